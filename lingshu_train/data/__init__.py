@@ -1,0 +1,1 @@
+"""From cards to samples: cards, row formats, images, corpora, order, chat."""

@@ -1,0 +1,131 @@
+"""Data cards: one Markdown file per data set, YAML front matter for machines, a body for readers.
+
+The `lingshu:` block of the front matter is strict; every other key is the Hugging Face hub's own and stays as it is.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from lingshu_train.errors import DataError, RecipeError
+from lingshu_train.naming import digest
+from lingshu_train.schema import Strict, parse
+
+CARDS = Path(__file__).resolve().parents[2] / "data_cards"
+
+Access = Literal["open", "gated", "credentialed", "local"]
+Role = Literal["training", "benchmark", "demonstration"]
+
+
+class Licence(Strict):
+    """What the owner allows. `None` means not known, and is treated as no."""
+
+    id: str
+    redistribute: bool | None = None
+    derive_weights: bool | None = None
+    third_party_api: bool | None = None
+    commercial: bool | None = None
+
+
+class Source(Strict):
+    """Where the data comes from: an installed Python package, the hub, a web address, PhysioNet or a local folder."""
+
+    kind: Literal["package", "hub", "http", "physionet", "local"]
+    name: str
+    revision: str = ""
+    how_to_get: str = ""
+
+
+class Split(Strict):
+    """A split of the data set. Counts are those of the source; None where it states none."""
+
+    rows: int | None = None
+    images: int | None = None
+    sha256: str = ""
+
+
+class Lingshu(Strict):
+    """The machine-readable half of a card."""
+
+    source: Source
+    access: Access
+    licence: Licence
+    role: Role = "training"
+    modality: tuple[str, ...] = ()
+    body_part: tuple[str, ...] = ()
+    task: tuple[str, ...] = ()
+    language: tuple[str, ...] = ("en",)
+    format: str
+    fields: dict[str, Any] = {}
+    answer_type: tuple[str, ...] = ()
+    splits: dict[str, Split] = {}
+    overlaps: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    used_in: tuple[str, ...] = ()
+
+
+class Card(Strict):
+    """A data card. `name` is its file name; `hub` holds the hub's own front-matter keys."""
+
+    name: str
+    lingshu: Lingshu
+    hub: dict[str, Any]
+    body: str
+
+    @property
+    def title(self) -> str:
+        return str(self.hub.get("pretty_name", self.name))
+
+    @property
+    def digest(self) -> str:
+        """What a corpus prepared from this card depends on: the machine-readable block."""
+        return digest(self.lingshu.model_dump(mode="json"))
+
+
+def names(folder: Path = CARDS) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.md"))
+
+
+def load(name: str, *, where: str = "data_cards", folder: Path = CARDS) -> Card:
+    """Read `data_cards/<name>.md`. Unknown name: RecipeError that lists near names; bad card: DataError."""
+    path = folder / f"{name}.md"
+    if not path.is_file():
+        raise RecipeError(f"{where}: unknown data card {name!r}; data_cards/ has: {', '.join(names(folder))}")
+    head, body = _split(path)
+    block = head.pop("lingshu", None)
+    if not isinstance(block, dict):
+        raise DataError(f"{path}: front matter has no `lingshu:` block; copy one from another card")
+    return Card(name=name, lingshu=parse(_Loose, block, where=f"{path}: lingshu", error=DataError), hub=head, body=body)
+
+
+def root(card: Card, data_root: Path) -> Path | None:
+    """The folder that holds the card's data on this machine, or None where it is not there."""
+    if card.lingshu.source.kind == "package":
+        spec = importlib.util.find_spec(card.lingshu.source.name)
+        return Path(spec.origin).parent if spec and spec.origin else None
+    folder = data_root / card.name
+    return folder if folder.is_dir() and any(folder.iterdir()) else None
+
+
+class _Loose(Lingshu):
+    """As Lingshu, but YAML's lists may stand for tuples."""
+
+    model_config = {**Lingshu.model_config, "strict": False}
+
+
+def _split(path: Path) -> tuple[dict[str, Any], str]:
+    text = path.read_text(encoding="utf-8")
+    parts = text.split("\n---\n", 1)
+    if not text.startswith("---\n") or len(parts) != 2:
+        raise DataError(f"{path}: a card starts with YAML front matter between two lines of ---")
+    try:
+        head = yaml.safe_load(parts[0][4:])
+    except yaml.YAMLError as fault:
+        raise DataError(f"{path}: front matter is not YAML: {str(fault).splitlines()[0]}") from None
+    if not isinstance(head, dict):
+        raise DataError(f"{path}: front matter must be a mapping")
+    return head, parts[1]

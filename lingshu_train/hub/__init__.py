@@ -1,0 +1,1 @@
+"""Model card, staging by allow-list, push."""

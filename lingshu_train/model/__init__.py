@@ -1,0 +1,1 @@
+"""The only place that knows an architecture: build, load, which parts train."""

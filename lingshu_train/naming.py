@@ -1,0 +1,43 @@
+"""File name = component name: finds the components of a folder, and names content by its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from lingshu_train.errors import LingshuError
+
+
+def components(package: str) -> list[str]:
+    """Names of the component files in a package folder: every module that does not start with an underscore."""
+    folder = Path(str(importlib.import_module(package).__file__)).parent
+    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+
+
+def component(package: str, name: str, *, where: str, error: type[LingshuError]) -> ModuleType:
+    """Import the component `name`, or say what there is."""
+    known = components(package)
+    if name not in known:
+        folder = package.rpartition(".")[2]
+        raise error(f"{where}: unknown {folder.rstrip('s')} {name!r}; {folder}/ has: {', '.join(known)}")
+    return importlib.import_module(f"{package}.{name}")
+
+
+def canonical(data: Any) -> str:
+    """JSON text with sorted keys and no spaces: equal data has equal text."""
+    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(data: Any) -> str:
+    """sha256 of the canonical JSON of `data`."""
+    return hashlib.sha256(canonical(data).encode()).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

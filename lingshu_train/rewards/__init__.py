@@ -1,0 +1,1 @@
+"""One file per reward: score(sample, completion) -> Score, and EXAMPLES."""

@@ -1,0 +1,36 @@
+"""The strict base of every configuration and manifest model: frozen, unknown keys refused, one-line errors."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from lingshu_train.errors import LingshuError
+
+
+class Strict(BaseModel):
+    """Frozen record that refuses unknown keys and does not coerce strings into numbers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=False)
+
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def parse(model: type[ModelT], data: Any, *, where: str, error: type[LingshuError]) -> ModelT:
+    """Validate `data`, turning pydantic's report into one line that starts with `where` (a file or a recipe key)."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as report:
+        raise error("; ".join(_sentence(where, item, model) for item in report.errors()[:3])) from None
+
+
+def _sentence(where: str, item: Any, model: type[BaseModel]) -> str:
+    key = ".".join([where, *(str(part) for part in item["loc"])])
+    if item["type"] == "extra_forbidden":
+        known = ", ".join(sorted(model.model_fields)) if len(item["loc"]) == 1 else ""
+        return f"{key}: unknown key" + (f"; known keys: {known}" if known else "")
+    if item["type"] == "missing":
+        return f"{key}: missing"
+    return f"{key}: {item['msg']}, got {item['input']!r}"

@@ -1,0 +1,1 @@
+"""One file per kind of stage: its Config, and run(stage)."""
