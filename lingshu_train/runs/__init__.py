@@ -1,0 +1,1 @@
+"""Everything about what a run leaves behind: manifest, ledger, checkpoint."""

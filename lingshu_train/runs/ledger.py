@@ -1,0 +1,57 @@
+"""ledger.jsonl: one line per optimizer step, and nothing beyond the step the weights are at."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from lingshu_train.errors import DataError
+from lingshu_train.runs.files import write_text
+
+NAME = "ledger.jsonl"
+TIMING = ("seconds", "tokens_per_second")
+"""Keys that depend on the machine and the moment; every other key replays exactly."""
+
+
+class Ledger:
+    """Appends steps, each line flushed, so that a killed run keeps what it did."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+
+    def append(self, step: int, values: dict[str, Any]) -> None:
+        line = json.dumps({"step": step, **values}, sort_keys=True, ensure_ascii=False)
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.write(line + "\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def rewind(self, step: int) -> None:
+        """Drop every line after `step`, half-written ones too: those steps will be done again."""
+        kept = [line for line in steps(self.path.parent, tolerate_torn_end=True) if line["step"] <= step]
+        text = "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in kept)
+        write_text(self.path, text)
+
+
+def steps(folder: Path, *, tolerate_torn_end: bool = False) -> list[dict[str, Any]]:
+    """The lines of a stage's ledger, in step order; empty where the stage keeps none."""
+    path = folder / NAME
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(lines, 1):
+        try:
+            found.append(json.loads(line))
+        except json.JSONDecodeError:
+            if tolerate_torn_end and number == len(lines):
+                break
+            raise DataError(f"{path}:{number}: not JSON; the ledger was changed by something else") from None
+    return found
+
+
+def replayable(line: dict[str, Any]) -> dict[str, Any]:
+    """A ledger line without its timings: what two runs of the same stage must agree on bit for bit."""
+    return {key: value for key, value in line.items() if key not in TIMING}

@@ -1,0 +1,131 @@
+"""manifest.json, written last: it is what "done", "verify" and "publish" mean."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import time
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import lingshu_train
+from lingshu_train.errors import DataError, MissingInput
+from lingshu_train.naming import file_digest
+from lingshu_train.runs.files import write_json
+from lingshu_train.runs.stage import Stage
+from lingshu_train.schema import Strict, parse
+
+NAME = "manifest.json"
+PACKAGES = ("torch", "transformers", "trl", "accelerate", "deepspeed", "datasets", "tokenizers", "numpy", "pillow", "pydicom")
+
+
+class Environment(Strict):
+    """Where the stage ran: enough to say why two machines may differ in the last bit."""
+
+    python: str
+    packages: dict[str, str]
+    machine: str
+    processor: str
+    device: str
+    world_size: int
+    threads: int
+    commit: str
+    uncommitted_changes: bool
+
+
+class Manifest(Strict):
+    """Everything a finished stage did. `files` maps paths below the stage folder to sha256 digests."""
+
+    stage: Stage
+    inputs: dict[str, str]
+    environment: Environment
+    results: dict[str, Any]
+    files: dict[str, str]
+    seconds: float
+    finished: str
+
+
+def environment(*, device: str, processor: str, world_size: int, threads: int) -> Environment:
+    commit, dirty = _git()
+    return Environment(
+        python=platform.python_version(),
+        packages={name: version for name in PACKAGES if (version := _version(name))},
+        machine=platform.machine(),
+        processor=processor,
+        device=device,
+        world_size=world_size,
+        threads=threads,
+        commit=commit,
+        uncommitted_changes=dirty,
+    )
+
+
+def write(stage: Stage, *, ran_on: Environment, results: dict[str, Any], outputs: list[str], seconds: float) -> Manifest:
+    """Hash every file below the `outputs` (paths below the stage folder), then commit the manifest."""
+    manifest = Manifest(
+        stage=stage,
+        inputs={name: file_digest(Path(folder) / NAME) for name, folder in sorted(stage.parents.items())},
+        environment=ran_on,
+        results=results,
+        files={name: file_digest(stage.path / name) for name in listing(stage.path, outputs)},
+        seconds=round(seconds, 3),
+        finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    )
+    write_json(stage.path / NAME, manifest.model_dump(mode="json"))
+    return manifest
+
+
+def read(folder: Path) -> Manifest:
+    """The manifest of a finished stage. MissingInput when the stage never finished."""
+    path = folder / NAME
+    if not path.is_file():
+        raise MissingInput(f"{folder}: no {NAME}: the stage has not finished; run its recipe again")
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as fault:
+        raise DataError(f"{path}: not JSON: {fault}") from None
+    return parse(Manifest, data, where=str(path), error=DataError)
+
+
+def done(folder: Path) -> bool:
+    return (folder / NAME).is_file()
+
+
+def damaged(folder: Path) -> list[str]:
+    """Files of a finished stage that are missing or no longer have the recorded hash."""
+    manifest = read(folder)
+    return [
+        name
+        for name, expected in manifest.files.items()
+        if not (folder / name).is_file() or file_digest(folder / name) != expected
+    ]
+
+
+def listing(folder: Path, outputs: list[str]) -> list[str]:
+    """Every file at or below the given paths, as sorted paths below `folder`."""
+    found: set[str] = set()
+    for name in outputs:
+        place = folder / name
+        files = [place] if place.is_file() else [path for path in place.rglob("*") if path.is_file()]
+        found.update(path.relative_to(folder).as_posix() for path in files)
+    return sorted(found)
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def _git() -> tuple[str, bool]:
+    """Commit of the checkout the package runs from; empty for an installed package."""
+    folder = Path(lingshu_train.__file__).parent
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
+        status = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return "", False
+    return commit.stdout.strip(), bool(status.stdout.strip())

@@ -1,0 +1,57 @@
+"""Stage: the one record that crosses from planning to training. It is stage.json: no torch before it, no Hydra after it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train.schema import Strict, parse
+
+
+class Stage(Strict):
+    """One stage of a plan, with every path decided.
+
+    `folder` is where everything the stage leaves behind goes; its name ends in the first 12 digits of `content`, the
+    hash of all that determines the result. `parents` maps the stage names this one reads to their folders. `config`
+    belongs to the kind (`stages/<kind>.py: Config`); `model` and `cluster` are the recipe's blocks of that name.
+    """
+
+    run: str
+    name: str
+    kind: str
+    content: str
+    folder: str
+    parents: dict[str, str]
+    config: dict[str, Any]
+    model: dict[str, Any]
+    cluster: dict[str, Any]
+    seed: int
+    data_root: str
+    version: str
+
+    @property
+    def path(self) -> Path:
+        return Path(self.folder)
+
+    def parent(self, name: str) -> Path:
+        """The folder of a finished stage this one reads."""
+        return Path(self.parents[name])
+
+    def write(self) -> Path:
+        self.path.mkdir(parents=True, exist_ok=True)
+        target = self.path / "stage.json"
+        target.write_text(json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        return target
+
+
+def read(path: Path) -> Stage:
+    """Read stage.json."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingInput(f"{path}: no such stage file; `lingshu run RECIPE` writes it") from None
+    except json.JSONDecodeError as fault:
+        raise RecipeError(f"{path}: not JSON: {fault}") from None
+    return parse(Stage, data, where=str(path), error=RecipeError)
