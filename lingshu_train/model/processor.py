@@ -1,0 +1,79 @@
+"""Text and images to model inputs, the same on every machine: the PIL image processor and no video branch.
+
+transformers 5.23 cannot construct `Qwen2_5_VLProcessor` without torchvision, and picks another image backend with it,
+whose pixels differ in the last bits. This class needs neither, and pins the backend.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerFast, Qwen2_5_VLProcessor
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.processing_utils import ProcessorMixin
+
+CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
+EXPORTED_CLASS = "Qwen2_5_VLProcessor"
+
+
+class ImageTextProcessor(Qwen2_5_VLProcessor):
+    """Qwen2_5_VLProcessor for images and text. transformers reads the constructor's signature to find the parts."""
+
+    def __init__(
+        self,
+        image_processor: Any = None,
+        tokenizer: Any = None,
+        chat_template: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        self.image_token = "<|image_pad|>"
+        self.video_token = "<|video_pad|>"
+        self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
+        self.video_token_id = tokenizer.convert_tokens_to_ids(self.video_token)
+        ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+    @property
+    def model_input_names(self) -> list[str]:
+        names = [*self.tokenizer.model_input_names, *self.image_processor.model_input_names, "mm_token_type_ids"]
+        return list(dict.fromkeys(names))
+
+
+def build(tokenizer: Any, *, min_pixels: int, max_pixels: int) -> ImageTextProcessor:
+    """A processor around a tokenizer. `min_pixels` and `max_pixels` bound the area of one resized image."""
+    images = Qwen2VLImageProcessorPil(size={"shortest_edge": min_pixels, "longest_edge": max_pixels})
+    return ImageTextProcessor(images, tokenizer, chat_template=CHAT_TEMPLATE.read_text(encoding="utf-8"))
+
+
+def load(folder: str, *, min_pixels: int, max_pixels: int, revision: str | None = None) -> ImageTextProcessor:
+    """The processor of a saved model, its own chat template kept, with this recipe's pixel budget."""
+    from transformers import AutoTokenizer
+
+    tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder, revision=revision, padding_side="left")
+    processor = build(tokenizer, min_pixels=min_pixels, max_pixels=max_pixels)
+    if tokenizer.chat_template:
+        processor.chat_template = tokenizer.chat_template
+    return processor
+
+
+def write_for_everyone(processor: ImageTextProcessor, folder: Path) -> None:
+    """Save so that plain `AutoProcessor` (with torchvision) and inference servers find the class they know."""
+    processor.save_pretrained(folder)
+    for name in ("processor_config.json", "tokenizer_config.json"):
+        path = folder / name
+        data = json.loads(path.read_text(encoding="utf-8"))
+        data["processor_class"] = EXPORTED_CLASS
+        path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    images = processor.image_processor.to_dict()
+    images |= {"image_processor_type": "Qwen2VLImageProcessor", "processor_class": EXPORTED_CLASS}
+    text = json.dumps(images, indent=2, sort_keys=True) + "\n"
+    (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")
+    video = {
+        key: images[key]
+        for key in ("image_mean", "image_std", "merge_size", "patch_size", "temporal_patch_size", "size")
+        if key in images
+    }
+    video |= {"video_processor_type": "Qwen2VLVideoProcessor", "processor_class": EXPORTED_CLASS}
+    text = json.dumps(video, indent=2, sort_keys=True) + "\n"
+    (folder / "video_preprocessor_config.json").write_text(text, encoding="utf-8")
