@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -19,9 +20,12 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 def parse(model: type[ModelT], data: Any, *, where: str, error: type[LingshuError]) -> ModelT:
-    """Validate `data`, turning pydantic's report into one line that starts with `where` (a file or a recipe key)."""
+    """Validate plain data, turning pydantic's report into one line that starts with `where` (a file or a recipe key).
+
+    Read as JSON: strict about scalars, while a list may stand for a tuple.
+    """
     try:
-        return model.model_validate(data)
+        return model.model_validate_json(json.dumps(data, default=str))
     except ValidationError as report:
         raise error("; ".join(_sentence(where, item, model) for item in report.errors()[:3])) from None
 

@@ -1,6 +1,6 @@
 """Data cards: one Markdown file per data set, YAML front matter for machines, a body for readers.
 
-The `lingshu:` block of the front matter is strict; every other key is the Hugging Face hub's own and stays as it is.
+The `lingshu:` block of the front matter is strict; every other key is the Hugging Face hub's own.
 """
 
 from __future__ import annotations
@@ -10,21 +10,31 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
+from pydantic import Field
 
 from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.naming import digest
 from lingshu_train.schema import Strict, parse
 
 CARDS = Path(__file__).resolve().parents[2] / "data_cards"
+INFORMS: Any = {
+    "source": {"how_to_get", "url", "folder"},
+    **dict.fromkeys(("problems", "overlaps", "used_in", "creators", "citations", "year"), True),
+}
 
 Access = Literal["open", "gated", "credentialed", "local"]
 Role = Literal["training", "benchmark", "demonstration"]
 
 
 class Licence(Strict):
-    """What the owner allows. `None` means not known, and is treated as no."""
+    """What the owner allows. `None` means not known, and is treated as no.
+
+    `id` is an SPDX identifier, or a name of our own in lower case. `unverified`: not read at the source.
+    """
 
     id: str
+    name: str = ""
+    unverified: bool = False
     redistribute: bool | None = None
     derive_weights: bool | None = None
     third_party_api: bool | None = None
@@ -32,20 +42,29 @@ class Licence(Strict):
 
 
 class Source(Strict):
-    """Where the data comes from: an installed Python package, the hub, a web address, PhysioNet or a local folder."""
+    """Where the data comes from: an installed package, the hub, a web address, PhysioNet or a local folder.
+
+    `folder`: below the data root, where that is not the card's name (a benchmark in its training set).
+    """
 
     kind: Literal["package", "hub", "http", "physionet", "local"]
     name: str
     revision: str = ""
+    url: str = ""
+    folder: str = ""
     how_to_get: str = ""
 
 
 class Split(Strict):
-    """A split of the data set. Counts are those of the source; None where it states none."""
+    """A split of the data set. Counts are those of the source; None where it states none.
+
+    `unverified` counts are rounded or second-hand: nothing is refused because of them.
+    """
 
     rows: int | None = None
     images: int | None = None
     sha256: str = ""
+    unverified: bool = False
 
 
 class Lingshu(Strict):
@@ -60,12 +79,15 @@ class Lingshu(Strict):
     task: tuple[str, ...] = ()
     language: tuple[str, ...] = ("en",)
     format: str
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = Field(default_factory=dict)
     answer_type: tuple[str, ...] = ()
-    splits: dict[str, Split] = {}
+    splits: dict[str, Split] = Field(default_factory=dict)
     overlaps: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     used_in: tuple[str, ...] = ()
+    creators: tuple[str, ...] = ()
+    citations: tuple[str, ...] = ()
+    year: int | None = None
 
 
 class Card(Strict):
@@ -82,8 +104,8 @@ class Card(Strict):
 
     @property
     def digest(self) -> str:
-        """What a corpus prepared from this card depends on: the machine-readable block."""
-        return digest(self.lingshu.model_dump(mode="json"))
+        """What a corpus prepared from this card depends on: the strict block without what only informs."""
+        return digest(self.lingshu.model_dump(mode="json", exclude=INFORMS))
 
 
 def names(folder: Path = CARDS) -> list[str]:
@@ -99,7 +121,12 @@ def load(name: str, *, where: str = "data_cards", folder: Path = CARDS) -> Card:
     block = head.pop("lingshu", None)
     if not isinstance(block, dict):
         raise DataError(f"{path}: front matter has no `lingshu:` block; copy one from another card")
-    return Card(name=name, lingshu=parse(_Loose, block, where=f"{path}: lingshu", error=DataError), hub=head, body=body)
+    return Card(
+        name=name,
+        lingshu=parse(Lingshu, block, where=f"{path}: lingshu", error=DataError),
+        hub=head,
+        body=body,
+    )
 
 
 def root(card: Card, data_root: Path) -> Path | None:
@@ -107,14 +134,8 @@ def root(card: Card, data_root: Path) -> Path | None:
     if card.lingshu.source.kind == "package":
         spec = importlib.util.find_spec(card.lingshu.source.name)
         return Path(spec.origin).parent if spec and spec.origin else None
-    folder = data_root / card.name
+    folder = data_root / (card.lingshu.source.folder or card.name)
     return folder if folder.is_dir() and any(folder.iterdir()) else None
-
-
-class _Loose(Lingshu):
-    """As Lingshu, but YAML's lists may stand for tuples."""
-
-    model_config = {**Lingshu.model_config, "strict": False}
 
 
 def _split(path: Path) -> tuple[dict[str, Any], str]:

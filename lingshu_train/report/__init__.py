@@ -1,1 +1,1 @@
-"""One HTML file that shows a run."""
+"""What a run looks like to people: one HTML page and one table for the terminal."""

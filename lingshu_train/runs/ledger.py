@@ -11,15 +11,16 @@ from lingshu_train.errors import DataError
 from lingshu_train.runs.files import write_text
 
 NAME = "ledger.jsonl"
+COMPLETIONS = "completions.jsonl"
 TIMING = ("seconds", "tokens_per_second")
 """Keys that depend on the machine and the moment; every other key replays exactly."""
 
 
 class Ledger:
-    """Appends steps, each line flushed, so that a killed run keeps what it did."""
+    """Appends lines that carry a step, each flushed to disk, so that a killed run keeps what it did."""
 
-    def __init__(self, folder: Path) -> None:
-        self.path = folder / NAME
+    def __init__(self, folder: Path, name: str = NAME) -> None:
+        self.path = folder / name
 
     def append(self, step: int, values: dict[str, Any]) -> None:
         line = json.dumps({"step": step, **values}, sort_keys=True, ensure_ascii=False)
@@ -30,14 +31,15 @@ class Ledger:
 
     def rewind(self, step: int) -> None:
         """Drop every line after `step`, half-written ones too: those steps will be done again."""
-        kept = [line for line in steps(self.path.parent, tolerate_torn_end=True) if line["step"] <= step]
+        found = steps(self.path.parent, name=self.path.name, tolerate_torn_end=True)
+        kept = [line for line in found if line["step"] <= step]
         text = "".join(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n" for line in kept)
         write_text(self.path, text)
 
 
-def steps(folder: Path, *, tolerate_torn_end: bool = False) -> list[dict[str, Any]]:
-    """The lines of a stage's ledger, in step order; empty where the stage keeps none."""
-    path = folder / NAME
+def steps(folder: Path, *, name: str = NAME, tolerate_torn_end: bool = False) -> list[dict[str, Any]]:
+    """The lines of a stage's ledger (or its completions), in step order; empty where the stage keeps none."""
+    path = folder / name
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8").splitlines()

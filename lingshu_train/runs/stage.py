@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train.runs.cluster import Cluster
 from lingshu_train.schema import Strict, parse
 
 
@@ -15,7 +16,7 @@ class Stage(Strict):
 
     `folder` is where everything the stage leaves behind goes; its name ends in the first 12 digits of `content`, the
     hash of all that determines the result. `parents` maps the stage names this one reads to their folders. `config`
-    belongs to the kind (`stages/<kind>.py: Config`); `model` and `cluster` are the recipe's blocks of that name.
+    belongs to the kind (`stages/<kind>.py: Config`); `model` is the recipe's block of that name (`model/settings.py`).
     """
 
     run: str
@@ -26,7 +27,8 @@ class Stage(Strict):
     parents: dict[str, str]
     config: dict[str, Any]
     model: dict[str, Any]
-    cluster: dict[str, Any]
+    cluster: Cluster
+    world_size: int
     seed: int
     data_root: str
     version: str

@@ -1,1 +1,6 @@
 """Is this answer right? Pure, linear time, standard library only."""
+
+from lingshu_train.verify.item import Item, Policy, Question
+from lingshu_train.verify.verdict import gold_problem, stated_answer, trace_of, verify, version
+
+__all__ = ["Item", "Policy", "Question", "gold_problem", "stated_answer", "trace_of", "verify", "version"]

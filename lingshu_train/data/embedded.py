@@ -1,0 +1,34 @@
+"""Image cells of a row: file names, or the bytes that hub Parquet files carry, one or several."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lingshu_train.data.row import Picture
+from lingshu_train.data.tables import Line
+
+
+def pictures(line: Line, field: str, folder: Path) -> tuple[Picture, ...]:
+    """The images in `field`, in order; none where it is absent or empty. File names are below `folder`."""
+    value = line.values.get(field)
+    cells = value if isinstance(value, list | tuple) else [] if value in (None, "") else [value]
+    return tuple(_picture(line, field, cell, folder) for cell in cells)
+
+
+def _picture(line: Line, field: str, cell: Any, folder: Path) -> Picture:
+    if isinstance(cell, str) and cell.strip():
+        if "://" in cell:
+            raise line.error(field, f"is a web address ({cell}); fetch the images first")
+        return Picture(name=cell, path=folder / cell)
+    if isinstance(cell, bytes):
+        cell = {"bytes": cell}
+    if not isinstance(cell, Mapping):
+        raise line.error(field, f"must be a file name or image bytes, got {type(cell).__name__}")
+    data, name = cell.get("bytes"), str(cell.get("path") or f"{line.id}.{field}")
+    if data:
+        return Picture(name=name, data=bytes(data))
+    if not cell.get("path"):
+        raise line.error(field, "has neither image bytes nor a path")
+    return Picture(name=name, path=folder / name)

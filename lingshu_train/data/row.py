@@ -1,0 +1,84 @@
+"""What a row format yields: one sample with its image files, before images have digests."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from lingshu_train.data.card import Card
+from lingshu_train.errors import DataError, RecipeError
+from lingshu_train.record import AnswerType, Sample
+from lingshu_train.schema import Strict, parse
+
+
+class SplitFiles(Strict):
+    """What every row format has in a card's `fields` block: split -> file pattern below the data folder."""
+
+    files: dict[str, str]
+
+
+FieldsT = TypeVar("FieldsT", bound=SplitFiles)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """One image of a row: a file, or the bytes that the row carries. `name` is what error messages say."""
+
+    name: str
+    path: Path | None = None
+    data: bytes = b""
+
+    def exists(self) -> bool:
+        return bool(self.data) or (self.path is not None and self.path.is_file())
+
+    def read(self) -> bytes:
+        """The undecoded file. DataError names an image that is not there."""
+        if self.data:
+            return self.data
+        if self.path is None or not self.path.is_file():
+            raise DataError(f"{self.path or self.name}: image file is missing; fetch the card's images")
+        return self.path.read_bytes()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """An earlier question of a dialogue, with its answer."""
+
+    question: str
+    answer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """`sample` has no image digests yet: `images` holds the pictures in order. `turns` came before it."""
+
+    sample: Sample
+    images: tuple[Picture, ...] = ()
+    turns: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Where a row is being read from. `root` is the card's data folder."""
+
+    card: str
+    split: str
+    root: Path
+
+
+def fields(model: type[FieldsT], card: Card, *, split: str) -> FieldsT:
+    """The card's `fields` block for one reader. A bad block: DataError; no such split: RecipeError."""
+    where = f"data_cards/{card.name}.md: lingshu.fields"
+    found = parse(model, card.lingshu.fields, where=where, error=DataError)
+    if split not in found.files:
+        raise RecipeError(f"{where}.files: no split {split!r}; it has: {', '.join(found.files)}")
+    return found
+
+
+def answer_type(answer: str) -> AnswerType:
+    """How an answer without a stated type can be judged: yes/no, a bare number, or a short text."""
+    if answer.strip().rstrip(".。").casefold() in ("yes", "no", "是", "是的", "否", "不是"):
+        return "yes_no"
+    return "numeric" if re.fullmatch(r"[+-]?\d+(\.\d+)?", answer.strip()) else "short"

@@ -1,0 +1,152 @@
+"""Publishes an exported model: a plan that can be read first, one commit, and a check of what arrived."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lingshu_train.data import card
+from lingshu_train.data.card import CARDS, Card
+from lingshu_train.errors import MissingInput, NotPermitted, OutputFailed, RecipeError, UsageError
+from lingshu_train.hub import staging
+from lingshu_train.hub.licence import terms
+from lingshu_train.hub.remote import Remote
+from lingshu_train.hub.staging import StagedFile
+from lingshu_train.runs import manifest, run
+from lingshu_train.runs import stage as stages
+from lingshu_train.runs.run import Run
+
+FOLDER = "export"
+REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+NEEDED = ("config.json", "README.md")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Push:
+    """What would be sent where. `reasons` say why the repository must be private; `left_out` stays at home."""
+
+    repo_id: str
+    stage: str
+    content: str
+    private: bool
+    reasons: tuple[str, ...]
+    files: tuple[StagedFile, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        """The dry run: every file with its size and hash, and who will be able to see it."""
+        width = max(len(file.name) for file in self.files)
+        lines = [f"{self.repo_id}: {'private' if self.private else 'public'} model repository"]
+        lines += [f"  private because of {reason}" for reason in self.reasons]
+        lines += [
+            f"  {file.name:<{width}}  {file.size:>14,} bytes  sha256 {file.sha256[:16]}"
+            for file in self.files
+        ]
+        lines += [f"  stays here: {name}" for name in self.left_out]
+        return "\n".join(
+            [*lines, f"{len(self.files)} files, {sum(file.size for file in self.files):,} bytes"]
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pushed:
+    """What stands on the hub, read back and compared."""
+
+    url: str
+    commit: str
+    files: int
+
+    def __str__(self) -> str:
+        return f"{self.url}: {self.files} files read back and equal, commit {self.commit[:12]}"
+
+
+def plan_push(
+    run_folder: Path, stage: str, repo_id: str, *, private: bool = False, cards: Path = CARDS
+) -> Push:
+    """Decide what a push would send; touches no network and needs no token.
+
+    `stage` is the run's export stage. Raises NotPermitted (77) where a data card, a pickle or a secret forbids it,
+    MissingInput (66) where the stage is not done, OutputFailed (74) where its files are not those it wrote.
+    """
+    if not REPOSITORY.fullmatch(repo_id):
+        raise UsageError(f"{repo_id}: not the name of a repository; write owner/name")
+    found = run.read(run_folder)
+    folder = found.folder(found.stage(stage))
+    written = manifest.read(folder)
+    damaged = manifest.damaged(folder)
+    if damaged:
+        raise OutputFailed(
+            f"{folder / damaged[0]}: not what stage {stage} wrote; delete {folder} and run the recipe again"
+        )
+    allowed = terms(_cards(found, cards))
+    files, left_out = staging.choose(folder / FOLDER)
+    _refuse_strangers(files, written.files, folder)
+    return Push(
+        repo_id=repo_id,
+        stage=stage,
+        content=written.stage.content,
+        private=private or bool(allowed.private),
+        reasons=allowed.private,
+        files=files,
+        left_out=left_out,
+    )
+
+
+def push(
+    plan: Push,
+    *,
+    revision: str = "main",
+    waits: Sequence[float] = (1, 4, 16),
+    say: Callable[[str], None] | None = None,
+) -> Pushed:
+    """Upload in one commit, then read the list of files back with their hashes.
+
+    The token comes from huggingface_hub's own sources (HF_TOKEN, `hf auth login`); without one it is NotPermitted
+    (77) before anything is sent. A passing fault is tried again after each of `waits` seconds, then RunAgain (75):
+    what has arrived is not sent twice. `revision` names a branch; other than main it is made where it is missing.
+    """
+    remote = Remote.connect(plan.repo_id, revision=revision, waits=waits, say=say)
+    remote.prepare(private=plan.private)
+    remote.refuse_others({file.name for file in plan.files})
+    with tempfile.TemporaryDirectory(prefix="push-", dir=plan.files[0].path.parent.parent) as place:
+        staging.copy(plan.files, Path(place))
+        commit = remote.commit(
+            {file.name: Path(place) / file.name for file in plan.files},
+            message=f"Model of stage {plan.stage}, content {plan.content[:12]}",
+        )
+    remote.check(commit, {file.name: file for file in plan.files})
+    return Pushed(url=remote.url, commit=commit, files=len(plan.files))
+
+
+def _cards(found: Run, folder: Path) -> list[Card]:
+    """The data cards of every stage of the run. A card that is gone forbids: nothing says what it allowed."""
+    names: set[str] = set()
+    for entry in found.stages:
+        path = found.folder(entry) / "stage.json"
+        if path.is_file():
+            names |= run.card_names(stages.read(path).config)
+    try:
+        return [card.load(name, folder=folder) for name in sorted(names)]
+    except RecipeError as fault:
+        raise NotPermitted(
+            f"{found.path}: {fault}; without the card nothing says what its licence allows"
+        ) from None
+
+
+def _refuse_strangers(files: Sequence[StagedFile], written: dict[str, str], folder: Path) -> None:
+    """Every published file is one that the stage wrote, and a model is whole."""
+    names = {file.name for file in files}
+    for file in files:
+        if written.get(f"{FOLDER}/{file.name}") != file.sha256:
+            raise NotPermitted(
+                f"{file.path}: not written by this run's export stage, so it is not published; remove it"
+            )
+    missing = [name for name in NEEDED if name not in names]
+    if missing or not any(name.endswith(".safetensors") for name in names):
+        raise MissingInput(
+            f"{folder / FOLDER}: no {', '.join(missing) or 'safetensors file'}: not an exported model"
+        )

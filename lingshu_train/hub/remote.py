@@ -1,0 +1,170 @@
+"""One model repository on a Hugging Face hub: the only file that talks to it, through huggingface_hub alone."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from huggingface_hub import CommitOperationAdd, HfApi, get_token
+from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
+from huggingface_hub.hf_api import RepoFile
+
+from lingshu_train.errors import CannotCreate, LingshuError, NotPermitted, OutputFailed, RunAgain
+from lingshu_train.hub.staging import StagedFile
+
+TransportFault: type[Exception] = HfHubHTTPError.__bases__[0]
+"""The base class of the HTTP client that this release of huggingface_hub uses (httpx, or its successor)."""
+
+PASSING = (408, 429, 500, 502, 503, 504)
+OWN = (".gitattributes",)
+"""Files that the hub itself puts into a new repository."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Remote:
+    """A branch of a repository that the user may write to. The token stays inside huggingface_hub."""
+
+    api: HfApi
+    repo_id: str
+    revision: str
+    waits: tuple[float, ...]
+    say: Callable[[str], None] | None
+
+    @classmethod
+    def connect(
+        cls, repo_id: str, *, revision: str, waits: Sequence[float], say: Callable[[str], None] | None
+    ) -> Remote:
+        """Find the token and ask the hub whose it is. NotPermitted without one, before any request."""
+        if not get_token():
+            raise NotPermitted(
+                "no Hugging Face token: log in with `hf auth login`, or set HF_TOKEN, then push again"
+            )
+        remote = cls(api=HfApi(), repo_id=repo_id, revision=revision, waits=tuple(waits), say=say)
+        remote._patiently("ask who you are", remote.api.whoami)
+        return remote
+
+    @property
+    def url(self) -> str:
+        return f"{self.api.endpoint}/{self.repo_id}"
+
+    def prepare(self, *, private: bool) -> None:
+        """Make the repository and the branch where they are missing. NotPermitted where it is public and must not be."""
+        self._patiently(
+            "create the repository",
+            lambda: self.api.create_repo(self.repo_id, private=private, exist_ok=True),
+        )
+        info = self._patiently("look at the repository", lambda: self.api.model_info(self.repo_id))
+        if private and not info.private:
+            raise NotPermitted(
+                f"{self.url}: is public, and this model must be private; make it private, or push elsewhere"
+            )
+        if self.revision != "main":
+            self._patiently(
+                "create the branch",
+                lambda: self.api.create_branch(self.repo_id, branch=self.revision, exist_ok=True),
+            )
+
+    def refuse_others(self, ours: set[str]) -> None:
+        """CannotCreate where the branch holds files that this push would leave beside its own: two models in one."""
+        others = sorted(set(self._files(self.revision)) - ours - set(OWN))
+        if others:
+            raise CannotCreate(
+                f"{self.url}: branch {self.revision} holds other files ({', '.join(others[:3])}); push to a new "
+                "repository or another branch, or remove them there"
+            )
+
+    def commit(self, files: Mapping[str, Path], *, message: str) -> str:
+        """Send every file in one commit and return its id; files that are there already are not sent again."""
+
+        def once() -> str:
+            operations = [
+                CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in files.items()
+            ]
+            return self.api.create_commit(
+                self.repo_id, operations, commit_message=message, revision=self.revision
+            ).oid
+
+        return self._patiently("upload", once)
+
+    def check(self, commit: str, files: Mapping[str, StagedFile]) -> None:
+        """Compare what the hub lists at `commit` with what was sent: names, sizes and hashes. OutputFailed else."""
+        stored = self._files(commit)
+        for name, file in files.items():
+            found = stored.get(name)
+            if found is None:
+                raise OutputFailed(f"{self.url}: {name} did not arrive (commit {commit[:12]}); push again")
+            known = found.lfs.sha256 if found.lfs else found.blob_id
+            expected = file.sha256 if found.lfs else git_digest(file.path)
+            if known != expected or found.size != file.size:
+                raise OutputFailed(
+                    f"{self.url}: {name} arrived with other bytes (commit {commit[:12]}); push again"
+                )
+
+    def _files(self, revision: str) -> dict[str, RepoFile]:
+        def once() -> dict[str, RepoFile]:
+            try:
+                tree = self.api.list_repo_tree(self.repo_id, recursive=True, revision=revision)
+                return {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
+            except RevisionNotFoundError:
+                return {}
+
+        return self._patiently("list the files", once)
+
+    def _patiently(self, what: str, call: Callable[[], T]) -> T:
+        """Call, and call again after a passing fault; anything else becomes one line that says whose turn it is."""
+        for wait in (*self.waits, None):
+            try:
+                return call()
+            except (HfHubHTTPError, TransportFault, RuntimeError, OSError) as fault:
+                refusal = self._refusal(what, fault)
+                if wait is None or not isinstance(refusal, RunAgain):
+                    raise refusal from None
+                if self.say:
+                    self.say(f"{refusal}; trying again in {wait:g} s")
+                time.sleep(wait)
+        raise AssertionError("the last round returns or raises")
+
+    def _refusal(self, what: str, fault: Exception) -> LingshuError:
+        """Never the fault's own text: it may hold a signed upload address."""
+        root = _root(fault)
+        if isinstance(root, OfflineModeIsEnabled):
+            return RunAgain(
+                f"{self.url}: cannot {what}: offline mode is on; unset HF_HUB_OFFLINE and push again"
+            )
+        if not isinstance(root, HfHubHTTPError):
+            return RunAgain(
+                f"{self.url}: cannot {what}: {type(root).__name__}; push again when the hub can be reached"
+            )
+        status = root.response.status_code
+        if status == 401:
+            return NotPermitted(
+                f"{self.url}: cannot {what}: the token is not valid (401); log in with `hf auth login`"
+            )
+        if status in (402, 403, 404):
+            return NotPermitted(
+                f"{self.url}: cannot {what}: the token may not write there ({status}); use a token with write "
+                "permission, or a name of your own"
+            )
+        if status in PASSING:
+            return RunAgain(f"{self.url}: cannot {what}: the hub answers {status}; push again later")
+        return OutputFailed(f"{self.url}: cannot {what}: the hub answers {status}")
+
+
+def git_digest(path: Path) -> str:
+    """The git blob id (sha1) under which a hub lists a file that is not in large-file storage."""
+    data = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
+
+
+def _root(fault: Exception) -> BaseException:
+    """The fault under the wrapper that huggingface_hub puts around a failed upload."""
+    root: BaseException = fault
+    while isinstance(root, RuntimeError) and root.__cause__:
+        root = root.__cause__
+    return root

@@ -1,0 +1,125 @@
+"""Chooses, checks and copies the files that may leave the machine: by an allow-list, never by a list of exceptions."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from lingshu_train.errors import DataError, NotPermitted
+from lingshu_train.naming import file_digest
+
+ALLOWED = (".safetensors", ".json", ".jinja", ".txt", ".md")
+PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".dill")
+PICKLE_START = re.compile(rb"\x80[\x02-\x05]|PK\x03\x04")
+"""A pickle of protocol 2 to 5, or the zip archive in which torch.save puts one."""
+
+SECRETS = {
+    "a Hugging Face token": re.compile(r"\bhf_[A-Za-z0-9]{20,}|\bapi_org_[A-Za-z0-9]{20,}"),
+    "a GitHub token": re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"),
+    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
+    "a Weights & Biases key": re.compile(r"\bwandb_v1_\w{20,}|(?i:wandb|api_?key)\W{0,8}[0-9a-f]{40}\b"),
+    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
+}
+LARGEST_HEADER = 100 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagedFile:
+    """One file to publish: its name in the repository, where it lies, its size in bytes and its sha256."""
+
+    name: str
+    path: Path
+    size: int
+    sha256: str
+
+
+def choose(folder: Path) -> tuple[tuple[StagedFile, ...], tuple[str, ...]]:
+    """The files of an export folder that may be published, and the names of those left out.
+
+    Raises NotPermitted for a pickle, a link or a secret, DataError for a safetensors file that is not one. The name
+    of a secret's kind and its file are said, never the secret.
+    """
+    chosen: list[StagedFile] = []
+    left_out: list[str] = []
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.is_symlink():
+            raise NotPermitted(f"{path}: is a link; an exported model holds plain files only")
+        if path.is_dir():
+            continue
+        _refuse_pickle(path)
+        if not _allowed(name):
+            left_out.append(name)
+            continue
+        _refuse_secret(path)
+        chosen.append(StagedFile(name=name, path=path, size=path.stat().st_size, sha256=file_digest(path)))
+    return tuple(chosen), tuple(left_out)
+
+
+def copy(files: Sequence[StagedFile], target: Path) -> None:
+    """Put the chosen files, and nothing else, into an empty folder. DataError when one changed since it was chosen."""
+    for file in files:
+        place = target / file.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(file.path, place)
+        except OSError:
+            shutil.copyfile(file.path, place)
+        if file_digest(place) != file.sha256:
+            raise DataError(
+                f"{file.path}: changed while it was being published; run `lingshu verify`, then push again"
+            )
+
+
+def _allowed(name: str) -> bool:
+    parts = PurePosixPath(name).parts
+    return name.endswith(ALLOWED) and not any(part.startswith(".") for part in parts)
+
+
+def _refuse_pickle(path: Path) -> None:
+    with path.open("rb") as stream:
+        start = stream.read(4)
+    if path.suffix.lower() in PICKLES or PICKLE_START.match(start):
+        raise NotPermitted(
+            f"{path}: a pickle can run code where it is loaded and is never published; remove it (weights belong in "
+            "safetensors)"
+        )
+
+
+def _refuse_secret(path: Path) -> None:
+    words = (
+        _header(path) if path.suffix == ".safetensors" else path.read_text(encoding="utf-8", errors="replace")
+    )
+    for kind, pattern in SECRETS.items():
+        found = pattern.search(words)
+        if found:
+            line = words.count("\n", 0, found.start()) + 1
+            raise NotPermitted(
+                f"{path}:{line}: holds what looks like {kind}; remove it, revoke it, and export again"
+            )
+
+
+def _header(path: Path) -> str:
+    """The JSON header of a safetensors file: the only text in it."""
+    size = path.stat().st_size
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(8), "little")
+        if not 2 <= length <= min(size - 8, LARGEST_HEADER):
+            raise DataError(f"{path}: not a safetensors file (its header would be {length} bytes of {size})")
+        header = stream.read(length).decode("utf-8", errors="replace")
+    try:
+        tensors = json.loads(header)
+    except json.JSONDecodeError:
+        raise DataError(f"{path}: not a safetensors file (its header is not JSON)") from None
+    tensors.pop("__metadata__", None)
+    ends = [entry["data_offsets"][1] for entry in tensors.values()]
+    if size != 8 + length + max(ends, default=0):
+        raise DataError(
+            f"{path}: {size} bytes, but its header describes {8 + length + max(ends, default=0)}: truncated?"
+        )
+    return header

@@ -1,0 +1,102 @@
+"""The recipe with every path decided: a list of Stage records, each folder named by what determines its content. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import lingshu_train
+from lingshu_train import naming
+from lingshu_train.data import card as cards
+from lingshu_train.errors import RecipeError
+from lingshu_train.recipe import Recipe, config_of
+from lingshu_train.runs import checkpoint, manifest
+from lingshu_train.runs.stage import Stage
+from lingshu_train.schema import Strict
+from lingshu_train.stages._config import StageConfig
+
+
+class Plan(Strict):
+    """The stages in the order they run."""
+
+    recipe: str
+    title: str
+    output: str
+    stages: tuple[Stage, ...]
+
+    @property
+    def digest(self) -> str:
+        return naming.digest([stage.content for stage in self.stages])
+
+
+def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
+    """Decide every path. `world_size` is the launcher's where it started the processes; else the cluster block counts.
+
+    Raises RecipeError where a stage reads one that does not come before it, or names an unknown card.
+    """
+    world = world_size or recipe.cluster.processes
+    output = Path(recipe.output).absolute()
+    done: dict[str, Stage] = {}
+    for block in recipe.stages:
+        config = config_of(block)
+        _check_parents(block.name, config, done)
+        several = world if config.distributed else 1
+        content = _content(recipe, config, block.config, parents=done, world=several)
+        done[block.name] = Stage(
+            run=recipe.name,
+            name=block.name,
+            kind=block.kind,
+            content=content,
+            folder=str(output / f"{block.name}-{content[:12]}"),
+            parents={name: done[name].folder for name in config.parents},
+            config=block.config,
+            model=recipe.model.model_dump(mode="json"),
+            cluster=recipe.cluster,
+            world_size=several,
+            seed=recipe.seed,
+            data_root=recipe.data_root,
+            version=lingshu_train.__version__,
+        )
+    return Plan(recipe=recipe.name, title=recipe.title, output=str(output), stages=tuple(done.values()))
+
+
+def state(stage: Stage) -> str:
+    """done, resumable at a step, or to do."""
+    if manifest.done(stage.path):
+        return "done"
+    steps = sorted((stage.path / checkpoint.FOLDER).glob("step-*"))
+    return f"resumable at step {checkpoint.step_of(steps[-1])}" if steps else "to do"
+
+
+def config_for(stage: Stage) -> StageConfig:
+    from lingshu_train.recipe import Block
+
+    return config_of(Block(name=stage.name, kind=stage.kind, config=stage.config))
+
+
+def _check_parents(name: str, config: StageConfig, done: dict[str, Stage]) -> None:
+    for parent in config.parents:
+        if parent not in done:
+            before = ", ".join(done) or "none"
+            raise RecipeError(f"stages.{name}: reads stage {parent!r}, which does not run before it; before it: {before}")
+
+
+def _content(
+    recipe: Recipe, config: StageConfig, block: dict[str, Any], *, parents: dict[str, Stage], world: int
+) -> str:
+    """Hash of all that determines a stage's result: its settings, its parents' results, its cards, and the layout of
+    processes, since sums over ranks are rounded in another order."""
+    return naming.digest(
+        {
+            "block": block,
+            "model": recipe.model.model_dump(mode="json"),
+            "seed": recipe.seed,
+            "parents": {name: parents[name].content for name in config.parents},
+            "cards": {
+                name: cards.load(name, where=f"stages.{block.get('kind')}.cards").digest for name in config.card_names
+            },
+            "processes": world,
+            "deepspeed": recipe.cluster.deepspeed if world > 1 else "none",
+            "version": lingshu_train.__version__,
+        }
+    )

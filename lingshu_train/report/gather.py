@@ -1,0 +1,138 @@
+"""Reads a run folder, finished or not, into the records that the report draws from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lingshu_train.data import card
+from lingshu_train.data.card import CARDS, Card
+from lingshu_train.errors import RecipeError
+from lingshu_train.runs import ledger, manifest, results, run, stage
+from lingshu_train.runs.manifest import Manifest
+from lingshu_train.runs.results import Prediction, Results, Rollout
+from lingshu_train.runs.run import Run, State
+from lingshu_train.runs.stage import Stage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StageView:
+    """One stage as it stands: `stage` and `manifest` are None where it has not started or not finished."""
+
+    name: str
+    kind: str
+    folder: Path
+    state: State
+    stage: Stage | None
+    manifest: Manifest | None
+    ledger: tuple[dict[str, Any], ...]
+
+    @property
+    def steps(self) -> int:
+        return int(self.ledger[-1]["step"]) if self.ledger else 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunView:
+    """Everything the report shows. `missing_cards` are named by the run and have no card here any more."""
+
+    run: Run
+    stages: tuple[StageView, ...]
+    results: Results
+    predictions: Mapping[str, tuple[Prediction, ...]]
+    rollouts: Mapping[str, tuple[Rollout, ...]]
+    cards: tuple[Card, ...]
+    missing_cards: tuple[str, ...]
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Names of the evaluated models, in the order their stages ran."""
+        order = {view.name: place for place, view in enumerate(self.stages)}
+        return tuple(sorted(self.results.models, key=lambda name: order.get(name, -1)))
+
+    @property
+    def manifests(self) -> tuple[Manifest, ...]:
+        return tuple(view.manifest for view in self.stages if view.manifest)
+
+    def image(self, digest: str | None) -> Path | None:
+        """The image file of a sha256, in whichever prepared corpus of the run holds it."""
+        if not digest:
+            return None
+        for view in self.stages:
+            path = view.folder / "corpus" / "images" / digest[:2] / f"{digest}.png"
+            if path.is_file():
+                return path
+        return None
+
+
+def view(run_folder: Path, *, cards: Path = CARDS) -> RunView:
+    """Read a run, with the data cards of the folder `cards`.
+
+    Raises MissingInput when the folder is not a run, DataError when a file of it is damaged.
+    """
+    found = run.read(run_folder)
+    stages = tuple(_stage(found, entry) for entry in found.stages)
+    measured = Results()
+    predictions: dict[str, tuple[Prediction, ...]] = {}
+    for evaluated in (each for each in stages if each.kind == "evaluate"):
+        here = results.read(evaluated.folder)
+        measured = Results(models={**measured.models, **here.models})
+        predictions |= {name: results.predictions(evaluated.folder, name) for name in here.models}
+    names = card_names(stages) | {line.card for lines in predictions.values() for line in lines if line.card}
+    known, missing = _cards(sorted(names), cards)
+    return RunView(
+        run=found,
+        stages=stages,
+        results=measured,
+        predictions=predictions,
+        rollouts={each.name: results.rollouts(each.folder) for each in stages if each.kind == "grpo"},
+        cards=known,
+        missing_cards=missing,
+    )
+
+
+def card_names(stages: tuple[StageView, ...]) -> set[str]:
+    """Data cards that the stages' configurations name."""
+    return {name for each in stages if each.stage for name in run.card_names(each.stage.config)}
+
+
+def scalars(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every number and text in nested data as (dotted key, text), in the order written."""
+    if isinstance(data, Mapping):
+        for key, value in data.items():
+            yield from scalars(value, f"{path}.{key}" if path else str(key))
+    elif isinstance(data, (list, tuple)):
+        if all(not isinstance(item, (Mapping, list, tuple)) for item in data):
+            yield path, ", ".join(str(item) for item in data)
+        else:
+            for place, item in enumerate(data):
+                yield from scalars(item, f"{path}.{place}")
+    elif data not in (None, ""):
+        yield path, f"{data:.6g}" if isinstance(data, float) else str(data)
+
+
+def _stage(found: Run, entry: run.RunStage) -> StageView:
+    folder = found.folder(entry)
+    file = folder / "stage.json"
+    return StageView(
+        name=entry.name,
+        kind=entry.kind,
+        folder=folder,
+        state=found.state(entry),
+        stage=stage.read(file) if file.is_file() else None,
+        manifest=manifest.read(folder) if manifest.done(folder) else None,
+        ledger=tuple(ledger.steps(folder, tolerate_torn_end=True)),
+    )
+
+
+def _cards(names: list[str], folder: Path) -> tuple[tuple[Card, ...], tuple[str, ...]]:
+    found: list[Card] = []
+    missing: list[str] = []
+    for name in names:
+        try:
+            found.append(card.load(name, folder=folder))
+        except RecipeError:
+            missing.append(name)
+    return tuple(found), tuple(missing)

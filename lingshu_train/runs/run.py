@@ -1,0 +1,164 @@
+"""run.json: which stages make up a run, and who may write into its folder."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from lingshu_train.errors import CannotCreate, DataError, MissingInput
+from lingshu_train.runs import manifest
+from lingshu_train.runs.files import failure, write_json
+from lingshu_train.runs.stage import Stage
+from lingshu_train.schema import Strict, parse
+
+NAME = "run.json"
+LOCK = ".lock"
+ELSEWHERE = "choose another folder with output=FOLDER"
+
+State = Literal["done", "unfinished", "to do"]
+
+
+class RunStage(Strict):
+    """One stage of a run, in plan order. `folder` lies below the run folder."""
+
+    name: str
+    kind: str
+    folder: str
+
+
+class Run(Strict):
+    """What run.json says. `plan` is the digest of the plan that wrote it; `path` is where it was found."""
+
+    recipe: str
+    stages: tuple[RunStage, ...]
+    plan: str
+    path: Path
+
+    def folder(self, stage: RunStage) -> Path:
+        """The stage's folder, also after the run was moved or copied elsewhere."""
+        return self.path / Path(stage.folder).name
+
+    def stage(self, name: str) -> RunStage:
+        """The stage called `name`. MissingInput lists the names there are."""
+        for stage in self.stages:
+            if stage.name == name:
+                return stage
+        known = ", ".join(stage.name for stage in self.stages)
+        raise MissingInput(f"{self.path}: no stage {name!r} in this run; it has: {known}")
+
+    def state(self, stage: RunStage) -> State:
+        """Done when the manifest stands; unfinished when the stage was started and may be resumed."""
+        folder = self.folder(stage)
+        if manifest.done(folder):
+            return "done"
+        return "unfinished" if (folder / "stage.json").is_file() else "to do"
+
+
+def read(folder: Path) -> Run:
+    """The run in `folder`. MissingInput when there is none, DataError when run.json is damaged."""
+    path = folder / NAME
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingInput(
+            f"{folder}: no {NAME}, so this is not a run folder; `lingshu run RECIPE` makes one"
+        ) from None
+    except json.JSONDecodeError as fault:
+        raise DataError(f"{path}: not JSON: {fault}") from None
+    if not isinstance(data, dict):
+        raise DataError(f"{path}: must be an object with recipe, stages and plan")
+    return parse(Run, {**data, "path": str(folder.resolve())}, where=str(path), error=DataError)
+
+
+def write(folder: Path, *, recipe: str, stages: Sequence[Stage], plan: str) -> Run:
+    """Claim `folder` for a recipe and record its stages; writing the same run again changes nothing.
+
+    Other options of the same recipe may share the folder, since a stage's folder is named by its content.
+    Raises CannotCreate for a folder that belongs to another recipe or holds something that is not a run.
+    """
+    _refuse_foreign(folder, recipe)
+    entries = [{"name": stage.name, "kind": stage.kind, "folder": stage.path.name} for stage in stages]
+    data = {"recipe": recipe, "stages": entries, "plan": plan}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise failure(folder, fault) from None
+    write_json(folder / NAME, data)
+    return read(folder)
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Keep other runs out of `folder` while the block runs. CannotCreate names the process that holds it.
+
+    The lock is the kernel's (flock) and ends with the process, however it dies: no stale lock is ever left.
+    The file stays, because deleting it would let a third process lock another file of the same name.
+    """
+    path = folder / LOCK
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        stream = path.open("a+", encoding="utf-8")
+    except OSError as fault:
+        raise failure(path, fault) from None
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CannotCreate(
+                f"{folder}: in use by another run ({_owner(path)}); wait for it, or {ELSEWHERE}"
+            ) from None
+        except OSError as fault:
+            raise failure(path, fault) from None
+        started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        stream.truncate(0)
+        stream.write(
+            json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": started}) + "\n"
+        )
+        stream.flush()
+        yield
+
+
+def _owner(path: Path) -> str:
+    try:
+        owner = json.loads(path.read_text(encoding="utf-8"))
+        return f"host {owner['host']}, process {owner['pid']}, since {owner['started']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return "it has not yet said who it is"
+
+
+def _refuse_foreign(folder: Path, recipe: str) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise CannotCreate(f"{folder}: is a file; {ELSEWHERE}")
+    if (folder / NAME).is_file():
+        owner = read(folder).recipe
+        if owner != recipe:
+            raise CannotCreate(f"{folder}: belongs to a run of recipe {owner!r}, not {recipe!r}; {ELSEWHERE}")
+        return
+    held = sorted(path.name for path in folder.iterdir() if path.name != LOCK) if folder.is_dir() else []
+    if held:
+        raise CannotCreate(f"{folder}: not empty and not a run (holds {', '.join(held[:3])}); {ELSEWHERE}")
+
+
+def card_names(config: Any) -> set[str]:
+    """Data cards that a stage's configuration names: the values of every `card` and `cards` key in it."""
+    if isinstance(config, (list, tuple)):
+        return {name for item in config for name in card_names(item)}
+    if not isinstance(config, Mapping):
+        return set()
+    found: set[str] = set()
+    for key, value in config.items():
+        if key == "card" and isinstance(value, str):
+            found.add(value)
+        elif key == "cards" and isinstance(value, (list, tuple, Mapping)):
+            found |= {item for item in value if isinstance(item, str)}
+            found |= card_names(value)
+        else:
+            found |= card_names(value)
+    return found - {""}

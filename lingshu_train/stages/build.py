@@ -1,0 +1,43 @@
+"""Build a small model from nothing: a tokenizer trained on a prepared corpus, random weights. For demonstrations and tests."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from lingshu_train.errors import RecipeError
+from lingshu_train.runs.stage import Stage
+from lingshu_train.schema import parse
+from lingshu_train.stages._config import StageConfig
+
+OUTPUTS = ("model",)
+
+
+class Config(StageConfig):
+    """`corpus` is the prepare stage whose texts the tokenizer is trained on."""
+
+    kind: Literal["build"]
+    corpus: str
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return (self.corpus,)
+
+
+def run(stage: Stage) -> dict[str, Any]:
+    """Write `model/`. The seed of the run fixes the weights."""
+    from lingshu_train.data import chat, corpus
+    from lingshu_train.model import parts, processor, tiny
+    from lingshu_train.model.settings import Settings
+
+    config = parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
+    wanted = parse(Settings, stage.model, where="model", error=RecipeError)
+    if wanted.build is None:
+        raise RecipeError("model.build: missing; a stage of kind build needs it (see recipes/model/tiny.yaml)")
+    samples = corpus.load(stage.parent(config.corpus) / "corpus", split="train").samples
+    texts = sorted({text for s in samples for text in (chat.prompt(s)[-1]["content"], chat.target(s))})
+    words = tiny.tokenizer(texts, vocabulary=wanted.shape.text.vocabulary)
+    model = tiny.model(wanted.shape, words, initializer_range=wanted.build.initializer_range, seed=stage.seed)
+    target = stage.path / "model"
+    model.save_pretrained(target)
+    processor.build(words, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels).save_pretrained(target)
+    return {"parameters": parts.counts(model), "vocabulary": len(words)}

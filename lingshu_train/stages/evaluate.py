@@ -1,0 +1,41 @@
+"""Greedy answers of one or more models on held-out samples, judged by the verifier that also rewards training."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from lingshu_train.errors import RecipeError
+from lingshu_train.runs.stage import Stage
+from lingshu_train.schema import parse
+from lingshu_train.stages._config import StageConfig
+
+OUTPUTS = ("results.json", "predictions")
+
+
+class Config(StageConfig):
+    """`models` are the stages whose models are compared, on the same samples. `policy` strict asks for answer tags."""
+
+    distributed: ClassVar[bool] = True
+
+    kind: Literal["evaluate"]
+    models: tuple[str, ...] = Field(min_length=1)
+    corpus: str
+    split: str = "held_out"
+    tasks: tuple[str, ...] = ()
+    policy: Literal["strict", "lenient"] = "lenient"
+    max_completion: int = Field(gt=0)
+    per_device_batch: int = Field(default=64, gt=0)
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys([*self.models, self.corpus]))
+
+
+def run(stage: Stage) -> dict[str, Any]:
+    """Write `results.json` and `predictions/<model>.jsonl`."""
+    from lingshu_train.trainers import evaluation
+
+    config = parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
+    return evaluation.evaluate(stage, config)

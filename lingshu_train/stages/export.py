@@ -1,0 +1,31 @@
+"""Export a trained model for everyone: loads with plain transformers, proven equal to what was trained."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from lingshu_train.errors import RecipeError
+from lingshu_train.runs.stage import Stage
+from lingshu_train.schema import parse
+from lingshu_train.stages._config import StageConfig
+
+OUTPUTS = ("export",)
+
+
+class Config(StageConfig):
+    """`model` is the stage to export; `results` the evaluate stage whose figures the model card quotes."""
+
+    kind: Literal["export"]
+    model: str
+    results: str = ""
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        return (self.model, *([self.results] if self.results else []))
+
+
+def run(stage: Stage) -> dict[str, Any]:
+    """Write `export/`: safetensors, configs, processor files and the model card."""
+    from lingshu_train.trainers import exporting
+
+    return exporting.export(stage, parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError))

@@ -1,0 +1,78 @@
+"""The TrainingArguments that every stage shares, in one place; what a recipe varies comes from its stage."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lingshu_train import dist
+from lingshu_train.model.settings import Settings
+from lingshu_train.runs import checkpoint
+from lingshu_train.runs.stage import Stage
+
+_DEEPSPEED = Path(__file__).resolve().parents[2] / "launch" / "deepspeed"
+
+
+def device(stage: Stage) -> str:
+    """cpu or cuda: what the cluster block says, or what this machine has."""
+    chosen = stage.cluster.device
+    return chosen if chosen != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def shared(stage: Stage, config: Any, settings: Settings, *, steps: int, accumulation: int) -> dict[str, Any]:
+    """Keyword arguments of SFTConfig and GRPOConfig alike."""
+    on_cpu = device(stage) == "cpu"
+    low = settings.dtype == "bfloat16"
+    several = dist.place().world_size > 1
+    return {
+        "output_dir": str(stage.path / checkpoint.FOLDER),
+        "max_steps": steps,
+        "per_device_train_batch_size": config.per_device_batch,
+        "gradient_accumulation_steps": accumulation,
+        "learning_rate": max(config.learning_rate.values()),
+        "lr_scheduler_type": config.schedule,
+        "warmup_steps": config.warmup_steps,
+        "max_grad_norm": config.max_grad_norm,
+        "weight_decay": config.weight_decay,
+        "seed": stage.seed,
+        "bf16": low,
+        "use_cpu": on_cpu,
+        "ddp_backend": ("gloo" if on_cpu else "nccl") if several else None,
+        "ddp_find_unused_parameters": False,
+        "deepspeed": _deepspeed(stage, low=low),
+        "gradient_checkpointing": settings.gradient_checkpointing,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False} if settings.gradient_checkpointing else None,
+        "dataloader_num_workers": config.loader_workers,
+        "remove_unused_columns": False,
+        "logging_steps": 1,
+        "logging_nan_inf_filter": False,
+        "save_strategy": "steps",
+        "save_steps": config.save_every,
+        # Order is arithmetic: the sampler itself starts where training resumes.
+        "ignore_data_skip": True,
+        "disable_tqdm": True,
+        "report_to": [],
+    }
+
+
+def _deepspeed(stage: Stage, *, low: bool) -> dict[str, Any] | None:
+    if stage.cluster.deepspeed == "none" or dist.place().world_size == 1:
+        return None
+    settings: dict[str, Any] = json.loads((_DEEPSPEED / f"{stage.cluster.deepspeed}.json").read_text(encoding="utf-8"))
+    settings["bf16"] = {"enabled": low}
+    _start_deepspeed(device(stage))
+    return settings
+
+
+def _start_deepspeed(kind: str) -> None:
+    import deepspeed
+
+    if kind == "cpu":
+        # Without this DeepSpeed compiles a shared-memory extension with the system compiler on first use.
+        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    # ZeRO-3 loading asks DeepSpeed, not torch, how many ranks there are.
+    backend = "gloo" if kind == "cpu" else "nccl"
+    deepspeed.init_distributed(dist_backend=backend, auto_mpi_discovery=False, verbose=False)

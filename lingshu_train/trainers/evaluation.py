@@ -1,0 +1,152 @@
+"""Greedy generation over held-out samples, divided among the ranks, judged and counted per task."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from lingshu_train import dist
+from lingshu_train.data import chat, corpus
+from lingshu_train.metrics import intervals
+from lingshu_train.model import load, processor
+from lingshu_train.model.settings import Settings
+from lingshu_train.naming import canonical
+from lingshu_train.record import Sample
+from lingshu_train.runs.files import write_json, write_text
+from lingshu_train.runs.stage import Stage
+from lingshu_train.trainers import arguments, session
+from lingshu_train.verify import Policy, verify
+
+Row = dict[str, Any]
+"""One line of predictions/<model>.jsonl."""
+
+
+def evaluate(stage: Stage, config: Any) -> dict[str, Any]:
+    """Every model on the same samples. Returns the overall accuracy of each, for the manifest."""
+    wanted = session.settings(stage)
+    held_out = corpus.load(stage.parent(config.corpus) / "corpus", split=config.split, tasks=config.tasks)
+    samples = [sample for sample in held_out.samples if sample.question_type != "free"]
+    results: dict[str, dict[str, Row]] = {}
+    for name in config.models:
+        judged = _judge(stage, config, wanted, name, samples=samples, images=held_out)
+        everywhere = sorted((row for part in dist.gather(judged) for row in part), key=lambda row: row["position"])
+        results[name] = _table(everywhere)
+        if dist.place().first:
+            lines = "".join(canonical({k: v for k, v in row.items() if k != "position"}) + "\n" for row in everywhere)
+            (stage.path / "predictions").mkdir(exist_ok=True)
+            write_text(stage.path / "predictions" / f"{name}.jsonl", lines)
+    if dist.place().first:
+        write_json(stage.path / "results.json", {"models": results})
+    return {"samples": len(samples), "accuracy": {name: table["all"]["accuracy"] for name, table in results.items()}}
+
+
+def _judge(
+    stage: Stage, config: Any, wanted: Settings, name: str, *, samples: Sequence[Sample], images: Any
+) -> list[Row]:
+    """This rank's share of the samples, answered and judged."""
+    folder = str(stage.parent(name) / "model")
+    device = _device(stage)
+    model = load.load(folder, dtype=wanted.dtype, attention=wanted.attention).to(device).eval()
+    text = processor.load(folder, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
+    here = dist.place()
+    mine = list(range(here.rank, len(samples), here.world_size))
+    policy = Policy.strict if config.policy == "strict" else Policy.lenient
+    rows: list[Row] = []
+    quiet = not here.first
+    for chunk in tqdm(list(_chunks(mine, config.per_device_batch)), desc=f"evaluate {name}", file=sys.stderr, disable=quiet, mininterval=5):
+        chosen = [samples[i] for i in chunk]
+        asked, written = _answer(model, text, chosen, images=images, wanted=wanted, limit=config.max_completion)
+        for position, sample, prompt, completion in zip(chunk, chosen, asked, written, strict=True):
+            verdict = verify(completion, sample, policy)
+            rows.append(
+                {
+                    "position": position,
+                    "id": sample.id,
+                    "task": sample.task,
+                    "modality": sample.modality,
+                    "card": sample.card,
+                    "question": sample.question,
+                    "options": dict(sample.options),
+                    "prompt": prompt,
+                    "answer": sample.answer,
+                    "completion": completion,
+                    "status": verdict.status,
+                    "rule": verdict.rule,
+                    "extracted": verdict.extracted,
+                    "correct": verdict.correct,
+                    "image": sample.images[0] if sample.images else "",
+                }
+            )
+    return rows
+
+
+@torch.no_grad()
+def _answer(
+    model: Any, text: Any, samples: Sequence[Sample], *, images: Any, wanted: Settings, limit: int
+) -> tuple[list[str], list[str]]:
+    """Prompts as the model read them and its greedy completions, without special tokens."""
+    chats = [_with_images(sample, wanted.system_prompt) for sample in samples]
+    prompts = [text.apply_chat_template(one, tokenize=False, add_generation_prompt=True) for one in chats]
+    pictures = [[images.image(digest) for digest in sample.images] for sample in samples]
+    batch = text(
+        text=prompts,
+        images=pictures if any(pictures) else None,
+        padding=True,
+        padding_side="left",
+        return_tensors="pt",
+        add_special_tokens=False,
+    ).to(model.device)
+    out = model.generate(
+        **batch,
+        max_new_tokens=limit,
+        do_sample=False,
+        eos_token_id=text.tokenizer.eos_token_id,
+        pad_token_id=text.tokenizer.pad_token_id,
+    )
+    written = text.tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+    return [chat.prompt(sample)[-1]["content"] for sample in samples], written
+
+
+def _with_images(sample: Sample, system: str) -> list[dict[str, Any]]:
+    messages: list[dict[str, Any]] = [dict(message) for message in chat.prompt(sample, system=system)]
+    parts = [{"type": "image"} for _ in sample.images]
+    messages[-1]["content"] = [*parts, {"type": "text", "text": messages[-1]["content"]}]
+    return messages
+
+
+def _table(rows: Sequence[Row]) -> dict[str, Row]:
+    """Right answers per task and over all, with the 95 % interval and what the best constant answer would reach."""
+    tasks = sorted({row["task"] for row in rows})
+    table = {task: _line([row for row in rows if row["task"] == task]) for task in tasks}
+    best = sum(line["constant"] * line["n"] for line in table.values())
+    return {**table, "all": {**_line(rows), "constant": best / len(rows)}}
+
+
+def _line(rows: Sequence[Row]) -> Row:
+    right = sum(row["correct"] for row in rows)
+    interval = intervals.wilson(right, len(rows))
+    commonest = Counter(row["answer"] for row in rows).most_common(1)[0][1]
+    return {
+        "n": len(rows),
+        "right": right,
+        "accuracy": right / len(rows),
+        "low": interval.low,
+        "high": interval.high,
+        "constant": commonest / len(rows),
+    }
+
+
+def _device(stage: Stage) -> str:
+    kind = arguments.device(stage)
+    return f"cuda:{dist.place().local_rank}" if kind == "cuda" else "cpu"
+
+
+def _chunks(items: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

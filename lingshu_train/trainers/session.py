@@ -1,0 +1,92 @@
+"""What training stages do alike: load the model, find where to resume, train, and write the final model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from transformers import PrinterCallback
+from transformers.utils import logging
+
+from lingshu_train import dist
+from lingshu_train.errors import RecipeError, RunAgain
+from lingshu_train.model import load, parts, processor
+from lingshu_train.model.settings import Settings
+from lingshu_train.runs import checkpoint, ledger
+from lingshu_train.runs.stage import Stage
+from lingshu_train.schema import parse
+from lingshu_train.trainers.exact import Exact
+from lingshu_train.trainers.watch import Watch
+
+
+def settings(stage: Stage) -> Settings:
+    return parse(Settings, stage.model, where="model", error=RecipeError)
+
+
+def open_model(stage: Stage, base: str, wanted: Settings, train: tuple[str, ...]) -> tuple[Any, Any]:
+    """The model to start from, with all but the `train` parts frozen, and its processor."""
+    source = str(stage.parent(base) / "model") if base else wanted.base
+    revision = None if base else wanted.revision or None
+    logging.disable_progress_bar()
+    # Mixed precision keeps the optimizer's copy in float32; only the forward pass is bfloat16.
+    model = load.load(source, dtype="float32", attention=wanted.attention, revision=revision)
+    parts.freeze_all_but(model, train)
+    model.config.use_cache = False
+    text = processor.load(source, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels, revision=revision)
+    return model, text
+
+
+def resume_point(stage: Stage) -> tuple[Path | None, list[str]]:
+    """The checkpoint to go on from, the same on every rank, and what had to be set aside."""
+    found = checkpoint.newest(stage.path, content=stage.content) if dist.place().first else None
+    folder, set_aside = dist.from_first(found)
+    return folder, set_aside
+
+
+def rewind(stage: Stage, step: int, *names: str) -> float:
+    """Take the ledgers back to the checkpoint's step; returns the token total at that step."""
+    if dist.place().first:
+        for name in names:
+            ledger.Ledger(stage.path, name).rewind(step)
+    dist.barrier()
+    lines = ledger.steps(stage.path)
+    return float(lines[-1].get("tokens", 0.0)) if lines else 0.0
+
+
+def fit(trainer: Exact, watch: Watch, resume: Path | None) -> None:
+    """Train to the end. Raises RunAgain (75) when told to stop before it, with everything saved."""
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(watch)
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    if watch.stopped:
+        step = trainer.state.global_step
+        raise RunAgain(f"stage {trainer.run.stage.name}: stopped at step {step} of {trainer.run.steps}, checkpoint written; run the same command again")
+
+
+def save(trainer: Exact, text: Any) -> None:
+    """Write `model/`: safetensors, config and processor, loadable by the next stage. Collective under ZeRO-3."""
+    target = trainer.run.stage.path / "model"
+    trainer.model.config.use_cache = True
+    trainer.save_model(str(target), _internal_call=True)
+    if dist.place().first:
+        text.save_pretrained(target)
+    dist.barrier()
+
+
+def summary(trainer: Exact, *, rows: int, set_aside: list[str], resumed_at: int) -> dict[str, Any]:
+    """What the manifest says of a training stage."""
+    lines = ledger.steps(trainer.run.stage.path)
+    trained = [name for name, p in trainer.model.named_parameters() if p.requires_grad]
+    counts = parts.counts(trainer.model)
+    return {
+        "steps": trainer.run.steps,
+        "rows": rows,
+        "samples_seen": trainer.run.steps * trainer.run.items_per_step,
+        "trained_parts": sorted({parts.part_of(name) for name in trained}),
+        "parameters": counts,
+        "first_loss": lines[0]["loss"],
+        "last_loss": lines[-1]["loss"],
+        "tokens": lines[-1].get("tokens"),
+        "resumed_at": resumed_at,
+        "checkpoints_set_aside": set_aside,
+    }

@@ -1,0 +1,92 @@
+"""Supervised fine-tuning: TRL's SFTTrainer with exact resume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from trl import SFTConfig, SFTTrainer
+
+from lingshu_train import dist
+from lingshu_train.data.order import Order
+from lingshu_train.runs import checkpoint, ledger
+from lingshu_train.runs.stage import Stage
+from lingshu_train.trainers import arguments, session
+from lingshu_train.trainers.collate import Collator
+from lingshu_train.trainers.exact import Exact, Run
+from lingshu_train.trainers.rows import Rows, num_steps
+from lingshu_train.trainers.watch import Watch
+
+
+class ExactSFTTrainer(Exact, SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer as this project needs it; see Exact for what differs.
+
+    Counts tokens itself: upstream starts from zero after a resume, and counts a packed row as one token.
+    """
+
+    tokens: float = 0.0
+    _unreported: float = 0.0
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        mask = inputs.get("attention_mask")
+        self._unreported += float(inputs["input_ids"].numel() if mask is None else mask.sum())
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        self.tokens += sum(dist.gather(self._unreported))
+        self._unreported = 0.0
+        super().log(logs, start_time)
+
+
+def train(stage: Stage, config: Any) -> dict[str, Any]:
+    """Run one supervised stage to its end. `config` is a stages.sft.Config."""
+    wanted = session.settings(stage)
+    rows = Rows(stage, config.data)
+    per_step = config.per_device_batch * config.accumulation * dist.place().world_size
+    steps = num_steps(steps=config.steps, epochs=config.epochs, rows=len(rows), per_step=per_step)
+    # The arguments come first: under ZeRO-3 they decide how the model is loaded.
+    options = arguments.shared(stage, config, wanted, steps=steps, accumulation=config.accumulation)
+    args = SFTConfig(**options, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
+    model, text = session.open_model(stage, config.base, wanted, config.train)
+
+    resume, set_aside = session.resume_point(stage)
+    start = checkpoint.step_of(resume) if resume else 0
+    tokens = session.rewind(stage, start, ledger.NAME)
+
+    order = Order(size=len(rows), seed=stage.seed)
+    trainer = ExactSFTTrainer(
+        model=model,
+        args=args,
+        train_dataset=rows.dataset(system=wanted.system_prompt, with_completion=True),
+        processing_class=text,
+        data_collator=Collator(
+            processor=text,
+            max_length=config.max_length,
+            packing=config.packing,
+            samples=rows.samples,
+            rope_index=model.model.get_rope_index,
+        ),
+    )
+    trainer.begin(
+        Run(
+            stage=stage,
+            row=order.row,
+            items_per_step=per_step,
+            resume=resume,
+            steps=steps,
+            learning_rate=dict(config.learning_rate),
+            weight_decay=config.weight_decay,
+            keep=config.keep,
+        )
+    )
+    trainer.tokens = tokens
+
+    def extra(step: int) -> dict[str, Any]:
+        seen = list(order.rows((step - 1) * per_step, step * per_step))
+        return {"epoch": step * per_step / len(rows), "samples": rows.digest(seen), "tokens": trainer.tokens}
+
+    watch = Watch(ledger.Ledger(stage.path), title=stage.name, window=1, extra=extra)
+    watch.resume_tokens(tokens)
+    session.fit(trainer, watch, resume)
+    session.save(trainer, text)
+    return session.summary(trainer, rows=len(rows), set_aside=set_aside, resumed_at=start)

@@ -1,0 +1,164 @@
+"""Canonical form of a medical phrase: equal forms mean equal answers. Closed rules and tables, never a similarity.
+
+Spelling (British to American), plural, article, possessive, hyphen, Roman stage numbers, abbreviations and a generic
+head noun may differ; side, negation, prefix (hyper, hypo) and every other word may not.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from functools import lru_cache
+
+from lingshu_train.verify.tables import longest_first, mapping, table, words
+
+_TOKEN = re.compile(r"[0-9]+\.[0-9]+|[^\W_\u2e80-\uffff]+|[\u3400-\u9fff]+|\S")
+_POSSESSIVE = re.compile(r"'s(?!\w)|'")
+_INNER_HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
+_ROMAN = {name: str(value) for value, name in enumerate("i ii iii iv v vi vii viii ix x xi xii".split(), start=1)}
+_ROMAN_SUFFIX = re.compile(r"([ivx]+)([abc]?)")
+_ARTICLES = frozenset(("a", "an", "the"))
+
+
+def tokenize(text: str) -> list[str]:
+    """Lower-case tokens of a cleaned text: words, decimals, runs of Chinese characters, and single signs."""
+    text = text.lower()
+    if "'" in text:
+        text = _POSSESSIVE.sub("", text)
+    if "-" in text:
+        text = _INNER_HYPHEN.sub(" ", text)
+    if not text.isascii():
+        text = _without_accents(text)
+    return [token for token in _TOKEN.findall(text) if token != "."]
+
+
+def key(text: str) -> str:
+    """The canonical form of a cleaned text as one string without spaces."""
+    return join(canonical(text))
+
+
+def canonical(text: str) -> list[str]:
+    """Canonical tokens of a cleaned text."""
+    found = [word(token) for token in tokenize(text)]
+    if len(found) == 1 and found[0].isascii():
+        return phrases(found)
+    return _without_head_noun(phrases(_without_articles(_arabic(found), capital=text.startswith("A "))))
+
+
+def join(found: list[str]) -> str:
+    """Hyphen, space and nothing are the same, except between two digits."""
+    out: list[str] = []
+    for token in found:
+        if out and token[0].isdigit() and out[-1][-1].isdigit():
+            out.append("|")
+        out.append(token)
+    return "".join(out)
+
+
+@lru_cache(maxsize=65536)
+def word(token: str) -> str:
+    """One token in American spelling, singular, with number words as digits."""
+    if not token.isascii():
+        for old, new in mapping("abbreviations", "rewrites_cn").items():
+            token = token.replace(old, new)
+        return token
+    if not token.isalpha():
+        return token
+    number = mapping("numbers", "words").get(token)
+    if number is not None:
+        return str(number)
+    for old, new in mapping("spelling", "stems").items():
+        if old in token:
+            token = token.replace(old, new)
+    token = _singular(token)
+    for ending, new in mapping("spelling", "endings").items():
+        if token.endswith(ending) and len(token) > len(ending) + 4:
+            return token[: -len(ending)] + new
+    return token
+
+
+def _singular(token: str) -> str:
+    irregular: str | None = mapping("spelling", "plurals").get(token)
+    if irregular is not None:
+        return irregular
+    if len(token) < 4 or token[-1] != "s" or token[-2:] in ("ss", "us", "is") or token in words("spelling", "invariable"):
+        return token
+    if token.endswith("ies") and len(token) > 4:
+        return token[:-3] + "y"
+    if token.endswith(("sses", "xes", "ches", "shes", "zes")):
+        return token[:-2]
+    if token.endswith("scesses"):
+        return token[:-2]
+    return token[:-1]
+
+
+def _arabic(found: list[str]) -> list[str]:
+    # Roman numbers only after a word that takes a number: "type I" is "type 1", "vitamin C" stays.
+    after = words("spelling", "roman_after")
+    for index in range(1, len(found)):
+        if found[index - 1] in after:
+            parts = _ROMAN_SUFFIX.fullmatch(found[index])
+            if parts and parts.group(1) in _ROMAN:
+                found[index] = _ROMAN[parts.group(1)] + parts.group(2)
+    return found
+
+
+def _without_articles(found: list[str], *, capital: bool) -> list[str]:
+    # "hepatitis A" and "vitamin A deficiency" keep their letter: an inner "a" is an article only after a preposition.
+    if not _ARTICLES.intersection(found):
+        return found
+    after = words("spelling", "letters_after")
+    kept: list[str] = []
+    last = len(found) - 1
+    for index, token in enumerate(found):
+        article = index < last and (token in ("an", "the") or (token == "a" and (index == 0 or found[index - 1] in after)))
+        if not article:
+            kept.append(token)
+    return kept
+
+
+def phrases(found: list[str]) -> list[str]:
+    """Abbreviations and their full forms in one spelling, longest phrase first, one pass."""
+    starts = _phrase_table()
+    out: list[str] = []
+    index = 0
+    while index < len(found):
+        for phrase, short in starts.get(found[index], ()):
+            if tuple(found[index : index + len(phrase)]) == phrase:
+                out.extend(short)
+                index += len(phrase)
+                break
+        else:
+            out.append(found[index])
+            index += 1
+    return out
+
+
+@lru_cache(maxsize=1)
+def _phrase_table() -> dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]:
+    starts: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
+    for short, variants in table("abbreviations")["phrases"].items():
+        for variant in variants:
+            phrase = tuple(word(token) for token in tokenize(variant))
+            starts.setdefault(phrase[0], []).append((phrase, tuple(word(token) for token in tokenize(short))))
+    for entries in starts.values():
+        entries.sort(key=lambda entry: (-len(entry[0]), entry))
+    return starts
+
+
+def _without_head_noun(found: list[str]) -> list[str]:
+    nouns = words("spelling", "head_nouns")
+    while len(found) > 1 and found[-1] in nouns and found[-2] not in ("of", "no", "not", "and", "or", "/", ","):
+        found = found[:-1]
+    last = found[-1] if found else ""
+    if last and not last.isascii():
+        for noun in longest_first("spelling", "head_nouns_cn"):
+            if last.endswith(noun) and (len(last) > len(noun) or len(found) > 1):
+                rest = last[: -len(noun)]
+                return phrases([*found[:-1], *([rest] if rest else [])])
+    return found
+
+
+def _without_accents(text: str) -> str:
+    folded = unicodedata.normalize("NFD", text)
+    return "".join(char for char in folded if not unicodedata.combining(char))

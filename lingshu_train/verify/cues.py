@@ -1,0 +1,60 @@
+"""Signals that a text is not one plain answer: hedges, negations, revisions. Words and phrases of `tables/words.json`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from lingshu_train.verify.tables import table, words
+
+_WORD = re.compile(r"[a-z']+")
+
+
+def plain_words(text: str) -> list[str]:
+    """Lower-case Latin words of a text."""
+    return _WORD.findall(text.lower())
+
+
+def hedges(text: str) -> bool:
+    """Whether the text leaves its own answer open."""
+    return _signals(text, "hedge")
+
+
+def revises(text: str) -> bool:
+    """Whether the text takes something back or goes on to another answer."""
+    return _signals(text, "revision")
+
+
+def negates(text: str) -> bool:
+    """Whether the text contains any negation."""
+    return not words("words", "negation").isdisjoint(plain_words(text)) or _contains(text, table("words")["negation_cn"])
+
+
+def chooses(text: str) -> bool:
+    """Whether the text joins several answers (or, and, both, 或, 和)."""
+    found = plain_words(text)
+    return not words("words", "choice").isdisjoint(found) or "/" in text or _contains(text, table("words")["choice_cn"])
+
+
+@lru_cache(maxsize=8)
+def _phrases(kind: str) -> tuple[str, ...]:
+    return tuple(table("words")[f"{kind}_phrases"])
+
+
+def _signals(text: str, kind: str) -> bool:
+    low = text.lower()
+    if not words("words", kind).isdisjoint(_WORD.findall(low)):
+        return True
+    if _contains(low, _phrases(kind)):
+        return True
+    return not text.isascii() and _contains(text, table("words")[f"{kind}_cn"])
+
+
+def _contains(text: str, entries: Iterable[str]) -> bool:
+    return any(entry in text for entry in entries)
+
+
+def revises_firmly(text: str) -> bool:
+    """Whether a justification changes its mind: the words that never belong into a reason."""
+    return not words("words", "retraction").isdisjoint(plain_words(text)) or _contains(text, table("words")["retraction_cn"])

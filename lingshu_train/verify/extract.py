@@ -1,0 +1,152 @@
+"""Where the answer stands in a response: thinking removed, then one block, one box, one heading, or plain text.
+
+    response := junk? think? region        everything up to the last </think> is thinking
+    region   := prelude block tail         block := <answer> text </answer>, exactly one
+              | prelude \\boxed{text} tail  exactly one box
+              | prelude "### Final Answer:" line tail
+              | plain text                 (lenient policy only, resolved by `verdict`)
+
+One flat scan for tags and one for braces: linear in the length of the response.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+LIMIT = 400
+_TAG = re.compile(r"<\s{0,2}(/?)\s{0,2}(think|answer)\s{0,2}>", re.IGNORECASE)
+_SPECIAL = re.compile(r"<\|[^|<>]{1,40}\|>")
+_BOX = re.compile(r"\\f?boxed ?\{")
+_BRACE = re.compile(r"[{}]")
+_HEADING = re.compile(r"(?:#{1,6} ?|\*\*)(?:the )?final (?:answer|response)[*: ：]{0,5}|最终答案 ?[:：]", re.IGNORECASE)
+_WORD = re.compile(r"\w")
+
+
+class Extract(NamedTuple):
+    """The text taken as the answer and what surrounds it; `status` is empty unless the response is unreadable."""
+
+    form: str
+    text: str = ""
+    status: str = ""
+    prelude: str = ""
+    tail: str = ""
+
+
+class Box(NamedTuple):
+    """One balanced \\boxed{content} and where it stands."""
+
+    start: int
+    end: int
+    content: str
+
+
+def extract(response: str) -> Extract:
+    """Find the one place that states the answer, or name why there is none. Form "plain": no mark was found."""
+    if "<|" in response:
+        response = _SPECIAL.sub("", response)
+    region, status = without_thinking(response)
+    if status:
+        return Extract("none", status=status)
+    if "<!--" in region:
+        return Extract("none", status="hidden_text")
+    tags = [found for found in _TAG.finditer(region) if found.group(2).lower() == "answer"] if "<" in region else []
+    if tags:
+        return _block(region, tags)
+    if "boxed" in region:
+        return _boxed(region)
+    headings = list(_HEADING.finditer(region))
+    if headings:
+        return _headed(region, headings)
+    return Extract("plain", region.strip()) if _WORD.search(region) else Extract("none", status="empty")
+
+
+def without_thinking(response: str) -> tuple[str, str]:
+    """What follows the last </think>, and "truncated" when thinking never ends."""
+    start, open_at = 0, -1
+    if "<" in response:
+        for found in _TAG.finditer(response):
+            if found.group(2).lower() == "think":
+                if found.group(1):
+                    start, open_at = found.end(), -1
+                else:
+                    open_at = found.start()
+    return (response[start:], "truncated" if open_at >= 0 else "")
+
+
+def thinking(response: str) -> str:
+    """What stands before the last </think>, without the tags; empty where there is none."""
+    end = 0
+    for found in _TAG.finditer(response):
+        if found.group(2).lower() == "think" and found.group(1):
+            end = found.start()
+    return _TAG.sub(" ", response[:end]).strip()
+
+
+def boxes(text: str) -> list[Box] | None:
+    """Every outermost \\boxed{...} of a text, or None where braces do not balance."""
+    found: list[Box] = []
+    position = 0
+    while opening := _BOX.search(text, position):
+        depth = 1
+        for brace in _BRACE.finditer(text, opening.end()):
+            depth += 1 if brace.group() == "{" else -1
+            if depth == 0:
+                found.append(Box(opening.start(), brace.end(), text[opening.end() : brace.start()]))
+                position = brace.end()
+                break
+        if depth:
+            return None
+    return found
+
+
+def _block(region: str, tags: list[re.Match[str]]) -> Extract:
+    if len(tags) != 2:
+        return Extract("tag", status="several_blocks" if len(tags) > 2 else "malformed")
+    opening, closing = tags
+    if opening.group(1) or not closing.group(1):
+        return Extract("tag", status="malformed")
+    text, status = _inner(region[opening.end() : closing.start()])
+    return Extract("tag", text, status, region[: opening.start()].strip(), region[closing.end() :].strip())
+
+
+def _boxed(region: str) -> Extract:
+    found = boxes(region)
+    if found is None:
+        return Extract("box", status="malformed")
+    if len(found) != 1:
+        return Extract("plain", region.strip()) if not found else Extract("box", status="several_boxes")
+    box = found[0]
+    text, status = _inner(region[box.start : box.end])
+    # Closing marks of a formula or of bold text belong to the box, not to what follows it.
+    tail = region[box.end :].lstrip("$*").removeprefix("\\]").removeprefix("\\)").strip()
+    return Extract("box", text, status, region[: box.start].rstrip("$* ").strip(), tail)
+
+
+def _headed(region: str, headings: list[re.Match[str]]) -> Extract:
+    if len(headings) > 1:
+        return Extract("heading", status="several_blocks")
+    after = region[headings[0].end() :].strip()
+    line, _, tail = after.partition("\n")
+    text, status = _inner(line)
+    return Extract("heading", text, status, region[: headings[0].start()].strip(), tail.strip())
+
+
+def _inner(text: str) -> tuple[str, str]:
+    """The text of a block with its box, if any, unwrapped."""
+    text = text.strip()
+    if len(text) > LIMIT:
+        return "", "too_long"
+    if "boxed" in text:
+        found = boxes(text)
+        if found is None or len(found) > 1 or any("boxed" in box.content for box in found):
+            return text, "malformed" if found is None else "several_boxes"
+        if found:
+            box = found[0]
+            before = text[: box.start]
+            if before.strip()[-1:].isdigit():
+                return text, "malformed"
+            text = f"{before} {box.content} {text[box.end :]}".strip()
+    if not _WORD.search(text):
+        return "", "empty"
+    return text, ""

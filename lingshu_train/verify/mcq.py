@@ -1,0 +1,214 @@
+"""One letter of several options: the letter, the option's text, or both; then at most a justification.
+
+Accepted: (a) the letter; (b) the letter and its own text; (c) the text of exactly one option; (d) either of these with
+a justification that names no other option outside a negation. A letter with another option's text is a conflict.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from lingshu_train.verify import canon, cues, yes_no
+from lingshu_train.verify.item import GoldError, Key, Ruling
+from lingshu_train.verify.leads import without_lead_in
+from lingshu_train.verify.normal import clean, strip_edges
+from lingshu_train.verify.tables import longest_first, words
+
+_LETTER = re.compile(r"([(\[{\"]?)([A-Za-z])([)\]}\"]?)( ?[.:,)\-]+ ?| )?")
+_JUSTIFY = re.compile(r"^[ ,;:.(\-]*")
+_UNLETTERED = re.compile(r"(?<![A-Za-z0-9'])([A-Z])(?![A-Za-z0-9'])")
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """The right letter, every option's canonical text, and the letter of each text that only one option has."""
+
+    letter: str
+    texts: dict[str, str]
+    by_text: dict[str, str]
+    tokens: dict[str, list[str]]
+    polar: dict[str, str]
+    question: str
+
+
+def prepare(item: Key) -> Gold:
+    """Read the options and the gold letter (or the gold text, where exactly one option has it)."""
+    options = read_options(item)
+    texts = {letter: canon.key(clean(text)) for letter, text in options.items()}
+    counted = list(texts.values())
+    by_text = {text: letter for letter, text in texts.items() if counted.count(text) == 1 and text}
+    answer = clean(item.answer)
+    letter = answer.upper() if answer.upper() in options else by_text.get(canon.key(answer), "")
+    if not letter:
+        raise GoldError(f"answer {item.answer!r} is neither a letter nor the text of exactly one option")
+    polar = yes_no.polar_options(options)
+    tokens = {name: canon.canonical(clean(text)) for name, text in options.items()}
+    return Gold(letter, texts, by_text, tokens, polar, item.question)
+
+
+def read_options(item: Key) -> dict[str, str]:
+    """Options by capital letter."""
+    options = {name.strip().upper(): text for name, text in item.options}
+    if len(options) < 2 or len(options) != len(item.options):
+        raise GoldError("needs at least two options with different letters")
+    if not all(len(name) == 1 and name.isascii() and name.isalpha() for name in options):
+        raise GoldError(f"option names must be single letters, got {', '.join(options)}")
+    return options
+
+
+def canonical_gold(gold: Gold) -> str:
+    return gold.letter
+
+
+def judge(text: str, gold: Gold) -> Ruling:
+    """Judge a cleaned answer text."""
+    if len(text) == 1 and text.upper() in gold.texts:
+        return _rule(text.upper(), "letter", gold)
+    for candidate in (text, without_lead_in(text), without_lead_in(text, statements=True)):
+        ruling = _read(strip_edges(candidate), gold)
+        if ruling.status != "unreadable":
+            return ruling
+    if cues.hedges(text) or cues.chooses(text):
+        return Ruling("hedged", "mcq.none")
+    return Ruling("negated" if cues.negates(text) else "unreadable", "mcq.none")
+
+
+def _rule(letter: str, rule: str, gold: Gold) -> Ruling:
+    return Ruling("right" if letter == gold.letter else "wrong", f"mcq.{rule}", letter)
+
+
+def _read(text: str, gold: Gold) -> Ruling:
+    whole = canon.key(text)
+    found = _LETTER.match(text)
+    letter = found.group(2).upper() if found and _balanced(found) else ""
+    if found and letter in gold.texts and (found.group(2).isupper() or _marked(found, text)):
+        ruling = _after_letter(letter, text, text[found.end() :], gold)
+        if ruling is not None:
+            return ruling
+    if whole in gold.by_text and not (letter in gold.texts and found and found.group(2).isupper() and found.group(4)
+                                      and not _same_surface(text, gold.by_text[whole], gold)):
+        return _rule(gold.by_text[whole], "text", gold)
+    return _text_with_more(text, gold)
+
+
+def _balanced(found: re.Match[str]) -> bool:
+    opening, closing, separator = found.group(1), found.group(3), found.group(4)
+    if opening:
+        return closing == {"(": ")", "[": "]", "{": "}", '"': '"'}[opening]
+    return closing in ("", ")") and (bool(closing) or separator is not None or found.end() == len(found.string))
+
+
+def _marked(found: re.Match[str], text: str) -> bool:
+    # A small letter counts only as "b", "b." or "(b)": anything else may be the article "a".
+    return bool(found.group(1) or found.group(3) or (found.group(4) or "").strip()) or found.end() == len(text)
+
+
+def _same_surface(text: str, letter: str, gold: Gold) -> bool:
+    # "E. coli" as the text of option B is that text, not letter E; "A Group A" is letter A with another's text.
+    return canon.join([canon.word(token) for token in canon.tokenize(text)]) == canon.join(gold.tokens[letter])
+
+
+def _after_letter(letter: str, text: str, rest: str, gold: Gold) -> Ruling | None:
+    """Judge what follows a leading letter; None when the text must be read without the letter."""
+    if not rest:
+        return _rule(letter, "letter", gold)
+    remainder = strip_edges(rest)
+    named = canon.key(remainder)
+    if named == gold.texts[letter]:
+        return _rule(letter, "letter_text", gold)
+    whole = canon.key(text)
+    if whole in gold.by_text and _same_surface(text, gold.by_text[whole], gold):
+        return None
+    if named in gold.texts.values():
+        return Ruling("conflicting", "mcq.letter_text")
+    if affirmed(remainder):
+        return _rule(letter, "letter", gold)
+    length = text_length(rest, letter, gold)
+    if length:
+        return _justified(letter, rest[length:], gold, rule="letter_text", gloss=True)
+    return _justified(letter, rest, gold, rule="letter")
+
+
+def _text_with_more(text: str, gold: Gold) -> Ruling:
+    """The own text of one option, then its letter in brackets, a gloss, an affirmation or a justification."""
+    best = max(gold.by_text.values(), key=lambda name: text_length(text, name, gold), default="")
+    length = text_length(text, best, gold) if best else 0
+    if length:
+        rest = text[length:].strip()
+        inner = strip_edges(rest)
+        if len(inner) == 1 and inner.upper() in gold.texts and rest[:1] in "([":
+            return _rule(best, "text_letter", gold) if inner.upper() == best else Ruling("conflicting", "mcq.text_letter")
+        if affirmed(inner):
+            return _rule(best, "text", gold)
+        ruling = _justified(best, text[length:], gold, rule="text", gloss=True)
+        if ruling is not None:
+            return ruling
+    if gold.polar:
+        side = yes_no.side(text, gold.question)
+        if side.status == "right":
+            return _rule(gold.polar[side.normalized], "polarity", gold)
+    return Ruling("unreadable", "mcq.none")
+
+
+def text_length(text: str, letter: str, gold: Gold) -> int:
+    """How many characters at the start of `text` are the option's own text, up to a word boundary; 0 for none."""
+    wanted = gold.texts[letter]
+    ends = [found.end() for found in re.finditer(r"[^\W_]+(?:'s)?|\S", text)][: 2 * len(gold.tokens[letter]) + 8]
+    for end in reversed(ends):
+        if canon.key(strip_edges(text[:end])) == wanted and not text[end : end + 1].isalnum():
+            return end
+    return 0
+
+
+def affirmed(text: str) -> bool:
+    """Whether a text says only that what stands before it is the answer."""
+    return text.lower() in words("words", "correct")
+
+
+def _justified(letter: str, rest: str, gold: Gold, *, rule: str, gloss: bool = False) -> Ruling | None:
+    """Accept a justification that is introduced as one and names no other option outside a negation."""
+    stripped = _JUSTIFY.sub("", rest)
+    low = stripped.lower()
+    excludes = next((cue for cue in longest_first("words", "exclusion") if low.startswith(cue)), "")
+    if excludes:
+        other = strip_edges(stripped[len(excludes) :])
+        names = {name for name in gold.texts if other == name or canon.key(other) == gold.texts[name]}
+        if names and letter not in names:
+            return _rule(letter, f"{rule}_not_other", gold)
+        return None
+    introduced = any(_starts(low, cue) for cue in longest_first("words", "because"))
+    bracketed = gloss and rest.strip()[:1] == "(" and rest.strip()[-1:] == ")" and len(stripped.split()) <= 8
+    if not (introduced or bracketed) or cues.hedges(stripped) or names_another(stripped, letter, gold):
+        return None
+    if bracketed and (cues.negates(stripped) or cues.revises(stripped)):
+        return None
+    if introduced and cues.revises_firmly(stripped):
+        return None
+    return _rule(letter, f"{rule}_because", gold)
+
+
+def _starts(low: str, cue: str) -> bool:
+    return low.startswith(cue) and (not cue.isascii() or not low[len(cue) : len(cue) + 1].isalnum())
+
+
+def names_another(text: str, letter: str, gold: Gold) -> bool:
+    """Whether a text names an option letter or another option's text, a negated text aside."""
+    for found in _UNLETTERED.finditer(text):
+        name = found.group(1)
+        follows = text[found.end() : found.end() + 2]
+        pronoun = name in "IA" and len(follows) == 2 and follows[0] == " " and follows[1].islower()
+        verb = text[found.end() :].split(" ")[1:2]
+        if name in gold.texts and not (pronoun and verb and verb[0] not in ("is", "was", "or", "and", "are")):
+            return True
+    mine = canon.join(gold.tokens[letter])
+    found_tokens = canon.canonical(clean(text))
+    for name, tokens in gold.tokens.items():
+        if name == letter or not tokens or canon.join(tokens) in mine:
+            continue
+        for index in range(len(found_tokens) - len(tokens) + 1):
+            if found_tokens[index : index + len(tokens)] == tokens:
+                before = found_tokens[max(0, index - 3) : index]
+                if not {"not", "no", "without", "than", "of"}.intersection(before):
+                    return True
+    return False

@@ -1,0 +1,158 @@
+"""A quantity: equal value of the same kind in a convertible unit, with the same comparator. Tolerance only if the item says so."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from lingshu_train.verify import cues, quantity, units
+from lingshu_train.verify.item import GoldError, Key, Ruling
+from lingshu_train.verify.leads import without_lead_in
+from lingshu_train.verify.normal import clean, strip_edges
+from lingshu_train.verify.quantity import Quantity
+
+_PERCENT = units.Unit((("percent", 1),), Fraction(1))
+_BRACKET = re.compile(r"([^()]+)\(([^()]+)\)")
+_RATIO_WORDS = re.compile(r"ratio|fraction|proportion|比|分数", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """Every accepted quantity, the unit the question asks for, and the allowed difference in the gold's unit."""
+
+    accepted: tuple[Quantity, ...]
+    asked: units.Unit | None
+    tolerance: Fraction
+    question: str
+    shown: str
+
+
+def prepare(item: Key) -> Gold:
+    question = clean_question(item.question)
+    accepted = []
+    for text in (item.answer, *item.aliases):
+        found = quantity.parse(clean(text), question)
+        if found is None:
+            raise GoldError(f"answer {text!r} is not one quantity")
+        accepted.append(found)
+    tolerance = Fraction(0) if item.tol is None else Fraction(str(item.tol))
+    if tolerance < 0:
+        raise GoldError(f"tol {item.tol} is negative")
+    return Gold(tuple(accepted), units.named_in(question), tolerance, question, clean(item.answer))
+
+
+def clean_question(question: str) -> str:
+    """A question in surface normal form, piece by piece, however long it is."""
+    return " ".join(clean(question[start : start + 400]) for start in range(0, min(len(question), 4000), 400))
+
+
+def canonical_gold(gold: Gold) -> str:
+    return gold.shown
+
+
+def judge(text: str, gold: Gold) -> Ruling:
+    """Judge a cleaned answer text."""
+    found = read(text, gold)
+    if found is not None:
+        return _compare(found, gold)
+    bracket = _BRACKET.fullmatch(text)
+    if bracket:
+        parts = [read(strip_edges(part), gold) for part in bracket.groups()]
+        if all(part is not None and _compare(part, gold).status == "right" for part in parts):
+            return Ruling("right", "numeric.gloss", gold.shown)
+    if cues.hedges(text) or cues.chooses(text):
+        return Ruling("hedged", "numeric.none")
+    return Ruling("unreadable", "numeric.none")
+
+
+def read(text: str, gold: Gold) -> Quantity | None:
+    """The one quantity a text states, with or without a lead-in."""
+    for candidate in dict.fromkeys((text, without_lead_in(text, statements=True))):
+        found = quantity.parse(strip_edges(candidate), gold.question)
+        if found is not None:
+            return found
+    return None
+
+
+def _compare(found: Quantity, gold: Gold) -> Ruling:
+    shown = _show(found)
+    reasons = []
+    for accepted in gold.accepted:
+        reason = _differs(found, accepted, gold)
+        if not reason:
+            return Ruling("right", "numeric.equal", shown)
+        reasons.append(reason)
+    return Ruling("wrong", f"numeric.{reasons[0]}", shown)
+
+
+def _differs(found: Quantity, accepted: Quantity, gold: Gold) -> str:
+    """Why two quantities are not the same; empty where they are."""
+    if found.comparator != accepted.comparator:
+        return "comparator"
+    found, accepted = _same_kind(found, accepted, gold)
+    if found.kind != accepted.kind or len(found.values) != len(accepted.values):
+        return "kind"
+    matched = _same_unit(found, accepted, gold)
+    if matched is None:
+        return "unit"
+    found, accepted = matched
+    tolerance = gold.tolerance * (accepted.unit.factor if accepted.unit else 1)
+    pairs = zip(found.bases, accepted.bases, strict=True)
+    return "" if all(abs(one - other) <= tolerance for one, other in pairs) else "value"
+
+
+def _same_kind(found: Quantity, accepted: Quantity, gold: Gold) -> tuple[Quantity, Quantity]:
+    """Read x/y as a number where a number is asked for: 1/2 is 0.5, but 120/80 stays a pair."""
+    if accepted.kind == "scalar" and found.kind == "ratio":
+        return _divided(found), accepted
+    if accepted.kind == "ratio" and _RATIO_WORDS.search(gold.question):
+        return _divided(found), _divided(accepted)
+    return found, accepted
+
+
+def _divided(ratio: Quantity) -> Quantity:
+    if ratio.kind != "ratio":
+        return ratio
+    above, below = ratio.values
+    plain = below.denominator == above.denominator == 1 and 0 < below and (below <= 20 or below in (100, 1000))
+    if not plain or above > 20 and below <= 20:
+        return ratio
+    return Quantity("scalar", (above / below,), (ratio.unit,), ratio.comparator)
+
+
+def _same_unit(found: Quantity, accepted: Quantity, gold: Gold) -> tuple[Quantity, Quantity] | None:
+    """Give both a unit of one dimension, or None where that would be a guess."""
+    if found.unit is not None and accepted.unit is None and gold.asked is not None:
+        accepted = _in_unit(accepted, gold.asked)
+    if found.unit is None and accepted.unit is not None:
+        if gold.asked is not None:
+            found = _in_unit(found, gold.asked)
+        elif accepted.unit == _PERCENT or accepted.kind == "ratio":
+            found = _in_unit(found, accepted.unit)
+    if found.unit is None and accepted.unit is None:
+        return found, accepted
+    if accepted.unit is None:
+        if found.unit == _PERCENT and found.kind == "scalar" and 0 < accepted.values[0] < 1:
+            return Quantity("scalar", (found.values[0] / 100,), (None,), found.comparator), accepted
+        scaled_only = all(unit is not None and not unit.dimension for unit in found.units)
+        return (found, accepted) if scaled_only else None
+    if found.unit is None:
+        return (found, accepted) if all(unit and not unit.dimension for unit in accepted.units) else None
+    fits = all(
+        one is not None and other is not None and units.compatible(one, other)
+        for one, other in zip(found.units, accepted.units, strict=True)
+    )
+    return (found, accepted) if fits else None
+
+
+def _in_unit(bare: Quantity, unit: units.Unit) -> Quantity:
+    return bare._replace(units=tuple(unit for _ in bare.values))
+
+
+def _show(found: Quantity) -> str:
+    """Base values and dimension as text: equal quantities look equal."""
+    sign = {"range": " to ", "dims": " x ", "ratio": "/", "margin": " ± "}.get(found.kind, "")
+    unit = found.unit.dimension if found.unit else ()
+    named = " ".join(name if power == 1 else f"{name}^{power}" for name, power in unit)
+    return f"{found.comparator}{sign.join(str(value) for value in found.bases)} {named}".strip()

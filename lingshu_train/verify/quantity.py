@@ -1,0 +1,295 @@
+"""Reads one quantity: label? approximation? comparator? value unit?, where value is a number, range, pair or size list.
+
+The grammar must match the whole text. Arithmetic is exact (fractions); at most 40 digits and exponents up to 60.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from functools import lru_cache
+from typing import NamedTuple
+
+from lingshu_train.verify import canon, units
+from lingshu_train.verify.tables import longest_first, mapping, words
+
+_NUMBER = re.compile(
+    r"(?:[+-] ?)?(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}(?![0-9])|[0-9]{1,3}(?: [0-9]{3}){1,6}(?![0-9/.])|[0-9]{1,40})(?:\.[0-9]{1,40})?"
+    r"|[+-]?\.[0-9]{1,40}"
+)
+_MIXED = re.compile(r" ([0-9]{1,2})/([1-9][0-9]?)(?![0-9/])")
+_POWER = re.compile(r" ?[x*] ?10 ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])|[eE]([+-]?[0-9]{1,2})(?![0-9A-Za-z])")
+_TEN_TO = re.compile(r" ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])")
+_JOINT = {
+    "dims": re.compile(r" ?(?:x|\*|by) ?(?=[0-9.])", re.IGNORECASE),
+    "range": re.compile(r" ?(?:-|~|至|到) ?(?=[0-9.])| to (?=[0-9.a-z+-])| and (?=[0-9.])", re.IGNORECASE),
+    "ratio": re.compile(r" ?/ ?(?=[0-9])| over (?=[0-9])| out of (?=[0-9])", re.IGNORECASE),
+    "margin": re.compile(r" ?(?:±|\+/-|\+-) ?(?=[0-9.])"),
+}
+_LABEL_WORD = re.compile(r"[A-Za-z]+|[:=]")
+_COPULA = frozenset(("is", "was", "are", "of", "the", ":", "=", "a", "an", "has", "have", "there", "it", "in", "on", "for"))
+_FILL = frozenset(("in", "of", "the", "are", "is", "visible", "seen", "present", "total", "there", "shown", "a", "at"))
+_HAN_NUMBER = re.compile("[零〇一二两三四五六七八九十百千万]{1,9}")
+_HAN_PART = re.compile("([零〇一二两三四五六七八九十百0-9.]{1,9})分之([零〇一二两三四五六七八九十百0-9.]{1,9})")
+_TOO_MANY_DIGITS = re.compile(r"[0-9]{41}")
+
+
+class Quantity(NamedTuple):
+    """One quantity. `values` are as written, `units` the unit of each (None: none written)."""
+
+    kind: str
+    values: tuple[Fraction, ...]
+    units: tuple[units.Unit | None, ...]
+    comparator: str = ""
+
+    @property
+    def bases(self) -> tuple[Fraction, ...]:
+        """Values in base units."""
+        return tuple(value * (unit.factor if unit else 1) for value, unit in zip(self.values, self.units, strict=True))
+
+    @property
+    def unit(self) -> units.Unit | None:
+        return self.units[0]
+
+
+def parse(text: str, question: str) -> Quantity | None:
+    """The quantity a cleaned text states as a whole; None where the grammar does not match to the end."""
+    if _TOO_MANY_DIGITS.search(text):
+        return None
+    asked = asked_words(question)
+    position = 0
+    for _ in range(10):
+        found = _head(text, position)
+        if found is not None:
+            comparator, start, kind = found
+            return _values(text, start, comparator, kind, asked)
+        after = _label(text, position, asked, question)
+        if after == position:
+            return None
+        position = after
+    return None
+
+
+@lru_cache(maxsize=4096)
+def asked_words(question: str) -> frozenset[str]:
+    """Canonical words of a question that may label a value or name what is counted."""
+    barred = words("words", "negation") | words("words", "hedge")
+    return frozenset(canon.word(token) for token in canon.tokenize(question) if token not in barred)
+
+
+def _head(text: str, position: int) -> tuple[str, int, str] | None:
+    """Comparator, start of the number and kind of value at `position`; None where no value starts here."""
+    start, comparator, kind = position, "", ""
+    for _ in range(3):
+        start += len(text[start:]) - len(text[start:].lstrip())
+        low = text[start:].lower()
+        for opening in ("between ", "from "):
+            if low.startswith(opening):
+                start, kind = start + len(opening), "range"
+        low = text[start:].lower()
+        approx = next((entry for entry in longest_first("numbers", "approx") if _begins(low, entry)), "")
+        sign = next((entry for entry in longest_first("numbers", "comparators") if _begins(low, entry)), "")
+        if approx:
+            start += len(approx)
+        elif sign and not comparator:
+            comparator = mapping("numbers", "comparators")[sign]
+            start += len(sign)
+    start += len(text[start:]) - len(text[start:].lstrip())
+    return (comparator, start, kind) if number(text, start) is not None else None
+
+
+def _begins(low: str, entry: str) -> bool:
+    return low.startswith(entry) and not (entry[-1].isascii() and entry[-1].isalpha() and low[len(entry) : len(entry) + 1].isalpha())
+
+
+def _label(text: str, position: int, asked: frozenset[str], question: str) -> int:
+    """The end of one label word at `position`, or `position` itself."""
+    start = position + len(text[position:]) - len(text[position:].lstrip())
+    found = _LABEL_WORD.match(text, start)
+    if found:
+        name = canon.word(found.group().lower())
+        known = name in asked or name in _COPULA or found.group().lower() in words("numbers", "labels")
+        return found.end() if known else position
+    for entry in ("是", "为", "有", "的", *longest_first("numbers", "labels")):
+        if not entry.isascii() and text.startswith(entry, start):
+            return start + len(entry)
+    length = 0
+    while start + length < len(text) and "\u3400" <= text[start + length] <= "\u9fff" and text[start : start + length + 1] in question:
+        length += 1
+    return start + length if length >= 2 else position
+
+
+def _values(text: str, start: int, comparator: str, kind: str, asked: frozenset[str]) -> Quantity | None:
+    first = _measure(text, start)
+    if first is None:
+        return None
+    values, found_units, position = [first[0]], [first[1]], first[2]
+    while len(values) < 4:
+        joint = _joint(text, position, kind)
+        if joint is None:
+            break
+        name, after = joint
+        following = _measure(text, after)
+        if following is None:
+            return None
+        if name == "ratio" and kind == "ratio":
+            return None
+        kind = name
+        values.append(following[0])
+        found_units.append(following[1])
+        position = following[2]
+        if kind != "dims":
+            break
+    if kind == "range" and len(values) == 1:
+        return None
+    ended = _end(text[position:], asked)
+    if ended is None or (ended and comparator):
+        return None
+    last = found_units[-1]
+    every = tuple(unit if unit is not None else last for unit in found_units)
+    return Quantity(kind or "scalar", tuple(values), every, comparator or ended)
+
+
+def _joint(text: str, position: int, kind: str) -> tuple[str, int] | None:
+    for name, pattern in _JOINT.items():
+        found = pattern.match(text, position)
+        if found and kind in ("", name):
+            if name == "range" and " and" in found.group() and kind != "range":
+                continue
+            return name, found.end()
+    return None
+
+
+def _measure(text: str, position: int) -> tuple[Fraction, units.Unit | None, int] | None:
+    """A number and the unit written after it."""
+    found = number(text, position)
+    if found is None:
+        return None
+    value, after, own = found
+    if own is not None:
+        return value, own, after
+    rest = text[after:].replace("-", " ", 1) if text[after : after + 1] == "-" and text[after + 1 : after + 2].isalpha() else text[after:]
+    if _JOINT["ratio"].match(rest):
+        return value, None, after
+    unit = units.leading(rest)
+    return (value, unit[0], after + unit[1]) if unit else (value, None, after)
+
+
+def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] | None:
+    """The number at `position`, where it ends, and the percent unit of 百分之五十."""
+    low = text[position:].lower()
+    for minus in longest_first("numbers", "minus"):
+        if _begins(low, minus):
+            inner = number(text, position + len(minus) + (text[position + len(minus) : position + len(minus) + 1] == " "))
+            return (-inner[0], inner[1], inner[2]) if inner and inner[0] > 0 else None
+    found = _NUMBER.match(text, position)
+    if found:
+        return (*_scaled(text, found), None)
+    if text[position : position + 1].isascii():
+        named = _number_words(low)
+        return (named[0], position + named[1], None) if named else None
+    part = _HAN_PART.match(text, position)
+    if part:
+        below, above = _han(part.group(1)), _han(part.group(2))
+        if below is None or above is None or not below:
+            return None
+        percent = part.group(1) == "百"
+        return (above if percent else above / below), part.end(), units.expression("%") if percent else None
+    for entry in ("一半", "半"):
+        if text.startswith(entry, position):
+            return Fraction(1, 2), position + len(entry), None
+    han = _HAN_NUMBER.match(text, position)
+    value = _han(han.group()) if han else None
+    return (value, han.end(), None) if han and value is not None else None
+
+
+def _scaled(text: str, found: re.Match[str]) -> tuple[Fraction, int]:
+    value, end = Fraction(re.sub("[ ,]", "", found.group())), found.end()
+    mixed = _MIXED.match(text, end)
+    if mixed and value.denominator == 1:
+        part = Fraction(int(mixed.group(1)), int(mixed.group(2)))
+        return (value + part if value >= 0 else value - part), mixed.end()
+    power = _POWER.match(text, end)
+    if power:
+        exponent = int(power.group(1) or power.group(2))
+        return (value * Fraction(10) ** exponent, power.end()) if abs(exponent) <= 60 else (value, end)
+    ten = _TEN_TO.match(text, end) if value == 10 else None
+    if ten and abs(int(ten.group(1))) <= 60:
+        return Fraction(10) ** int(ten.group(1)), ten.end()
+    scale = re.match(r" ?(thousand|million|billion|万|千)(?![a-z克米])", text[end:].lower())
+    if scale:
+        factor = mapping("numbers", "scales").get(scale.group(1)) or mapping("numbers", "scales_cn")[scale.group(1)]
+        return value * factor, end + scale.end()
+    return value, end
+
+
+def _number_words(low: str) -> tuple[Fraction, int] | None:
+    """English number words below one million at the start of a text."""
+    for phrase, value in sorted(mapping("numbers", "fractions").items(), key=lambda entry: -len(entry[0])):
+        if _begins(low, phrase):
+            return Fraction(value), len(phrase)
+    total, current, end, seen = 0, 0, 0, False
+    for found in re.finditer(r"[ -]?([a-z]+)", low[:80]):
+        name = found.group(1)
+        if found.start() != end or (not seen and found.group() != name):
+            break
+        small = mapping("numbers", "words").get(name, mapping("numbers", "tens").get(name))
+        scale = mapping("numbers", "scales").get(name)
+        if small is not None and (current % 100 == 0 or (current % 10 == 0 and 20 <= current % 100 and small < 10)):
+            current += small
+        elif scale is not None and seen and current:
+            if scale == 100:
+                current *= 100
+            else:
+                total, current = total + current * scale, 0
+        elif not (name == "and" and seen and current % 100 == 0 and current >= 100):
+            break
+        if name != "and":
+            seen, end = True, found.end()
+    return (Fraction(total + current), end) if seen else None
+
+
+def _han(text: str) -> Fraction | None:
+    """A Chinese number below ten thousand times ten thousand."""
+    if re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text):
+        return Fraction(text)
+    digits, scales = mapping("numbers", "digits_cn"), mapping("numbers", "scales_cn")
+    total, current, last = 0, 0, 10**9
+    for index, char in enumerate(text):
+        if char in digits:
+            if current and char not in "零〇":
+                return None
+            current = digits[char]
+        else:
+            scale = scales.get(char)
+            if scale is None or scale >= last or (not current and index and char != "十"):
+                return None
+            total, current, last = total + (current or 1) * scale, 0, scale
+    return Fraction(total + current)
+
+
+def _end(rest: str, asked: frozenset[str]) -> str | None:
+    """What may follow the unit: nothing, a classifier, words of the question, or "or more". None: anything else."""
+    rest = rest.strip()
+    if not rest:
+        return ""
+    for entry, comparator in mapping("numbers", "comparators_after").items():
+        if rest.lower() == entry:
+            return str(comparator)
+    if rest in ("左右", "上下", "许"):
+        return ""
+    tokens = canon.tokenize(rest)
+    for token in tokens:
+        single = canon.word(token)
+        if single in asked or token in _FILL or not token.isascii() and _counted(token, asked):
+            continue
+        return None
+    return "" if not words("words", "negation") & set(tokens) else None
+
+
+def _counted(token: str, asked: frozenset[str]) -> bool:
+    for classifier in words("units", "classifiers"):
+        if token.startswith(classifier):
+            token = token[len(classifier) :]
+            break
+    return not token or any(token in word for word in asked)

@@ -1,0 +1,215 @@
+"""Yes or no: a leading word of a closed list, or a statement about the question's own noun; then an explanation.
+
+The explanation may say anything that does not contradict the leading word: the opposite word by itself, a hedge, a
+change of mind, or the question's own proposition with the other sign is a conflict.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from lingshu_train.verify import canon, cues
+from lingshu_train.verify.item import GoldError, Key, Ruling
+from lingshu_train.verify.leads import without_lead_in
+from lingshu_train.verify.normal import clean, strip_edges
+from lingshu_train.verify.tables import longest_first, mapping, words
+
+_CLAUSE = re.compile(r"[,.;:!()]| - |\bbut\b|\bbecause\b|\bsince\b|\band\b")
+_WORD = re.compile(r"[a-z0-9]+(?:'t)?|[\u3400-\u9fff]+|\S")
+_GO_ON = frozenset(("it", "there", "this", "the", "they", "these", "that", "because", "since", "as", "we", "i", "indeed"))
+_EXISTENCE = ("有", "无", "存在", "见", "显示")
+_PARTICLES = "的了呢。"
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """"yes" or "no", and the question that gives words such as 正常 their sign."""
+
+    sign: str
+    question: str
+
+
+def prepare(item: Key) -> Gold:
+    ruling = side(clean(item.answer), item.question)
+    if ruling.status != "right":
+        raise GoldError(f"answer {item.answer!r} is neither yes nor no for this question")
+    return Gold(ruling.normalized, item.question)
+
+
+def canonical_gold(gold: Gold) -> str:
+    return gold.sign
+
+
+def polar_options(options: Mapping[str, str]) -> dict[str, str]:
+    """For two options that say yes and no: the letter of each sign. Otherwise empty."""
+    signs = {}
+    for letter, text in options.items():
+        low = clean(text).lower()
+        sign = "yes" if low in words("words", "yes") else "no" if low in words("words", "no") else ""
+        if sign:
+            signs[sign] = letter
+    return signs if len(signs) == len(options) == 2 else {}
+
+
+def judge(text: str, gold: Gold) -> Ruling:
+    """Judge a cleaned answer text."""
+    found = side(text, gold.question)
+    if found.status != "right":
+        return found
+    return found._replace(status="right" if found.normalized == gold.sign else "wrong")
+
+
+def side(text: str, question: str) -> Ruling:
+    """The sign an answer takes: status "right" with normalized "yes" or "no", or the reason there is none."""
+    text = strip_edges(without_lead_in(text)).lower()
+    sign, length, rule = _leading(text, question)
+    if sign:
+        return _explained(sign, text[length:], question, rule)
+    stated = _statement(text, question)
+    if stated:
+        return Ruling("right", "yes_no.statement", stated)
+    return Ruling("hedged" if cues.hedges(text) else "unreadable", "yes_no.none")
+
+
+def _leading(text: str, question: str) -> tuple[str, int, str]:
+    """Sign and length of the leading word, if a closed list has it as a whole token."""
+    for name in ("yes", "no", "exists", "absent", "abnormal", "normal"):
+        for entry in longest_first("words", name):
+            if not text.startswith(entry) or _inside_word(text, entry):
+                continue
+            sign = _sign(name, question)
+            if sign and _may_end(text[len(entry) :], entry):
+                return sign, len(entry), f"yes_no.{name}"
+    return "", 0, ""
+
+
+def _inside_word(text: str, entry: str) -> bool:
+    following = text[len(entry) : len(entry) + 1]
+    return entry.isascii() and (following.isalnum() or following in ("-", "'") and len(entry) > 0)
+
+
+def _may_end(rest: str, entry: str) -> bool:
+    rest = rest.lstrip(_PARTICLES) if not entry.isascii() else rest
+    if not rest:
+        return True
+    if rest[0] == "/" or (rest[0] not in ",.;:!( " and rest[:2] != " -"):
+        return False
+    if rest[0] == " " and rest[1:2] not in ("(", "-", "—"):
+        return _WORD.findall(rest)[:1] != [] and _WORD.findall(rest)[0] in _GO_ON
+    return True
+
+
+def _sign(name: str, question: str) -> str:
+    """What a list means for this question; empty where the question does not ask in these words."""
+    if name in ("yes", "no"):
+        return name
+    if name in ("exists", "absent"):
+        fits = any(entry in question for entry in _EXISTENCE)
+        return ("yes" if name == "exists" else "no") if fits else ""
+    asked = _asks_normal(question)
+    return "" if not asked else "yes" if asked == name else "no"
+
+
+def _asks_normal(question: str) -> str:
+    low = question.lower()
+    if any(entry in low for entry in ("abnormal", "不正常", "异常")):
+        return "abnormal"
+    return "normal" if re.search(r"\bnormal\b|正常", low) else ""
+
+
+def _explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
+    tail = tail.strip(" " + _PARTICLES)
+    if not tail:
+        return Ruling("right", rule, sign)
+    if cues.hedges(tail):
+        return Ruling("hedged", rule)
+    if cues.revises_firmly(tail) or _says_opposite(sign, tail):
+        return Ruling("conflicting", rule)
+    for clause in _CLAUSE.split(tail):
+        stated = _proposition(clause.strip(), question)
+        if stated and stated != sign:
+            return Ruling("conflicting", rule)
+    return Ruling("right", f"{rule}_explained", sign)
+
+
+def _says_opposite(sign: str, tail: str) -> bool:
+    """The opposite word standing by itself: at a clause's end, or joined by and, or, a slash."""
+    found = _WORD.findall(tail)
+    opposite = words("words", "no" if sign == "yes" else "yes")
+    for index, token in enumerate(found):
+        following = found[index + 1] if index + 1 < len(found) else ""
+        if token not in opposite:
+            continue
+        alone = not following or not following[0].isalnum() or following in ("and", "or", "but")
+        if sign == "no" or alone or found[index - 1 : index] in (["is"], ["answer"]):
+            return True
+    return found[-1] == "not"
+
+
+def _content(text: str) -> list[str]:
+    stop = words("words", "stop")
+    negation = words("words", "negation")
+    return [canon.word(token) for token in _WORD.findall(text.lower())
+            if token not in stop and token not in negation and token[0].isalnum()]
+
+
+def _proposition(clause: str, question: str) -> str:
+    """The sign with which a clause restates the question's own words; empty where it speaks of something else."""
+    if not clause:
+        return ""
+    if not clause.isascii():
+        return _chinese_proposition(clause, question)
+    asked = set(_content(question))
+    said = _content(clause)
+    negative = not words("words", "negation").isdisjoint(_WORD.findall(clause))
+    for index, token in enumerate(said):
+        for base, opposites in mapping("words", "opposites").items():
+            if base in asked and token not in asked and token in opposites and base in ("normal", "benign", "enlarged",
+                                                                                       "abnormal"):
+                said[index], negative = base, not negative
+    if said and asked.issuperset(said) and (len(said) == len(asked) or _has_verb(clause)):
+        return "no" if negative else "yes"
+    return ""
+
+
+def _has_verb(clause: str) -> bool:
+    return True if words("words", "negation").intersection(_WORD.findall(clause)) else bool(clause)
+
+
+def _chinese_proposition(clause: str, question: str) -> str:
+    clause = clause.strip(_PARTICLES + " ")
+    asked = _asks_normal(question)
+    if asked:
+        for name in ("abnormal", "normal"):
+            for entry in longest_first("words", name):
+                if clause.endswith(entry) and (clause[: -len(entry)] in question):
+                    return "yes" if name == asked else "no"
+    for name, sign in (("absent", "no"), ("no", "no"), ("exists", "yes"), ("yes", "yes")):
+        for entry in longest_first("words", name):
+            rest = clause[len(entry) :].lstrip("明显任何") if clause.startswith(entry) else ""
+            if len(rest) >= 2 and rest in question:
+                return sign
+    return "yes" if len(clause) >= 2 and clause in question else ""
+
+
+def _statement(text: str, question: str) -> str:
+    """The sign of a bare statement of the whole question, such as "there is no pneumothorax"."""
+    if cues.hedges(text) or _CLAUSE.search(text) or "/" in text or re.search(r"\bor\b", text):
+        return ""
+    if not text.isascii():
+        return "" if text in question else _chinese_proposition(text, question)
+    asked, said = _content(question), _content(text)
+    found = _WORD.findall(text)
+    negative = sum(token in words("words", "negation") for token in found)
+    full = set(said) == set(asked)
+    head = bool(said) and bool(asked) and said[0] == asked[0] and set(said) <= set(asked)
+    existential = found[:1] in (["there"], ["no"]) and re.match(r"(?:is|are|was|were) there\b|do(?:es)?\b|can\b",
+                                                                question.lower()) is not None
+    asks_positively = words("words", "negation").isdisjoint(_WORD.findall(question.lower()))
+    if negative > 1 or not said or not asks_positively or not (full or (head and existential)):
+        return ""
+    if found[0] == "no" and not existential and not full:
+        return ""
+    return "no" if negative else "yes"
