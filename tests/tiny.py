@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from PIL import Image
 
-from lingshu_train import recipe
+from lingshu_train import launch, recipe
 from lingshu_train.data import corpus
 from lingshu_train.record import Sample
-from lingshu_train.runs import manifest
+from lingshu_train.runs import ledger, manifest
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.runs.stage import Stage
 
@@ -47,8 +53,8 @@ ALL_PARTS = ["vision_tower", "merger", "language_model"]
 LONG = "there are several bright spots and the picture is otherwise quite dark as far as can be seen "
 
 
-def draw_corpus(folder: Path, *, rows: int = 40) -> Path:
-    """Bright spots on noise: how many? Answers of very unequal length, so that wrong averaging shows."""
+def draw_corpus(folder: Path, *, rows: int = 40, reasoning: bool = True) -> Path:
+    """A finished prepare stage: bright spots on noise, how many? Answers of very unequal length show wrong averaging."""
     draw = np.random.default_rng(0)
     samples = []
     for n in range(rows):
@@ -65,20 +71,31 @@ def draw_corpus(folder: Path, *, rows: int = 40) -> Path:
             question="How many bright spots?",
             question_type="numeric",
             answer=str(count),
-            reasoning=LONG * (n % 3) + f"{count} spots",
+            reasoning=LONG * (n % 3) + f"{count} spots" if reasoning else "",
             group=f"picture-{n}",
             modality="drawn",
         )
         samples.append((sample, (Image.fromarray(pixels).convert("RGB"),)))
     corpus.write(folder / "corpus", samples)
-    stage = make_stage(folder.parent, folder.name, {"kind": "prepare", "cards": ["package_pydicom"], "image_size": 56, "questions": {}}, parents={})
-    here = manifest.environment(device="cpu", processor="", world_size=1, threads=1)
-    manifest.write(stage, ran_on=here, results={}, outputs=["corpus"], seconds=0.0)
+    prepare = {"kind": "prepare", "cards": ["package_pydicom"], "image_size": 56, "questions": {}}
+    finish(make_stage(folder.parent, folder.name, prepare, parents={}), outputs=["corpus"])
     return folder
 
 
+def finish(stage: Stage, *, outputs: list[str]) -> None:
+    """Write the manifest that makes a stage done."""
+    here = manifest.environment(device="cpu", processor="", world_size=1, threads=1)
+    manifest.write(stage, ran_on=here, results={}, outputs=outputs, seconds=0.0)
+
+
 def make_stage(
-    root: Path, name: str, config: dict[str, Any], *, parents: dict[str, Path], cluster: Cluster | None = None, world_size: int = 1
+    root: Path,
+    name: str,
+    config: dict[str, Any],
+    *,
+    parents: dict[str, Path],
+    deepspeed: str = "none",
+    world_size: int = 1,
 ) -> Stage:
     """A stage record as the planner would write it, its configuration checked by its kind."""
     block = recipe.Block(name=name, kind=config["kind"], config=config)
@@ -92,7 +109,7 @@ def make_stage(
         parents={key: str(value) for key, value in parents.items()},
         config=config,
         model=MODEL,
-        cluster=cluster or Cluster(name="test", device="cpu", threads=1),
+        cluster=Cluster(name="test", device="cpu", deepspeed=deepspeed, threads=1),  # type: ignore[arg-type]
         world_size=world_size,
         seed=0,
         data_root=str(root / "data"),
@@ -118,22 +135,20 @@ def sft(**changes: Any) -> dict[str, Any]:
 
 
 def grpo(**changes: Any) -> dict[str, Any]:
-    """12 steps of 4 prompts in windows of 2 steps: the first epoch of 32 prompts ends at step 8."""
+    """12 steps of 4 prompts in generation windows of 2 steps: the first epoch of 32 prompts ends at step 8."""
+    terms = [{"name": "accuracy", "weight": 1.0}, {"name": "format", "weight": 0.5}]
     return {
         "kind": "grpo",
-        "base": "base",
-        "data": [{"corpus": "data", "tasks": []}],
+        "base": "warm",
+        "data": [{"corpus": "short", "tasks": []}],
         "train": ALL_PARTS,
-        "learning_rate": dict.fromkeys(ALL_PARTS, 1e-2),
-        "rewards": {
-            "mode": "sum",
-            "terms": [{"name": "accuracy", "weight": 1.0}, {"name": "format", "weight": 0.5}, {"name": "length", "weight": 0.25}],
-        },
+        "learning_rate": dict.fromkeys(ALL_PARTS, 2e-3),
+        "rewards": {"mode": "sum", "terms": terms},
         "steps": 12,
-        "group_size": 2,
+        "group_size": 4,
         "rollout_prompts": 8,
         "update_prompts": 4,
-        "per_device_batch": 4,
+        "per_device_batch": 8,
         "max_completion": 8,
         "save_every": 4,
         "keep": 9,
@@ -141,6 +156,44 @@ def grpo(**changes: Any) -> dict[str, Any]:
     }
 
 
+def start(stage: Stage) -> subprocess.Popen[bytes]:
+    """Start a stage's processes as the launcher does."""
+    path = stage.write()
+    environment = launch._environment(stage)
+    log = (stage.path / "log.txt").open("ab")
+    return subprocess.Popen(launch.command(stage, path), env=environment, stdout=log, stderr=log)
+
+
+def run(stage: Stage) -> int:
+    return start(stage).wait(timeout=300)
+
+
+def kill_when(process: subprocess.Popen[bytes], happened: Callable[[], bool]) -> None:
+    """SIGKILL the process and all it started, the moment something has happened."""
+    deadline = time.monotonic() + 200
+    while not happened():
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, "what the test waits for never happened"
+        time.sleep(0.002)
+    for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
+        try:
+            os.kill(child.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    process.wait()
+
+
+def steps_done(stage: Stage) -> int:
+    """Whole ledger lines so far."""
+    path = stage.path / ledger.NAME
+    return path.read_bytes().count(b"\n") if path.is_file() else 0
+
+
+def trajectory(folder: Path) -> list[dict[str, Any]]:
+    """The ledger without its timings."""
+    return [ledger.replayable(line) for line in ledger.steps(folder)]
+
+
 def weights(folder: Path) -> dict[str, str]:
-    """sha256 of the safetensors files of a model folder."""
-    return {path.name: manifest.file_digest(path) for path in sorted(folder.glob("*.safetensors"))}
+    """sha256 of the safetensors files of a finished stage's model."""
+    return {path.name: manifest.file_digest(path) for path in sorted((folder / "model").glob("*.safetensors"))}

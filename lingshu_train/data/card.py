@@ -58,7 +58,8 @@ class Source(Strict):
 class Split(Strict):
     """A split of the data set. Counts are those of the source; None where it states none.
 
-    `unverified` counts are rounded or second-hand: nothing is refused because of them.
+    `unverified` counts are rounded or second-hand: nothing is refused for them. `sha256` is that of the
+    split's file, where it is one file.
     """
 
     rows: int | None = None

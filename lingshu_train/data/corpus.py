@@ -1,4 +1,4 @@
-"""A prepared corpus on disk: rows.jsonl, lossless PNGs named by the sha256 of their bytes, and corpus.json that sums it up."""
+"""A prepared corpus on disk: rows.jsonl, PNGs named by the sha256 of their bytes, and a summary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import Any
 
 from PIL import Image
 
-from lingshu_train import verify
 from lingshu_train.data import images
 from lingshu_train.data.card import Card
 from lingshu_train.errors import DataError, MissingInput, RecipeError
@@ -22,6 +21,7 @@ from lingshu_train.naming import canonical, digest, file_digest
 from lingshu_train.record import Sample
 from lingshu_train.runs.files import failure, write_json, write_text
 from lingshu_train.schema import Strict, parse
+from lingshu_train.verify import gold_problem
 
 AGAIN = "prepare the corpus again"
 ROWS, SUMMARY, IMAGES = "rows.jsonl", "corpus.json", "images"
@@ -29,7 +29,7 @@ Row = tuple[Sample, tuple[Image.Image, ...]]
 
 
 class Summary(Strict):
-    """corpus.json. Counts are of the samples kept; `refused` counts the others by reason; `licences` by card."""
+    """corpus.json. Counts are of the samples kept; `refused` counts the others by reason."""
 
     samples: int
     images: int
@@ -44,7 +44,7 @@ class Summary(Strict):
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """Samples of a prepared corpus, or a selection of them, with their images. `fingerprint` is the whole corpus's."""
+    """A corpus or a selection of it, with its images. `fingerprint` is that of the whole corpus."""
 
     folder: Path
     samples: tuple[Sample, ...]
@@ -73,14 +73,14 @@ class Corpus:
 
 
 def write(folder: Path, rows: Iterable[Row], *, cards: Iterable[Card] = ()) -> Summary:
-    """Write rows and images; a sample whose gold answer its own verifier would not accept is refused and counted."""
+    """Write rows and images. A sample whose gold answer the verifier cannot read is refused and counted."""
     kept: list[Sample] = []
     refused: Counter[str] = Counter()
     seen: set[str] = set()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for sample, pictures in rows:
-            problem = _gold_problem(sample)
+            problem = gold_problem(sample) if sample.question_type != "free" else None
             if problem:
                 refused[f"{sample.task}: {problem}"] += 1
                 continue
@@ -92,7 +92,12 @@ def write(folder: Path, rows: Iterable[Row], *, cards: Iterable[Card] = ()) -> S
         raise failure(folder, fault) from None
     lines = [asdict(sample) for sample in kept]
     write_text(folder / ROWS, "".join(canonical(line) + "\n" for line in lines))
-    summary = _summary(kept, refused=refused, licences={card.name: card.lingshu.licence.id for card in cards}, fingerprint=digest(lines))
+    summary = _summary(
+        kept,
+        refused=refused,
+        licences={card.name: card.lingshu.licence.id for card in cards},
+        fingerprint=digest(lines),
+    )
     write_json(folder / SUMMARY, summary.model_dump(mode="json"))
     return summary
 
@@ -102,9 +107,13 @@ def load(folder: Path, *, split: str | None = None, tasks: tuple[str, ...] = ())
     summary = read_summary(folder)
     for task in tasks:
         if task not in summary.tasks:
-            raise RecipeError(f"tasks: unknown task {task!r}; {folder} has: {', '.join(sorted(summary.tasks))}")
+            raise RecipeError(
+                f"tasks: unknown task {task!r}; {folder} has: {', '.join(sorted(summary.tasks))}"
+            )
     if split is not None and split not in summary.splits:
-        raise RecipeError(f"split: unknown split {split!r}; {folder} has: {', '.join(sorted(summary.splits))}")
+        raise RecipeError(
+            f"split: unknown split {split!r}; {folder} has: {', '.join(sorted(summary.splits))}"
+        )
     found = tuple(
         sample
         for sample in _rows(folder / ROWS)
@@ -118,7 +127,9 @@ def read_summary(folder: Path) -> Summary:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise MissingInput(f"{folder}: no corpus here ({SUMMARY} is missing); a stage of kind prepare writes one") from None
+        raise MissingInput(
+            f"{folder}: no corpus here ({SUMMARY} is missing); a stage of kind prepare writes one"
+        ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as fault:
         raise DataError(f"{path}: not JSON: {fault}") from None
     return parse(Summary, data, where=str(path), error=DataError)
@@ -135,11 +146,6 @@ def _rows(path: Path) -> Iterable[Sample]:
             yield Sample(**{**data, "aliases": tuple(data["aliases"]), "images": tuple(data["images"])})
         except (json.JSONDecodeError, KeyError, TypeError) as fault:
             raise DataError(f"{path}:{number}: not a sample: {fault}") from None
-
-
-def _gold_problem(sample: Sample) -> str | None:
-    check = getattr(verify, 'gold_problem', None)
-    return check(sample) if check else None
 
 
 def _save(folder: Path, picture: Image.Image) -> str:
@@ -159,7 +165,9 @@ def _place(folder: Path, name: str) -> Path:
     return folder / IMAGES / name[:2] / f"{name}.png"
 
 
-def _summary(kept: list[Sample], *, refused: Counter[str], licences: dict[str, str], fingerprint: str) -> Summary:
+def _summary(
+    kept: list[Sample], *, refused: Counter[str], licences: dict[str, str], fingerprint: str
+) -> Summary:
     tasks: dict[str, Counter[str]] = {}
     for sample in kept:
         tasks.setdefault(sample.task, Counter())[sample.split] += 1

@@ -1,6 +1,6 @@
-"""Reading medical pixels right: DICOM, NIfTI slices, PNG, JPEG, TIFF and raw arrays become RGB pictures without metadata.
+"""Reading medical pixels right: DICOM, NIfTI, PNG, JPEG, TIFF and raw arrays become RGB without metadata.
 
-More than 8 bits have no brightness until a window says which values are black and white: without one they are refused.
+More than 8 bits have no brightness until a window says what is black and white: without one they are refused.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ Plane = Literal["axial", "coronal", "sagittal"]
 AXES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
 """The axis of a canonical volume along which the plane's slices are stacked."""
 MAX_PIXELS = 64_000_000
-"""Larger than any single medical picture short of a whole slide; a header that claims more is taken for an attack or a fault."""
+"""Above any medical picture short of a whole slide; a header that claims more is a fault or an attack."""
 
 
 def dicom(path: Path, *, frames: tuple[int, ...] = (0,), window: Window | None = None) -> list[Image.Image]:
-    """The given frames as they are meant to be seen: rescaled, windowed, inverted where MONOCHROME1, upright where axial.
+    """The given frames as they are meant to be seen: rescaled, windowed, MONOCHROME1 inverted, axial upright.
 
     `window` None takes the VOI LUT or the first window of the header.
     """
@@ -48,12 +48,22 @@ def dicom(path: Path, *, frames: tuple[int, ...] = (0,), window: Window | None =
         raise
     except FileNotFoundError:
         raise MissingInput(f"{path}: no such file") from None
-    except (AttributeError, EOFError, IndexError, KeyError, OSError, RuntimeError, TypeError, ValueError, pydicom.errors.InvalidDicomError) as fault:
+    except (
+        AttributeError,
+        EOFError,
+        IndexError,
+        KeyError,
+        OSError,
+        RuntimeError,
+        TypeError,
+        ValueError,
+        pydicom.errors.InvalidDicomError,
+    ) as fault:
         raise DataError(f"{path}: cannot be read as DICOM: {_line(fault)}") from None
 
 
 def raster(path: Path, *, window: Window | None = None) -> Image.Image:
-    """PNG, JPEG or TIFF: turned as its EXIF tag says, transparency laid on black, header checked before decoding."""
+    """PNG, JPEG or TIFF: turned as its EXIF tag says, transparency laid on black, size checked first."""
     try:
         with Image.open(path) as image:
             _check_size(path, *image.size)
@@ -75,7 +85,7 @@ def raster(path: Path, *, window: Window | None = None) -> Image.Image:
 class Volume:
     """A NIfTI volume in canonical (RAS+) orientation; slices come out in radiological convention.
 
-    Axial and coronal slices show the patient's right on the left side of the picture, sagittal slices look to the left.
+    Axial and coronal slices show the patient's right on the left; sagittal slices look to the left.
     """
 
     def __init__(self, path: Path, *, extent: Mapping[Plane, tuple[int, int]] | None = None) -> None:
@@ -118,7 +128,7 @@ class Volume:
 
 
 def raw(path: Path, *, shape: tuple[int, int], dtype: str, window: Window | None = None) -> Image.Image:
-    """A bare array of `shape` (rows, columns), gzip-compressed where the name ends in .gz. `dtype` is numpy's, as ">u2"."""
+    """A bare array of `shape` (rows, columns), gzipped where the name ends so. `dtype` is numpy's: ">u2"."""
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         pixels = np.frombuffer(data, dtype=np.dtype(dtype)).reshape(shape)
@@ -130,7 +140,7 @@ def raw(path: Path, *, shape: tuple[int, int], dtype: str, window: Window | None
 
 
 def grey(path: Path, values: Array, *, window: Window | None, bits: int, invert: bool = False) -> Image.Image:
-    """Values to brightness by DICOM's linear window (PS3.3 C.11.2.1.2), or as they are where 8 bits are all there is."""
+    """Values to brightness by the linear window (PS3.3 C.11.2.1.2); without one 8 bits stay as they are."""
     if window is None:
         if bits > 8:
             raise DataError(
@@ -148,28 +158,36 @@ def grey(path: Path, values: Array, *, window: Window | None, bits: int, invert:
 
 
 def _dicom_frame(path: Path, dataset: Dataset, index: int, window: Window | None) -> Image.Image:
-    from pydicom.pixels import apply_color_lut, apply_voi, pixel_array
+    pixels = _package("pydicom.pixels", path)
 
     count = int(dataset.get("NumberOfFrames", 1) or 1)
     if not 0 <= index < count:
         raise DataError(f"{path}: no frame {index}; there are {count}")
-    values: Array = pixel_array(dataset, index=index)
+    values: Array = pixels.pixel_array(dataset, index=index)
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        values = apply_color_lut(values, dataset)
+        values = pixels.apply_color_lut(values, dataset)
         values = (values >> 8).astype(np.uint8) if values.dtype == np.uint16 else values
     if values.ndim == 3:
         if values.dtype != np.uint8:
-            raise DataError(f"{path}: colour of {values.dtype.itemsize * 8} bits per channel is not supported, only 8")
+            raise DataError(
+                f"{path}: colour of {values.dtype.itemsize * 8} bits per channel is not supported, only 8"
+            )
         return Image.fromarray(np.ascontiguousarray(values[..., :3]))
     invert = dataset.PhotometricInterpretation == "MONOCHROME1"
     if window is None and dataset.get("VOILUTSequence"):
         table = dataset.VOILUTSequence[0]
         top = 2 ** int(table.LUTDescriptor[2])
-        shown = apply_voi(_rescaled(dataset, index, values).astype(np.int64), dataset)
+        shown = pixels.apply_voi(_rescaled(dataset, index, values).astype(np.int64), dataset)
         picture = grey(path, shown, window=(top / 2, top), bits=int(dataset.BitsStored), invert=invert)
     else:
         chosen = window or _header_window(dataset, index)
-        picture = grey(path, _rescaled(dataset, index, values), window=chosen, bits=int(dataset.BitsStored), invert=invert)
+        picture = grey(
+            path,
+            _rescaled(dataset, index, values),
+            window=chosen,
+            bits=int(dataset.BitsStored),
+            invert=invert,
+        )
     return _upright(dataset, index, picture)
 
 
@@ -190,7 +208,7 @@ def _header_window(dataset: Dataset, index: int) -> Window | None:
 
 
 def _upright(dataset: Dataset, index: int, picture: Image.Image) -> Image.Image:
-    """Axial slices stored head-down or mirrored are turned so that front is up and the patient's right is on the left."""
+    """Axial slices stored head-down or mirrored are turned: front up, the patient's right on the left."""
     place = _groups(dataset, index, "PlaneOrientationSequence") or dataset
     direction = place.get("ImageOrientationPatient")
     if not direction or abs(direction[0]) < 0.9 or abs(direction[4]) < 0.9:
@@ -201,7 +219,7 @@ def _upright(dataset: Dataset, index: int, picture: Image.Image) -> Image.Image:
 
 
 def _groups(dataset: Dataset, index: int, keyword: str) -> Dataset | None:
-    """The functional group macro of an enhanced multi-frame object, from the frame or shared by all frames."""
+    """The functional group macro of an enhanced multi-frame object, of the frame or shared by all."""
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence")
     shared = dataset.get("SharedFunctionalGroupsSequence")
     for item in ([per_frame[index]] if per_frame else []) + ([shared[0]] if shared else []):
@@ -213,7 +231,9 @@ def _groups(dataset: Dataset, index: int, keyword: str) -> Dataset | None:
 
 def _check_size(path: Path, width: int, height: int) -> None:
     if width < 1 or height < 1 or width * height > MAX_PIXELS:
-        raise DataError(f"{path}: the header says {width}x{height} pixels; between 1 and {MAX_PIXELS:,} are accepted")
+        raise DataError(
+            f"{path}: the header says {width}x{height} pixels; between 1 and {MAX_PIXELS:,} are accepted"
+        )
 
 
 def _bare(image: Image.Image) -> Image.Image:
@@ -225,7 +245,9 @@ def _package(name: str, path: Path) -> Any:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
-        raise MissingInput(f"{path}: reading it needs the package {name}; pip install 'lingshu-train[quickstart]'") from None
+        raise MissingInput(
+            f"{path}: reading it needs the package {name}; pip install 'lingshu-train[quickstart]'"
+        ) from None
 
 
 def _line(fault: BaseException) -> str:

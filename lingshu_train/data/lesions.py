@@ -1,4 +1,4 @@
-"""Drawing discs into real slices: soft-edged, at most one per cell, in clear contrast to the tissue around them."""
+"""Drawing discs into real slices: soft-edged, at most one per cell, in clear contrast to the tissue."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ LEVEL: dict[Shade, float] = {"bright": 245.0, "dark": 10.0}
 MOSTLY = 0.9
 """A disc lies on tissue where this share of the pixels under it is not air."""
 ROOM = 3
-"""Cells with room that every picture must have, however few discs it gets: else the body's outline tells their number."""
+"""Cells with room that every picture must have, even for no disc: else the outline tells their number."""
 
 
 def soften(image: Image.Image) -> Image.Image:
-    """Bring all tissue to middle greys, so that black and white are left to the discs: 0..255 becomes 60..170."""
+    """Bring all tissue to middle greys, which leaves black and white to the discs: 0..255 to 60..170."""
     return image.convert("L").point([round(60 + level * 110 / 255) for level in range(256)])
 
 
 def draw(
     image: Image.Image, rng: np.random.Generator, *, count: int, shade: Shade, radius: float
 ) -> Image.Image | None:
-    """`count` (at most 3) discs in different cells, all on tissue. None where fewer than three cells have the room."""
+    """`count` (at most 3) discs in different cells, all on tissue. None where fewer than three have room."""
     places = _places(np.asarray(image.convert("L"), dtype=np.float64), rng, radius)
     if len(places) < ROOM:
         return None
@@ -41,13 +41,13 @@ def draw(
 
 
 def _places(pixels: npt.NDArray[Any], rng: np.random.Generator, radius: float) -> list[tuple[float, float]]:
-    """One random centre (row, column) for every cell whose tissue can carry a disc that stays inside the cell."""
+    """One random centre (row, column) for every cell with tissue for a disc that stays inside the cell."""
     rows, columns = pixels.shape[0] // CELL, pixels.shape[1] // CELL
     margin = radius + EDGE
     found = []
     for row in range(rows):
         for column in range(columns):
-            y, x = rng.uniform(margin, CELL - margin, size=2) + (row * CELL, column * CELL)
+            y, x = np.array([row, column]) * CELL + rng.uniform(margin, CELL - margin, size=2)
             reach = round(radius)
             around = pixels[round(y) - reach : round(y) + reach + 1, round(x) - reach : round(x) + reach + 1]
             if np.mean(around >= AIR) >= MOSTLY:
@@ -58,7 +58,7 @@ def _places(pixels: npt.NDArray[Any], rng: np.random.Generator, radius: float) -
 def _disc(
     pixels: npt.NDArray[Any], centre: tuple[float, float], *, radius: float, level: float
 ) -> npt.NDArray[Any]:
-    """Blend towards `level` inside the disc; the edge is a linear ramp, so that no processor rounds it differently."""
+    """Blend towards `level` inside the disc. The edge is a linear ramp: every processor rounds it alike."""
     y, x = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
     distance = np.sqrt((y - centre[0]) ** 2 + (x - centre[1]) ** 2)
     share = np.clip((radius + EDGE - distance) / EDGE, 0.0, 1.0)

@@ -11,7 +11,7 @@ from lingshu_train.data.card import Card
 from lingshu_train.data.croissant import home
 from lingshu_train.data.row import SplitFiles
 from lingshu_train.errors import DataError, MissingInput
-from lingshu_train.naming import component, components
+from lingshu_train.naming import component, components, file_digest
 from lingshu_train.schema import parse
 
 FORMATS = "lingshu_train.data.formats"
@@ -21,7 +21,8 @@ def how_to_get(card: Card, data_root: Path) -> str:
     """One line: the command, or the steps that a person has to take first."""
     source, access = card.lingshu.source, card.lingshu.access
     folder = data_root / (source.folder or card.name)
-    download = f"hf download {source.name} --repo-type dataset --local-dir {folder}"
+    pin = f" --revision {source.revision}" if source.revision else ""
+    download = f"hf download {source.name} --repo-type dataset{pin} --local-dir {folder}"
     steps = source.how_to_get or f"download it from {home(card)}"
     if source.kind == "package":
         way = source.how_to_get or f"install the Python package {source.name}"
@@ -74,6 +75,7 @@ def _content(card: Card, root: Path, *, reader: ModuleType, splits: Sequence[str
         except (DataError, MissingInput) as fault:
             yield str(fault)
             continue
+        yield from _checksum(card, root, split)
         stated = card.lingshu.splits.get(split)
         if stated and stated.rows is not None and not stated.unverified and stated.rows != count:
             yield f"{card.name} {split}: {count:,} rows, the card states {stated.rows:,}"
@@ -81,3 +83,11 @@ def _content(card: Card, root: Path, *, reader: ModuleType, splits: Sequence[str
             yield f"{card.name} {split}: {absent:,} images are missing under {root}, the first is {first}"
         if shared:
             yield f"{card.name} {split}: {len(shared):,} groups are in another split too: {min(shared)!r}"
+
+
+def _checksum(card: Card, root: Path, split: str) -> Iterator[str]:
+    """Compare the split's file with the checksum that the card states, where it states one."""
+    stated = card.lingshu.splits.get(split)
+    path = root / str(card.lingshu.fields["files"][split])
+    if stated and stated.sha256 and path.is_file() and file_digest(path) != stated.sha256:
+        yield f"{path}: sha256 differs from the card's; fetch revision {card.lingshu.source.revision} again"

@@ -1,4 +1,4 @@
-"""Cutting a training view out of a picture: square, shifted and zoomed at random, never mirrored, with a random tone."""
+"""Cutting a view out of a picture: square, shifted and zoomed at random, never mirrored, of random tone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 KEPT = 6
-"""A picture is kept at this many times the side of a view: enough for the strongest zoom, small enough for memory."""
+"""A picture is kept at this many times the side of a view: enough for the strongest zoom."""
 STRETCH = 0.12
 """Largest change of width and of height, each on its own."""
 BLUR = 1.2
@@ -33,7 +33,7 @@ def square(image: Image.Image, side: int) -> Image.Image:
 
 
 def cut(image: Image.Image, rng: np.random.Generator, *, side: int, zoom: tuple[float, float]) -> Image.Image:
-    """A `side` x `side` view. `zoom` bounds the part of each side that it shows; no mirroring, since sides matter."""
+    """A `side` x `side` view. `zoom` bounds the part of each side that it shows; never mirrored."""
     part = rng.uniform(*zoom) * image.width
     width, height = (min(part * rng.uniform(1 - STRETCH, 1 + STRETCH), image.width) for _ in range(2))
     left, top = rng.uniform(0.0, image.width - width), rng.uniform(0.0, image.height - height)
@@ -59,7 +59,7 @@ def bright_share(image: Image.Image) -> float:
 
 
 def toned_to_share(image: Image.Image, share: float) -> Image.Image | None:
-    """The picture under the curve that makes `share` of it brighter than middle grey; None where no fair curve does."""
+    """The picture with `share` of it brighter than middle grey; None where no fair curve does that."""
     counts = image.convert("L").histogram()
     wanted, above, level = share * sum(counts), 0, 255
     while level > 0 and above + counts[level] < wanted:

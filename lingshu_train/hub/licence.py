@@ -1,4 +1,4 @@
-"""What the licences of the data allow a model trained on it to be: public, private, or not published at all."""
+"""What the licences of its data allow a model to be: public, private, or not published at all."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Terms:
 
 
 def terms(cards: Sequence[Card]) -> Terms:
-    """What may be published. Raises NotPermitted where a card forbids derived weights, or no card is known."""
+    """What may be published. NotPermitted where a card forbids derived weights, or no card is known."""
     if not cards:
         raise NotPermitted(
             "no data card is known for this run, so nothing says that its weights may be published"
@@ -28,8 +28,8 @@ def terms(cards: Sequence[Card]) -> Terms:
     forbidding = [card.name for card in cards if card.lingshu.licence.derive_weights is False]
     if forbidding:
         raise NotPermitted(
-            f"data card {forbidding[0]}: its licence ({_licence(forbidding[0], cards)}) forbids publishing weights "
-            f"trained on it; train without {', '.join(forbidding)}"
+            f"data card {forbidding[0]}: its licence ({_licence(forbidding[0], cards)}) forbids "
+            f"publishing weights trained on it; train without {', '.join(forbidding)}"
         )
     reasons = [f"{card.name}: {reason}" for card in cards if (reason := _reason(card))]
     limited = [card.name for card in cards if card.lingshu.licence.commercial is not True]

@@ -26,7 +26,7 @@ NEEDED = ("config.json", "README.md")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """What would be sent where. `reasons` say why the repository must be private; `left_out` stays at home."""
+    """What would be sent where. `reasons` say why it must be private; `left_out` stays at home."""
 
     repo_id: str
     stage: str
@@ -69,8 +69,8 @@ def plan_push(
 ) -> Push:
     """Decide what a push would send; touches no network and needs no token.
 
-    `stage` is the run's export stage. Raises NotPermitted (77) where a data card, a pickle or a secret forbids it,
-    MissingInput (66) where the stage is not done, OutputFailed (74) where its files are not those it wrote.
+    `stage` is the run's export stage. Raises NotPermitted (77) where a data card, a pickle or a secret
+    forbids it, MissingInput (66) where the stage is not done, OutputFailed (74) where its files have changed.
     """
     if not REPOSITORY.fullmatch(repo_id):
         raise UsageError(f"{repo_id}: not the name of a repository; write owner/name")
@@ -82,7 +82,7 @@ def plan_push(
         raise OutputFailed(
             f"{folder / damaged[0]}: not what stage {stage} wrote; delete {folder} and run the recipe again"
         )
-    allowed = terms(_cards(found, cards))
+    allowed = terms(_cards(found, stage, cards))
     files, left_out = staging.choose(folder / FOLDER)
     _refuse_strangers(files, written.files, folder)
     return Push(
@@ -105,9 +105,9 @@ def push(
 ) -> Pushed:
     """Upload in one commit, then read the list of files back with their hashes.
 
-    The token comes from huggingface_hub's own sources (HF_TOKEN, `hf auth login`); without one it is NotPermitted
-    (77) before anything is sent. A passing fault is tried again after each of `waits` seconds, then RunAgain (75):
-    what has arrived is not sent twice. `revision` names a branch; other than main it is made where it is missing.
+    The token comes from huggingface_hub's own sources (HF_TOKEN, `hf auth login`); without one it is
+    NotPermitted (77) before anything is sent. A passing fault is tried again after each of `waits` seconds,
+    then it is RunAgain (75): what has arrived is not sent twice. `revision` is a branch, made if missing.
     """
     remote = Remote.connect(plan.repo_id, revision=revision, waits=waits, say=say)
     remote.prepare(private=plan.private)
@@ -122,13 +122,11 @@ def push(
     return Pushed(url=remote.url, commit=commit, files=len(plan.files))
 
 
-def _cards(found: Run, folder: Path) -> list[Card]:
-    """The data cards of every stage of the run. A card that is gone forbids: nothing says what it allowed."""
-    names: set[str] = set()
-    for entry in found.stages:
-        path = found.folder(entry) / "stage.json"
-        if path.is_file():
-            names |= run.card_names(stages.read(path).config)
+def _cards(found: Run, stage: str, folder: Path) -> list[Card]:
+    """The data cards behind the weights. A card that is gone forbids: nothing says what it allowed."""
+    files = [found.folder(entry) / "stage.json" for entry in found.stages]
+    records = [stages.read(path) for path in files if path.is_file()]
+    names = run.trained_on({record.name: record for record in records}, stage)
     try:
         return [card.load(name, folder=folder) for name in sorted(names)]
     except RecipeError as fault:

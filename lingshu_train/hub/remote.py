@@ -1,4 +1,4 @@
-"""One model repository on a Hugging Face hub: the only file that talks to it, through huggingface_hub alone."""
+"""One model repository on a Hugging Face hub: the only file that talks to one, through huggingface_hub."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Remote:
         return f"{self.api.endpoint}/{self.repo_id}"
 
     def prepare(self, *, private: bool) -> None:
-        """Make the repository and the branch where they are missing. NotPermitted where it is public and must not be."""
+        """Make the repository and the branch if missing. NotPermitted where it must not be public."""
         self._patiently(
             "create the repository",
             lambda: self.api.create_repo(self.repo_id, private=private, exist_ok=True),
@@ -71,16 +71,16 @@ class Remote:
             )
 
     def refuse_others(self, ours: set[str]) -> None:
-        """CannotCreate where the branch holds files that this push would leave beside its own: two models in one."""
+        """CannotCreate where the branch holds files that this push would leave beside its own."""
         others = sorted(set(self._files(self.revision)) - ours - set(OWN))
         if others:
             raise CannotCreate(
-                f"{self.url}: branch {self.revision} holds other files ({', '.join(others[:3])}); push to a new "
-                "repository or another branch, or remove them there"
+                f"{self.url}: branch {self.revision} holds other files ({', '.join(others[:3])}); push to "
+                "another repository or branch, or remove them there"
             )
 
     def commit(self, files: Mapping[str, Path], *, message: str) -> str:
-        """Send every file in one commit and return its id; files that are there already are not sent again."""
+        """Send every file in one commit and return its id; what is there already is not sent again."""
 
         def once() -> str:
             operations = [
@@ -93,7 +93,7 @@ class Remote:
         return self._patiently("upload", once)
 
     def check(self, commit: str, files: Mapping[str, StagedFile]) -> None:
-        """Compare what the hub lists at `commit` with what was sent: names, sizes and hashes. OutputFailed else."""
+        """Compare what the hub lists at `commit` with what was sent. OutputFailed where they differ."""
         stored = self._files(commit)
         for name, file in files.items():
             found = stored.get(name)
@@ -117,11 +117,11 @@ class Remote:
         return self._patiently("list the files", once)
 
     def _patiently(self, what: str, call: Callable[[], T]) -> T:
-        """Call, and call again after a passing fault; anything else becomes one line that says whose turn it is."""
+        """Call, and call again after a passing fault; anything else becomes one line and an exit code."""
         for wait in (*self.waits, None):
             try:
                 return call()
-            except (HfHubHTTPError, TransportFault, RuntimeError, OSError) as fault:
+            except (HfHubHTTPError, TransportFault, RuntimeError, OSError, ValueError) as fault:
                 refusal = self._refusal(what, fault)
                 if wait is None or not isinstance(refusal, RunAgain):
                     raise refusal from None
@@ -137,6 +137,8 @@ class Remote:
             return RunAgain(
                 f"{self.url}: cannot {what}: offline mode is on; unset HF_HUB_OFFLINE and push again"
             )
+        if isinstance(root, ValueError) and not isinstance(root, HfHubHTTPError):
+            return OutputFailed(f"{self.url}: cannot {what}: {' '.join(str(root).split())}")
         if not isinstance(root, HfHubHTTPError):
             return RunAgain(
                 f"{self.url}: cannot {what}: {type(root).__name__}; push again when the hub can be reached"
@@ -144,12 +146,12 @@ class Remote:
         status = root.response.status_code
         if status == 401:
             return NotPermitted(
-                f"{self.url}: cannot {what}: the token is not valid (401); log in with `hf auth login`"
+                f"{self.url}: cannot {what}: the token is not valid (401); run `hf auth login`"
             )
         if status in (402, 403, 404):
             return NotPermitted(
-                f"{self.url}: cannot {what}: the token may not write there ({status}); use a token with write "
-                "permission, or a name of your own"
+                f"{self.url}: cannot {what}: the token may not write there ({status}); use a token with "
+                "write permission, or a name of your own"
             )
         if status in PASSING:
             return RunAgain(f"{self.url}: cannot {what}: the hub answers {status}; push again later")

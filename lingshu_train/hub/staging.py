@@ -1,4 +1,4 @@
-"""Chooses, checks and copies the files that may leave the machine: by an allow-list, never by a list of exceptions."""
+"""Chooses, checks and copies the files that may leave the machine: by an allow-list, nothing else."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class StagedFile:
 def choose(folder: Path) -> tuple[tuple[StagedFile, ...], tuple[str, ...]]:
     """The files of an export folder that may be published, and the names of those left out.
 
-    Raises NotPermitted for a pickle, a link or a secret, DataError for a safetensors file that is not one. The name
-    of a secret's kind and its file are said, never the secret.
+    Raises NotPermitted for a pickle, a link or a secret, DataError for a damaged safetensors file. The
+    message names the file and the kind of secret, never the secret.
     """
     chosen: list[StagedFile] = []
     left_out: list[str] = []
@@ -62,7 +62,7 @@ def choose(folder: Path) -> tuple[tuple[StagedFile, ...], tuple[str, ...]]:
 
 
 def copy(files: Sequence[StagedFile], target: Path) -> None:
-    """Put the chosen files, and nothing else, into an empty folder. DataError when one changed since it was chosen."""
+    """Put the chosen files, and nothing else, into an empty folder. DataError when one changed meanwhile."""
     for file in files:
         place = target / file.name
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -86,8 +86,8 @@ def _refuse_pickle(path: Path) -> None:
         start = stream.read(4)
     if path.suffix.lower() in PICKLES or PICKLE_START.match(start):
         raise NotPermitted(
-            f"{path}: a pickle can run code where it is loaded and is never published; remove it (weights belong in "
-            "safetensors)"
+            f"{path}: a pickle can run code where it is loaded and is never published; remove it (weights go "
+            "into safetensors)"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from lingshu_train.runs.results import Prediction, Rollout
 PER_OUTCOME = 4
 LARGEST_SIDE = 320
 LONGEST_TEXT = 600
+IMAGE_TOKENS = re.compile(r"(<\|image_pad\|>)\1+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +165,9 @@ def _answer(name: str, line: Prediction) -> Markup:
 def _prompt(line: Prediction) -> Markup:
     if not line.prompt:
         return Markup("")
-    return Markup(f"<details><summary>prompt</summary><pre>{text(_cut(line.prompt))}</pre></details>")
+    return Markup(
+        f"<details><summary>prompt</summary><pre>{text(_cut(_counted(line.prompt)))}</pre></details>"
+    )
 
 
 def _step(view: RunView, step: int, lines: Iterable[Rollout]) -> Markup:
@@ -186,6 +190,11 @@ def _rewarded(line: Rollout) -> Markup:
         "div",
         join([element("p", join([text(earned + " "), badge])), element("pre", text(_cut(line.completion)))]),
     )
+
+
+def _counted(prompt: str) -> str:
+    """The prompt with every run of image tokens as one token and its length."""
+    return IMAGE_TOKENS.sub(lambda run: f"{run[1]} × {len(run[0]) // len(run[1])}", prompt)
 
 
 def _cut(words: str) -> str:

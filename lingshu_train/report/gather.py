@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,8 @@ def view(run_folder: Path, *, cards: Path = CARDS) -> RunView:
         here = results.read(evaluated.folder)
         measured = Results(models={**measured.models, **here.models})
         predictions |= {name: results.predictions(evaluated.folder, name) for name in here.models}
-    names = card_names(stages) | {line.card for lines in predictions.values() for line in lines if line.card}
+    named = {name for each in stages if each.stage for name in run.card_names(each.stage.config)}
+    names = named | {line.card for lines in predictions.values() for line in lines if line.card}
     known, missing = _cards(sorted(names), cards)
     return RunView(
         run=found,
@@ -91,26 +92,6 @@ def view(run_folder: Path, *, cards: Path = CARDS) -> RunView:
         cards=known,
         missing_cards=missing,
     )
-
-
-def card_names(stages: tuple[StageView, ...]) -> set[str]:
-    """Data cards that the stages' configurations name."""
-    return {name for each in stages if each.stage for name in run.card_names(each.stage.config)}
-
-
-def scalars(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Every number and text in nested data as (dotted key, text), in the order written."""
-    if isinstance(data, Mapping):
-        for key, value in data.items():
-            yield from scalars(value, f"{path}.{key}" if path else str(key))
-    elif isinstance(data, (list, tuple)):
-        if all(not isinstance(item, (Mapping, list, tuple)) for item in data):
-            yield path, ", ".join(str(item) for item in data)
-        else:
-            for place, item in enumerate(data):
-                yield from scalars(item, f"{path}.{place}")
-    elif data not in (None, ""):
-        yield path, f"{data:.6g}" if isinstance(data, float) else str(data)
 
 
 def _stage(found: Run, entry: run.RunStage) -> StageView:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from lingshu_train.data.card import Card
-from lingshu_train.report.gather import RunView, scalars
+from lingshu_train.report.gather import RunView
 from lingshu_train.report.markup import Markup, element, folded, join, table, text
+from lingshu_train.runs.flat import scalars
 from lingshu_train.runs.manifest import NAME, Manifest
 
 

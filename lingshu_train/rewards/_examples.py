@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from lingshu_train.record import Completion, Sample
@@ -13,7 +15,7 @@ class Example(NamedTuple):
     sample: Sample
     completion: Completion
     expected: float | None
-    params: dict[str, Any] = {}
+    params: Mapping[str, Any] = MappingProxyType({})
 
 
 def example(
@@ -37,4 +39,6 @@ def example(
         "answer": "B",
     }
     sample = Sample(**(fields | changes))
-    return Example(sample, Completion(text=text, token_ids=tokens, max_tokens=max_tokens), expected, params or {})
+    return Example(
+        sample, Completion(text=text, token_ids=tokens, max_tokens=max_tokens), expected, params or {}
+    )

@@ -1,4 +1,4 @@
-"""1 for a right answer, else 0: the verifier under the strict policy, the same that evaluation uses. Binary, never partial."""
+"""1 for a right answer, else 0: the verifier that evaluation uses, under the strict policy."""
 
 from __future__ import annotations
 

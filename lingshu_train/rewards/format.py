@@ -1,6 +1,6 @@
-"""Strict form: one <think>, one <answer>, nothing else. A reward for the paper's recipe, a small penalty for ours.
+"""Strict form: one <think>, one <answer>, nothing else.
 
-The paper gives 0.5 for the form (section on reinforcement learning); gated compositions use `miss` = -0.1 and `hit` = 0.
+The paper gives 0.5 for it. A gated composition only reads the status and takes 0.1 away for a fault.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from lingshu_train.schema import Strict
 
 _TAG = re.compile(r"<(/?)(think|answer)>")
 _ANY_TAG = re.compile(r"<\s{0,2}/?\s{0,2}(?:think|answer)\s{0,2}>", re.IGNORECASE)
-_WORD = re.compile(r"\w|[\u3400-\u9fff]")
+_WORD = re.compile(r"\w")
+_TOKEN = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+")
 _ORDER = ["think", "/think", "answer", "/answer"]
 
 
@@ -35,24 +36,26 @@ def score(sample: Sample, completion: Completion, params: Params) -> Score:
 def _fault(text: str, params: Params) -> str:
     text = "<think>" + text if params.prefilled and not text.lstrip().startswith("<think>") else text
     tags = list(_TAG.finditer(text))
-    if [found.group(1) + found.group(2) for found in tags] != _ORDER or len(_ANY_TAG.findall(text)) != len(_ORDER):
+    if [found.group(1) + found.group(2) for found in tags] != _ORDER or len(_ANY_TAG.findall(text)) != len(
+        _ORDER
+    ):
         return "tags"
     outside = text[: tags[0].start()] + text[tags[1].end() : tags[2].start()] + text[tags[3].end() :]
     if outside.strip():
         return "text_outside"
-    if tokens(text[tags[0].end() : tags[1].start()]) < params.min_think_tokens:
+    if len(split(text[tags[0].end() : tags[1].start()])) < params.min_think_tokens:
         return "short_think"
     return "" if _WORD.search(text[tags[2].end() : tags[3].start()]) else "empty_answer"
 
 
-def tokens(text: str) -> int:
-    """Length of a text in rough tokens: Latin words, and each Chinese character by itself."""
-    return len(re.findall(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+", text))
+def split(text: str) -> list[str]:
+    """Rough tokens of a text: Latin words, and each Chinese character by itself."""
+    return _TOKEN.findall(text)
 
 
 _THOUGHT = (
-    "The cup of the left eye takes more than half of the disc diameter, the cup of the right eye about a third, "
-    "so the left one is larger."
+    "The cup of the left eye takes more than half of the disc diameter, "
+    "the cup of the right eye about a third, so the left one is larger."
 )
 
 EXAMPLES = (

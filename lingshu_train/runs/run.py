@@ -162,3 +162,20 @@ def card_names(config: Any) -> set[str]:
         else:
             found |= card_names(value)
     return found - {""}
+
+
+def trained_on(stages: Mapping[str, Stage], name: str) -> set[str]:
+    """Data cards behind the weights of stage `name`: those of every stage it descends from, evaluation aside.
+
+    `stages` maps names to the records of the run. A parent that is not among them adds nothing.
+    """
+    found: set[str] = set()
+    waiting, seen = [name], set()
+    while waiting:
+        here = waiting.pop()
+        if here in seen or here not in stages or stages[here].kind == "evaluate":
+            continue
+        seen.add(here)
+        found |= card_names(stages[here].config)
+        waiting += stages[here].parents
+    return found

@@ -11,6 +11,7 @@ from pydantic import ConfigDict, Field
 
 from lingshu_train.data import card as cards
 from lingshu_train.data import corpus, questions
+from lingshu_train.data import pool as pools
 from lingshu_train.data.formats import package_images
 from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.runs.stage import Stage
@@ -29,7 +30,7 @@ class Counts(Strict):
 
 
 class Config(StageConfig):
-    """`questions` maps a task of data/questions.py to its counts. `image_size` is in pixels, a multiple of 28."""
+    """`questions` maps tasks (data/questions.py) to counts. `image_size` (pixels) is a multiple of 28."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
     distributed: ClassVar[bool] = False
@@ -46,7 +47,9 @@ class Config(StageConfig):
     def check(self, where: str) -> None:
         for task in self.questions:
             if task not in questions.TASKS:
-                raise RecipeError(f"{where}.questions: unknown task {task!r}; there are: {', '.join(questions.TASKS)}")
+                raise RecipeError(
+                    f"{where}.questions: unknown task {task!r}; there are: {', '.join(questions.TASKS)}"
+                )
 
 
 def missing(config: Config, data_root: Path) -> list[str]:
@@ -77,7 +80,7 @@ def run(stage: Stage) -> dict[str, Any]:
 def _rows(config: Config, chosen: list[cards.Card], stage: Stage) -> Iterator[questions.Row]:
     pictures = list(_pictures(chosen, Path(stage.data_root)))
     for split in get_args(package_images.Split):
-        pool = questions.pool(pictures, split, side=config.image_size)
+        pool = pools.pool(pictures, split, side=config.image_size)
         for task, counts in config.questions.items():
             yield from questions.samples(pool, task, getattr(counts, split), seed=stage.seed)
 
@@ -85,7 +88,9 @@ def _rows(config: Config, chosen: list[cards.Card], stage: Stage) -> Iterator[qu
 def _pictures(chosen: list[cards.Card], data_root: Path) -> Iterator[package_images.Picture]:
     for card in chosen:
         if card.lingshu.format != FORMAT:
-            raise RecipeError(f"cards: {card.name} has format {card.lingshu.format!r}; prepare asks about {FORMAT!r} only")
+            raise RecipeError(
+                f"cards: {card.name} has format {card.lingshu.format!r}; prepare asks about {FORMAT!r} only"
+            )
         root = cards.root(card, data_root)
         assert root is not None, "run() has checked that the data is there"
         yield from package_images.pictures(card, root)

@@ -1,6 +1,16 @@
 """Is this answer right? Pure, linear time, standard library only."""
 
 from lingshu_train.verify.item import Item, Policy, Question
-from lingshu_train.verify.verdict import gold_problem, stated_answer, trace_of, verify, version
+from lingshu_train.verify.verdict import answer_text, gold_problem, stated_answer, trace_of, verify, version
 
-__all__ = ["Item", "Policy", "Question", "gold_problem", "stated_answer", "trace_of", "verify", "version"]
+__all__ = [
+    "Item",
+    "Policy",
+    "Question",
+    "answer_text",
+    "gold_problem",
+    "stated_answer",
+    "trace_of",
+    "verify",
+    "version",
+]

@@ -1,4 +1,6 @@
-"""One bounding box: four numbers x1, y1, x2, y2 in the gold's pixels, right at an intersection over union of `tol`."""
+"""One bounding box: four numbers x1, y1, x2, y2 in the gold's pixels, right at an intersection over union
+of `tol`.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Canonical form of a medical phrase: equal forms mean equal answers. Closed rules and tables, never a similarity.
+"""Canonical form of a medical phrase: equal forms mean equal answers. Closed rules and tables, never a
+similarity.
 
-Spelling (British to American), plural, article, possessive, hyphen, Roman stage numbers, abbreviations and a generic
-head noun may differ; side, negation, prefix (hyper, hypo) and every other word may not.
+Spelling (British to American), plural, article, possessive, hyphen, Roman stage numbers, abbreviations and
+a generic head noun may differ; side, negation, prefix (hyper, hypo) and every other word may not.
 """
 
 from __future__ import annotations
@@ -15,7 +16,12 @@ from lingshu_train.verify.tables import longest_first, mapping, table, words
 _TOKEN = re.compile(r"[0-9]+\.[0-9]+|[^\W_\u2e80-\uffff]+|[\u3400-\u9fff]+|\S")
 _POSSESSIVE = re.compile(r"'s(?!\w)|'")
 _INNER_HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
-_ROMAN = {name: str(value) for value, name in enumerate("i ii iii iv v vi vii viii ix x xi xii".split(), start=1)}
+_ROMAN = {
+    name: str(value)
+    for value, name in enumerate(
+        ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"], start=1
+    )
+}
 _ROMAN_SUFFIX = re.compile(r"([ivx]+)([abc]?)")
 _ARTICLES = frozenset(("a", "an", "the"))
 
@@ -81,7 +87,12 @@ def _singular(token: str) -> str:
     irregular: str | None = mapping("spelling", "plurals").get(token)
     if irregular is not None:
         return irregular
-    if len(token) < 4 or token[-1] != "s" or token[-2:] in ("ss", "us", "is") or token in words("spelling", "invariable"):
+    if (
+        len(token) < 4
+        or token[-1] != "s"
+        or token[-2:] in ("ss", "us", "is")
+        or token in words("spelling", "invariable")
+    ):
         return token
     if token.endswith("ies") and len(token) > 4:
         return token[:-3] + "y"
@@ -111,7 +122,9 @@ def _without_articles(found: list[str], *, capital: bool) -> list[str]:
     kept: list[str] = []
     last = len(found) - 1
     for index, token in enumerate(found):
-        article = index < last and (token in ("an", "the") or (token == "a" and (index == 0 or found[index - 1] in after)))
+        article = index < last and (
+            token in ("an", "the") or (token == "a" and (index == 0 or found[index - 1] in after))
+        )
         if not article:
             kept.append(token)
     return kept
@@ -148,7 +161,9 @@ def _phrase_table() -> dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]:
 
 def _without_head_noun(found: list[str]) -> list[str]:
     nouns = words("spelling", "head_nouns")
-    while len(found) > 1 and found[-1] in nouns and found[-2] not in ("of", "no", "not", "and", "or", "/", ","):
+    while (
+        len(found) > 1 and found[-1] in nouns and found[-2] not in ("of", "no", "not", "and", "or", "/", ",")
+    ):
         found = found[:-1]
     last = found[-1] if found else ""
     if last and not last.isascii():

@@ -1,4 +1,6 @@
-"""Signals that a text is not one plain answer: hedges, negations, revisions. Words and phrases of `tables/words.json`."""
+"""Signals that a text is not one plain answer: hedges, negations, revisions. Words and phrases of
+`tables/words.json`.
+"""
 
 from __future__ import annotations
 
@@ -28,13 +30,19 @@ def revises(text: str) -> bool:
 
 def negates(text: str) -> bool:
     """Whether the text contains any negation."""
-    return not words("words", "negation").isdisjoint(plain_words(text)) or _contains(text, table("words")["negation_cn"])
+    return not words("words", "negation").isdisjoint(plain_words(text)) or _contains(
+        text, table("words")["negation_cn"]
+    )
 
 
 def chooses(text: str) -> bool:
     """Whether the text joins several answers (or, and, both, 或, 和)."""
     found = plain_words(text)
-    return not words("words", "choice").isdisjoint(found) or "/" in text or _contains(text, table("words")["choice_cn"])
+    return (
+        not words("words", "choice").isdisjoint(found)
+        or "/" in text
+        or _contains(text, table("words")["choice_cn"])
+    )
 
 
 @lru_cache(maxsize=8)
@@ -57,4 +65,6 @@ def _contains(text: str, entries: Iterable[str]) -> bool:
 
 def revises_firmly(text: str) -> bool:
     """Whether a justification changes its mind: the words that never belong into a reason."""
-    return not words("words", "retraction").isdisjoint(plain_words(text)) or _contains(text, table("words")["retraction_cn"])
+    return not words("words", "retraction").isdisjoint(plain_words(text)) or _contains(
+        text, table("words")["retraction_cn"]
+    )

@@ -1,4 +1,5 @@
-"""Where the answer stands in a response: thinking removed, then one block, one box, one heading, or plain text.
+"""Where the answer stands in a response: thinking removed, then one block, one box, one heading, or plain
+text.
 
     response := junk? think? region        everything up to the last </think> is thinking
     region   := prelude block tail         block := <answer> text </answer>, exactly one
@@ -19,12 +20,16 @@ _TAG = re.compile(r"<\s{0,2}(/?)\s{0,2}(think|answer)\s{0,2}>", re.IGNORECASE)
 _SPECIAL = re.compile(r"<\|[^|<>]{1,40}\|>")
 _BOX = re.compile(r"\\f?boxed ?\{")
 _BRACE = re.compile(r"[{}]")
-_HEADING = re.compile(r"(?:#{1,6} ?|\*\*)(?:the )?final (?:answer|response)[*: ：]{0,5}|最终答案 ?[:：]", re.IGNORECASE)
+_HEADING = re.compile(
+    r"(?:#{1,6} ?|\*\*)(?:the )?final (?:answer|response)[*: ：]{0,5}|最终答案 ?[:：]", re.IGNORECASE
+)
 _WORD = re.compile(r"\w")
 
 
 class Extract(NamedTuple):
-    """The text taken as the answer and what surrounds it; `status` is empty unless the response is unreadable."""
+    """The text taken as the answer and what surrounds it; `status` is empty unless the response is
+    unreadable.
+    """
 
     form: str
     text: str = ""
@@ -42,7 +47,9 @@ class Box(NamedTuple):
 
 
 def extract(response: str) -> Extract:
-    """Find the one place that states the answer, or name why there is none. Form "plain": no mark was found."""
+    """Find the one place that states the answer, or name why there is none. Form "plain": no mark was
+    found.
+    """
     if "<|" in response:
         response = _SPECIAL.sub("", response)
     region, status = without_thinking(response)
@@ -50,7 +57,11 @@ def extract(response: str) -> Extract:
         return Extract("none", status=status)
     if "<!--" in region:
         return Extract("none", status="hidden_text")
-    tags = [found for found in _TAG.finditer(region) if found.group(2).lower() == "answer"] if "<" in region else []
+    tags = (
+        [found for found in _TAG.finditer(region) if found.group(2).lower() == "answer"]
+        if "<" in region
+        else []
+    )
     if tags:
         return _block(region, tags)
     if "boxed" in region:

@@ -11,8 +11,8 @@ from typing import NamedTuple, Protocol
 class Policy(StrEnum):
     """Which forms of an answer are read. Equality is the same under both.
 
-    strict (training): an answer block, a box or a final-answer heading is required. lenient (evaluation): plain text
-    is read too, whole where it is short, else after its last "the answer is".
+    strict (training): an answer block, a box or a final-answer heading is required. lenient (evaluation):
+    plain text is read too, whole where it is short, else after its last "the answer is".
     """
 
     strict = "strict"
@@ -40,7 +40,8 @@ class Question(Protocol):
 class Item:
     """A question with its gold answer.
 
-    `tol`: numeric, the allowed absolute difference in the gold's unit; bbox, the least intersection over union.
+    `tol`: numeric, the allowed absolute difference in the gold's unit; bbox, the least intersection over
+    union.
     """
 
     question: str

@@ -1,4 +1,6 @@
-"""Lead-ins that say "here comes the answer" ("the correct answer is", 答案是): a closed grammar, removed before judging."""
+"""Lead-ins that say "here comes the answer" ("the correct answer is", 答案是): a closed grammar, removed
+before judging.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def anchors(text: str) -> list[tuple[int, int]]:
 
 
 def trace_anchors(text: str) -> list[tuple[int, int]]:
-    """As `anchors`, with the words by which a reasoning trace commits itself (therefore, consistent with, 考虑为)."""
+    """As `anchors`, with the words by which a reasoning trace commits itself (therefore, consistent with,
+    考虑为).
+    """
     return [found.span() for found in _trace_anchor().finditer(text)]
 
 
@@ -37,7 +41,7 @@ def _grammar(statements: bool) -> re.Pattern[str]:
     noun_phrase = rf"(?:(?:{one['determiners']}) )?(?:(?:{one['adjectives']}) ){{0,3}}(?:{one['nouns']})"
     english = [
         rf"(?:{one['openers']})(?:, ?| )",
-        rf"{noun_phrase} ?(?:(?:{one['copulas']})(?: ?: ?| )|: ?|= ?|-> ?)",
+        rf"{noun_phrase} ?(?:(?:{one['copulas']})(?: ?: ?| )|: ?|= ?|-> ?|- )",
         rf"(?:(?:{one['persons']}) ?)(?:{one['verbs']}),? (?:that )?(?:(?:it is|it's|this is|{noun_phrase} is) )?",
         rf"(?:(?:{one['determiners']}) )?(?:{one['choice_nouns']}) (?=[(\[\"]?[A-Za-z][)\].:\"]?(?:\W|$))",
     ]

@@ -1,7 +1,8 @@
 """One letter of several options: the letter, the option's text, or both; then at most a justification.
 
-Accepted: (a) the letter; (b) the letter and its own text; (c) the text of exactly one option; (d) either of these with
-a justification that names no other option outside a negation. A letter with another option's text is a conflict.
+Accepted: (a) the letter; (b) the letter and its own text; (c) the text of exactly one option; (d) either of
+these with a justification that names no other option outside a negation. A letter with another option's
+text is a conflict.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ from lingshu_train.verify.tables import longest_first, words
 
 _LETTER = re.compile(r"([(\[{\"]?)([A-Za-z])([)\]}\"]?)( ?[.:,)\-]+ ?| )?")
 _JUSTIFY = re.compile(r"^[ ,;:.(\-]*")
+_PIECE = re.compile(r"[^\W_]+(?:'s)?|\S")
 _UNLETTERED = re.compile(r"(?<![A-Za-z0-9'])([A-Z])(?![A-Za-z0-9'])")
 
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """The right letter, every option's canonical text, and the letter of each text that only one option has."""
+    """The right letter, every option's canonical text, and the letter of each text that only one option
+    has.
+    """
 
     letter: str
     texts: dict[str, str]
@@ -65,7 +69,7 @@ def judge(text: str, gold: Gold) -> Ruling:
     """Judge a cleaned answer text."""
     if len(text) == 1 and text.upper() in gold.texts:
         return _rule(text.upper(), "letter", gold)
-    for candidate in (text, without_lead_in(text), without_lead_in(text, statements=True)):
+    for candidate in dict.fromkeys((text, without_lead_in(text), without_lead_in(text, statements=True))):
         ruling = _read(strip_edges(candidate), gold)
         if ruling.status != "unreadable":
             return ruling
@@ -86,8 +90,13 @@ def _read(text: str, gold: Gold) -> Ruling:
         ruling = _after_letter(letter, text, text[found.end() :], gold)
         if ruling is not None:
             return ruling
-    if whole in gold.by_text and not (letter in gold.texts and found and found.group(2).isupper() and found.group(4)
-                                      and not _same_surface(text, gold.by_text[whole], gold)):
+    if whole in gold.by_text and not (
+        letter in gold.texts
+        and found
+        and found.group(2).isupper()
+        and found.group(4)
+        and not _same_surface(text, gold.by_text[whole], gold)
+    ):
         return _rule(gold.by_text[whole], "text", gold)
     return _text_with_more(text, gold)
 
@@ -96,17 +105,24 @@ def _balanced(found: re.Match[str]) -> bool:
     opening, closing, separator = found.group(1), found.group(3), found.group(4)
     if opening:
         return closing == {"(": ")", "[": "]", "{": "}", '"': '"'}[opening]
-    return closing in ("", ")") and (bool(closing) or separator is not None or found.end() == len(found.string))
+    following = found.string[found.end() : found.end() + 1]
+    return closing in ("", ")") and (
+        bool(closing) or separator is not None or not following or following >= "\u3400"
+    )
 
 
 def _marked(found: re.Match[str], text: str) -> bool:
     # A small letter counts only as "b", "b." or "(b)": anything else may be the article "a".
-    return bool(found.group(1) or found.group(3) or (found.group(4) or "").strip()) or found.end() == len(text)
+    return bool(found.group(1) or found.group(3) or (found.group(4) or "").strip()) or found.end() == len(
+        text
+    )
 
 
 def _same_surface(text: str, letter: str, gold: Gold) -> bool:
     # "E. coli" as the text of option B is that text, not letter E; "A Group A" is letter A with another's text.
-    return canon.join([canon.word(token) for token in canon.tokenize(text)]) == canon.join(gold.tokens[letter])
+    return canon.join([canon.word(token) for token in canon.tokenize(text)]) == canon.join(
+        gold.tokens[letter]
+    )
 
 
 def _after_letter(letter: str, text: str, rest: str, gold: Gold) -> Ruling | None:
@@ -124,21 +140,24 @@ def _after_letter(letter: str, text: str, rest: str, gold: Gold) -> Ruling | Non
         return Ruling("conflicting", "mcq.letter_text")
     if affirmed(remainder):
         return _rule(letter, "letter", gold)
-    length = text_length(rest, letter, gold)
-    if length:
+    named_letter, length = leading_option(rest, gold)
+    if named_letter == letter:
         return _justified(letter, rest[length:], gold, rule="letter_text", gloss=True)
     return _justified(letter, rest, gold, rule="letter")
 
 
 def _text_with_more(text: str, gold: Gold) -> Ruling:
     """The own text of one option, then its letter in brackets, a gloss, an affirmation or a justification."""
-    best = max(gold.by_text.values(), key=lambda name: text_length(text, name, gold), default="")
-    length = text_length(text, best, gold) if best else 0
+    best, length = leading_option(text, gold)
     if length:
         rest = text[length:].strip()
         inner = strip_edges(rest)
         if len(inner) == 1 and inner.upper() in gold.texts and rest[:1] in "([":
-            return _rule(best, "text_letter", gold) if inner.upper() == best else Ruling("conflicting", "mcq.text_letter")
+            return (
+                _rule(best, "text_letter", gold)
+                if inner.upper() == best
+                else Ruling("conflicting", "mcq.text_letter")
+            )
         if affirmed(inner):
             return _rule(best, "text", gold)
         ruling = _justified(best, text[length:], gold, rule="text", gloss=True)
@@ -151,14 +170,17 @@ def _text_with_more(text: str, gold: Gold) -> Ruling:
     return Ruling("unreadable", "mcq.none")
 
 
-def text_length(text: str, letter: str, gold: Gold) -> int:
-    """How many characters at the start of `text` are the option's own text, up to a word boundary; 0 for none."""
-    wanted = gold.texts[letter]
-    ends = [found.end() for found in re.finditer(r"[^\W_]+(?:'s)?|\S", text)][: 2 * len(gold.tokens[letter]) + 8]
+def leading_option(text: str, gold: Gold) -> tuple[str, int]:
+    """The option whose own text starts `text`, the longest one, and how many characters it takes; 0 for
+    none.
+    """
+    longest = max(map(len, gold.tokens.values()))
+    ends = [found.end() for _, found in zip(range(2 * longest + 8), _PIECE.finditer(text), strict=False)]
     for end in reversed(ends):
-        if canon.key(strip_edges(text[:end])) == wanted and not text[end : end + 1].isalnum():
-            return end
-    return 0
+        letter = gold.by_text.get(canon.key(strip_edges(text[:end])))
+        if letter is not None and not text[end : end + 1].isalnum():
+            return letter, end
+    return "", 0
 
 
 def affirmed(text: str) -> bool:
@@ -199,7 +221,8 @@ def names_another(text: str, letter: str, gold: Gold) -> bool:
         follows = text[found.end() : found.end() + 2]
         pronoun = name in "IA" and len(follows) == 2 and follows[0] == " " and follows[1].islower()
         verb = text[found.end() :].split(" ")[1:2]
-        if name in gold.texts and not (pronoun and verb and verb[0] not in ("is", "was", "or", "and", "are")):
+        spoken = pronoun and verb and verb[0] not in ("is", "was", "or", "and", "are")
+        if name in gold.texts and not spoken and (name == letter or not _excluded(text[: found.start()])):
             return True
     mine = canon.join(gold.tokens[letter])
     found_tokens = canon.canonical(clean(text))
@@ -208,7 +231,14 @@ def names_another(text: str, letter: str, gold: Gold) -> bool:
             continue
         for index in range(len(found_tokens) - len(tokens) + 1):
             if found_tokens[index : index + len(tokens)] == tokens:
-                before = found_tokens[max(0, index - 3) : index]
-                if not {"not", "no", "without", "than", "of"}.intersection(before):
+                before = " ".join(found_tokens[max(0, index - 3) : index])
+                if not _excluded(before):
                     return True
     return False
+
+
+def _excluded(before: str) -> bool:
+    """Whether a mention is set aside by the words just before it: "not B", "rather than option B", 不是B."""
+    words_before = before.lower().removesuffix("(").split()
+    near = " ".join(word for word in words_before[-4:] if word not in ("the", "option", "a", "an"))
+    return near.endswith(tuple(words("words", "exclusion")))

@@ -1,4 +1,6 @@
-"""Several letters of several options: a list of letters, of option texts, or of both, equal as a set. Never in part."""
+"""Several letters of several options: a list of letters, of option texts, or of both, equal as a set. Never
+in part.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,12 @@ from lingshu_train.verify.normal import clean, strip_edges
 
 _GLUED = re.compile(r"[A-Z]{1,26}")
 _TOKEN = re.compile(r"[0-9]+\.[0-9]+|[A-Za-z0-9']+(?:-[A-Za-z0-9']+)*|[\u3400-\u9fff]+|\S")
-_SEPARATORS = frozenset((",", ";", "/", "&", "+", "and", "和", "与", "及", "以及", "*", "-", "|"))
+_SEPARATORS = frozenset((",", ";", "/", "&", "+", "and", "和", "与", "及", "以及", "|"))
 _AFTER_LETTER = frozenset((".", ":", ")", "]", "-"))
 _NOUNS = re.compile(r"^(?:options|choices|answers|letters)(?: are)?[: ]+", re.IGNORECASE)
-_HAN_AND = re.compile("(?<=[A-Z])(?:和|与|及|以及)(?=[A-Z])")
+_HAN_AND = re.compile("(?<=[A-Z\u3400-\u9fff])(?:以及|和|与|及)(?=[A-Z\u3400-\u9fff])")
+_BULLET = re.compile(r"^[-*•] ")
+_BULLETS = re.compile(r" [-*•] ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +52,12 @@ def canonical_gold(gold: Gold) -> str:
 
 def judge(text: str, gold: Gold) -> Ruling:
     """Judge a cleaned answer text."""
-    for candidate in (text, without_lead_in(text), without_lead_in(text, statements=True)):
+    for candidate in dict.fromkeys((text, without_lead_in(text), without_lead_in(text, statements=True))):
         letters = read(_NOUNS.sub("", strip_edges(candidate)), gold)
         if letters is not None:
-            return Ruling("right" if letters == gold.letters else "wrong", "multi_select.set", "".join(sorted(letters)))
+            return Ruling(
+                "right" if letters == gold.letters else "wrong", "multi_select.set", "".join(sorted(letters))
+            )
     if cues.hedges(text):
         return Ruling("hedged", "multi_select.none")
     return Ruling("negated" if cues.negates(text) else "unreadable", "multi_select.none")
@@ -61,14 +67,26 @@ def read(text: str, gold: Gold) -> frozenset[str] | None:
     """The set of letters a text lists; None where the whole text is not one list without repetition."""
     if _GLUED.fullmatch(text) and gold.names.issuperset(text):
         return _distinct(list(text))
+    if _BULLET.match(text):
+        text = _BULLETS.sub(", ", _BULLET.sub("", text))
+    if text[:1] in "['" and '"' not in text:
+        text = text.replace("'", '"')
     if text.startswith("[") or (text.startswith('"') and text.endswith('"')):
         items = _json_items(text)
         if items is not None:
             text = ", ".join(items)
-    named = _distinct([name for part in text.split(",") for name, key in gold.keys if key and canon.key(clean(part)) == key])
-    if named is not None and len(named) == text.count(",") + 1:
+    split = _HAN_AND.sub(",", text)
+    named = _distinct(
+        [
+            name
+            for part in split.split(",")
+            for name, key in gold.keys
+            if key and canon.key(clean(part)) == key
+        ]
+    )
+    if named is not None and len(named) == split.count(",") + 1:
         return named
-    return _items(_tokens(_HAN_AND.sub(",", text)), gold)
+    return _items(_tokens(split), gold)
 
 
 def _json_items(text: str) -> list[str] | None:
@@ -76,7 +94,9 @@ def _json_items(text: str) -> list[str] | None:
         items = json.loads(text if text.startswith("[") else f"[{text}]")
     except (ValueError, RecursionError):
         return None
-    return items if isinstance(items, list) and items and all(isinstance(item, str) for item in items) else None
+    return (
+        items if isinstance(items, list) and items and all(isinstance(item, str) for item in items) else None
+    )
 
 
 def _tokens(text: str) -> list[str]:
@@ -97,7 +117,12 @@ def _items(found: list[str], gold: Gold) -> frozenset[str] | None:
         letters.append(name)
         index += length
         bare = bare and plain
-        if index < len(found) and found[index] not in _SEPARATORS and not bare:
+        if (
+            index < len(found)
+            and found[index] not in _SEPARATORS
+            and not bare
+            and not _lettered(found, index, gold)
+        ):
             return None
     return _distinct(letters)
 
@@ -122,11 +147,24 @@ def _item(found: list[str], index: int, gold: Gold) -> tuple[str, int, bool]:
             return name, index + len(own) - start, False
         if _gloss(found, index, own):
             return name, index + len(own) + 2 - start, False
-        return (name, index - start, not marked or bracket) if found[start] != "a" or _ends(found, index) else ("", 0, False)
+        return (
+            (name, index - start, not marked or bracket)
+            if found[start] != "a" or _ends(found, index)
+            else ("", 0, False)
+        )
     for other, tokens in gold.tokens:
         if len(tokens) == 1 and _same(found[start : start + 1], tokens):
             return other, 1, False
     return "", 0, False
+
+
+def _lettered(found: list[str], index: int, gold: Gold) -> bool:
+    """Whether an item with its letter starts here: "A. Liver B. Kidney" needs no comma."""
+    return (
+        found[index] in gold.names
+        and found[index + 1 : index + 2] != []
+        and found[index + 1] in _AFTER_LETTER
+    )
 
 
 def _ends(found: list[str], index: int) -> bool:
@@ -144,7 +182,8 @@ def _gloss(found: list[str], index: int, own: tuple[str, ...]) -> bool:
 
 def _same(some: list[str], tokens: tuple[str, ...]) -> bool:
     return len(some) == len(tokens) and all(
-        one == other or canon.word(one.lower()) == canon.word(other.lower()) for one, other in zip(some, tokens, strict=True)
+        one == other or canon.word(one.lower()) == canon.word(other.lower())
+        for one, other in zip(some, tokens, strict=True)
     )
 
 

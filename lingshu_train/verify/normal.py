@@ -1,6 +1,8 @@
-"""Surface normal form of a short text: Unicode, LaTeX and Markdown dress, white space, outer quotes and final stops.
+"""Surface normal form of a short text: Unicode, LaTeX and Markdown dress, white space, outer quotes and
+final stops.
 
-Case and wording stay; what may differ between two ways of typing the same answer goes. `clean(clean(x)) == clean(x)`.
+Case and wording stay; what may differ between two ways of typing the same answer goes. `clean(clean(x)) ==
+clean(x)`.
 """
 
 from __future__ import annotations
@@ -43,6 +45,8 @@ _LATEX = {
 }  # fmt: skip
 _COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
 _FRACTION = re.compile(r"\\[dt]?frac\{([^{}\\]{1,40})\}\{([^{}\\]{1,40})\}")
+_HAN_GAP = re.compile("(?<=[\u3400-\u9fff]) +(?=[\u3400-\u9fff])")
+_BOLD = re.compile(r"(?<![0-9])\*\*|\*\*(?![0-9])|__")
 _CLOSING = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'", "<": ">"}
 _EDGE = " \t\r\n.!;,:"
 _LIMIT = 400
@@ -62,7 +66,7 @@ def clean(text: str) -> str:
 
 def _once(text: str) -> str:
     if not text.isascii():
-        text = _unicode(text)
+        text = _unicode(" ".join(text.split()))
     if "\\" in text or "$" in text:
         text = _unwrap_latex(text)
     return strip_edges(_unwrap_markdown(" ".join(text.split())))
@@ -75,7 +79,7 @@ def _unicode(text: str) -> str:
         if sign in text:
             text = text.replace(sign, f" {plain} ")
     text = unicodedata.normalize("NFKC", text.translate(_PLAIN)).translate(_PLAIN)
-    return "".join(char for char in text if unicodedata.category(char) != "Cf")
+    return _HAN_GAP.sub("", "".join(char for char in text if unicodedata.category(char) != "Cf"))
 
 
 def _unwrap_latex(text: str) -> str:
@@ -99,8 +103,9 @@ def _command(match: re.Match[str]) -> str:
 
 def _unwrap_markdown(text: str) -> str:
     if "**" in text or "__" in text or "`" in text:
-        text = text.replace("**", "").replace("__", "").replace("`", "")
-    text = text.lstrip("#> ") if text.startswith(("#", "> ")) else text
+        text = _BOLD.sub("", text).replace("`", "")
+    if text.startswith("#") or (text.startswith("> ") and not text[2:3].isdigit()):
+        text = text.lstrip("#> ")
     while len(text) > 2 and text[0] in "*_" and text[-1] == text[0]:
         text = text[1:-1].strip()
     return text

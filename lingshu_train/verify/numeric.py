@@ -1,4 +1,4 @@
-"""A quantity: equal value of the same kind in a convertible unit, with the same comparator. Tolerance only if the item says so."""
+"""A quantity: equal value of the same kind in a convertible unit, with the same comparator."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ _RATIO_WORDS = re.compile(r"ratio|fraction|proportion|比|分数", re.IGNORECASE
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """Every accepted quantity, the unit the question asks for, and the allowed difference in the gold's unit."""
+    """Every accepted quantity, the unit the question asks for, and the allowed difference in the gold's
+    unit.
+    """
 
     accepted: tuple[Quantity, ...]
     asked: units.Unit | None
@@ -115,8 +117,10 @@ def _divided(ratio: Quantity) -> Quantity:
     if ratio.kind != "ratio":
         return ratio
     above, below = ratio.values
-    plain = below.denominator == above.denominator == 1 and 0 < below and (below <= 20 or below in (100, 1000))
-    if not plain or above > 20 and below <= 20:
+    plain = (
+        below.denominator == above.denominator == 1 and below > 0 and (below <= 20 or below in (100, 1000))
+    )
+    if not plain or (above > 20 and below <= 20):
         return ratio
     return Quantity("scalar", (above / below,), (ratio.unit,), ratio.comparator)
 

@@ -1,6 +1,9 @@
-"""Reads one quantity: label? approximation? comparator? value unit?, where value is a number, range, pair or size list.
+"""Reads one quantity: label? approximation? comparator? value unit?
 
-The grammar must match the whole text. Arithmetic is exact (fractions); at most 40 digits and exponents up to 60.
+A value is a number, a range, a pair or a list of sizes.
+
+The grammar must match the whole text. Arithmetic is exact (fractions); at most 40 digits and exponents up
+to 60.
 """
 
 from __future__ import annotations
@@ -18,7 +21,9 @@ _NUMBER = re.compile(
     r"|[+-]?\.[0-9]{1,40}"
 )
 _MIXED = re.compile(r" ([0-9]{1,2})/([1-9][0-9]?)(?![0-9/])")
-_POWER = re.compile(r" ?[x*] ?10 ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])|[eE]([+-]?[0-9]{1,2})(?![0-9A-Za-z])")
+_POWER = re.compile(
+    r" ?[x*] ?10 ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])|[eE]([+-]?[0-9]{1,2})(?![0-9A-Za-z])"
+)
 _TEN_TO = re.compile(r" ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])")
 _JOINT = {
     "dims": re.compile(r" ?(?:x|\*|by) ?(?=[0-9.])", re.IGNORECASE),
@@ -26,11 +31,17 @@ _JOINT = {
     "ratio": re.compile(r" ?/ ?(?=[0-9])| over (?=[0-9])| out of (?=[0-9])", re.IGNORECASE),
     "margin": re.compile(r" ?(?:±|\+/-|\+-) ?(?=[0-9.])"),
 }
-_LABEL_WORD = re.compile(r"[A-Za-z]+|[:=]")
-_COPULA = frozenset(("is", "was", "are", "of", "the", ":", "=", "a", "an", "has", "have", "there", "it", "in", "on", "for"))
-_FILL = frozenset(("in", "of", "the", "are", "is", "visible", "seen", "present", "total", "there", "shown", "a", "at"))
+_LABEL_WORD = re.compile(r"-?([A-Za-z]+)(?:'s)?|([:=])")
+_COPULA = frozenset(
+    ("is", "was", "are", "of", "the", ":", "=", "a", "an", "has", "have", "there", "it", "in", "on", "for")
+)
+_FILL = frozenset(
+    ("in", "of", "the", "are", "is", "visible", "seen", "present", "total", "there", "shown", "a", "at")
+)
 _HAN_NUMBER = re.compile("[零〇一二两三四五六七八九十百千万]{1,9}")
-_HAN_PART = re.compile("([零〇一二两三四五六七八九十百0-9.]{1,9})分之([零〇一二两三四五六七八九十百0-9.]{1,9})")
+_HAN_PART = re.compile(
+    "([零〇一二两三四五六七八九十百0-9.]{1,9})分之([零〇一二两三四五六七八九十百0-9.]{1,9})"
+)
 _TOO_MANY_DIGITS = re.compile(r"[0-9]{41}")
 
 
@@ -45,7 +56,9 @@ class Quantity(NamedTuple):
     @property
     def bases(self) -> tuple[Fraction, ...]:
         """Values in base units."""
-        return tuple(value * (unit.factor if unit else 1) for value, unit in zip(self.values, self.units, strict=True))
+        return tuple(
+            value * (unit.factor if unit else 1) for value, unit in zip(self.values, self.units, strict=True)
+        )
 
     @property
     def unit(self) -> units.Unit | None:
@@ -74,12 +87,16 @@ def parse(text: str, question: str) -> Quantity | None:
 def asked_words(question: str) -> frozenset[str]:
     """Canonical words of a question that may label a value or name what is counted."""
     barred = words("words", "negation") | words("words", "hedge")
-    return frozenset(canon.word(token) for token in canon.tokenize(question) if token not in barred)
+    return frozenset(
+        canon.word(token) for token in canon.tokenize(question) if token not in barred and token[0].isalnum()
+    )
 
 
 def _head(text: str, position: int) -> tuple[str, int, str] | None:
     """Comparator, start of the number and kind of value at `position`; None where no value starts here."""
     start, comparator, kind = position, "", ""
+    if text[start : start + 1].isdigit():
+        return (comparator, start, kind) if number(text, start) is not None else None
     for _ in range(3):
         start += len(text[start:]) - len(text[start:].lstrip())
         low = text[start:].lower()
@@ -87,6 +104,8 @@ def _head(text: str, position: int) -> tuple[str, int, str] | None:
             if low.startswith(opening):
                 start, kind = start + len(opening), "range"
         low = text[start:].lower()
+        if low[:1].isdigit():
+            break
         approx = next((entry for entry in longest_first("numbers", "approx") if _begins(low, entry)), "")
         sign = next((entry for entry in longest_first("numbers", "comparators") if _begins(low, entry)), "")
         if approx:
@@ -99,7 +118,9 @@ def _head(text: str, position: int) -> tuple[str, int, str] | None:
 
 
 def _begins(low: str, entry: str) -> bool:
-    return low.startswith(entry) and not (entry[-1].isascii() and entry[-1].isalpha() and low[len(entry) : len(entry) + 1].isalpha())
+    return low.startswith(entry) and not (
+        entry[-1].isascii() and entry[-1].isalpha() and low[len(entry) : len(entry) + 1].isalpha()
+    )
 
 
 def _label(text: str, position: int, asked: frozenset[str], question: str) -> int:
@@ -107,14 +128,18 @@ def _label(text: str, position: int, asked: frozenset[str], question: str) -> in
     start = position + len(text[position:]) - len(text[position:].lstrip())
     found = _LABEL_WORD.match(text, start)
     if found:
-        name = canon.word(found.group().lower())
-        known = name in asked or name in _COPULA or found.group().lower() in words("numbers", "labels")
+        plain = (found.group(1) or found.group(2)).lower()
+        known = canon.word(plain) in asked or plain in _COPULA or plain in words("numbers", "labels")
         return found.end() if known else position
     for entry in ("是", "为", "有", "的", *longest_first("numbers", "labels")):
         if not entry.isascii() and text.startswith(entry, start):
             return start + len(entry)
     length = 0
-    while start + length < len(text) and "\u3400" <= text[start + length] <= "\u9fff" and text[start : start + length + 1] in question:
+    while (
+        start + length < len(text)
+        and "\u3400" <= text[start + length] <= "\u9fff"
+        and text[start : start + length + 1] in question
+    ):
         length += 1
     return start + length if length >= 2 else position
 
@@ -168,7 +193,11 @@ def _measure(text: str, position: int) -> tuple[Fraction, units.Unit | None, int
     value, after, own = found
     if own is not None:
         return value, own, after
-    rest = text[after:].replace("-", " ", 1) if text[after : after + 1] == "-" and text[after + 1 : after + 2].isalpha() else text[after:]
+    rest = (
+        text[after:].replace("-", " ", 1)
+        if text[after : after + 1] == "-" and text[after + 1 : after + 2].isalpha()
+        else text[after:]
+    )
     if _JOINT["ratio"].match(rest):
         return value, None, after
     unit = units.leading(rest)
@@ -180,7 +209,9 @@ def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] 
     low = text[position:].lower()
     for minus in longest_first("numbers", "minus"):
         if _begins(low, minus):
-            inner = number(text, position + len(minus) + (text[position + len(minus) : position + len(minus) + 1] == " "))
+            inner = number(
+                text, position + len(minus) + (text[position + len(minus) : position + len(minus) + 1] == " ")
+            )
             return (-inner[0], inner[1], inner[2]) if inner and inner[0] > 0 else None
     found = _NUMBER.match(text, position)
     if found:
@@ -218,7 +249,10 @@ def _scaled(text: str, found: re.Match[str]) -> tuple[Fraction, int]:
         return Fraction(10) ** int(ten.group(1)), ten.end()
     scale = re.match(r" ?(thousand|million|billion|万|千)(?![a-z克米])", text[end:].lower())
     if scale:
-        factor = mapping("numbers", "scales").get(scale.group(1)) or mapping("numbers", "scales_cn")[scale.group(1)]
+        factor = (
+            mapping("numbers", "scales").get(scale.group(1))
+            or mapping("numbers", "scales_cn")[scale.group(1)]
+        )
         return value * factor, end + scale.end()
     return value, end
 
@@ -228,14 +262,16 @@ def _number_words(low: str) -> tuple[Fraction, int] | None:
     for phrase, value in sorted(mapping("numbers", "fractions").items(), key=lambda entry: -len(entry[0])):
         if _begins(low, phrase):
             return Fraction(value), len(phrase)
-    total, current, end, seen = 0, 0, 0, False
+    total, current, end, position, seen = 0, 0, 0, 0, False
     for found in re.finditer(r"[ -]?([a-z]+)", low[:80]):
         name = found.group(1)
-        if found.start() != end or (not seen and found.group() != name):
+        if found.start() != position or (not seen and found.group() != name):
             break
         small = mapping("numbers", "words").get(name, mapping("numbers", "tens").get(name))
         scale = mapping("numbers", "scales").get(name)
-        if small is not None and (current % 100 == 0 or (current % 10 == 0 and 20 <= current % 100 and small < 10)):
+        if small is not None and (
+            current % 100 == 0 or (current % 10 == 0 and current % 100 >= 20 and small < 10)
+        ):
             current += small
         elif scale is not None and seen and current:
             if scale == 100:
@@ -244,8 +280,9 @@ def _number_words(low: str) -> tuple[Fraction, int] | None:
                 total, current = total + current * scale, 0
         elif not (name == "and" and seen and current % 100 == 0 and current >= 100):
             break
+        position = found.end()
         if name != "and":
-            seen, end = True, found.end()
+            seen, end = True, position
     return (Fraction(total + current), end) if seen else None
 
 
@@ -269,7 +306,9 @@ def _han(text: str) -> Fraction | None:
 
 
 def _end(rest: str, asked: frozenset[str]) -> str | None:
-    """What may follow the unit: nothing, a classifier, words of the question, or "or more". None: anything else."""
+    """What may follow the unit: nothing, a classifier, words of the question, or "or more". None: anything
+    else.
+    """
     rest = rest.strip()
     if not rest:
         return ""
@@ -281,7 +320,7 @@ def _end(rest: str, asked: frozenset[str]) -> str | None:
     tokens = canon.tokenize(rest)
     for token in tokens:
         single = canon.word(token)
-        if single in asked or token in _FILL or not token.isascii() and _counted(token, asked):
+        if single in asked or token in _FILL or (not token.isascii() and _counted(token, asked)):
             continue
         return None
     return "" if not words("words", "negation") & set(tokens) else None

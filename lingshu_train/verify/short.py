@@ -1,4 +1,4 @@
-"""A short phrase: equal canonical forms with the gold answer or one of its aliases. No substring, no similarity."""
+"""A short phrase: its canonical form equals that of the gold answer or of an alias. No substring."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def prepare(item: Key) -> Gold:
     if not keys[0]:
         raise GoldError(f"answer {item.answer!r} has no word in it")
     lists = [parts for form in forms if (parts := _parts(form))]
-    label = frozenset(canon.tokenize(clean(item.question))) | {"the", "this", "it", "answer"}
+    label = frozenset(map(canon.word, canon.tokenize(clean(item.question)))) | {"the", "this", "it", "answer"}
     return Gold(keys[0], frozenset(key for key in keys if key), frozenset(lists), clean(item.question), label)
 
 
@@ -59,14 +59,16 @@ def judge(text: str, gold: Gold) -> Ruling:
 
 
 def _without_label(text: str, gold: Gold) -> list[str]:
-    """The text, without its lead-in, and without a label made of the question's own words ("the organ is ...")."""
+    """The text, without its lead-in, and without a label made of the question's own words ("the organ is
+    ...").
+    """
     found = [text]
     for statements in (False, True):
         shorter = strip_edges(without_lead_in(text, statements=statements))
         if shorter not in found:
             found.append(shorter)
     copula = _COPULA.search(text)
-    if copula and gold.label_words.issuperset(canon.tokenize(text[: copula.start()])):
+    if copula and gold.label_words.issuperset(map(canon.word, canon.tokenize(text[: copula.start()]))):
         found.append(strip_edges(text[copula.end() :]))
     if not text.isascii():
         length = _common_prefix(text, gold.question)
@@ -88,7 +90,7 @@ def _common_prefix(text: str, question: str) -> int:
 
 
 def _gloss_agrees(text: str, gold: Gold) -> bool:
-    """"X (Y)" counts when X and Y each equal the gold."""
+    """ "X (Y)" counts when X and Y each equal the gold."""
     found = _BRACKET.match(text)
     return bool(found) and all(canon.key(clean(part)) in gold.keys for part in found.groups())  # type: ignore[union-attr]
 
@@ -96,4 +98,6 @@ def _gloss_agrees(text: str, gold: Gold) -> bool:
 def _parts(text: str) -> frozenset[str]:
     """The canonical parts of a list of at least two different parts; empty for anything else."""
     parts = [canon.key(clean(part)) for part in _SEPARATOR.split(text)]
-    return frozenset(parts) if len(parts) > 1 and all(parts) and len(set(parts)) == len(parts) else frozenset()
+    return (
+        frozenset(parts) if len(parts) > 1 and all(parts) and len(set(parts)) == len(parts) else frozenset()
+    )

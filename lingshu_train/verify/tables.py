@@ -1,4 +1,4 @@
-"""The normalisation tables: word lists, spelling, abbreviations, units and numbers, read from `tables/` with a hash."""
+"""The normalisation tables (words, spelling, abbreviations, units, numbers) and their hash."""
 
 from __future__ import annotations
 

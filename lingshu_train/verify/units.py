@@ -1,4 +1,4 @@
-"""Units with exact conversion inside a dimension: "mg/kg/h" is a product of table entries, compared as fractions."""
+"""Units as products of table entries ("mg/kg/h"), converted exactly inside one dimension."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ _POWER = re.compile(r"(.*?)(?:\^([+-]?[1-3]))?")
 _SCALED = {"giga": Fraction(10**9), "kilo_count": Fraction(10**3), "mega_count": Fraction(10**6)}
 _LATIN = re.compile(r"[A-Za-z]+")
 _PIECE = re.compile(r"1\.73 ?m\^?2|[A-Za-zμ°%']+|[0-9]+|\S")
-_IN_QUESTION = re.compile(r"(?:\bin (?:the )?|\bhow many |\(in |\(|多少|几)([A-Za-zμ°%/^0-9\u3400-\u9fff ]{1,40})", re.IGNORECASE)
+_IN_QUESTION = re.compile(
+    r"(?:\bin (?:the )?|\bhow many |\(in |\(|多少|几)([A-Za-zμ°%/^0-9\u3400-\u9fff ]{1,40})", re.IGNORECASE
+)
 
 
 class Unit(NamedTuple):
@@ -30,7 +32,9 @@ NONE = Unit((), Fraction(1))
 
 
 def compatible(one: Unit, other: Unit) -> bool:
-    """Whether a value in one unit can be converted to the other. Beats and breaths may stay unsaid, not be swapped."""
+    """Whether a value in one unit can be converted to the other. Beats and breaths may stay unsaid, not be
+    swapped.
+    """
     if one.dimension == other.dimension:
         return True
     generic = words("units", "generic")
@@ -47,8 +51,12 @@ def leading(text: str) -> tuple[Unit, int] | None:
         offset = len(text) - len(text.lstrip())
         ends = sorted({*ends, *(offset + length for length in range(1, min(han.end(), 8) + 1))})
     for end in reversed(ends):
-        if text[end : end + 1].isalpha() and text[end : end + 1].isascii() and text[end - 1 : end].isascii() \
-                and text[end - 1 : end].isalpha():
+        if (
+            text[end : end + 1].isalpha()
+            and text[end : end + 1].isascii()
+            and text[end - 1 : end].isascii()
+            and text[end - 1 : end].isalpha()
+        ):
             continue
         unit = expression(text[:end].strip())
         if unit is not None:
@@ -59,8 +67,12 @@ def leading(text: str) -> tuple[Unit, int] | None:
 @lru_cache(maxsize=4096)
 def expression(text: str) -> Unit | None:
     """A whole text as a unit; None where any part is not in the table."""
-    text = _spell(text)
-    if not text or text == "/":
+    known = _names().get(text.lower())
+    if known is not None and text not in mapping("units", "case_sensitive"):
+        text = text.lower()
+    else:
+        text = _spell(text).strip()
+    if not text.strip("/"):
         return None
     powers: dict[str, int] = {}
     factor = Fraction(1)
@@ -75,11 +87,16 @@ def expression(text: str) -> Unit | None:
         for name, power in found.dimension:
             powers[name] = powers.get(name, 0) + sign * power
     ignored = words("units", "ignored")
-    return Unit(tuple(sorted((name, power) for name, power in powers.items() if power and name not in ignored)), factor)
+    return Unit(
+        tuple(sorted((name, power) for name, power in powers.items() if power and name not in ignored)),
+        factor,
+    )
 
 
 def named_in(question: str) -> Unit | None:
-    """The one unit a question asks the answer in ("in mm", "how many days", 多少厘米); None for none or several."""
+    """The one unit a question asks the answer in ("in mm", "how many days", 多少厘米); None for none or
+    several.
+    """
     found = set()
     for match in _IN_QUESTION.finditer(question):
         unit = leading(match.group(1))
@@ -134,6 +151,11 @@ def _names() -> dict[str, Unit]:
         for variants, factor in entries.items():
             for variant in variants.split("|"):
                 known[variant] = Unit(((dimension, 1),), Fraction(factor))
-                if variant.isascii() and variant.isalpha() and variant.endswith(("r", "k", "c", "n")) and len(variant) in (2, 3):
+                if (
+                    variant.isascii()
+                    and variant.isalpha()
+                    and variant.endswith(("r", "k", "c", "n"))
+                    and len(variant) in (2, 3)
+                ):
                     known.setdefault(variant + "s", known[variant])
     return known

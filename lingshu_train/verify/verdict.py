@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from lingshu_train.record import Verdict
 from lingshu_train.verify import bbox, cues, label_set, leads, mcq, multi_select, numeric, short, yes_no
 from lingshu_train.verify.extract import LIMIT, Extract, boxes, extract, thinking
-from lingshu_train.verify.item import GoldError, Item, Key, Policy, Question, Ruling, key
+from lingshu_train.verify.item import GoldError, Key, Policy, Question, Ruling, key
 from lingshu_train.verify.normal import clean, strip_edges
 from lingshu_train.verify.tables import fingerprint, mapping, words
 
@@ -54,7 +54,9 @@ def verify(response: str, item: Question, policy: Policy = Policy.strict) -> Ver
 
 
 def gold_problem(item: Question) -> str | None:
-    """Why an item cannot be trained on: its own gold must verify as right in tag and in box form. None: it does."""
+    """Why an item cannot be trained on: its own gold must verify as right in tag and in box form. None: it
+    does.
+    """
     prepared = _prepare(key(item))
     if prepared.problem:
         return prepared.problem
@@ -80,11 +82,21 @@ def trace_of(response: str) -> str:
     return thinking(response)
 
 
+def answer_text(response: str) -> str:
+    """The text of a marked answer (block, box or heading); empty where the response has none that can be
+    read.
+    """
+    found = extract(response)
+    return "" if found.status or found.form == "plain" else found.text
+
+
 @lru_cache(maxsize=16384)
 def _prepare(item: Key) -> Prepared:
     module = _types().get(item.question_type)
     if module is None:
-        return Prepared(item.question_type, _unjudged, None, f"no rule judges question type {item.question_type!r}", ())
+        return Prepared(
+            item.question_type, _unjudged, None, f"no rule judges question type {item.question_type!r}", ()
+        )
     try:
         gold = module.prepare(item)
     except GoldError as fault:
@@ -113,11 +125,23 @@ def _settled(found: Extract, prepared: Prepared) -> Verdict:
     rule = f"{found.form}:{ruling.rule}"
     if ruling.status == "right":
         if tail and not _harmless(tail, prepared):
-            return Verdict(correct=False, status="trailing_revision", rule=rule, extracted=text, normalized=ruling.normalized)
+            return Verdict(
+                correct=False,
+                status="trailing_revision",
+                rule=rule,
+                extracted=text,
+                normalized=ruling.normalized,
+            )
         if found.prelude and _contradicts(found.prelude, prepared):
-            return Verdict(correct=False, status="conflicting", rule=rule, extracted=text, normalized=ruling.normalized)
+            return Verdict(
+                correct=False, status="conflicting", rule=rule, extracted=text, normalized=ruling.normalized
+            )
     return Verdict(
-        correct=ruling.status == "right", status=ruling.status, rule=rule, extracted=text, normalized=ruling.normalized
+        correct=ruling.status == "right",
+        status=ruling.status,
+        rule=rule,
+        extracted=text,
+        normalized=ruling.normalized,
     )
 
 
@@ -173,13 +197,22 @@ def _harmless(tail: str, prepared: Prepared) -> bool:
     if not text and len(tail) <= LIMIT:
         return "?" not in tail
     polite = words("words", "pleasantries")
-    rest = [part for part in (strip_edges(part) for part in _SENTENCE.split(text)) if part.lower() not in polite and part]
+    rest = [
+        part
+        for part in (strip_edges(part) for part in _SENTENCE.split(text))
+        if part.lower() not in polite and part
+    ]
     if not rest:
         return len(tail) <= LIMIT
     remark = " ".join(rest)
     if len(tail) > _TAIL or _DIGIT.search(remark) or _LETTER.search(_without_pronoun(remark)) or "?" in tail:
         return False
-    if cues.revises(remark) or cues.hedges(remark) or _names_option(remark, prepared) or _swaps_side(remark, prepared):
+    if (
+        cues.revises(remark)
+        or cues.hedges(remark)
+        or _names_option(remark, prepared)
+        or _swaps_side(remark, prepared)
+    ):
         return False
     return all(_is_remark(sentence, prepared) for sentence in rest)
 
@@ -213,7 +246,9 @@ def _swaps_side(remark: str, prepared: Prepared) -> bool:
     for base, opposites in mapping("words", "opposites").items():
         if any(base in form for form in gold) and said.intersection(opposites):
             return True
-    return any(mark in remark for mark in "左右") and not any(mark in prepared.gold.main for mark in remark if mark in "左右")
+    return any(mark in remark for mark in "左右") and not any(
+        mark in prepared.gold.main for mark in remark if mark in "左右"
+    )
 
 
 def _contradicts(prelude: str, prepared: Prepared) -> bool:
@@ -243,6 +278,3 @@ def _commitment(text: str, prepared: Prepared, found: list[tuple[int, int]]) -> 
             if ruling.status == "right" or (readable and brief and candidate == clause):
                 return _verdict(ruling, "stated", candidate)
     return None
-
-
-__all__ = ["Item", "gold_problem", "stated_answer", "trace_of", "verify", "version"]

@@ -1,7 +1,7 @@
-"""Yes or no: a leading word of a closed list, or a statement about the question's own noun; then an explanation.
+"""Yes or no: a leading word of a closed list, or a statement of the question's own noun.
 
-The explanation may say anything that does not contradict the leading word: the opposite word by itself, a hedge, a
-change of mind, or the question's own proposition with the other sign is a conflict.
+The explanation may say anything that does not contradict the leading word: the opposite word by itself, a
+hedge, a change of mind, or the question's own proposition with the other sign is a conflict.
 """
 
 from __future__ import annotations
@@ -18,14 +18,17 @@ from lingshu_train.verify.tables import longest_first, mapping, words
 
 _CLAUSE = re.compile(r"[,.;:!()]| - |\bbut\b|\bbecause\b|\bsince\b|\band\b")
 _WORD = re.compile(r"[a-z0-9]+(?:'t)?|[\u3400-\u9fff]+|\S")
-_GO_ON = frozenset(("it", "there", "this", "the", "they", "these", "that", "because", "since", "as", "we", "i", "indeed"))
+_GO_ON = frozenset(
+    ("it", "there", "this", "the", "they", "these", "that", "because", "since", "as", "we", "i", "indeed")
+)
 _EXISTENCE = ("有", "无", "存在", "见", "显示")
 _PARTICLES = "的了呢。"
+_ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
 
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """"yes" or "no", and the question that gives words such as 正常 their sign."""
+    """ "yes" or "no", and the question that gives words such as 正常 their sign."""
 
     sign: str
     question: str
@@ -87,7 +90,7 @@ def _leading(text: str, question: str) -> tuple[str, int, str]:
 
 def _inside_word(text: str, entry: str) -> bool:
     following = text[len(entry) : len(entry) + 1]
-    return entry.isascii() and (following.isalnum() or following in ("-", "'") and len(entry) > 0)
+    return entry.isascii() and (following.isalnum() or (following in ("-", "'") and len(entry) > 0))
 
 
 def _may_end(rest: str, entry: str) -> bool:
@@ -145,18 +148,29 @@ def _says_opposite(sign: str, tail: str) -> bool:
         alone = not following or not following[0].isalnum() or following in ("and", "or", "but")
         if sign == "no" or alone or found[index - 1 : index] in (["is"], ["answer"]):
             return True
-    return found[-1] == "not"
+    if sign == "yes" and not words("words", "nothing").isdisjoint(found):
+        return True
+    clauses = {clause.strip(_PARTICLES + " ") for clause in _CLAUSE.split(tail)}
+    barred = (
+        words("words", "absent") | words("words", "no")
+        if sign == "yes"
+        else words("words", "exists") | words("words", "yes")
+    )
+    return (sign == "yes" and found[-1] == "not") or not barred.isdisjoint(clauses)
 
 
 def _content(text: str) -> list[str]:
     stop = words("words", "stop")
     negation = words("words", "negation")
-    return [canon.word(token) for token in _WORD.findall(text.lower())
-            if token not in stop and token not in negation and token[0].isalnum()]
+    same = mapping("words", "same")
+    kept = [token for token in _WORD.findall(text.lower()) if token not in stop and token not in negation]
+    return [canon.word(same.get(token, token)) for token in kept if token[0].isalnum()]
 
 
 def _proposition(clause: str, question: str) -> str:
-    """The sign with which a clause restates the question's own words; empty where it speaks of something else."""
+    """The sign with which a clause restates the question's own words; empty where it speaks of something
+    else.
+    """
     if not clause:
         return ""
     if not clause.isascii():
@@ -166,16 +180,16 @@ def _proposition(clause: str, question: str) -> str:
     negative = not words("words", "negation").isdisjoint(_WORD.findall(clause))
     for index, token in enumerate(said):
         for base, opposites in mapping("words", "opposites").items():
-            if base in asked and token not in asked and token in opposites and base in ("normal", "benign", "enlarged",
-                                                                                       "abnormal"):
+            if (
+                base in asked
+                and token not in asked
+                and token in opposites
+                and base in ("normal", "benign", "enlarged", "abnormal")
+            ):
                 said[index], negative = base, not negative
-    if said and asked.issuperset(said) and (len(said) == len(asked) or _has_verb(clause)):
+    if said and asked.issuperset(said):
         return "no" if negative else "yes"
     return ""
-
-
-def _has_verb(clause: str) -> bool:
-    return True if words("words", "negation").intersection(_WORD.findall(clause)) else bool(clause)
 
 
 def _chinese_proposition(clause: str, question: str) -> str:
@@ -188,8 +202,9 @@ def _chinese_proposition(clause: str, question: str) -> str:
                     return "yes" if name == asked else "no"
     for name, sign in (("absent", "no"), ("no", "no"), ("exists", "yes"), ("yes", "yes")):
         for entry in longest_first("words", name):
-            rest = clause[len(entry) :].lstrip("明显任何") if clause.startswith(entry) else ""
-            if len(rest) >= 2 and rest in question:
+            before, found, rest = clause.partition(entry)
+            rest = rest.removeprefix("明显").removeprefix("任何")
+            if found and len(rest) >= 2 and rest in question and before in question:
                 return sign
     return "yes" if len(clause) >= 2 and clause in question else ""
 
@@ -199,17 +214,25 @@ def _statement(text: str, question: str) -> str:
     if cues.hedges(text) or _CLAUSE.search(text) or "/" in text or re.search(r"\bor\b", text):
         return ""
     if not text.isascii():
-        return "" if text in question else _chinese_proposition(text, question)
+        return "" if any(mark in text for mark in _ASKING) else _chinese_proposition(text, question)
     asked, said = _content(question), _content(text)
     found = _WORD.findall(text)
     negative = sum(token in words("words", "negation") for token in found)
-    full = set(said) == set(asked)
-    head = bool(said) and bool(asked) and said[0] == asked[0] and set(said) <= set(asked)
-    existential = found[:1] in (["there"], ["no"]) and re.match(r"(?:is|are|was|were) there\b|do(?:es)?\b|can\b",
-                                                                question.lower()) is not None
     asks_positively = words("words", "negation").isdisjoint(_WORD.findall(question.lower()))
-    if negative > 1 or not said or not asks_positively or not (full or (head and existential)):
+    if negative > 1 or not said or not asks_positively:
         return ""
-    if found[0] == "no" and not existential and not full:
+    exists = found[0] in ("there", "no") or not words("words", "visible").isdisjoint(found)
+    focus = _focus(question)
+    partial = exists and bool(focus) and said[0] == focus[0] and set(said) <= set(asked)
+    if set(said) != set(asked) and not partial:
         return ""
     return "no" if negative else "yes"
+
+
+def _focus(question: str) -> list[str]:
+    """Content words of what a question asks the existence of; empty where it asks something else."""
+    found = _WORD.findall(question.lower())
+    for index, token in enumerate(found):
+        if token in words("words", "shows"):
+            return _content(" ".join(found[index + 1 :]))
+    return _content(question) if not words("words", "visible").isdisjoint(found) else []

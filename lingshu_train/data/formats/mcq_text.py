@@ -22,8 +22,8 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 class Fields(rowlib.SplitFiles):
     """`options`: one column that holds them all (a record or a list), or one column per option.
 
-    `answer_is` says what the answer column holds. `record`: the column in which all else is nested. `context`: text to
-    read before the question. `where`: the rows to keep. `images`: the column of images in `folder`.
+    `answer_is` says what the answer column holds. `record`: the column in which all else is nested.
+    `context`: text to read first. `where`: the rows to keep. `images`: the column of images in `folder`.
     """
 
     question: str = "question"

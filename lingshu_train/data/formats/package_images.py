@@ -34,11 +34,11 @@ class Slices(Loose):
 
 
 class Item(Loose):
-    """One file. Empty `body_part`, `plane`, `view` and `laterality` mean not known: no question asks for them.
+    """One file. Empty `body_part`, `plane`, `view` and `laterality` mean not known, and no question asks.
 
-    `group` is the patient or the acquisition: every copy of it, in any file or card, has the same group and split.
-    `lesions` allows discs to be drawn into it. `box` (left, top, right, bottom) cuts scanner text and rulers away,
-    `extent` a volume's slices outside a range: first and last along each named axis, before `volume` counts.
+    `group` is the patient or the acquisition: every copy, in any file or card, has this group and split.
+    `lesions` allows discs to be drawn into it. `box` (left, top, right, bottom) cuts scanner text and rulers
+    away; `extent` (first, last) cuts a volume along an axis, before the slices of `volume` are counted.
     """
 
     path: str
@@ -90,7 +90,7 @@ def fields(card: Card) -> Fields:
     for item in found.pictures:
         if splits.setdefault(item.group, item.split) != item.split:
             raise DataError(
-                f"data_cards/{card.name}.md: group {item.group!r} is in two splits; a volume belongs to exactly one"
+                f"data_cards/{card.name}.md: group {item.group!r} is in two splits; it belongs to exactly one"
             )
     return found
 
@@ -102,7 +102,7 @@ def pictures(card: Card, root: Path) -> Iterator[Picture]:
         if not path.is_file():
             raise DataError(f"{path}: not in the installed package; card {card.name} needs {_pin(card)}")
         if file_digest(path) != item.sha256:
-            raise DataError(f"{path}: not the file that card {card.name} describes (sha256 differs); it needs {_pin(card)}")
+            raise DataError(f"{path}: sha256 is not the one in card {card.name}; it needs {_pin(card)}")
         for suffix, plane, image in _images(item, path):
             yield Picture(
                 image=image.crop(item.box) if item.box else image,
@@ -127,7 +127,9 @@ def _images(item: Item, path: Path) -> Iterator[tuple[str, str, Image.Image]]:
             for index in range(slices.first, slices.last, slices.step):
                 yield f"#{plane}-{index}", plane, volume.slice(plane, index, window=item.window)
     elif path.suffix == ".dcm":
-        for frame, image in zip(item.frames, images.dicom(path, frames=item.frames, window=item.window), strict=True):
+        for frame, image in zip(
+            item.frames, images.dicom(path, frames=item.frames, window=item.window), strict=True
+        ):
             yield f"#{frame}" if len(item.frames) > 1 else "", item.plane, image
     elif item.shape is not None:
         yield "", item.plane, images.raw(path, shape=item.shape, dtype=item.dtype, window=item.window)

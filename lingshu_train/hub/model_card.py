@@ -1,0 +1,182 @@
+"""The model card: everything a reader of the repository must know, written from the manifests alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from string import Template
+
+import yaml
+
+from lingshu_train.data.card import Card
+from lingshu_train.runs import results, run
+from lingshu_train.runs.flat import scalars
+from lingshu_train.runs.manifest import Manifest
+from lingshu_train.runs.results import ALL, Accuracy, Results
+
+TEMPLATE = Path(__file__).with_name("model_card.md")
+TRAINING = ("sft", "grpo")
+HIDDEN = ("kind", "data", "base", "save_every", "keep", "loader_workers")
+"""Settings that do not change what was learned, or stand elsewhere in the card."""
+
+
+def render(manifests: Sequence[Manifest], cards: Sequence[Card]) -> str:
+    """Markdown with the hub's front matter.
+
+    `manifests` are those of the stages that the model descends from, oldest first, with its evaluation;
+    `cards` are the data cards they name. Results are read from the evaluation's folder.
+    """
+    trained = [made for made in manifests if made.stage.kind in TRAINING]
+    last = trained[-1] if trained else manifests[-1]
+    named = run.trained_on({made.stage.name: made.stage for made in manifests}, last.stage.name)
+    used = [card for card in cards if card.name in named]
+    base = str(last.stage.model.get("base", ""))
+    measured = _measured(manifests)
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
+        front_matter=yaml.safe_dump(front_matter(last, used, trained), sort_keys=False, allow_unicode=True),
+        title=f"{last.stage.run}: {last.stage.name}",
+        origin=f"started from [{base}](https://huggingface.co/{base})"
+        if _on_hub(base)
+        else "started from random weights",
+        stages=", ".join(f"{made.stage.name} ({made.stage.kind})" for made in trained) or "no training stage",
+        results=_results(measured, last.stage.name),
+        settings="\n\n".join(_settings(made) for made in trained),
+        data=_data(used),
+        restrictions=_restrictions(used),
+        run=last.stage.run,
+        version=last.stage.version,
+        commit=f"commit `{last.environment.commit}`" if last.environment.commit else "commit not recorded",
+        checkout=f"git checkout {last.environment.commit}\n" if last.environment.commit else "",
+        environment=_environment(last),
+        hashes=_table(("stage", "content", "finished"), (_hash_row(made) for made in manifests)),
+    )
+
+
+def front_matter(last: Manifest, cards: Sequence[Card], trained: Sequence[Manifest]) -> dict[str, object]:
+    """The hub's own keys. The licence is open only where nothing else binds the weights."""
+    base = str(last.stage.model.get("base", ""))
+    free = all(card.lingshu.licence.commercial and card.lingshu.licence.derive_weights for card in cards)
+    found: dict[str, object] = {}
+    if _on_hub(base):
+        found |= {"base_model": base, "base_model_relation": "finetune"}
+    if free and cards and not base:
+        found["license"] = "apache-2.0"
+    else:
+        found |= {"license": "other", "license_name": "terms-of-the-base-model-and-the-data"}
+        found["license_link"] = "README.md"
+    datasets = [card.lingshu.source.name for card in cards if card.lingshu.source.kind == "hub"]
+    if datasets:
+        found["datasets"] = sorted(set(datasets))
+    found["language"] = sorted({language for card in cards for language in card.lingshu.language}) or ["en"]
+    kinds = dict.fromkeys(made.stage.kind for made in trained)
+    return {
+        **found,
+        "pipeline_tag": "image-text-to-text",
+        "library_name": "transformers",
+        "tags": ["medical", "vision-language", "lingshu-train", *kinds],
+    }
+
+
+def _on_hub(base: str) -> bool:
+    return base.count("/") == 1 and not base.startswith((".", "/", "~"))
+
+
+def _measured(manifests: Sequence[Manifest]) -> Results:
+    models: dict[str, dict[str, Accuracy]] = {}
+    for made in manifests:
+        if made.stage.kind == "evaluate":
+            models |= results.read(made.stage.path).models
+    return Results(models=models)
+
+
+def _results(measured: Results, model: str) -> str:
+    if model not in measured.models:
+        return "Not evaluated."
+    names = list(measured.models)
+    rows = []
+    for task in measured.tasks:
+        known = {name: measured.models[name].get(task) for name in names}
+        first = next(each for each in known.values() if each)
+        label = "**all tasks**" if task == ALL else task.replace("_", " ")
+        rows.append(
+            (label, str(first.n), f"{100 * first.constant:.1f}", *(_cell(known[name]) for name in names))
+        )
+    heads = ("task", "n", "best constant answer", *names)
+    note = (
+        "Accuracy in percent on held-out questions, greedy decoding, with 95 % Wilson intervals. Held out "
+        "means other volumes, patients or pictures of the same data: no benchmark, and no word on other data."
+    )
+    return f"{_table(heads, rows)}\n\n{note}"
+
+
+def _cell(measured: Accuracy | None) -> str:
+    if measured is None:
+        return "–"
+    return f"{100 * measured.accuracy:.1f} ({100 * measured.low:.1f}–{100 * measured.high:.1f})"
+
+
+def _settings(made: Manifest) -> str:
+    config = {key: value for key, value in made.stage.config.items() if key not in HIDDEN}
+    rows = [*scalars(config), ("seed", str(made.stage.seed)), ("processes", str(made.stage.world_size))]
+    rows += [
+        ("precision", str(made.stage.model.get("dtype", ""))),
+        ("sharding", made.stage.cluster.deepspeed),
+    ]
+    return f"### {made.stage.name} ({made.stage.kind})\n\n" + _table(("setting", "value"), rows)
+
+
+def _data(cards: Sequence[Card]) -> str:
+    heads = ("data card", "source", "access", "licence", "weights may be published", "commercial use")
+    rows = []
+    for card in cards:
+        about, licence = card.lingshu, card.lingshu.licence
+        named = licence.id + (" (unverified)" if licence.unverified else "")
+        source = f"{about.source.kind}: {about.source.name} {about.source.revision}".strip()
+        rows.append(
+            (
+                card.title,
+                source,
+                about.access,
+                named,
+                _said(licence.derive_weights),
+                _said(licence.commercial),
+            )
+        )
+    return _table(heads, rows) if rows else "No data card is recorded."
+
+
+def _restrictions(cards: Sequence[Card]) -> str:
+    limited = [card.title for card in cards if card.lingshu.licence.commercial is not True]
+    closed = [card.title for card in cards if card.lingshu.access != "open"]
+    lines = []
+    if limited:
+        lines.append(f"Not for commercial use, because of: {', '.join(limited)}.")
+    if closed:
+        lines.append(
+            f"Trained on data that is not open to all ({', '.join(closed)}): its terms bind the users too."
+        )
+    return " ".join(lines) or "Every data card above allows any use."
+
+
+def _environment(made: Manifest) -> str:
+    here = made.environment
+    packages = ", ".join(f"{name} {version}" for name, version in here.packages.items())
+    return (
+        f"Python {here.python}, {packages}; {here.world_size} process(es) on {here.device} ({here.processor})"
+    )
+
+
+def _hash_row(made: Manifest) -> tuple[str, ...]:
+    return made.stage.name, f"`{made.stage.content}`", made.finished
+
+
+def _said(allowed: bool | None) -> str:
+    return {True: "yes", False: "no", None: "not known"}[allowed]
+
+
+def _table(heads: Sequence[str], rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> str:
+    lines = [heads, tuple("---" for _ in heads), *rows]
+    return "\n".join(
+        "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in line) + " |"
+        for line in lines
+    )

@@ -1,0 +1,182 @@
+"""A recipe's reward: named terms with weights, summed as in the paper or gated by correctness."""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train.naming import component
+from lingshu_train.record import Completion, Sample, Score
+from lingshu_train.rewards._isolated import Isolated, Limits
+from lingshu_train.schema import Strict, parse
+
+_PACKAGE = "lingshu_train.rewards"
+_SHAPING = (-0.3, 0.1)
+_FORM = -0.1
+
+Scorer = Callable[[Sample, Completion], Score]
+
+
+class Term(Strict):
+    """One reward of a composition: a file of rewards/ by `name`, or the user's own Python `file` under a
+    new name.
+
+    `limits` bound a user's reward; a reward of this package has none.
+    """
+
+    name: str
+    weight: float = 1.0
+    params: dict[str, Any] = Field(default_factory=dict)
+    file: str = ""
+    limits: Limits = Limits()
+
+
+class Composition(Strict):
+    """How terms become one number.
+
+    sum: the weighted sum (the paper: 0.5 format + 1.0 accuracy). gated: R = c * (1 + s) + f, with c the
+    correctness of the `gate` term (1 or 0), s the weighted sum of the other terms clipped to [-0.3, 0.1],
+    and f = -0.1 where a term named "format" finds a fault. So every wrong answer is at most 0 and every
+    right one at least 0.6.
+    """
+
+    mode: Literal["sum", "gated"] = "sum"
+    terms: list[Term]
+    gate: str = "accuracy"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """A sample's reward (None: unscored, never zero) and each term's own score, with what composed them."""
+
+    value: float | None
+    scores: dict[str, Score]
+    question_type: str
+    answer: str = ""
+
+
+class Composed:
+    """A reward ready to be called on a batch: `composed(samples, completions) -> list[Total]`, in order."""
+
+    def __init__(self, composition: Composition, scorers: dict[str, Scorer], workers: list[Isolated]) -> None:
+        self.composition = composition
+        self._scorers = scorers
+        self._workers = workers
+
+    def __call__(self, samples: Sequence[Sample], completions: Sequence[Completion]) -> list[Total]:
+        pairs = zip(samples, completions, strict=True)
+        return [self._total(sample, completion) for sample, completion in pairs]
+
+    def close(self) -> None:
+        """End the processes of user rewards. They start again by themselves when called."""
+        for worker in self._workers:
+            worker.close()
+
+    def _total(self, sample: Sample, completion: Completion) -> Total:
+        scores = {name: scorer(sample, completion) for name, scorer in self._scorers.items()}
+        combine = _gated if self.composition.mode == "gated" else _summed
+        read = scores.get("accuracy")
+        answer = str(read.detail.get("normalized", "")) if read else ""
+        return Total(combine(self.composition, scores), scores, sample.question_type, answer)
+
+
+def check(composition: Composition, *, where: str) -> None:
+    """Refuse at plan time what could not run: unknown names, wrong parameters, missing files. Runs no user
+    code.
+    """
+    names = [term.name for term in composition.terms]
+    if not names:
+        raise RecipeError(f"{where}.terms: empty; name at least one reward, for example accuracy")
+    for index, term in enumerate(composition.terms):
+        key = f"{where}.terms.{index}"
+        if names.count(term.name) > 1:
+            raise RecipeError(f"{key}.name: {term.name!r} stands twice; give a file another name")
+        if not math.isfinite(term.weight):
+            raise RecipeError(f"{key}.weight: must be a finite number, got {term.weight}")
+        if term.file:
+            _check_file(Path(term.file), where=f"{key}.file")
+        else:
+            _params(term, where=key)
+    if composition.mode == "gated" and composition.gate not in names:
+        raise RecipeError(f"{where}.gate: {composition.gate!r} is not among the terms: {', '.join(names)}")
+
+
+def compose(
+    composition: Composition, *, where: str = "rewards", known_timeouts: Collection[str] = ()
+) -> Composed:
+    """Make a composition callable.
+
+    `known_timeouts` are the `key`s of time-outs recorded by an earlier run: a replay marks the same samples
+    without waiting, so that it does not depend on the speed of the machine.
+    """
+    check(composition, where=where)
+    scorers: dict[str, Scorer] = {}
+    workers: list[Isolated] = []
+    for index, term in enumerate(composition.terms):
+        if term.file:
+            worker = Isolated(Path(term.file), term.params, limits=term.limits, known_timeouts=known_timeouts)
+            workers.append(worker)
+            scorers[term.name] = worker.score
+        else:
+            scorers[term.name] = _scorer(term, where=f"{where}.terms.{index}")
+    return Composed(composition, scorers, workers)
+
+
+def _scorer(term: Term, *, where: str) -> Scorer:
+    module = component(_PACKAGE, term.name, where=f"{where}.name", error=RecipeError)
+    params = _params(term, where=where)
+
+    def scored(sample: Sample, completion: Completion) -> Score:
+        found: Score = module.score(sample, completion, params)
+        return found
+
+    return scored
+
+
+def _params(term: Term, *, where: str) -> Strict:
+    module = component(_PACKAGE, term.name, where=f"{where}.name", error=RecipeError)
+    model: type[Strict] = module.Params
+    return parse(model, term.params, where=f"{where}.params", error=RecipeError)
+
+
+def _check_file(path: Path, *, where: str) -> None:
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+    except OSError as fault:
+        raise MissingInput(
+            f"{where}: {path}: {fault.strerror}; name a Python file with a function score"
+        ) from None
+    except (SyntaxError, ValueError) as fault:
+        raise RecipeError(f"{where}: {path} is not Python: {fault}") from None
+    if not any(isinstance(node, ast.FunctionDef) and node.name == "score" for node in tree.body):
+        raise RecipeError(f"{where}: {path} has no function score(sample, completion, params)")
+
+
+def _summed(composition: Composition, scores: dict[str, Score]) -> float | None:
+    total = 0.0
+    for term in composition.terms:
+        value = scores[term.name].value
+        if value is None:
+            return None
+        total += term.weight * value
+    return total
+
+
+def _gated(composition: Composition, scores: dict[str, Score]) -> float | None:
+    if any(score.value is None for score in scores.values()):
+        return None
+    correct = 1.0 if (scores[composition.gate].value or 0.0) >= 1.0 else 0.0
+    form = scores.get("format")
+    fault = _FORM if form is not None and form.status != "formatted" else 0.0
+    aside = (composition.gate, "format")
+    shaping = sum(
+        term.weight * (scores[term.name].value or 0.0) for term in composition.terms if term.name not in aside
+    )
+    return correct * (1.0 + min(_SHAPING[1], max(_SHAPING[0], shaping))) + fault

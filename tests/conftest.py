@@ -1,0 +1,51 @@
+"""Fixtures shared by the tests: one drawn corpus, one tiny base model, and straight runs to compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import tiny
+
+from lingshu_train.runs.stage import Stage
+
+Layout = tuple[str, int, str]
+"""Kind of stage, number of processes, how DeepSpeed divides them."""
+
+
+@pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with finished stages: data, short (no reasoning), base (random weights), warm (knows the answer's form)."""
+    root = tmp_path_factory.mktemp("base")
+    tiny.draw_corpus(root / "data")
+    tiny.draw_corpus(root / "short", reasoning=False)
+    build = tiny.make_stage(root, "base", {"kind": "build", "corpus": "data"}, parents={"data": root / "data"})
+    assert tiny.run(build) == 0, (build.path / "log.txt").read_text()
+    config = tiny.sft(data=[{"corpus": "short", "tasks": []}], steps=30, save_every=30)
+    warm = tiny.make_stage(root, "warm", config, parents={"short": root / "short", "base": root / "base"})
+    assert tiny.run(warm) == 0, (warm.path / "log.txt").read_text()
+    return root
+
+
+def stage_for(base: Path, root: Path, layout: Layout) -> Stage:
+    """An SFT or GRPO stage of the same global batch on any layout of processes."""
+    kind, world, deepspeed = layout
+    config = tiny.sft(per_device_batch=4 // world) if kind == "sft" else tiny.grpo(per_device_batch=16 // world)
+    parents = {name: base / name for name in ("data", "short", "base", "warm")}
+    return tiny.make_stage(root, kind, config, parents=parents, deepspeed=deepspeed, world_size=world)
+
+
+@pytest.fixture(scope="session")
+def straight(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Layout], Stage]:
+    """The uninterrupted run of a layout, done once and shared."""
+    done: dict[Layout, Stage] = {}
+
+    def run(layout: Layout) -> Stage:
+        if layout not in done:
+            stage = stage_for(base, tmp_path_factory.mktemp("straight"), layout)
+            assert tiny.run(stage) == 0, (stage.path / "log.txt").read_text()
+            done[layout] = stage
+        return done[layout]
+
+    return run

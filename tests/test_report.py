@@ -1,0 +1,246 @@
+"""The report of a run folder, as its reader meets it: what stands on the page, and what the page needs."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import made_up_run
+import pytest
+from PIL import Image
+
+from lingshu_train.errors import DataError, MissingInput
+from lingshu_train.report import curves, gallery, gather, page
+from lingshu_train.runs import run
+
+VOID = {"meta", "img", "br", "line", "circle", "polyline"}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A finished run and its page."""
+    folder = tmp_path_factory.mktemp("report")
+    made_up_run.card(folder / "cards", "scans", access="credentialed", commercial="false")
+    made_up_run.build(folder / "run")
+    return folder / "run", page.write(folder / "run", cards=folder / "cards").read_text(encoding="utf-8")
+
+
+class Outline(HTMLParser):
+    """Checks that tags nest, and collects addresses, headings and text."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.addresses: list[str] = []
+        self.tags: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.addresses += [value or "" for key, value in attrs if key in ("src", "href", "data", "action")]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert tag in VOID or self.open.pop() == tag, f"</{tag}> closes something else"
+
+
+def outline(text: str) -> Outline:
+    found = Outline()
+    found.feed(text)
+    assert found.open == []
+    return found
+
+
+def test_the_page_needs_no_network_no_script_and_no_other_file(finished: tuple[Path, str]) -> None:
+    found = outline(finished[1])
+    assert found.tags.isdisjoint({"script", "link", "iframe", "object"})
+    assert all(address.startswith(("#", "data:image/")) for address in found.addresses)
+    assert not re.search(r"url\(|@import|https?://", finished[1])
+
+
+def test_every_accuracy_stands_with_its_interval_and_the_best_constant_answer(
+    finished: tuple[Path, str],
+) -> None:
+    view = gather.view(finished[0])
+    for tasks in view.results.models.values():
+        for measured in tasks.values():
+            assert f"{100 * measured.accuracy:.1f} %" in finished[1]
+            assert f"{100 * measured.low:.1f} to {100 * measured.high:.1f}" in finished[1]
+            assert f"{100 * measured.constant:.1f} %" in finished[1]
+    assert re.search(r"grpo − instruct: \+\d+\.\d points, 95 % interval", finished[1])
+
+
+def test_text_of_the_model_can_never_become_markup(tmp_path: Path) -> None:
+    folder = made_up_run.build(tmp_path / "run", questions=12)
+    evaluated = next(folder.glob("evaluate-*")) / "predictions"
+    for path in evaluated.iterdir():
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        evil = '</pre><script>alert("x")</script> $title ${style}'
+        text = "".join(json.dumps({**line, "completion": evil, "question": evil}) + "\n" for line in lines)
+        path.write_text(text, encoding="utf-8")
+    text = page.write(folder).read_text(encoding="utf-8")
+    assert "script" not in outline(text).tags
+    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; $title ${style}" in text
+
+
+def test_samples_carry_their_image_inside_the_page(finished: tuple[Path, str]) -> None:
+    codes = re.findall(r'src="data:image/png;base64,([^"]+)"', finished[1])
+    stored = {path.read_bytes() for path in finished[0].glob("prepare-*/corpus/images/*/*.png")}
+    assert codes
+    assert {base64.b64decode(code) for code in codes} <= stored
+
+
+def test_samples_show_each_outcome_and_how_often_it_occurred(finished: tuple[Path, str]) -> None:
+    pairs = gallery.held_out(gather.view(finished[0]))
+    for outcome in ("now right", "right both times", "wrong both times"):
+        count = sum(pair.outcome == outcome for pair in pairs)
+        assert f"{outcome.capitalize()} ({count} of {len(pairs)})" in finished[1]
+
+
+def test_the_choice_of_samples_depends_on_their_ids_alone(finished: tuple[Path, str]) -> None:
+    pairs = gallery.held_out(gather.view(finished[0]))
+    chosen = gallery.spread(pairs, 6)
+    assert chosen == gallery.spread(pairs[::-1], 6)
+    assert [pair.after.task for pair in chosen].count("modality") == 2
+
+
+def test_a_large_image_is_shrunk_before_it_goes_into_the_page(tmp_path: Path) -> None:
+    path = tmp_path / "large.png"
+    Image.effect_noise((2000, 1000), 60).save(path)
+    code = gallery.picture(path, alt="x").split("base64,")[1].split('"')[0]
+    with Image.open(io.BytesIO(base64.b64decode(code))) as small:
+        assert small.size == (320, 160)
+
+
+def test_long_runs_of_image_tokens_are_counted_not_printed(tmp_path: Path) -> None:
+    folder = made_up_run.build(tmp_path / "run", questions=12)
+    path = next(folder.glob("evaluate-*")) / "predictions" / "grpo.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    pads = "<|vision_start|>" + "<|image_pad|>" * 1280 + "<|vision_end|>Which plane?"
+    path.write_text("".join(json.dumps({**line, "prompt": pads}) + "\n" for line in lines), encoding="utf-8")
+    text = page.write(folder).read_text(encoding="utf-8")
+    assert "&lt;|image_pad|&gt; × 1280&lt;|vision_end|&gt;Which plane?" in text
+
+
+def test_warnings_count_what_was_refused_unreadable_or_closed(finished: tuple[Path, str]) -> None:
+    unreadable = sum(line.status == "no_answer" for line in gather.view(finished[0]).predictions["grpo"])
+    assert "prepare: refused.too_small 3" in finished[1]
+    assert f"grpo: {unreadable} of 120 held-out answers no_answer" in finished[1]
+    assert "data card scans is credentialed: this page shows samples" in finished[1]
+
+
+def test_hashes_settings_and_licences_are_on_the_page(finished: tuple[Path, str]) -> None:
+    for path in finished[0].glob("*/manifest.json"):
+        for digest in json.loads(path.read_text(encoding="utf-8"))["files"].values():
+            assert digest in finished[1]
+    assert "learning_rate.language_model" in finished[1]
+    assert all(word in finished[1] for word in ("Scans", "credentialed", "MIT"))
+
+
+@pytest.mark.parametrize("until", ["prepare", "shallow", "instruct", "grpo"])
+def test_a_run_that_is_still_going_has_a_report_too(tmp_path: Path, until: str) -> None:
+    folder = made_up_run.build(tmp_path / "run", until=until)
+    text = page.write(folder).read_text(encoding="utf-8")
+    outline(text)
+    assert "Not evaluated yet" in text
+    assert "… unfinished" in text
+    assert "data card scans: named by this run, but there is no such card" in text
+
+
+def test_a_ledger_line_cut_in_half_by_a_kill_is_left_out(tmp_path: Path) -> None:
+    view = gather.view(made_up_run.build(tmp_path / "run", until="instruct"))
+    going = next(each for each in view.stages if each.name == "grpo")
+    assert going.state == "unfinished"
+    assert going.steps == 13
+
+
+def test_a_run_without_a_single_finished_stage_has_a_report(tmp_path: Path) -> None:
+    folder = made_up_run.build(tmp_path / "run", until="prepare")
+    for path in folder.glob("*/*.json"):
+        path.unlink()
+    assert "0 of 7 stages done" in page.write(folder).read_text(encoding="utf-8")
+
+
+def test_a_damaged_ledger_names_its_line(tmp_path: Path) -> None:
+    folder = made_up_run.build(tmp_path / "run", until="shallow")
+    path = next(folder.glob("shallow-*")) / "ledger.jsonl"
+    path.write_text("{}\nnot json\n" + path.read_text(encoding="utf-8"), encoding="utf-8")
+    with pytest.raises(DataError, match=r"ledger\.jsonl:2: not JSON"):
+        page.write(folder)
+
+
+def test_a_folder_that_is_not_a_run_gets_no_report(tmp_path: Path) -> None:
+    with pytest.raises(MissingInput):
+        page.write(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_summary_aligns_tasks_models_and_intervals(finished: tuple[Path, str]) -> None:
+    lines = page.summary_table(finished[0]).splitlines()
+    assert lines[0].split() == ["accuracy,", "%", "n", "constant", *made_up_run.TRAINED]
+    assert len({len(line) for line in lines[:-1]}) == 1
+    assert lines[-2].startswith("all tasks")
+    assert lines[-1].startswith("grpo − instruct: +")
+
+
+def test_the_summary_of_an_unfinished_run_says_how_far_it_is(tmp_path: Path) -> None:
+    folder = made_up_run.build(tmp_path / "run", until="shallow")
+    lines = page.summary_table(folder).splitlines()
+    assert [line.split(maxsplit=1) for line in lines[:4]] == [
+        ["prepare", "done"],
+        ["shallow", "done"],
+        ["deep", "unfinished"],
+        ["instruct", "to do"],
+    ]
+    assert len(lines) == len(run.read(folder).stages)
+
+
+def test_the_report_is_made_without_torch_or_transformers(tmp_path: Path) -> None:
+    folder = made_up_run.build(tmp_path / "run", questions=12)
+    code = (
+        "import sys; from pathlib import Path; from lingshu_train.report import page\n"
+        f"page.write(Path({str(folder)!r}))\n"
+        "print([name for name in ('torch', 'transformers', 'huggingface_hub') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_ticks_are_round_and_enclose_the_data() -> None:
+    assert curves.ticks(0.12, 2.71, most=5) == pytest.approx([0, 1, 2, 3])
+    assert curves.ticks(-0.3, 0.4, most=5) == pytest.approx([-0.4, -0.2, 0, 0.2, 0.4])
+    assert curves.ticks(3.0, 3.0, most=5)[0] < 3.0 < curves.ticks(3.0, 3.0, most=5)[-1]
+
+
+def test_the_moving_mean_keeps_a_straight_line_straight_away_from_its_ends() -> None:
+    line = [0.5 * step for step in range(50)]
+    assert curves.moving_mean(line, window=9)[4:-4] == pytest.approx(line[4:-4])
+
+
+def test_a_spike_survives_the_thinning_of_a_long_run() -> None:
+    ys = [1.0] * 20_000
+    ys[12_345] = 9.0
+    drawing = curves.chart(
+        "Loss",
+        [curves.Series(name="loss", xs=tuple(map(float, range(20_000))), ys=tuple(ys))],
+        x_label="step",
+        y_label="loss",
+    )
+    raw = re.search(r'class="raw s0" points="([^"]+)"', drawing)
+    assert raw
+    heights = [float(point.split(",")[1]) for point in raw[1].split()]
+    assert len(heights) <= curves.MOST_POINTS
+    assert min(heights) < max(heights) - 100
+
+
+def test_values_that_are_not_finite_are_left_out_of_a_chart() -> None:
+    series = curves.Series(name="loss", xs=(1.0, 2.0, 3.0), ys=(1.0, float("nan"), 2.0))
+    assert "nan" not in curves.chart("Loss", [series], x_label="step", y_label="loss")
+    nothing = curves.Series(name="loss", xs=(1.0,), ys=(float("inf"),))
+    assert curves.chart("Loss", [nothing], x_label="step", y_label="loss") == ""
