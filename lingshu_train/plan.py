@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
 import lingshu_train
 from lingshu_train import naming
 from lingshu_train.data import card as cards
 from lingshu_train.errors import RecipeError
-from lingshu_train.recipe import Recipe, config_of
+from lingshu_train.recipe import Block, Recipe, config_of
 from lingshu_train.runs import checkpoint, manifest
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import Strict
@@ -41,7 +39,7 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
         config = config_of(block)
         _check_parents(block.name, config, done)
         several = world if config.distributed else 1
-        content = _content(recipe, config, block.config, parents=done, world=several)
+        content = _content(recipe, config, block, parents=done, world=several)
         done[block.name] = Stage(
             run=recipe.name,
             name=block.name,
@@ -69,8 +67,6 @@ def state(stage: Stage) -> str:
 
 
 def config_for(stage: Stage) -> StageConfig:
-    from lingshu_train.recipe import Block
-
     return config_of(Block(name=stage.name, kind=stage.kind, config=stage.config))
 
 
@@ -82,18 +78,18 @@ def _check_parents(name: str, config: StageConfig, done: dict[str, Stage]) -> No
 
 
 def _content(
-    recipe: Recipe, config: StageConfig, block: dict[str, Any], *, parents: dict[str, Stage], world: int
+    recipe: Recipe, config: StageConfig, block: Block, *, parents: dict[str, Stage], world: int
 ) -> str:
     """Hash of all that determines a stage's result: its settings, its parents' results, its cards, and the layout of
     processes, since sums over ranks are rounded in another order."""
     return naming.digest(
         {
-            "block": block,
+            "block": block.config,
             "model": recipe.model.model_dump(mode="json"),
             "seed": recipe.seed,
             "parents": {name: parents[name].content for name in config.parents},
             "cards": {
-                name: cards.load(name, where=f"stages.{block.get('kind')}.cards").digest for name in config.card_names
+                name: cards.load(name, where=f"stages.{block.name}.cards").digest for name in config.card_names
             },
             "processes": world,
             "deepspeed": recipe.cluster.deepspeed if world > 1 else "none",

@@ -117,8 +117,7 @@ def _compose(name: str, overrides: Sequence[str]) -> Any:
 
 def _reason(fault: Exception) -> str:
     """Hydra's report in one line, its cause included: the cause is what names the key."""
-    parts = [str(fault)] + ([str(fault.__cause__)] if fault.__cause__ else [])
-    lines = [line.strip() for part in parts for line in part.splitlines()]
-    kept = [line for line in lines if line and not line.startswith(("full_key", "object_type", "To append", "Key '"))]
-    key = next((line for line in lines if line.startswith("Key '")), "")
-    return " ".join(dict.fromkeys([*kept[:2], key])).strip()
+    text = "\n".join([str(fault), *([str(fault.__cause__)] if fault.__cause__ else [])])
+    lines = dict.fromkeys(line.strip() for line in text.splitlines())
+    dropped = ("full_key", "object_type", "To append", "Config search path", "provider=", "set the environment")
+    return " ".join(line for line in lines if line and not line.startswith(dropped))

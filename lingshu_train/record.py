@@ -17,6 +17,7 @@ class Sample:
     `images` are sha256 digests of image files in the corpus that holds the sample. `options` maps a letter to its
     text (mcq, multi_select). `question_type` "free" marks text that no rule can judge (captions, reports).
     `reasoning` is the trace that supervised fine-tuning teaches, shown inside `<think>`; empty where there is none.
+    `turns` are earlier questions of the same dialogue, each with its answer.
     `group` is the patient, volume or picture the sample was cut from: splits never divide a group.
     """
 
@@ -31,6 +32,7 @@ class Sample:
     aliases: tuple[str, ...] = ()
     tol: float | None = None
     images: tuple[str, ...] = ()
+    turns: tuple[tuple[str, str], ...] = ()
     reasoning: str = ""
     group: str = ""
     modality: str = ""

@@ -30,6 +30,15 @@ KINDS = {
     "evaluate": "evaluate",
     "export": "export",
 }
+PARENTS = {
+    "prepare": (),
+    "shallow": ("prepare",),
+    "deep": ("shallow", "prepare"),
+    "instruct": ("deep", "prepare"),
+    "grpo": ("instruct", "prepare"),
+    "evaluate": ("shallow", "deep", "instruct", "grpo", "prepare"),
+    "export": ("grpo", "evaluate"),
+}
 TRAINED = ("shallow", "deep", "instruct", "grpo")
 TASKS = {"modality": ("CT", "MR", "US"), "lesion_count": ("1", "2", "3"), "lesion_side": ("left", "right")}
 ACCURACY = {"shallow": 0.36, "deep": 0.52, "instruct": 0.74, "grpo": 0.88}
@@ -98,15 +107,14 @@ def _stage(folder: Path, name: str, *, cards: Sequence[str]) -> Stage:
     if kind in ("sft", "grpo"):
         config |= {"train": ["language_model"], "learning_rate": {"language_model": 2e-3}, "global_batch": 16}
     content = digest([name, config])
-    names = list(KINDS)
-    parents = {each: str(folder / f"{each}-{digest(each)[:12]}") for each in names[: names.index(name)][-1:]}
+    parents = {each: str(folder / f"{each}-{digest(each)[:12]}") for each in PARENTS[name]}
     return Stage(
         run="made_up",
         name=name,
         kind=kind,
         content=content,
         folder=str(folder / f"{name}-{digest(name)[:12]}"),
-        parents=parents if kind != "prepare" else {},
+        parents=parents,
         config=config,
         model={"base": "", "dtype": "float32"},
         cluster=Cluster(name="local"),
@@ -185,8 +193,14 @@ def _ledger(stage: Stage, rng: random.Random, *, steps: int) -> None:
             reward = 0.72 + 0.2 * (1 - math.exp(-step / 50)) + rng.gauss(0, 0.05)
             values |= {"reward": reward, "reward_std": 0.3 * math.exp(-step / 90), "kl": step * 1e-4}
             values |= {"reward/accuracy": reward - 0.05, "reward/format": min(1.0, 0.9 + step * 1e-3)}
-            values |= {"status/right": round(16 * reward), "status/wrong": 16 - round(16 * reward)}
-            values |= {"status/no_answer": rng.randrange(2), "completion_length": 11 + rng.random()}
+            unreadable = rng.randrange(2) / 16
+            right = min(1 - unreadable, round(16 * reward) / 16)
+            values |= {
+                "status/right": right,
+                "status/wrong": 1 - right - unreadable,
+                "status/no_answer": unreadable,
+            }
+            values |= {"completion_length": 11 + rng.random()}
         text.append(json.dumps({"step": step, "seconds": 0.3, **values}, sort_keys=True))
     lines.path.write_text("\n".join(text) + "\n", encoding="utf-8")
 

@@ -266,8 +266,39 @@ def test_weights_that_changed_since_the_export_are_not_published(folder: Path) -
     data = bytearray(path.read_bytes())
     data[-3] ^= 1
     path.write_bytes(bytes(data))
-    with pytest.raises(OutputFailed, match=r"model\.safetensors: not what stage export wrote"):
+    with pytest.raises(OutputFailed, match=r"model\.safetensors: missing or changed since it was exported"):
         planned(folder)
+
+
+def test_a_shard_that_is_missing_stops_the_push(folder: Path) -> None:
+    plant(folder, "model-00002.safetensors", (export(folder) / "model.safetensors").read_bytes())
+    (export(folder) / "model-00002.safetensors").unlink()
+    with pytest.raises(OutputFailed, match=r"model-00002\.safetensors: missing"):
+        planned(folder)
+
+
+def test_a_link_out_of_the_folder_stops_the_push(folder: Path) -> None:
+    (export(folder) / "notes.txt").symlink_to("/etc/hostname")
+    with pytest.raises(NotPermitted, match=r"notes\.txt: is a link"):
+        planned(folder)
+
+
+def test_a_refused_upload_does_not_show_its_signed_address(hub: Hub, folder: Path) -> None:
+    hub.faults.append(Fault(pattern="PUT /lfs/", status=403, times=9))
+    with pytest.raises(NotPermitted, match="cannot upload") as refused:
+        push(planned(folder))
+    assert "signature" not in str(refused.value)
+
+
+def test_a_plan_needs_neither_torch_nor_transformers(folder: Path) -> None:
+    cards = folder.parent / "cards"
+    code = (
+        "import sys; from pathlib import Path; from lingshu_train.hub.push import plan_push\n"
+        f"plan_push(Path({str(folder)!r}), 'export', {REPO!r}, cards=Path({str(cards)!r}))\n"
+        "print([name for name in ('torch', 'transformers') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_truncated_safetensors_file_is_not_published(folder: Path) -> None:
@@ -285,7 +316,7 @@ def test_a_card_that_forbids_derived_weights_forbids_the_push(folder: Path) -> N
 
 def test_a_run_whose_card_is_gone_is_not_published(folder: Path) -> None:
     (folder.parent / "cards" / "scans.md").unlink()
-    with pytest.raises(NotPermitted, match="unknown data card 'scans'"):
+    with pytest.raises(NotPermitted, match="no data card 'scans' here"):
         planned(folder)
 
 

@@ -46,7 +46,7 @@ def test_a_model_from_random_weights_and_free_data_is_free(tmp_path: Path) -> No
         "library_name": "transformers",
         "tags": ["medical", "vision-language", "lingshu-train", "sft", "grpo"],
     }
-    assert "Every data card above allows any use." in text
+    assert "Every data card of this model allows any use." in text
 
 
 def test_a_fine_tuned_model_names_its_base_and_promises_no_licence_of_its_own(tmp_path: Path) -> None:

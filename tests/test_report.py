@@ -153,6 +153,21 @@ def test_a_run_that_is_still_going_has_a_report_too(tmp_path: Path, until: str) 
     assert "data card scans: named by this run, but there is no such card" in text
 
 
+def test_a_stage_that_stopped_says_with_what(tmp_path: Path) -> None:
+    folder = made_up_run.build(tmp_path / "run", until="instruct")
+    stopped = next(folder.glob("grpo-*")) / "error.json"
+    stopped.write_text('{"message": "loss is not finite at step 14", "exit_code": 70}', encoding="utf-8")
+    text = page.write(folder).read_text(encoding="utf-8")
+    assert "stage grpo has not finished; it last stopped with: loss is not finite at step 14" in text
+
+
+def test_completions_that_no_reward_could_judge_are_counted(tmp_path: Path) -> None:
+    folder = made_up_run.build(tmp_path / "run", until="grpo")
+    with (next(folder.glob("grpo-*")) / "ledger.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write('{"step": 161, "unscored": 3.0}\n{"step": 162, "unscored": 2.0}\n')
+    assert "grpo: 5 completions unscored during training" in page.write(folder).read_text(encoding="utf-8")
+
+
 def test_a_ledger_line_cut_in_half_by_a_kill_is_left_out(tmp_path: Path) -> None:
     view = gather.view(made_up_run.build(tmp_path / "run", until="instruct"))
     going = next(each for each in view.stages if each.name == "grpo")
@@ -215,6 +230,8 @@ def test_the_report_is_made_without_torch_or_transformers(tmp_path: Path) -> Non
 def test_ticks_are_round_and_enclose_the_data() -> None:
     assert curves.ticks(0.12, 2.71, most=5) == pytest.approx([0, 1, 2, 3])
     assert curves.ticks(-0.3, 0.4, most=5) == pytest.approx([-0.4, -0.2, 0, 0.2, 0.4])
+    assert curves.ticks(1, 13, most=5, whole=True) == pytest.approx([0, 5, 10, 15])
+    assert curves.ticks(1, 3, most=5, whole=True) == pytest.approx([1, 2, 3])
     assert curves.ticks(3.0, 3.0, most=5)[0] < 3.0 < curves.ticks(3.0, 3.0, most=5)[-1]
 
 

@@ -6,6 +6,8 @@ The `lingshu:` block of the front matter is strict; every other key is the Huggi
 from __future__ import annotations
 
 import importlib.util
+from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -117,13 +119,22 @@ def load(name: str, *, where: str = "data_cards", folder: Path = CARDS) -> Card:
     """Read `data_cards/<name>.md`. Unknown name: RecipeError that lists near names; bad card: DataError."""
     path = folder / f"{name}.md"
     if not path.is_file():
-        raise RecipeError(f"{where}: unknown data card {name!r}; data_cards/ has: {', '.join(names(folder))}")
+        known = names(folder)
+        near = get_close_matches(name, known, n=5, cutoff=0.5) or known[:5]
+        raise RecipeError(
+            f"{where}: unknown data card {name!r}; nearest of the {len(known)} in data_cards/: {', '.join(near)}"
+        )
+    return _read(path)
+
+
+@lru_cache(maxsize=512)
+def _read(path: Path) -> Card:
     head, body = _split(path)
     block = head.pop("lingshu", None)
     if not isinstance(block, dict):
         raise DataError(f"{path}: front matter has no `lingshu:` block; copy one from another card")
     return Card(
-        name=name,
+        name=path.stem,
         lingshu=parse(Lingshu, block, where=f"{path}: lingshu", error=DataError),
         hub=head,
         body=body,
@@ -145,7 +156,8 @@ def _split(path: Path) -> tuple[dict[str, Any], str]:
     if not text.startswith("---\n") or len(parts) != 2:
         raise DataError(f"{path}: a card starts with YAML front matter between two lines of ---")
     try:
-        head = yaml.safe_load(parts[0][4:])
+        # The same safe loader, compiled where PyYAML was built with libyaml: a plan reads a hundred cards.
+        head = yaml.load(parts[0][4:], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as fault:
         raise DataError(f"{path}: front matter is not YAML: {str(fault).splitlines()[0]}") from None
     if not isinstance(head, dict):

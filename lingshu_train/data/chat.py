@@ -8,10 +8,12 @@ Message = dict[str, str]
 
 
 def prompt(sample: Sample, *, system: str = "") -> list[Message]:
-    """The conversation up to the assistant's turn. Images stand before the text, in the sample's order."""
+    """The conversation up to the assistant's turn. Images stand before the first question, in the sample's order."""
     lines = [sample.question, *(f"{letter}. {text}" for letter, text in sample.options.items())]
-    user = {"role": "user", "content": "\n".join(lines)}
-    return [{"role": "system", "content": system}, user] if system else [user]
+    messages = [{"role": "system", "content": system}] if system else []
+    for question, answer in sample.turns:
+        messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
+    return [*messages, {"role": "user", "content": "\n".join(lines)}]
 
 
 def completion(sample: Sample) -> list[Message]:

@@ -143,7 +143,9 @@ def _rows(path: Path) -> Iterable[Sample]:
     for number, line in enumerate(text.splitlines(), 1):
         try:
             data: dict[str, Any] = json.loads(line)
-            yield Sample(**{**data, "aliases": tuple(data["aliases"]), "images": tuple(data["images"])})
+            turns = tuple((question, answer) for question, answer in data["turns"])
+            lists = {"aliases": tuple(data["aliases"]), "images": tuple(data["images"]), "turns": turns}
+            yield Sample(**{**data, **lists})
         except (json.JSONDecodeError, KeyError, TypeError) as fault:
             raise DataError(f"{path}:{number}: not a sample: {fault}") from None
 

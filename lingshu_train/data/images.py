@@ -5,6 +5,7 @@ More than 8 bits have no brightness until a window says what is black and white:
 
 from __future__ import annotations
 
+import io
 import gzip
 import importlib
 import warnings
@@ -62,10 +63,13 @@ def dicom(path: Path, *, frames: tuple[int, ...] = (0,), window: Window | None =
         raise DataError(f"{path}: cannot be read as DICOM: {_line(fault)}") from None
 
 
-def raster(path: Path, *, window: Window | None = None) -> Image.Image:
-    """PNG, JPEG or TIFF: turned as its EXIF tag says, transparency laid on black, size checked first."""
+def raster(path: Path, *, data: bytes = b"", window: Window | None = None) -> Image.Image:
+    """PNG, JPEG or TIFF: turned as its EXIF tag says, transparency laid on black, size checked first.
+
+    `data` are the file's bytes where a row carries them; `path` then only names it.
+    """
     try:
-        with Image.open(path) as image:
+        with Image.open(io.BytesIO(data) if data else path) as image:
             _check_size(path, *image.size)
             image.load()
             if image.mode in ("I", "F") or image.mode.startswith("I;16"):

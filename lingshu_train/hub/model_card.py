@@ -155,7 +155,7 @@ def _restrictions(cards: Sequence[Card]) -> str:
         lines.append(
             f"Trained on data that is not open to all ({', '.join(closed)}): its terms bind the users too."
         )
-    return " ".join(lines) or "Every data card above allows any use."
+    return " ".join(lines) or "Every data card of this model allows any use."
 
 
 def _environment(made: Manifest) -> str:

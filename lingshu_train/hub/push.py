@@ -10,11 +10,11 @@ from pathlib import Path
 
 from lingshu_train.data import card
 from lingshu_train.data.card import CARDS, Card
-from lingshu_train.errors import MissingInput, NotPermitted, OutputFailed, RecipeError, UsageError
+from lingshu_train.errors import MissingInput, NotPermitted, OutputFailed, UsageError
 from lingshu_train.hub import staging
 from lingshu_train.hub.licence import terms
 from lingshu_train.hub.remote import Remote
-from lingshu_train.hub.staging import StagedFile
+from lingshu_train.hub.staging import ALLOWED, StagedFile
 from lingshu_train.runs import manifest, run
 from lingshu_train.runs import stage as stages
 from lingshu_train.runs.run import Run
@@ -77,14 +77,9 @@ def plan_push(
     found = run.read(run_folder)
     folder = found.folder(found.stage(stage))
     written = manifest.read(folder)
-    damaged = manifest.damaged(folder)
-    if damaged:
-        raise OutputFailed(
-            f"{folder / damaged[0]}: not what stage {stage} wrote; delete {folder} and run the recipe again"
-        )
     allowed = terms(_cards(found, stage, cards))
     files, left_out = staging.choose(folder / FOLDER)
-    _refuse_strangers(files, written.files, folder)
+    _compare(files, written.files, folder)
     return Push(
         repo_id=repo_id,
         stage=stage,
@@ -127,24 +122,33 @@ def _cards(found: Run, stage: str, folder: Path) -> list[Card]:
     files = [found.folder(entry) / "stage.json" for entry in found.stages]
     records = [stages.read(path) for path in files if path.is_file()]
     names = run.trained_on({record.name: record for record in records}, stage)
-    try:
-        return [card.load(name, folder=folder) for name in sorted(names)]
-    except RecipeError as fault:
+    gone = sorted(names - set(card.names(folder)))
+    if gone:
         raise NotPermitted(
-            f"{found.path}: {fault}; without the card nothing says what its licence allows"
-        ) from None
+            f"{found.path}: no data card {gone[0]!r} here, so nothing says what its licence allows"
+        )
+    return [card.load(name, folder=folder) for name in sorted(names)]
 
 
-def _refuse_strangers(files: Sequence[StagedFile], written: dict[str, str], folder: Path) -> None:
-    """Every published file is one that the stage wrote, and a model is whole."""
-    names = {file.name for file in files}
+def _compare(files: Sequence[StagedFile], written: dict[str, str], folder: Path) -> None:
+    """Every published file is one that the stage wrote, unchanged, and the model is whole."""
+    expected = {name.removeprefix(f"{FOLDER}/"): digest for name, digest in written.items()}
     for file in files:
-        if written.get(f"{FOLDER}/{file.name}") != file.sha256:
+        if file.name not in expected:
             raise NotPermitted(
-                f"{file.path}: not written by this run's export stage, so it is not published; remove it"
+                f"{file.path}: not written by this run's export stage, so not published; remove it"
             )
-    missing = [name for name in NEEDED if name not in names]
-    if missing or not any(name.endswith(".safetensors") for name in names):
+    found = {file.name: file.sha256 for file in files}
+    changed = [
+        name for name, digest in expected.items() if name.endswith(ALLOWED) and found.get(name) != digest
+    ]
+    if changed:
+        place = folder / FOLDER / changed[0]
+        raise OutputFailed(
+            f"{place}: missing or changed since it was exported; delete {folder} and run the recipe again"
+        )
+    missing = [name for name in NEEDED if name not in found]
+    if missing or not any(name.endswith(".safetensors") for name in found):
         raise MissingInput(
             f"{folder / FOLDER}: no {', '.join(missing) or 'safetensors file'}: not an exported model"
         )

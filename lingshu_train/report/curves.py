@@ -14,7 +14,7 @@ MOST_POINTS = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """One named line: equally long xs and ys. Points that are not finite are left out of the drawing."""
+    """One line, named where it needs a name. Points that are not finite are left out of the drawing."""
 
     name: str
     xs: tuple[float, ...]
@@ -41,7 +41,7 @@ def chart(title: str, series: Sequence[Series], *, x_label: str, y_label: str) -
         return ""
     xs = [x for each in series for x in each.xs]
     ys = [y for each in series for y in each.ys]
-    x_ticks, y_ticks = ticks(min(xs), max(xs), most=5), ticks(min(ys), max(ys), most=5)
+    x_ticks, y_ticks = ticks(min(xs), max(xs), most=5, whole=True), ticks(min(ys), max(ys), most=5)
     x = Axis(low=min(xs), high=max(*xs, min(xs) + 1), start=LEFT, end=WIDTH - RIGHT)
     y = Axis(low=y_ticks[0], high=y_ticks[-1], start=HEIGHT - BOTTOM, end=TOP)
     parts = [_grid(x, y, x_ticks=x_ticks, y_ticks=y_ticks)]
@@ -68,14 +68,16 @@ def moving_mean(values: Sequence[float], *, window: int) -> list[float]:
     return found
 
 
-def ticks(low: float, high: float, *, most: int) -> list[float]:
-    """Round numbers, evenly spaced, that enclose [low, high]."""
+def ticks(low: float, high: float, *, most: int, whole: bool = False) -> list[float]:
+    """Round numbers, evenly spaced, that enclose [low, high]; `whole` ones for an axis that counts."""
     if high - low < 1e-12 * max(1.0, abs(high)):
         pad = abs(high) * 0.1 or 0.5
         low, high = low - pad, high + pad
     rough = (high - low) / most
     power = 10 ** math.floor(math.log10(rough))
-    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)
+    factors = (1, 2, 5, 10) if whole else (1, 2, 2.5, 5, 10)
+    step = next(power * factor for factor in factors if power * factor >= rough * 0.999)
+    step = max(1.0, step) if whole else step
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [place * step for place in range(first, last + 1)]
 
@@ -91,7 +93,7 @@ def _line(series: Series, x: Axis, y: Axis, *, css: str, smoothed: bool) -> str:
     if len(points) == 1:
         return f'<circle class="{css}" cx="{x(points[0][0]):.1f}" cy="{y(points[0][1]):.1f}" r="3"/>'
     text = " ".join(f"{x(a):.1f},{y(b):.1f}" for a, b in points)
-    tip = html.escape(f"{series.name}: {number(ys[0])} to {number(ys[-1])}")
+    tip = html.escape(f"{series.name} {number(ys[0])} to {number(ys[-1])}".strip())
     return f'<polyline class="{css}" points="{text}"><title>{tip}</title></polyline>'
 
 
@@ -137,7 +139,8 @@ def _labels(x_label: str, y_label: str) -> str:
 
 
 def _legend(series: Sequence[Series]) -> str:
-    if len(series) < 2:
+    """Names and colours; a line that stands alone under its own title needs none."""
+    if [each.name for each in series] == [""]:
         return ""
     keys = "".join(
         f'<span class="key"><i class="s{place % 5}"></i>{html.escape(each.name)}</span>'

@@ -90,12 +90,12 @@ def spread(pairs: Sequence[Pair], count: int) -> list[Pair]:
 
 
 def rollouts(view: RunView) -> Markup:
-    """What GRPO saw and how it was rewarded: the first, a middle and the last step that kept completions."""
+    """What GRPO saw and how it was rewarded, at up to four steps from the first to the last."""
     blocks = []
     for name, lines in view.rollouts.items():
         steps = sorted({line.step for line in lines})
         if steps:
-            chosen = dict.fromkeys((steps[0], steps[len(steps) // 2], steps[-1]))
+            chosen = dict.fromkeys(steps[(len(steps) - 1) * part // 3] for part in range(4))
             columns = join(
                 _step(view, step, [line for line in lines if line.step == step]) for step in chosen
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,10 @@ from lingshu_train.runs.stage import Stage
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageView:
-    """One stage as it stands: `stage` and `manifest` are None where it has not started or not finished."""
+    """One stage as it stands: `stage` and `manifest` are None where it has not started or not finished.
+
+    `fault` is the message that an unfinished stage stopped with, empty where it left none.
+    """
 
     name: str
     kind: str
@@ -28,6 +32,7 @@ class StageView:
     stage: Stage | None
     manifest: Manifest | None
     ledger: tuple[dict[str, Any], ...]
+    fault: str
 
     @property
     def steps(self) -> int:
@@ -105,7 +110,16 @@ def _stage(found: Run, entry: run.RunStage) -> StageView:
         stage=stage.read(file) if file.is_file() else None,
         manifest=manifest.read(folder) if manifest.done(folder) else None,
         ledger=tuple(ledger.steps(folder, tolerate_torn_end=True)),
+        fault="" if found.state(entry) == "done" else _fault(folder / "error.json"),
     )
+
+
+def _fault(path: Path) -> str:
+    """What a worker wrote before it gave up; a file cut short by a crash tells nothing."""
+    try:
+        return str(json.loads(path.read_text(encoding="utf-8"))["message"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def _cards(names: list[str], folder: Path) -> tuple[tuple[Card, ...], tuple[str, ...]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from lingshu_train.data.card import Card
-from lingshu_train.report.gather import RunView
+from lingshu_train.report.gather import RunView, StageView
 from lingshu_train.report.markup import Markup, element, folded, join, table, text
 from lingshu_train.runs.flat import scalars
 from lingshu_train.runs.manifest import NAME, Manifest
@@ -69,8 +69,8 @@ def settings(view: RunView) -> Markup:
 
 def warnings(view: RunView) -> Markup:
     """Everything that is not as it should be, counted: unreadable answers, refused items, closed data."""
-    found = [*_restricted(view), *_unreadable(view), *_refused(view)]
-    found += [f"stage {each.name} has not finished" for each in view.stages if each.state == "unfinished"]
+    found = [*_restricted(view), *_unreadable(view), *_unscored(view), *_refused(view)]
+    found += [_stopped(each) for each in view.stages if each.state == "unfinished"]
     found += [
         f"data card {name}: named by this run, but there is no such card" for name in view.missing_cards
     ]
@@ -91,6 +91,22 @@ def statuses(view: RunView) -> Markup:
         return Markup("")
     rows = [[text(name), *(text(f"{counts[name][kind]:,}") for kind in kinds)] for name in view.models]
     return table([text("model"), *(text(kind) for kind in kinds)], rows, css="numbers")
+
+
+def _stopped(view: StageView) -> str:
+    return f"stage {view.name} has not finished" + (
+        f"; it last stopped with: {view.fault}" if view.fault else ""
+    )
+
+
+def _unscored(view: RunView) -> list[str]:
+    """Completions that no reward could judge: an outage, never a zero."""
+    counts = {each.name: sum(line.get("unscored") or 0 for line in each.ledger) for each in view.stages}
+    return [
+        f"{name}: {count:,.0f} completions unscored during training"
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def _restricted(view: RunView) -> list[str]:

@@ -50,31 +50,40 @@ def _rewards(view: StageView) -> list[str]:
     return [
         chart("Reward", [_series(view, "reward")], x_label=STEP, y_label="mean reward"),
         chart("Reward terms", _family(view, "reward/"), x_label=STEP, y_label="mean of the term"),
-        chart("Completions by status", _family(view, "status/"), x_label=STEP, y_label="completions"),
+        chart(
+            "Completions by status",
+            _family(view, "status/", absent=0.0),
+            x_label=STEP,
+            y_label="share of completions",
+        ),
         chart("Completion length", [_series(view, "completion_length")], x_label=STEP, y_label="tokens"),
+        chart("Spread of rewards", [_series(view, "reward_std")], x_label=STEP, y_label="standard deviation"),
+        chart("KL from the starting model", [_series(view, "kl")], x_label=STEP, y_label="nats per token"),
     ]
 
 
 def _rest(view: StageView) -> list[str]:
-    parts = [("Gradient norm", "grad_norm", "L2 norm"), ("KL to the start", "kl", "nats per token")]
+    parts = [("Gradient norm", "grad_norm", "L2 norm")]
     if view.kind == "grpo":
-        parts.append(("Spread of rewards", "reward_std", "standard deviation within a group"))
         parts.append(("Policy loss", "loss", "loss"))
+        parts.append(("Entropy", "entropy", "nats per token"))
+        parts.append(("Completions at the length limit", "truncated", "share of completions"))
     drawn = [chart(title, [_series(view, key)], x_label=STEP, y_label=label) for title, key, label in parts]
     rates = _family(view, "learning_rate/") or [_series(view, "learning_rate")]
     return [*drawn, chart("Learning rate", rates, x_label=STEP, y_label="learning rate")]
 
 
-def _series(view: StageView, key: str, *, name: str = "") -> Series:
-    """The steps of the ledger at which `key` has a number."""
-    kept = [(line["step"], line[key]) for line in view.ledger if isinstance(line.get(key), (int, float))]
-    return Series(name=name or key, xs=tuple(float(x) for x, _ in kept), ys=tuple(float(y) for _, y in kept))
+def _series(view: StageView, key: str, *, name: str = "", absent: float | None = None) -> Series:
+    """The steps of the ledger at which `key` has a number; `absent` stands in where it has none."""
+    values = [(line["step"], line.get(key, absent)) for line in view.ledger]
+    kept = [(step, value) for step, value in values if isinstance(value, (int, float))]
+    return Series(name=name, xs=tuple(float(x) for x, _ in kept), ys=tuple(float(y) for _, y in kept))
 
 
-def _family(view: StageView, prefix: str) -> Sequence[Series]:
-    """One series per key that starts with `prefix`; beyond five, the ones with the largest last values."""
+def _family(view: StageView, prefix: str, *, absent: float | None = None) -> Sequence[Series]:
+    """One series per key that starts with `prefix`: the five largest in sum."""
     keys = dict.fromkeys(key for line in view.ledger for key in line if key.startswith(prefix))
-    found = [_series(view, key, name=key.removeprefix(prefix)) for key in keys]
+    found = [_series(view, key, name=key.removeprefix(prefix), absent=absent) for key in keys]
     found = [each for each in found if each.ys]
     kept = sorted(found, key=lambda each: -sum(abs(y) for y in each.ys))[:5]
     return [each for each in found if each in kept]

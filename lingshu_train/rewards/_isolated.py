@@ -176,10 +176,9 @@ def serve(file: str, memory_mb: int) -> None:
     print(_READY, file=replies, flush=True)
     for line in sys.stdin:
         data = json.loads(line)
-        lists = ("aliases", "images")
-        sample = Sample(
-            **{name: tuple(value) if name in lists else value for name, value in data["sample"].items()}
-        )
+        fields: dict[str, Any] = data["sample"]
+        fields |= {name: tuple(fields[name]) for name in ("aliases", "images")}
+        sample = Sample(**fields)
         completion = Completion(
             **(data["completion"] | {"token_ids": tuple(data["completion"]["token_ids"])})
         )

@@ -64,10 +64,7 @@ def _contains(tokens: list[str], part: list[str]) -> bool:
 
 
 EXAMPLES = (
-    example(
-        "<think>The cup fills half of the disc on the left and a third on the right.</think><answer>B</answer>",
-        0.0,
-    ),
+    example("<think>The left cup fills half of the disc.</think><answer>B</answer>", 0.0),
     example("<think>B. The cup is larger.</think><answer>B</answer>", -0.1),
     example("<think>Which eye shows the larger optic cup?</think><answer>B</answer>", -0.1),
     example("<think>" + "I look at the image. " * 20 + "</think><answer>B</answer>", -0.1),

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from lingshu_train.errors import RecipeError
-from lingshu_train.rewards._compose import Composition, validate
+from lingshu_train.rewards import _compose as rewards
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import parse
 from lingshu_train.stages._config import Mix, StageConfig, check_parts
@@ -30,7 +30,7 @@ class Config(StageConfig):
     data: tuple[Mix, ...] = Field(min_length=1)
     train: tuple[str, ...]
     learning_rate: dict[str, float]
-    rewards: Composition
+    rewards: rewards.Composition
     steps: int | None = Field(default=None, gt=0)
     epochs: float | None = Field(default=None, gt=0)
     group_size: int = Field(gt=1)
@@ -81,7 +81,7 @@ class Config(StageConfig):
             )
         if self.steps and self.steps % self.window:
             raise RecipeError(f"{where}.steps: {self.steps} is not a multiple of the generation window ({self.window} steps)")
-        validate(self.rewards, where=f"{where}.rewards")
+        rewards.check(self.rewards, where=f"{where}.rewards")
 
 
 def run(stage: Stage) -> dict[str, Any]:

@@ -1,16 +1,18 @@
-"""Stage kind `prepare`: reads the pictures of data cards, asks questions about them, writes a corpus."""
+"""Data cards to a corpus: pictures are asked questions, rows are read as they stand."""
 
 from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import Any, Literal, get_args
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
+from lingshu_train import naming
 from lingshu_train.data import card as cards
-from lingshu_train.data import corpus, questions
+from lingshu_train.data import corpus, images, questions
 from lingshu_train.data import pool as pools
 from lingshu_train.data.formats import package_images
 from lingshu_train.errors import MissingInput, RecipeError
@@ -19,7 +21,7 @@ from lingshu_train.schema import Strict, parse
 from lingshu_train.stages._config import StageConfig
 
 OUTPUTS = ("corpus",)
-FORMAT = "package_images"
+PICTURES = "package_images"
 
 
 class Counts(Strict):
@@ -30,15 +32,14 @@ class Counts(Strict):
 
 
 class Config(StageConfig):
-    """`questions` maps tasks (data/questions.py) to counts. `image_size` (pixels) is a multiple of 28."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
-    distributed: ClassVar[bool] = False
+    """Cards of labelled pictures are asked the `questions` (tasks of data/questions.py, with counts) at `image_size`
+    pixels, a multiple of 28; cards of rows are read whole, those of `splits`."""
 
     kind: Literal["prepare"]
     cards: tuple[str, ...] = Field(min_length=1)
-    image_size: int = 56
-    questions: dict[str, Counts]
+    image_size: int = Field(default=56, gt=0, multiple_of=28)
+    questions: dict[str, Counts] = {}
+    splits: tuple[str, ...] = ("train",)
 
     @property
     def card_names(self) -> tuple[str, ...]:
@@ -78,19 +79,37 @@ def run(stage: Stage) -> dict[str, Any]:
 
 
 def _rows(config: Config, chosen: list[cards.Card], stage: Stage) -> Iterator[questions.Row]:
-    pictures = list(_pictures(chosen, Path(stage.data_root)))
+    root = Path(stage.data_root)
+    pictures = list(_pictures([card for card in chosen if card.lingshu.format == PICTURES], root))
     for split in get_args(package_images.Split):
-        pool = pools.pool(pictures, split, side=config.image_size)
-        for task, counts in config.questions.items():
+        pool = pools.pool(pictures, split, side=config.image_size) if pictures else None
+        for task, counts in config.questions.items() if pool else ():
             yield from questions.samples(pool, task, getattr(counts, split), seed=stage.seed)
+    for card in chosen:
+        if card.lingshu.format != PICTURES:
+            yield from _read(card, root, config.splits)
 
 
 def _pictures(chosen: list[cards.Card], data_root: Path) -> Iterator[package_images.Picture]:
     for card in chosen:
-        if card.lingshu.format != FORMAT:
-            raise RecipeError(
-                f"cards: {card.name} has format {card.lingshu.format!r}; prepare asks about {FORMAT!r} only"
+        yield from package_images.pictures(card, _here(card, data_root))
+
+
+def _read(card: cards.Card, data_root: Path, splits: tuple[str, ...]) -> Iterator[questions.Row]:
+    """The rows of one card, their ids made unique by the card's name and split."""
+    where = f"data_cards/{card.name}.md: lingshu.format"
+    layout = naming.component("lingshu_train.data.formats", card.lingshu.format, where=where, error=RecipeError)
+    for split in splits:
+        for row in layout.rows(card, _here(card, data_root), split=split):
+            turns = tuple((turn.question, turn.answer) for turn in row.turns)
+            sample = replace(row.sample, id=f"{card.name}/{split}/{row.sample.id}", turns=turns)
+            pictures = tuple(
+                images.raster(picture.path or Path(picture.name), data=picture.data) for picture in row.images
             )
-        root = cards.root(card, data_root)
-        assert root is not None, "run() has checked that the data is there"
-        yield from package_images.pictures(card, root)
+            yield sample, pictures
+
+
+def _here(card: cards.Card, data_root: Path) -> Path:
+    found = cards.root(card, data_root)
+    assert found is not None, "run() has checked that the data is there"
+    return found

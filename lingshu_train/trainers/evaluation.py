@@ -116,7 +116,8 @@ def _answer(
 def _with_images(sample: Sample, system: str) -> list[dict[str, Any]]:
     messages: list[dict[str, Any]] = [dict(message) for message in chat.prompt(sample, system=system)]
     parts = [{"type": "image"} for _ in sample.images]
-    messages[-1]["content"] = [*parts, {"type": "text", "text": messages[-1]["content"]}]
+    first = next(message for message in messages if message["role"] == "user")
+    first["content"] = [*parts, {"type": "text", "text": first["content"]}]
     return messages
 
 

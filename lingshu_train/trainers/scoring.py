@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from lingshu_train import dist
 from lingshu_train.errors import TrainingDiverged
 from lingshu_train.record import Completion, Sample
+from lingshu_train.rewards import _watch
 from lingshu_train.rewards._compose import Total, compose
 from lingshu_train.runs.ledger import COMPLETIONS, Ledger
 from lingshu_train.runs.stage import Stage
@@ -46,21 +48,21 @@ class Scoring:
         everywhere = [total for part in dist.gather(totals) for total in part]
         if all(total.value is None for total in everywhere):
             raise TrainingDiverged(f"step {trainer_state.global_step + 1}: no completion could be scored")
-        self._metrics = _means(everywhere)
+        self._metrics = _named(_watch.metrics(everywhere))
         if dist.place().first:
-            self._keep(trainer_state.global_step + 1, samples, written, totals)
+            self._keep(trainer_state.global_step + 1, list(zip(samples, written, totals, strict=True)))
         return [total.value for total in totals]
 
     def metrics(self) -> dict[str, float]:
-        """Means of the last window over all ranks: each term, and the share of each accuracy status."""
+        """The last window over all ranks: means of each term, rates of each status and rule, top answers' shares."""
         return dict(self._metrics)
 
-    def _keep(
-        self, step: int, samples: Sequence[Sample], written: Sequence[Completion], totals: Sequence[Total]
-    ) -> None:
-        stride = max(1, len(samples) // KEPT)
-        for sample, completion, total in list(zip(samples, written, totals, strict=True))[::stride][:KEPT]:
-            accuracy = total.terms.get("accuracy")
+    def _keep(self, step: int, judged: list[tuple[Sample, Completion, Total]]) -> None:
+        """Every n-th completion, and each one accepted by a rule that deserves a reader's eye."""
+        stride = max(1, len(judged) // KEPT)
+        audited = [one for one in judged if _watch.unusual(one[2])][:KEPT]
+        for sample, completion, total in [*judged[::stride][:KEPT], *audited]:
+            accuracy = total.scores.get("accuracy")
             self._kept.append(
                 step,
                 {
@@ -75,14 +77,19 @@ class Scoring:
             )
 
 
-def _means(totals: Sequence[Total]) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for name in totals[0].terms:
-        values = [value for total in totals if (value := total.terms[name].value) is not None]
-        if values:
-            found[f"reward/{name}"] = sum(values) / len(values)
-    statuses = [total.terms["accuracy"].status for total in totals if "accuracy" in total.terms]
-    for status in sorted(set(statuses)):
-        found[f"status/{status}"] = statuses.count(status) / len(statuses)
-    found["unscored"] = float(sum(total.value is None for total in totals))
-    return found
+_RENAMED = (
+    (re.compile(r"rewards/(\w+)/mean"), r"reward/\1"),
+    (re.compile(r"rewards/accuracy/(status|rule)/(.+)"), r"\1/\2"),
+)
+
+
+def _named(found: dict[str, float]) -> dict[str, float]:
+    """The ledger's names: reward/<term>, and status/<status> and rule/<rule> of the accuracy term."""
+    return {_rename(key): value for key, value in found.items() if key != "reward/mean"}
+
+
+def _rename(key: str) -> str:
+    for pattern, name in _RENAMED:
+        if pattern.fullmatch(key):
+            return pattern.sub(name, key)
+    return key

@@ -83,7 +83,6 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             return
         now = time.monotonic()
         values = {ours: logs[theirs] for theirs, ours in RENAMED.items() if theirs in logs}
-        values |= {key: value for key, value in logs.items() if key.startswith(("reward/", "status/", "rule/"))}
         values |= self._learning_rates(kwargs["optimizer"], logs["learning_rate"])
         values |= self.extra(state.global_step)
         values["seconds"] = round(now - self._last, 4)

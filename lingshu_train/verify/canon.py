@@ -16,12 +16,8 @@ from lingshu_train.verify.tables import longest_first, mapping, table, words
 _TOKEN = re.compile(r"[0-9]+\.[0-9]+|[^\W_\u2e80-\uffff]+|[\u3400-\u9fff]+|\S")
 _POSSESSIVE = re.compile(r"'s(?!\w)|'")
 _INNER_HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
-_ROMAN = {
-    name: str(value)
-    for value, name in enumerate(
-        ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"], start=1
-    )
-}
+_ROMAN_NAMES = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"]
+_ROMAN = {name: str(value) for value, name in enumerate(_ROMAN_NAMES, start=1)}
 _ROMAN_SUFFIX = re.compile(r"([ivx]+)([abc]?)")
 _ARTICLES = frozenset(("a", "an", "the"))
 
@@ -48,7 +44,7 @@ def canonical(text: str) -> list[str]:
     found = [word(token) for token in tokenize(text)]
     if len(found) == 1 and found[0].isascii():
         return phrases(found)
-    return _without_head_noun(phrases(_without_articles(_arabic(found), capital=text.startswith("A "))))
+    return _without_head_noun(phrases(_without_articles(_arabic(found))))
 
 
 def join(found: list[str]) -> str:
@@ -79,7 +75,7 @@ def word(token: str) -> str:
     token = _singular(token)
     for ending, new in mapping("spelling", "endings").items():
         if token.endswith(ending) and len(token) > len(ending) + 4:
-            return token[: -len(ending)] + new
+            return f"{token[: -len(ending)]}{new}"
     return token
 
 
@@ -114,17 +110,16 @@ def _arabic(found: list[str]) -> list[str]:
     return found
 
 
-def _without_articles(found: list[str], *, capital: bool) -> list[str]:
-    # "hepatitis A" and "vitamin A deficiency" keep their letter: an inner "a" is an article only after a preposition.
+def _without_articles(found: list[str]) -> list[str]:
+    # "hepatitis A" and "vitamin A deficiency" keep the letter: an inner "a" may be an article after "of".
     if not _ARTICLES.intersection(found):
         return found
     after = words("spelling", "letters_after")
     kept: list[str] = []
     last = len(found) - 1
     for index, token in enumerate(found):
-        article = index < last and (
-            token in ("an", "the") or (token == "a" and (index == 0 or found[index - 1] in after))
-        )
+        inner = index == 0 or found[index - 1] in after
+        article = index < last and (token in ("an", "the") or (token == "a" and inner))
         if not article:
             kept.append(token)
     return kept

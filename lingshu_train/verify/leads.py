@@ -39,18 +39,20 @@ def _grammar(statements: bool) -> re.Pattern[str]:
     # Every alternative is a fixed phrase followed by one space: the pattern reads each character once.
     one = {name: _any(name) for name in table("leadins") if name != "version"}
     noun_phrase = rf"(?:(?:{one['determiners']}) )?(?:(?:{one['adjectives']}) ){{0,3}}(?:{one['nouns']})"
+    chinese_noun = rf"(?:{one['persons_cn']})?(?:{one['adjectives_cn']}){{0,3}}(?:{one['nouns_cn']})"
     english = [
         rf"(?:{one['openers']})(?:, ?| )",
         rf"{noun_phrase} ?(?:(?:{one['copulas']})(?: ?: ?| )|: ?|= ?|-> ?|- )",
-        rf"(?:(?:{one['persons']}) ?)(?:{one['verbs']}),? (?:that )?(?:(?:it is|it's|this is|{noun_phrase} is) )?",
+        rf"(?:(?:{one['persons']}) ?)(?:{one['verbs']}),? (?:that )?"
+        rf"(?:(?:it is|it's|this is|{noun_phrase} is) )?",
         rf"(?:(?:{one['determiners']}) )?(?:{one['choice_nouns']}) (?=[(\[\"]?[A-Za-z][)\].:\"]?(?:\W|$))",
     ]
     chinese = [
         rf"(?:{one['openers_cn']})[,:]? ?",
-        rf"(?:{one['persons_cn']})?(?:{one['adjectives_cn']}){{0,3}}(?:{one['nouns_cn']})(?:{one['copulas_cn']}) ?[:,]? ?",
-        rf"(?:{one['persons_cn']})?(?:{one['adjectives_cn']}){{0,3}}(?:{one['nouns_cn']}) ?: ?",
+        rf"{chinese_noun}(?:{one['copulas_cn']}) ?[:,]? ?",
+        rf"{chinese_noun} ?: ?",
         rf"(?:{one['choose_cn']}) ?:? ?(?=[(\[]?[A-Z])",
-        r"(?:我选择|我选|我认为|我觉得) ?:? ?",
+        r"(?:我选择|我选|我认为|我觉得)是? ?:? ?",
     ]
     if statements:
         english.append(rf"(?:{one['statements']}) ")

@@ -106,29 +106,26 @@ def _balanced(found: re.Match[str]) -> bool:
     if opening:
         return closing == {"(": ")", "[": "]", "{": "}", '"': '"'}[opening]
     following = found.string[found.end() : found.end() + 1]
-    return closing in ("", ")") and (
-        bool(closing) or separator is not None or not following or following >= "\u3400"
-    )
+    ends = not following or following in "([" or following >= "\u3400"
+    return closing in ("", ")") and (bool(closing) or separator is not None or ends)
 
 
 def _marked(found: re.Match[str], text: str) -> bool:
     # A small letter counts only as "b", "b." or "(b)": anything else may be the article "a".
-    return bool(found.group(1) or found.group(3) or (found.group(4) or "").strip()) or found.end() == len(
-        text
-    )
+    marks = (found.group(1), found.group(3), (found.group(4) or "").strip())
+    return any(marks) or found.end() == len(text)
 
 
 def _same_surface(text: str, letter: str, gold: Gold) -> bool:
-    # "E. coli" as the text of option B is that text, not letter E; "A Group A" is letter A with another's text.
-    return canon.join([canon.word(token) for token in canon.tokenize(text)]) == canon.join(
-        gold.tokens[letter]
-    )
+    # "E. coli" as the text of option B is that text, not letter E; "A Group A" is letter A, other text.
+    surface = [canon.word(token) for token in canon.tokenize(text)]
+    return canon.join(surface) == canon.join(gold.tokens[letter])
 
 
 def _after_letter(letter: str, text: str, rest: str, gold: Gold) -> Ruling | None:
     """Judge what follows a leading letter; None when the text must be read without the letter."""
     if not rest:
-        return _rule(letter, "letter", gold)
+        return None if text.endswith("-") else _rule(letter, "letter", gold)
     remainder = strip_edges(rest)
     named = canon.key(remainder)
     if named == gold.texts[letter]:
@@ -140,8 +137,13 @@ def _after_letter(letter: str, text: str, rest: str, gold: Gold) -> Ruling | Non
         return Ruling("conflicting", "mcq.letter_text")
     if affirmed(remainder):
         return _rule(letter, "letter", gold)
+    if letter in "AI" and text[1:2] == " " and not rest.startswith(("because ", "since ")):
+        # "I as a doctor", "A for effort": without a sign after it, the letter may be a word.
+        return None
     named_letter, length = leading_option(rest, gold)
     if named_letter == letter:
+        if _of_question(strip_edges(rest[length:]), gold) and not names_another(rest[length:], letter, gold):
+            return _rule(letter, "letter_text", gold)
         return _justified(letter, rest[length:], gold, rule="letter_text", gloss=True)
     return _justified(letter, rest, gold, rule="letter")
 
@@ -159,6 +161,8 @@ def _text_with_more(text: str, gold: Gold) -> Ruling:
                 else Ruling("conflicting", "mcq.text_letter")
             )
         if affirmed(inner):
+            return _rule(best, "text", gold)
+        if _of_question(inner, gold) and not names_another(inner, best, gold):
             return _rule(best, "text", gold)
         ruling = _justified(best, text[length:], gold, rule="text", gloss=True)
         if ruling is not None:
@@ -203,6 +207,8 @@ def _justified(letter: str, rest: str, gold: Gold, *, rule: str, gloss: bool = F
     bracketed = gloss and rest.strip()[:1] == "(" and rest.strip()[-1:] == ")" and len(stripped.split()) <= 8
     if not (introduced or bracketed) or cues.hedges(stripped) or names_another(stripped, letter, gold):
         return None
+    if denies(stripped, letter, gold):
+        return None
     if bracketed and (cues.negates(stripped) or cues.revises(stripped)):
         return None
     if introduced and cues.revises_firmly(stripped):
@@ -235,6 +241,26 @@ def names_another(text: str, letter: str, gold: Gold) -> bool:
                 if not _excluded(before):
                     return True
     return False
+
+
+def _of_question(text: str, gold: Gold) -> bool:
+    """Whether a text is up to three words of the question: "3 cusps" where cusps were to be counted."""
+    found = canon.tokenize(text)
+    asked = {canon.word(token) for token in canon.tokenize(gold.question) if token.isalpha()}
+    return (
+        0 < len(found) <= 3 and not cues.negates(text) and all(canon.word(token) in asked for token in found)
+    )
+
+
+def denies(text: str, letter: str, gold: Gold) -> bool:
+    """Whether a justification negates the very option it is to justify."""
+    own = gold.tokens[letter]
+    found = canon.canonical(clean(text))
+    starts = range(len(found) - len(own) + 1) if own else range(0)
+    return any(
+        found[start : start + len(own)] == own and _excluded(" ".join(found[max(0, start - 3) : start]))
+        for start in starts
+    )
 
 
 def _excluded(before: str) -> bool:

@@ -13,6 +13,7 @@ from lingshu_train.verify.item import GoldError, Key, Ruling
 from lingshu_train.verify.leads import without_lead_in
 from lingshu_train.verify.mcq import read_options
 from lingshu_train.verify.normal import clean, strip_edges
+from lingshu_train.verify.tables import longest_first
 
 _GLUED = re.compile(r"[A-Z]{1,26}")
 _TOKEN = re.compile(r"[0-9]+\.[0-9]+|[A-Za-z0-9']+(?:-[A-Za-z0-9']+)*|[\u3400-\u9fff]+|\S")
@@ -65,6 +66,7 @@ def judge(text: str, gold: Gold) -> Ruling:
 
 def read(text: str, gold: Gold) -> frozenset[str] | None:
     """The set of letters a text lists; None where the whole text is not one list without repetition."""
+    text = strip_edges(_without_affirmation(text))
     if _GLUED.fullmatch(text) and gold.names.issuperset(text):
         return _distinct(list(text))
     if _BULLET.match(text):
@@ -87,6 +89,14 @@ def read(text: str, gold: Gold) -> frozenset[str] | None:
     if named is not None and len(named) == split.count(",") + 1:
         return named
     return _items(_tokens(split), gold)
+
+
+def _without_affirmation(text: str) -> str:
+    """Without "are correct", "only", 都正确 at the end."""
+    for entry in longest_first("words", "all_correct"):
+        if text.lower().endswith(f" {entry}" if entry.isascii() else entry):
+            return text[: -len(entry)]
+    return text
 
 
 def _json_items(text: str) -> list[str] | None:

@@ -37,12 +37,23 @@ _PLAIN = str.maketrans(
     }
 )
 _LATEX = {
-    "times": "x", "cdot": "*", "geq": ">=", "ge": ">=", "geqslant": ">=", "leq": "<=", "le": "<=", "leqslant": "<=",
-    "lt": "<", "gt": ">", "approx": "~", "sim": "~", "mu": "μ", "degree": "°", "circ": "°", "text": "", "mathrm": "",
-    "textbf": "", "mathbf": "", "textit": "", "emph": "", "textrm": "", "mathit": "", "texttt": "", "mathsf": "",
-    "textsf": "", "operatorname": "", "left": "", "right": "", "quad": " ", "qquad": " ", "pm": "±", "rm": "", "bf": "",
-    "displaystyle": "", "textmu": "μ", "percent": "%",
-}  # fmt: skip
+    **dict.fromkeys(("text", "textrm", "textbf", "textit", "texttt", "textsf", "emph", "operatorname"), ""),
+    **dict.fromkeys(
+        ("mathrm", "mathbf", "mathit", "mathsf", "rm", "bf", "displaystyle", "left", "right"), ""
+    ),
+    **dict.fromkeys(("geq", "ge", "geqslant"), ">="),
+    **dict.fromkeys(("leq", "le", "leqslant"), "<="),
+    **dict.fromkeys(("approx", "sim"), "~"),
+    **dict.fromkeys(("degree", "circ"), "°"),
+    **dict.fromkeys(("mu", "textmu"), "μ"),
+    **dict.fromkeys(("quad", "qquad"), " "),
+    "times": "x",
+    "cdot": "*",
+    "lt": "<",
+    "gt": ">",
+    "pm": "±",
+    "percent": "%",
+}
 _COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
 _FRACTION = re.compile(r"\\[dt]?frac\{([^{}\\]{1,40})\}\{([^{}\\]{1,40})\}")
 _HAN_GAP = re.compile("(?<=[\u3400-\u9fff]) +(?=[\u3400-\u9fff])")

@@ -13,18 +13,11 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
-from lingshu_train.verify import canon, units
+from lingshu_train.verify import canon
+from lingshu_train.verify.numerals import begins, number
 from lingshu_train.verify.tables import longest_first, mapping, words
+from lingshu_train.verify.units import Unit, leading
 
-_NUMBER = re.compile(
-    r"(?:[+-] ?)?(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}(?![0-9])|[0-9]{1,3}(?: [0-9]{3}){1,6}(?![0-9/.])|[0-9]{1,40})(?:\.[0-9]{1,40})?"
-    r"|[+-]?\.[0-9]{1,40}"
-)
-_MIXED = re.compile(r" ([0-9]{1,2})/([1-9][0-9]?)(?![0-9/])")
-_POWER = re.compile(
-    r" ?[x*] ?10 ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])|[eE]([+-]?[0-9]{1,2})(?![0-9A-Za-z])"
-)
-_TEN_TO = re.compile(r" ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])")
 _JOINT = {
     "dims": re.compile(r" ?(?:x|\*|by) ?(?=[0-9.])", re.IGNORECASE),
     "range": re.compile(r" ?(?:-|~|至|到) ?(?=[0-9.])| to (?=[0-9.a-z+-])| and (?=[0-9.])", re.IGNORECASE),
@@ -38,10 +31,6 @@ _COPULA = frozenset(
 _FILL = frozenset(
     ("in", "of", "the", "are", "is", "visible", "seen", "present", "total", "there", "shown", "a", "at")
 )
-_HAN_NUMBER = re.compile("[零〇一二两三四五六七八九十百千万]{1,9}")
-_HAN_PART = re.compile(
-    "([零〇一二两三四五六七八九十百0-9.]{1,9})分之([零〇一二两三四五六七八九十百0-9.]{1,9})"
-)
 _TOO_MANY_DIGITS = re.compile(r"[0-9]{41}")
 
 
@@ -50,7 +39,7 @@ class Quantity(NamedTuple):
 
     kind: str
     values: tuple[Fraction, ...]
-    units: tuple[units.Unit | None, ...]
+    units: tuple[Unit | None, ...]
     comparator: str = ""
 
     @property
@@ -61,7 +50,7 @@ class Quantity(NamedTuple):
         )
 
     @property
-    def unit(self) -> units.Unit | None:
+    def unit(self) -> Unit | None:
         return self.units[0]
 
 
@@ -106,8 +95,8 @@ def _head(text: str, position: int) -> tuple[str, int, str] | None:
         low = text[start:].lower()
         if low[:1].isdigit():
             break
-        approx = next((entry for entry in longest_first("numbers", "approx") if _begins(low, entry)), "")
-        sign = next((entry for entry in longest_first("numbers", "comparators") if _begins(low, entry)), "")
+        approx = next((entry for entry in longest_first("numbers", "approx") if begins(low, entry)), "")
+        sign = next((entry for entry in longest_first("numbers", "comparators") if begins(low, entry)), "")
         if approx:
             start += len(approx)
         elif sign and not comparator:
@@ -115,12 +104,6 @@ def _head(text: str, position: int) -> tuple[str, int, str] | None:
             start += len(sign)
     start += len(text[start:]) - len(text[start:].lstrip())
     return (comparator, start, kind) if number(text, start) is not None else None
-
-
-def _begins(low: str, entry: str) -> bool:
-    return low.startswith(entry) and not (
-        entry[-1].isascii() and entry[-1].isalpha() and low[len(entry) : len(entry) + 1].isalpha()
-    )
 
 
 def _label(text: str, position: int, asked: frozenset[str], question: str) -> int:
@@ -185,7 +168,7 @@ def _joint(text: str, position: int, kind: str) -> tuple[str, int] | None:
     return None
 
 
-def _measure(text: str, position: int) -> tuple[Fraction, units.Unit | None, int] | None:
+def _measure(text: str, position: int) -> tuple[Fraction, Unit | None, int] | None:
     """A number and the unit written after it."""
     found = number(text, position)
     if found is None:
@@ -200,109 +183,8 @@ def _measure(text: str, position: int) -> tuple[Fraction, units.Unit | None, int
     )
     if _JOINT["ratio"].match(rest):
         return value, None, after
-    unit = units.leading(rest)
+    unit = leading(rest)
     return (value, unit[0], after + unit[1]) if unit else (value, None, after)
-
-
-def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] | None:
-    """The number at `position`, where it ends, and the percent unit of 百分之五十."""
-    low = text[position:].lower()
-    for minus in longest_first("numbers", "minus"):
-        if _begins(low, minus):
-            inner = number(
-                text, position + len(minus) + (text[position + len(minus) : position + len(minus) + 1] == " ")
-            )
-            return (-inner[0], inner[1], inner[2]) if inner and inner[0] > 0 else None
-    found = _NUMBER.match(text, position)
-    if found:
-        return (*_scaled(text, found), None)
-    if text[position : position + 1].isascii():
-        named = _number_words(low)
-        return (named[0], position + named[1], None) if named else None
-    part = _HAN_PART.match(text, position)
-    if part:
-        below, above = _han(part.group(1)), _han(part.group(2))
-        if below is None or above is None or not below:
-            return None
-        percent = part.group(1) == "百"
-        return (above if percent else above / below), part.end(), units.expression("%") if percent else None
-    for entry in ("一半", "半"):
-        if text.startswith(entry, position):
-            return Fraction(1, 2), position + len(entry), None
-    han = _HAN_NUMBER.match(text, position)
-    value = _han(han.group()) if han else None
-    return (value, han.end(), None) if han and value is not None else None
-
-
-def _scaled(text: str, found: re.Match[str]) -> tuple[Fraction, int]:
-    value, end = Fraction(re.sub("[ ,]", "", found.group())), found.end()
-    mixed = _MIXED.match(text, end)
-    if mixed and value.denominator == 1:
-        part = Fraction(int(mixed.group(1)), int(mixed.group(2)))
-        return (value + part if value >= 0 else value - part), mixed.end()
-    power = _POWER.match(text, end)
-    if power:
-        exponent = int(power.group(1) or power.group(2))
-        return (value * Fraction(10) ** exponent, power.end()) if abs(exponent) <= 60 else (value, end)
-    ten = _TEN_TO.match(text, end) if value == 10 else None
-    if ten and abs(int(ten.group(1))) <= 60:
-        return Fraction(10) ** int(ten.group(1)), ten.end()
-    scale = re.match(r" ?(thousand|million|billion|万|千)(?![a-z克米])", text[end:].lower())
-    if scale:
-        factor = (
-            mapping("numbers", "scales").get(scale.group(1))
-            or mapping("numbers", "scales_cn")[scale.group(1)]
-        )
-        return value * factor, end + scale.end()
-    return value, end
-
-
-def _number_words(low: str) -> tuple[Fraction, int] | None:
-    """English number words below one million at the start of a text."""
-    for phrase, value in sorted(mapping("numbers", "fractions").items(), key=lambda entry: -len(entry[0])):
-        if _begins(low, phrase):
-            return Fraction(value), len(phrase)
-    total, current, end, position, seen = 0, 0, 0, 0, False
-    for found in re.finditer(r"[ -]?([a-z]+)", low[:80]):
-        name = found.group(1)
-        if found.start() != position or (not seen and found.group() != name):
-            break
-        small = mapping("numbers", "words").get(name, mapping("numbers", "tens").get(name))
-        scale = mapping("numbers", "scales").get(name)
-        if small is not None and (
-            current % 100 == 0 or (current % 10 == 0 and current % 100 >= 20 and small < 10)
-        ):
-            current += small
-        elif scale is not None and seen and current:
-            if scale == 100:
-                current *= 100
-            else:
-                total, current = total + current * scale, 0
-        elif not (name == "and" and seen and current % 100 == 0 and current >= 100):
-            break
-        position = found.end()
-        if name != "and":
-            seen, end = True, position
-    return (Fraction(total + current), end) if seen else None
-
-
-def _han(text: str) -> Fraction | None:
-    """A Chinese number below ten thousand times ten thousand."""
-    if re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text):
-        return Fraction(text)
-    digits, scales = mapping("numbers", "digits_cn"), mapping("numbers", "scales_cn")
-    total, current, last = 0, 0, 10**9
-    for index, char in enumerate(text):
-        if char in digits:
-            if current and char not in "零〇":
-                return None
-            current = digits[char]
-        else:
-            scale = scales.get(char)
-            if scale is None or scale >= last or (not current and index and char != "十"):
-                return None
-            total, current, last = total + (current or 1) * scale, 0, scale
-    return Fraction(total + current)
 
 
 def _end(rest: str, asked: frozenset[str]) -> str | None:

@@ -13,7 +13,7 @@ FOLDER = Path(__file__).with_name("tables")
 
 @lru_cache(maxsize=1)
 def fingerprint() -> str:
-    """sha256 over the names and bytes of all tables: two verifiers with equal fingerprints use equal words."""
+    """sha256 over the names and bytes of all tables: equal fingerprints mean equal words."""
     total = hashlib.sha256()
     for path in sorted(FOLDER.glob("*.json")):
         total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")

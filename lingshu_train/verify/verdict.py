@@ -21,6 +21,8 @@ _DIGIT = re.compile(r"[0-9]|[一二三四五六七八九十]")
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])[A-Z](?![A-Za-z0-9'])")
 _TAIL = 160
 _WORDS = 40
+_BRIEF = 80
+_CLOSED = ("mcq", "yes_no", "multi_select")
 
 
 class Prepared(NamedTuple):
@@ -193,6 +195,8 @@ def _first_sentence(line: str) -> tuple[str, str]:
 
 def _harmless(tail: str, prepared: Prepared) -> bool:
     """Whether what follows the answer is silence, politeness, or a remark that cannot be another answer."""
+    if "boxed" in tail:
+        return False
     text = clean(tail) if len(tail) <= LIMIT else ""
     if not text and len(tail) <= LIMIT:
         return "?" not in tail
@@ -254,15 +258,23 @@ def _swaps_side(remark: str, prepared: Prepared) -> bool:
 def _contradicts(prelude: str, prepared: Prepared) -> bool:
     """Whether the text before the answer already stated another one."""
     found = boxes(prelude) if "boxed" in prelude else []
-    if found is None or any(_judge(box.content, prepared).status != "right" for box in found):
+    if (
+        found is None
+        or len(found) > 1
+        or any(_judge(box.content, prepared).status != "right" for box in found)
+    ):
         return True
     stated = _commitment(prelude, prepared, leads.anchors(prelude))
     if stated is not None:
         return not stated.correct
-    if prepared.kind == "short" or len(prelude) > 80:
+    if prepared.kind == "short":
         return False
-    bare = _judge(prelude, prepared)
-    return bool(bare.normalized) and bare.status != "right"
+    # Reasoning may pass many numbers and words; an answer given by itself stands alone or comes first.
+    opening = [prelude] if len(prelude) <= _BRIEF else []
+    if prepared.kind in _CLOSED and len(first := _first_sentence(prelude[:LIMIT])[0]) <= _BRIEF:
+        opening.append(first)
+    rulings = [_judge(text, prepared) for text in opening if text]
+    return any(ruling.normalized and ruling.status != "right" for ruling in rulings)
 
 
 def _commitment(text: str, prepared: Prepared, found: list[tuple[int, int]]) -> Verdict | None:

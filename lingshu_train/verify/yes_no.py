@@ -22,6 +22,7 @@ _GO_ON = frozenset(
     ("it", "there", "this", "the", "they", "these", "that", "because", "since", "as", "we", "i", "indeed")
 )
 _EXISTENCE = ("有", "无", "存在", "见", "显示")
+_SIGNS = frozenset("<>=|~&+?→⇒")
 _PARTICLES = "的了呢。"
 _ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
 
@@ -97,7 +98,7 @@ def _may_end(rest: str, entry: str) -> bool:
     rest = rest.lstrip(_PARTICLES) if not entry.isascii() else rest
     if not rest:
         return True
-    if rest[0] == "/" or (rest[0] not in ",.;:!( " and rest[:2] != " -"):
+    if rest[0] == "/" or (rest[0] not in ",.;:!( " and rest[:3] != " - "):
         return False
     if rest[0] == " " and rest[1:2] not in ("(", "-", "—"):
         return _WORD.findall(rest)[:1] != [] and _WORD.findall(rest)[0] in _GO_ON
@@ -109,7 +110,10 @@ def _sign(name: str, question: str) -> str:
     if name in ("yes", "no"):
         return name
     if name in ("exists", "absent"):
-        fits = any(entry in question for entry in _EXISTENCE)
+        latin = _WORD.findall(question.lower())
+        asks = words("words", "visible") | words("words", "shows")
+        fits = any(entry in question for entry in _EXISTENCE) or not asks.isdisjoint(latin)
+        fits = fits and words("words", "negation").isdisjoint(latin)
         return ("yes" if name == "exists" else "no") if fits else ""
     asked = _asks_normal(question)
     return "" if not asked else "yes" if asked == name else "no"
@@ -126,6 +130,8 @@ def _explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
     tail = tail.strip(" " + _PARTICLES)
     if not tail:
         return Ruling("right", rule, sign)
+    if not _SIGNS.isdisjoint(tail):
+        return Ruling("unreadable", rule)
     if cues.hedges(tail):
         return Ruling("hedged", rule)
     if cues.revises_firmly(tail) or _says_opposite(sign, tail):
