@@ -31,7 +31,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="lingshu", description="Train medical vision-language models so that others can repeat it.")
+    parser = _Parser(
+        prog="lingshu", description="Train medical vision-language models so that others can repeat it."
+    )
     verbs = parser.add_subparsers(dest="name", required=True, parser_class=_Parser)
 
     def verb(name: str, about: str) -> argparse.ArgumentParser:
@@ -103,7 +105,11 @@ def _run(arguments: argparse.Namespace) -> int:
         made = plan.build(recipe.load(arguments.recipe, arguments.overrides), world_size=world_size)
         missing = outline.missing_data(made)
         if missing:
-            more = f" (and {len(missing) - 1} more; `lingshu plan {arguments.recipe}` lists them)" if len(missing) > 1 else ""
+            more = (
+                f" (and {len(missing) - 1} more; `lingshu plan {arguments.recipe}` lists them)"
+                if len(missing) > 1
+                else ""
+            )
             raise MissingInput(f"{missing[0]}{more}")
         runs.write(Path(made.output), recipe=made.recipe, stages=made.stages, plan=made.digest)
         return made
@@ -159,16 +165,28 @@ def _verify(arguments: argparse.Namespace) -> int:
             continue
         damaged = manifest.damaged(found.folder(stage))
         files = len(manifest.read(found.folder(stage)).files)
-        print(f"{stage.name}: " + (f"changed or missing: {', '.join(damaged)}" if damaged else f"{files} files whole"))
+        print(
+            f"{stage.name}: "
+            + (f"changed or missing: {', '.join(damaged)}" if damaged else f"{files} files whole")
+        )
         code = 65 if damaged else code
     return code
 
 
 def _score(arguments: argparse.Namespace) -> int:
-    from lingshu_train.verify import rows
+    from lingshu_train.runs.files import failure
+    from lingshu_train.verify import Policy
+    from lingshu_train.verify.rows import score_file
 
-    summary = rows.score_file(arguments.file, policy=arguments.policy, out=arguments.out)
-    _say(summary.text)
+    policy = Policy(arguments.policy)
+    if arguments.out is None:
+        _say(str(score_file(arguments.file, policy, sys.stdout)))
+        return 0
+    try:
+        with arguments.out.open("w", encoding="utf-8") as out:
+            _say(str(score_file(arguments.file, policy, out)))
+    except OSError as fault:
+        raise failure(arguments.out, fault) from None
     return 0
 
 
@@ -178,7 +196,7 @@ def _push(arguments: argparse.Namespace) -> int:
     plan = push.plan_push(arguments.run, arguments.stage, arguments.repository, private=arguments.private)
     print(plan.text)
     if arguments.yes:
-        print(push.push(plan))
+        print(push.push(plan, say=_say))
     else:
         print("dry run: nothing was sent; add --yes to send it")
     return 0

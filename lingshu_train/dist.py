@@ -40,10 +40,11 @@ def start(name: str, *, device: str) -> None:
         return
     import torch
     import torch.distributed as torch_dist
+    from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
     attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
     agent_hosts = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
-    store = torch_dist.TCPStore(
+    store = TCPStore(
         os.environ["MASTER_ADDR"],
         int(os.environ["MASTER_PORT"]),
         is_master=here.first and not agent_hosts,
@@ -53,7 +54,7 @@ def start(name: str, *, device: str) -> None:
         torch.cuda.set_device(here.local_rank)
     torch_dist.init_process_group(
         "nccl" if device == "cuda" else "gloo",
-        store=torch_dist.PrefixStore(f"{name}/{attempt}", store),
+        store=PrefixStore(f"{name}/{attempt}", store),
         rank=here.rank,
         world_size=here.world_size,
     )

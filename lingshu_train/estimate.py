@@ -26,7 +26,11 @@ def cost(recipe: Recipe, stage: Stage, config: StageConfig) -> Cost | None:
         return None
     total = parameters(recipe.model.shape)
     trainable = {part: total[part] for part in PARTS if part in config.trains}
-    return Cost(trainable=trainable, total=total, state_bytes=_bytes(stage, sum(total.values()), sum(trainable.values())))
+    return Cost(
+        trainable=trainable,
+        total=total,
+        state_bytes=_bytes(stage, sum(total.values()), sum(trainable.values())),
+    )
 
 
 def _bytes(stage: Stage, total: int, trainable: int) -> int:

@@ -56,17 +56,17 @@ def attend(plan: Callable[[], Plan], say: Say) -> Plan | None:
 
     Returns the plan on rank 0, None elsewhere.
     """
-    import torch.distributed as torch_dist
+    from torch.distributed import PrefixStore, TCPStore  # type: ignore[attr-defined]
 
     here = dist.place()
-    store = torch_dist.TCPStore(
+    store = TCPStore(
         os.environ["MASTER_ADDR"],
         int(os.environ["MASTER_PORT"]),
         is_master=here.first and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True",
         wait_for_workers=False,
         timeout=timedelta(days=30),
     )
-    shared = torch_dist.PrefixStore(f"lingshu/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+    shared = PrefixStore(f"lingshu/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
     if not here.first:
         _follow(shared)
         return None
@@ -80,7 +80,9 @@ def attend(plan: Callable[[], Plan], say: Say) -> Plan | None:
         say(f"{title}: {stage.kind} on {stage.world_size} -> {stage.path.name}")
         if config_for(stage).distributed:
             shared.set(str(shared.add("count", 1)), str(path))
-            _finish(stage, _wait([sys.executable, "-m", "lingshu_train.worker", str(path)], _environment(stage)))
+            _finish(
+                stage, _wait([sys.executable, "-m", "lingshu_train.worker", str(path)], _environment(stage))
+            )
         else:
             _finish(stage, _wait(command(stage, path), _environment(stage, alone=True)))
     shared.set(str(shared.add("count", 1)), "")
@@ -131,7 +133,10 @@ def _environment(stage: Stage, *, alone: bool = False) -> dict[str, str]:
 def _wait(argv: list[str], environment: dict[str, str]) -> int:
     """Run to the end, passing on a request to stop."""
     with subprocess.Popen(argv, env=environment) as process:
-        before = {number: signal.signal(number, lambda n, _: process.send_signal(n)) for number in (signal.SIGTERM, signal.SIGINT)}
+        before = {
+            number: signal.signal(number, lambda n, _: process.send_signal(n))
+            for number in (signal.SIGTERM, signal.SIGINT)
+        }
         try:
             return process.wait()
         finally:

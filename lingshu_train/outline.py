@@ -7,6 +7,7 @@ from typing import Any
 
 from lingshu_train import estimate
 from lingshu_train.data import card as cards
+from lingshu_train.model.shape import parameters
 from lingshu_train.plan import Plan, config_for, state
 from lingshu_train.recipe import Recipe
 from lingshu_train.runs.stage import Stage
@@ -37,7 +38,7 @@ def missing_data(plan: Plan) -> list[str]:
 
 
 def _model(recipe: Recipe) -> list[str]:
-    counts = estimate.parameters(recipe.model.shape)
+    counts = parameters(recipe.model.shape)
     parts = ", ".join(f"{part} {_count(number)}" for part, number in counts.items())
     base = recipe.model.base or "built from nothing"
     return [f"model   {base}: {_count(sum(counts.values()))} parameters ({parts})"]
@@ -56,11 +57,17 @@ def _stage(recipe: Recipe, stage: Stage) -> list[str]:
         trains = ", ".join(f"{part} {_count(n)} at {rates[part]:g}" for part, n in cost.trainable.items())
         frozen = [part for part in cost.total if part not in cost.trainable]
         lines.append(f"   trains   {trains}" + (f"; frozen: {', '.join(frozen)}" if frozen else ""))
-        lines.append(f"   memory   {cost.state_bytes / 2**30:.2f} GiB a process for weights, gradients and optimizer")
+        lines.append(
+            f"   memory   {cost.state_bytes / 2**30:.2f} GiB a process for weights, gradients and optimizer"
+        )
     if "rewards" in stage.config:
         terms = stage.config["rewards"]["terms"]
-        lines.append("   rewards  " + ", ".join(f"{term['name']} x {term.get('weight', 1.0):g}" for term in terms))
-    settings = {key: value for key, value in stage.config.items() if key not in _SILENT and value not in ("", None)}
+        lines.append(
+            "   rewards  " + ", ".join(f"{term['name']} x {term.get('weight', 1.0):g}" for term in terms)
+        )
+    settings = {
+        key: value for key, value in stage.config.items() if key not in _SILENT and value not in ("", None)
+    }
     lines.append("   settings " + ", ".join(f"{key}={_value(value)}" for key, value in settings.items()))
     return lines
 

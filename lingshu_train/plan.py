@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+
 import lingshu_train
 from lingshu_train import naming
 from lingshu_train.data import card as cards
@@ -74,7 +75,9 @@ def _check_parents(name: str, config: StageConfig, done: dict[str, Stage]) -> No
     for parent in config.parents:
         if parent not in done:
             before = ", ".join(done) or "none"
-            raise RecipeError(f"stages.{name}: reads stage {parent!r}, which does not run before it; before it: {before}")
+            raise RecipeError(
+                f"stages.{name}: reads stage {parent!r}, which does not run before it; before it: {before}"
+            )
 
 
 def _content(
@@ -89,7 +92,8 @@ def _content(
             "seed": recipe.seed,
             "parents": {name: parents[name].content for name in config.parents},
             "cards": {
-                name: cards.load(name, where=f"stages.{block.name}.cards").digest for name in config.card_names
+                name: cards.load(name, where=f"stages.{block.name}.cards").digest
+                for name in config.card_names
             },
             "processes": world,
             "deepspeed": recipe.cluster.deepspeed if world > 1 else "none",

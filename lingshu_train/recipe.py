@@ -11,6 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+from pydantic import Field
 
 from lingshu_train import naming
 from lingshu_train.errors import MissingInput, RecipeError
@@ -42,7 +43,7 @@ class _Document(Strict):
     cluster: Cluster
     pipeline: tuple[str, ...]
     stages: dict[str, dict[str, Any]]
-    notes: dict[str, str] = {}
+    notes: dict[str, str] = Field(default_factory=dict)
 
 
 class Recipe(Strict):
@@ -77,7 +78,9 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
             raise RecipeError(f"pipeline: unknown stage {stage!r}; stages has: {', '.join(document.stages)}")
     blocks = tuple(_block(stage, document.stages[stage]) for stage in document.pipeline)
     fields = document.model_dump(exclude={"pipeline", "stages"})
-    return Recipe.model_validate({**fields, "model": document.model, "cluster": document.cluster, "stages": blocks})
+    return Recipe.model_validate(
+        {**fields, "model": document.model, "cluster": document.cluster, "stages": blocks}
+    )
 
 
 def config_of(block: Block) -> StageConfig:
@@ -91,7 +94,9 @@ def config_of(block: Block) -> StageConfig:
 def _block(name: str, data: dict[str, Any]) -> Block:
     kind = data.get("kind")
     if not isinstance(kind, str):
-        raise RecipeError(f"stages.{name}.kind: missing; stages/ has: {', '.join(naming.components('lingshu_train.stages'))}")
+        raise RecipeError(
+            f"stages.{name}.kind: missing; stages/ has: {', '.join(naming.components('lingshu_train.stages'))}"
+        )
     block = Block(name=name, kind=kind, config=data)
     config_of(block).check(f"stages.{name}")
     return block
@@ -119,5 +124,12 @@ def _reason(fault: Exception) -> str:
     """Hydra's report in one line, its cause included: the cause is what names the key."""
     text = "\n".join([str(fault), *([str(fault.__cause__)] if fault.__cause__ else [])])
     lines = dict.fromkeys(line.strip() for line in text.splitlines())
-    dropped = ("full_key", "object_type", "To append", "Config search path", "provider=", "set the environment")
+    dropped = (
+        "full_key",
+        "object_type",
+        "To append",
+        "Config search path",
+        "provider=",
+        "set the environment",
+    )
     return " ".join(line for line in lines if line and not line.startswith(dropped))

@@ -82,7 +82,9 @@ def _report(stage: Stage, fault: LingshuError) -> int:
     if not target.exists():
         sys.stderr.write(f"lingshu: {fault}\n")
         try:
-            write_json(target, {"message": str(fault), "exit_code": fault.exit_code, "rank": dist.place().rank})
+            write_json(
+                target, {"message": str(fault), "exit_code": fault.exit_code, "rank": dist.place().rank}
+            )
         except LingshuError:
             sys.stderr.write(f"lingshu: and {target} could not be written\n")
     sys.stderr.flush()

@@ -20,7 +20,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("base")
     tiny.draw_corpus(root / "data")
     tiny.draw_corpus(root / "short", reasoning=False)
-    build = tiny.make_stage(root, "base", {"kind": "build", "corpus": "data"}, parents={"data": root / "data"})
+    build = tiny.make_stage(
+        root, "base", {"kind": "build", "corpus": "data"}, parents={"data": root / "data"}
+    )
     assert tiny.run(build) == 0, (build.path / "log.txt").read_text()
     config = tiny.sft(data=[{"corpus": "short", "tasks": []}], steps=30, save_every=30)
     warm = tiny.make_stage(root, "warm", config, parents={"short": root / "short", "base": root / "base"})
@@ -31,7 +33,9 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stage_for(base: Path, root: Path, layout: Layout) -> Stage:
     """An SFT or GRPO stage of the same global batch on any layout of processes."""
     kind, world, deepspeed = layout
-    config = tiny.sft(per_device_batch=4 // world) if kind == "sft" else tiny.grpo(per_device_batch=16 // world)
+    config = (
+        tiny.sft(per_device_batch=4 // world) if kind == "sft" else tiny.grpo(per_device_batch=16 // world)
+    )
     parents = {name: base / name for name in ("data", "short", "base", "warm")}
     return tiny.make_stage(root, kind, config, parents=parents, deepspeed=deepspeed, world_size=world)
 

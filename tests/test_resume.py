@@ -86,7 +86,9 @@ def test_a_damaged_checkpoint_is_set_aside_and_the_one_before_is_used(
     assert "optimizer.pt has changed" in results["checkpoints_set_aside"][0]
 
 
-def test_a_run_whose_checkpoints_are_all_damaged_stops_and_does_not_start_again(base: Path, tmp_path: Path) -> None:
+def test_a_run_whose_checkpoints_are_all_damaged_stops_and_does_not_start_again(
+    base: Path, tmp_path: Path
+) -> None:
     stage = stage_for(base, tmp_path, ("sft", 1, "none"))
     tiny.kill_when(tiny.start(stage), lambda: checkpoint.place(stage.path, 3).exists())
     for folder in (stage.path / checkpoint.FOLDER).glob("step-*"):
@@ -108,7 +110,9 @@ def test_a_run_told_to_stop_saves_says_75_and_goes_on_exactly(
     while tiny.steps_done(stage) < 2:
         assert process.poll() is None
     workers = psutil.Process(process.pid).children(recursive=True)
-    target = process.pid if world == 1 else next(w.pid for w in workers if "lingshu_train.worker" in w.cmdline())
+    target = (
+        process.pid if world == 1 else next(w.pid for w in workers if "lingshu_train.worker" in w.cmdline())
+    )
     os.kill(target, signal.SIGTERM)
     code = process.wait(timeout=120)
     fault = reported(stage)

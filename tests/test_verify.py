@@ -235,6 +235,8 @@ STATUSES = {
     "<think>x</think><answer>B</answer> 更正：A": "trailing_revision",
     "<think>x</think><answer>B</answer> Apical view": "trailing_revision",
     "<think>x</think><answer>B</answer><!-- A -->": "hidden_text",
+    "<answer>B</answer><think>x</think>": "misplaced_block",
+    "<think>x</think><answer>A</answer><think>y</think><answer>B</answer>": "misplaced_block",
     "<think>x</think>The answer is A. <answer>B</answer>": "conflicting",
     "<think>x</think><answer>A. Basal view</answer>": "conflicting",
     "<think>x</think>\\boxed{A} \\boxed{B}": "several_boxes",

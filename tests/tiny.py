@@ -196,4 +196,6 @@ def trajectory(folder: Path) -> list[dict[str, Any]]:
 
 def weights(folder: Path) -> dict[str, str]:
     """sha256 of the safetensors files of a finished stage's model."""
-    return {path.name: manifest.file_digest(path) for path in sorted((folder / "model").glob("*.safetensors"))}
+    return {
+        path.name: manifest.file_digest(path) for path in sorted((folder / "model").glob("*.safetensors"))
+    }

@@ -5,9 +5,9 @@ More than 8 bits have no brightness until a window says what is black and white:
 
 from __future__ import annotations
 
-import io
 import gzip
 import importlib
+import io
 import warnings
 import zlib
 from collections.abc import Mapping

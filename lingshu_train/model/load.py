@@ -32,8 +32,14 @@ def load(
     except OSError as fault:
         raise MissingInput(f"model {source!r}: {str(fault).splitlines()[0]}") from None
     except ImportError as fault:
-        raise RecipeError(f"model.attention={attention}: {str(fault).splitlines()[0]}; sdpa needs no package") from None
-    wrong = {key: sorted(report[key])[:3] for key in ("missing_keys", "unexpected_keys", "mismatched_keys") if report[key]}
+        raise RecipeError(
+            f"model.attention={attention}: {str(fault).splitlines()[0]}; sdpa needs no package"
+        ) from None
+    wrong = {
+        key: sorted(report[key])[:3]
+        for key in ("missing_keys", "unexpected_keys", "mismatched_keys")
+        if report[key]
+    }
     if wrong:
         raise DataError(f"model {source!r}: weights do not fit the architecture: {wrong}")
     return model

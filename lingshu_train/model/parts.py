@@ -44,14 +44,21 @@ def optimizer_groups(
     groups = []
     for part in PARTS:
         trainable = [
-            parameter for name, parameter in model.named_parameters() if parameter.requires_grad and part_of(name) == part
+            parameter
+            for name, parameter in model.named_parameters()
+            if parameter.requires_grad and part_of(name) == part
         ]
         for decay in (True, False):
             # ds_shape is the full shape where ZeRO-3 has left this rank an empty shard.
             chosen = [p for p in trainable if (len(getattr(p, "ds_shape", p.shape)) > 1) == decay]
             if chosen:
                 groups.append(
-                    {"params": chosen, "lr": learning_rate[part], "weight_decay": weight_decay * decay, "part": part}
+                    {
+                        "params": chosen,
+                        "lr": learning_rate[part],
+                        "weight_decay": weight_decay * decay,
+                        "part": part,
+                    }
                 )
     return groups
 

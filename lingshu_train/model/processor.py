@@ -18,7 +18,7 @@ CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 EXPORTED_CLASS = "Qwen2_5_VLProcessor"
 
 
-class ImageTextProcessor(Qwen2_5_VLProcessor):
+class ImageTextProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
     """Qwen2_5_VLProcessor for images and text. transformers reads the constructor's signature to find the parts."""
 
     def __init__(
@@ -36,7 +36,11 @@ class ImageTextProcessor(Qwen2_5_VLProcessor):
 
     @property
     def model_input_names(self) -> list[str]:
-        names = [*self.tokenizer.model_input_names, *self.image_processor.model_input_names, "mm_token_type_ids"]
+        names = [
+            *self.tokenizer.model_input_names,
+            *self.image_processor.model_input_names,
+            "mm_token_type_ids",
+        ]
         return list(dict.fromkeys(names))
 
 
@@ -50,7 +54,9 @@ def load(folder: str, *, min_pixels: int, max_pixels: int, revision: str | None 
     """The processor of a saved model, its own chat template kept, with this recipe's pixel budget."""
     from transformers import AutoTokenizer
 
-    tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder, revision=revision, padding_side="left")
+    tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(
+        folder, revision=revision, padding_side="left"
+    )
     processor = build(tokenizer, min_pixels=min_pixels, max_pixels=max_pixels)
     if tokenizer.chat_template:
         processor.chat_template = tokenizer.chat_template

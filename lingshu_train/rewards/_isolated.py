@@ -8,12 +8,9 @@ error of the user's code; the next sample starts a fresh one.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
-import importlib.util
 import json
 import math
 import os
-import resource
 import selectors
 import signal
 import subprocess
@@ -28,10 +25,11 @@ from pydantic import Field
 
 from lingshu_train.naming import canonical, digest, file_digest
 from lingshu_train.record import Completion, Sample, Score
+from lingshu_train.rewards._worker import READY, plain
 from lingshu_train.schema import Strict
 
 _LOAD_S = 60.0
-_READY = "ready"
+_WORKER = "lingshu_train.rewards._worker"
 
 
 class Limits(Strict):
@@ -61,7 +59,7 @@ class Isolated:
 
     def score(self, sample: Sample, completion: Completion) -> Score:
         """The user's score, or unscored with status "timeout", "crashed" or "invalid"."""
-        data = {"sample": _plain(sample), "completion": _plain(completion), "params": self._params}
+        data = {"sample": plain(sample), "completion": plain(completion), "params": self._params}
         key = digest({"reward": self._content, "call": data})
         if key in self._known:
             return Score(value=None, status="timeout", detail={"key": key, "replayed": True})
@@ -91,7 +89,7 @@ class Isolated:
         root = Path(__file__).resolve().parents[2]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
         self._child = subprocess.Popen(
-            [sys.executable, "-m", __name__, str(self._file), str(self._limits.memory_mb)],
+            [sys.executable, "-m", _WORKER, str(self._file), str(self._limits.memory_mb)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -103,7 +101,7 @@ class Isolated:
                 "OMP_NUM_THREADS": "1",
             },
         )
-        if self._line(_LOAD_S) != _READY:
+        if self._line(_LOAD_S) != READY:
             raise _Ended("crashed")
 
     def _exchange(self, line: str, seconds: float) -> str:
@@ -142,11 +140,6 @@ class Isolated:
         return lines[-1][:300] if lines else ""
 
 
-def _plain(record: Any) -> dict[str, Any]:
-    fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
-    return {name: dict(value) if isinstance(value, dict) else value for name, value in fields.items()}
-
-
 def _score(reply: str) -> Score:
     """A number, or {"value", "status", "detail"}; anything else is unscored with status "invalid"."""
     try:
@@ -159,34 +152,3 @@ def _score(reply: str) -> Score:
     if not (number or value is None) or not isinstance(status, str) or not isinstance(detail, dict):
         return Score(value=None, status="invalid", detail={"reply": reply[:200]})
     return Score(value=None if value is None else float(value), status=status, detail=detail)
-
-
-def serve(file: str, memory_mb: int) -> None:
-    """The child: load the user's file, then answer every line of standard input with one line."""
-    # The user's own prints must not reach the parent as replies.
-    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    size = memory_mb << 20
-    resource.setrlimit(resource.RLIMIT_AS, (size, size))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    spec = importlib.util.spec_from_file_location("user_reward", file)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    print(_READY, file=replies, flush=True)
-    for line in sys.stdin:
-        data = json.loads(line)
-        fields: dict[str, Any] = data["sample"]
-        fields |= {name: tuple(fields[name]) for name in ("aliases", "images")}
-        sample = Sample(**fields)
-        completion = Completion(
-            **(data["completion"] | {"token_ids": tuple(data["completion"]["token_ids"])})
-        )
-        found = module.score(sample, completion, data["params"])
-        reply = _plain(found) if isinstance(found, Score) else found
-        replies.write(json.dumps(reply, allow_nan=True) + "\n")
-        replies.flush()
-
-
-if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]))

@@ -81,7 +81,7 @@ def room(stage_folder: Path) -> None:
 def newest(stage_folder: Path, *, content: str) -> tuple[Path | None, list[str]]:
     """The newest whole checkpoint of this stage, and one line for each that had to be set aside.
 
-    Raises OutputFailed (74) where there are checkpoints and none is whole.
+    Raises OutputFailed (74) where there are checkpoints, or some were set aside before, and none is whole.
     """
     set_aside: list[str] = []
     found = _steps(stage_folder)
@@ -92,9 +92,11 @@ def newest(stage_folder: Path, *, content: str) -> tuple[Path | None, list[str]]
         damaged = folder.with_name(f"damaged-{folder.name}-{len(list(folder.parent.glob('damaged-*')))}")
         folder.rename(damaged)
         set_aside.append(f"{folder}: {fault}; set aside as {damaged.name}")
-    if found:
+    damaged_before = sorted(path.name for path in (stage_folder / FOLDER).glob("damaged-*"))
+    if damaged_before:
+        why = set_aside[0] if set_aside else f"set aside before: {', '.join(damaged_before)}"
         raise OutputFailed(
-            f"{stage_folder / FOLDER}: no checkpoint is whole ({set_aside[0]}); "
+            f"{stage_folder / FOLDER}: no checkpoint is whole ({why}); "
             "restore one from a backup, or delete the stage folder to start it again"
         )
     return None, set_aside
@@ -106,11 +108,15 @@ def problem(folder: Path, *, content: str) -> str | None:
     if not path.is_file():
         return f"no {NAME}"
     try:
-        record = parse(Checkpoint, json.loads(path.read_text(encoding="utf-8")), where=str(path), error=DataError)
+        record = parse(
+            Checkpoint, json.loads(path.read_text(encoding="utf-8")), where=str(path), error=DataError
+        )
     except (json.JSONDecodeError, UnicodeDecodeError, DataError) as fault:
         return f"{NAME} is unreadable ({fault})"
     if record.content != content:
         return "it belongs to another stage"
+    if record.step != step_of(folder):
+        return f"it is of step {record.step}"
     for name, expected in record.files.items():
         if not (folder / name).is_file():
             return f"{name} is missing"
@@ -133,5 +139,5 @@ def prune(stage_folder: Path, *, keep: int) -> None:
 
 
 def _steps(stage_folder: Path) -> list[Path]:
-    folder = stage_folder / FOLDER
-    return sorted(folder.glob("step-*"), key=step_of) if folder.is_dir() else []
+    found = (stage_folder / FOLDER).glob("step-*")
+    return sorted((path for path in found if path.name.removeprefix("step-").isdigit()), key=step_of)

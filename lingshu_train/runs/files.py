@@ -45,7 +45,9 @@ def failure(path: Path, fault: OSError) -> OutputFailed | CannotCreate:
     if fault.errno == errno.ENOSPC:
         folder = next(place for place in (path, *path.parents) if place.exists())
         free = shutil.disk_usage(folder).free
-        return OutputFailed(f"{path}: disk full ({free / 2**20:.0f} MiB free); free space and run the same command again")
+        return OutputFailed(
+            f"{path}: disk full ({free / 2**20:.0f} MiB free); free space and run the same command again"
+        )
     if fault.errno in (errno.EACCES, errno.EROFS, errno.ENOTDIR, errno.EEXIST, errno.EPERM):
         return CannotCreate(f"{path}: {fault.strerror}; choose another folder with output=FOLDER")
     return OutputFailed(f"{path}: {fault.strerror}")

@@ -18,7 +18,18 @@ from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import Strict, parse
 
 NAME = "manifest.json"
-PACKAGES = ("torch", "transformers", "trl", "accelerate", "deepspeed", "datasets", "tokenizers", "numpy", "pillow", "pydicom")
+PACKAGES = (
+    "torch",
+    "transformers",
+    "trl",
+    "accelerate",
+    "deepspeed",
+    "datasets",
+    "tokenizers",
+    "numpy",
+    "pillow",
+    "pydicom",
+)
 
 
 class Environment(Strict):
@@ -62,7 +73,9 @@ def environment(*, device: str, processor: str, world_size: int, threads: int) -
     )
 
 
-def write(stage: Stage, *, ran_on: Environment, results: dict[str, Any], outputs: list[str], seconds: float) -> Manifest:
+def write(
+    stage: Stage, *, ran_on: Environment, results: dict[str, Any], outputs: list[str], seconds: float
+) -> Manifest:
     """Hash every file below the `outputs` (paths below the stage folder), then commit the manifest."""
     manifest = Manifest(
         stage=stage,
@@ -124,8 +137,12 @@ def _git() -> tuple[str, bool]:
     """Commit of the checkout the package runs from; empty for an installed package."""
     folder = Path(lingshu_train.__file__).parent
     try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True)
-        status = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True)
+        commit = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
+        )
+        status = subprocess.run(
+            ["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):
         return "", False
     return commit.stdout.strip(), bool(status.stdout.strip())

@@ -44,7 +44,9 @@ class Stage(Strict):
     def write(self) -> Path:
         self.path.mkdir(parents=True, exist_ok=True)
         target = self.path / "stage.json"
-        target.write_text(json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        target.write_text(
+            json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True) + "\n", encoding="utf-8"
+        )
         return target
 
 

@@ -55,9 +55,13 @@ def check_parts(where: str, train: tuple[str, ...], learning_rate: Mapping[str, 
         if part not in PARTS:
             raise RecipeError(f"{where}.train: unknown part {part!r}; a model has: {', '.join(PARTS)}")
         if part not in learning_rate:
-            raise RecipeError(f"{where}.learning_rate: no learning rate for {part!r}, which this stage trains")
+            raise RecipeError(
+                f"{where}.learning_rate: no learning rate for {part!r}, which this stage trains"
+            )
     for part in learning_rate:
         if part not in train:
-            raise RecipeError(f"{where}.learning_rate.{part}: this stage does not train {part!r}; train: {', '.join(train)}")
+            raise RecipeError(
+                f"{where}.learning_rate.{part}: this stage does not train {part!r}; train: {', '.join(train)}"
+            )
     if not train:
         raise RecipeError(f"{where}.train: nothing to train; name at least one of: {', '.join(PARTS)}")

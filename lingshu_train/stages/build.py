@@ -32,7 +32,9 @@ def run(stage: Stage) -> dict[str, Any]:
     config = parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
     wanted = parse(Settings, stage.model, where="model", error=RecipeError)
     if wanted.build is None:
-        raise RecipeError("model.build: missing; a stage of kind build needs it (see recipes/model/tiny.yaml)")
+        raise RecipeError(
+            "model.build: missing; a stage of kind build needs it (see recipes/model/tiny.yaml)"
+        )
     samples = corpus.load(stage.parent(config.corpus) / "corpus", split="train").samples
     texts = sorted({text for s in samples for text in (chat.prompt(s)[-1]["content"], chat.target(s))})
     words = tiny.tokenizer(texts, vocabulary=wanted.shape.text.vocabulary)

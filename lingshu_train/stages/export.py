@@ -28,4 +28,6 @@ def run(stage: Stage) -> dict[str, Any]:
     """Write `export/`: safetensors, configs, processor files and the model card."""
     from lingshu_train.trainers import exporting
 
-    return exporting.export(stage, parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError))
+    return exporting.export(
+        stage, parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
+    )

@@ -73,14 +73,18 @@ class Config(StageConfig):
         if (self.steps is None) == (self.epochs is None):
             raise RecipeError(f"{where}: give either steps or epochs")
         if self.rollout_prompts % self.update_prompts:
-            raise RecipeError(f"{where}.rollout_prompts: {self.rollout_prompts} is not a multiple of update_prompts ({self.update_prompts})")
+            raise RecipeError(
+                f"{where}.rollout_prompts: {self.rollout_prompts} is not a multiple of update_prompts ({self.update_prompts})"
+            )
         if self.save_every % self.window:
             raise RecipeError(
                 f"{where}.save_every: {self.save_every} falls inside a generation window of {self.window} steps, where a "
                 f"resume could not be exact; use a multiple of {self.window}"
             )
         if self.steps and self.steps % self.window:
-            raise RecipeError(f"{where}.steps: {self.steps} is not a multiple of the generation window ({self.window} steps)")
+            raise RecipeError(
+                f"{where}.steps: {self.steps} is not a multiple of the generation window ({self.window} steps)"
+            )
         rewards.check(self.rewards, where=f"{where}.rewards")
 
 

@@ -38,7 +38,7 @@ class Config(StageConfig):
     kind: Literal["prepare"]
     cards: tuple[str, ...] = Field(min_length=1)
     image_size: int = Field(default=56, gt=0, multiple_of=28)
-    questions: dict[str, Counts] = {}
+    questions: dict[str, Counts] = Field(default_factory=dict)
     splits: tuple[str, ...] = ("train",)
 
     @property
@@ -81,9 +81,9 @@ def run(stage: Stage) -> dict[str, Any]:
 def _rows(config: Config, chosen: list[cards.Card], stage: Stage) -> Iterator[questions.Row]:
     root = Path(stage.data_root)
     pictures = list(_pictures([card for card in chosen if card.lingshu.format == PICTURES], root))
-    for split in get_args(package_images.Split):
-        pool = pools.pool(pictures, split, side=config.image_size) if pictures else None
-        for task, counts in config.questions.items() if pool else ():
+    for split in get_args(package_images.Split) if pictures else ():
+        pool = pools.pool(pictures, split, side=config.image_size)
+        for task, counts in config.questions.items():
             yield from questions.samples(pool, task, getattr(counts, split), seed=stage.seed)
     for card in chosen:
         if card.lingshu.format != PICTURES:
@@ -98,7 +98,9 @@ def _pictures(chosen: list[cards.Card], data_root: Path) -> Iterator[package_ima
 def _read(card: cards.Card, data_root: Path, splits: tuple[str, ...]) -> Iterator[questions.Row]:
     """The rows of one card, their ids made unique by the card's name and split."""
     where = f"data_cards/{card.name}.md: lingshu.format"
-    layout = naming.component("lingshu_train.data.formats", card.lingshu.format, where=where, error=RecipeError)
+    layout = naming.component(
+        "lingshu_train.data.formats", card.lingshu.format, where=where, error=RecipeError
+    )
     for split in splits:
         for row in layout.rows(card, _here(card, data_root), split=split):
             turns = tuple((turn.question, turn.answer) for turn in row.turns)

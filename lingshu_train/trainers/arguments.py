@@ -44,7 +44,9 @@ def shared(stage: Stage, config: Any, settings: Settings, *, steps: int, accumul
         "ddp_find_unused_parameters": False,
         "deepspeed": _deepspeed(stage, low=low),
         "gradient_checkpointing": settings.gradient_checkpointing,
-        "gradient_checkpointing_kwargs": {"use_reentrant": False} if settings.gradient_checkpointing else None,
+        "gradient_checkpointing_kwargs": {"use_reentrant": False}
+        if settings.gradient_checkpointing
+        else None,
         "dataloader_num_workers": config.loader_workers,
         "remove_unused_columns": False,
         "logging_steps": 1,
@@ -61,7 +63,9 @@ def shared(stage: Stage, config: Any, settings: Settings, *, steps: int, accumul
 def _deepspeed(stage: Stage, *, low: bool) -> dict[str, Any] | None:
     if stage.cluster.deepspeed == "none" or dist.place().world_size == 1:
         return None
-    settings: dict[str, Any] = json.loads((_DEEPSPEED / f"{stage.cluster.deepspeed}.json").read_text(encoding="utf-8"))
+    settings: dict[str, Any] = json.loads(
+        (_DEEPSPEED / f"{stage.cluster.deepspeed}.json").read_text(encoding="utf-8")
+    )
     settings["bf16"] = {"enabled": low}
     _start_deepspeed(device(stage))
     return settings

@@ -51,7 +51,9 @@ def check(batch: dict[str, torch.Tensor], *, image_token: int) -> None:
     """Image tokens are never labels (R4), and pixels never come without their token types (R5)."""
     assert not (batch["labels"] == image_token).any(), "image tokens among the labels"
     if "pixel_values" in batch:
-        assert "mm_token_type_ids" in batch, "pixel_values without mm_token_type_ids: positions would be wrong"
+        assert "mm_token_type_ids" in batch, (
+            "pixel_values without mm_token_type_ids: positions would be wrong"
+        )
 
 
 def pack(batch: dict[str, torch.Tensor], rope_index: Callable[..., Any]) -> dict[str, torch.Tensor]:

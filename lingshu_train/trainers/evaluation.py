@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -35,15 +34,22 @@ def evaluate(stage: Stage, config: Any) -> dict[str, Any]:
     results: dict[str, dict[str, Row]] = {}
     for name in config.models:
         judged = _judge(stage, config, wanted, name, samples=samples, images=held_out)
-        everywhere = sorted((row for part in dist.gather(judged) for row in part), key=lambda row: row["position"])
+        everywhere = sorted(
+            (row for part in dist.gather(judged) for row in part), key=lambda row: row["position"]
+        )
         results[name] = _table(everywhere)
         if dist.place().first:
-            lines = "".join(canonical({k: v for k, v in row.items() if k != "position"}) + "\n" for row in everywhere)
+            lines = "".join(
+                canonical({k: v for k, v in row.items() if k != "position"}) + "\n" for row in everywhere
+            )
             (stage.path / "predictions").mkdir(exist_ok=True)
             write_text(stage.path / "predictions" / f"{name}.jsonl", lines)
     if dist.place().first:
         write_json(stage.path / "results.json", {"models": results})
-    return {"samples": len(samples), "accuracy": {name: table["all"]["accuracy"] for name, table in results.items()}}
+    return {
+        "samples": len(samples),
+        "accuracy": {name: table["all"]["accuracy"] for name, table in results.items()},
+    }
 
 
 def _judge(
@@ -59,9 +65,17 @@ def _judge(
     policy = Policy.strict if config.policy == "strict" else Policy.lenient
     rows: list[Row] = []
     quiet = not here.first
-    for chunk in tqdm(list(_chunks(mine, config.per_device_batch)), desc=f"evaluate {name}", file=sys.stderr, disable=quiet, mininterval=5):
+    for chunk in tqdm(
+        list(_chunks(mine, config.per_device_batch)),
+        desc=f"evaluate {name}",
+        file=sys.stderr,
+        disable=quiet,
+        mininterval=5,
+    ):
         chosen = [samples[i] for i in chunk]
-        asked, written = _answer(model, text, chosen, images=images, wanted=wanted, limit=config.max_completion)
+        asked, written = _answer(
+            model, text, chosen, images=images, wanted=wanted, limit=config.max_completion
+        )
         for position, sample, prompt, completion in zip(chunk, chosen, asked, written, strict=True):
             verdict = verify(completion, sample, policy)
             rows.append(

@@ -75,10 +75,11 @@ class Items(Sampler[int]):
             yield self.run.row(i)
 
 
-class Exact(Trainer):
+class Exact(Trainer):  # type: ignore[misc]
     """Mixin that goes before a TRL trainer. Needs `ignore_data_skip=True` and `logging_steps=1`."""
 
     run: Run
+    optimizer: torch.optim.Optimizer | None
     _random_state_restored = False
 
     def begin(self, run: Run) -> None:
@@ -95,7 +96,9 @@ class Exact(Trainer):
             groups = parts.optimizer_groups(
                 self.model, learning_rate=self.run.learning_rate, weight_decay=self.run.weight_decay
             )
-            self.optimizer = torch.optim.AdamW(groups, betas=(self.args.adam_beta1, self.args.adam_beta2), eps=self.args.adam_epsilon)
+            self.optimizer = torch.optim.AdamW(
+                groups, betas=(self.args.adam_beta1, self.args.adam_beta2), eps=self.args.adam_epsilon
+            )
         return self.optimizer
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
@@ -109,13 +112,17 @@ class Exact(Trainer):
     def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
         loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):
-            raise TrainingDiverged(f"step {self.state.global_step + 1}: the loss is {loss.item()}; nothing of it is saved")
+            raise TrainingDiverged(
+                f"step {self.state.global_step + 1}: the loss is {loss.item()}; nothing of it is saved"
+            )
         return loss
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         norm = logs.get("grad_norm", 0.0)
         if not math.isfinite(norm):
-            raise TrainingDiverged(f"step {self.state.global_step}: the gradient norm is {norm}; nothing of it is saved")
+            raise TrainingDiverged(
+                f"step {self.state.global_step}: the gradient norm is {norm}; nothing of it is saved"
+            )
         super().log(logs, start_time)
 
     def create_model_card(self, *args: Any, **kwargs: Any) -> None:
@@ -163,5 +170,7 @@ def _unsaved(staging: Path, fault: Exception) -> OutputFailed | Exception:
     free = shutil.disk_usage(staging).free
     shutil.rmtree(staging, ignore_errors=True)
     if free < 2**20 or isinstance(fault, SafetensorError):
-        return OutputFailed(f"{staging}: disk full while saving; free space and run the same command again ({fault})")
+        return OutputFailed(
+            f"{staging}: disk full while saving; free space and run the same command again ({fault})"
+        )
     return fault

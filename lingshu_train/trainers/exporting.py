@@ -32,18 +32,26 @@ def export(stage: Stage, config: Any) -> dict[str, Any]:
     trained.save_pretrained(target, max_shard_size=SHARD)
     processor.write_for_everyone(text, target)
 
-    plain = AutoModelForImageTextToText.from_pretrained(target, dtype=load.DTYPES[wanted.dtype], attn_implementation="sdpa")
+    plain = AutoModelForImageTextToText.from_pretrained(
+        target, dtype=load.DTYPES[wanted.dtype], attn_implementation="sdpa"
+    )
     again = processor.load(str(target), min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
     difference = _difference(trained, text, plain.eval(), again)
     if difference != 0.0:
-        raise DataError(f"{target}: logits differ from the trained model's by {difference:g}; the export is not usable")
+        raise DataError(
+            f"{target}: logits differ from the trained model's by {difference:g}; the export is not usable"
+        )
     foreign = [path.name for path in target.iterdir() if path.suffix not in ALLOWED]
     assert not foreign, f"export wrote files that may not be published: {foreign}"
 
     lineage = ancestors(stage, config)
     named = {name for made in lineage for name in made.stage.config.get("cards", ())}
     write_text(target / "README.md", model_card.render(lineage, [cards.load(name) for name in sorted(named)]))
-    return {"model": config.model, "largest_logit_difference": difference, "files": len(list(target.iterdir()))}
+    return {
+        "model": config.model,
+        "largest_logit_difference": difference,
+        "files": len(list(target.iterdir())),
+    }
 
 
 def ancestors(stage: Stage, config: Any) -> list[manifest.Manifest]:
@@ -67,7 +75,12 @@ def ancestors(stage: Stage, config: Any) -> list[manifest.Manifest]:
 def _difference(trained: Any, text: Any, plain: Any, again: Any) -> float:
     """Largest absolute difference of logits on one picture and one question, each model with its own processor."""
     picture = Image.linear_gradient("L").convert("RGB").resize((84, 56))
-    chat = [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What does this image show?"}]}]
+    chat = [
+        {
+            "role": "user",
+            "content": [{"type": "image"}, {"type": "text", "text": "What does this image show?"}],
+        }
+    ]
     logits = []
     for model, words in ((trained, text), (plain, again)):
         prompt = words.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)

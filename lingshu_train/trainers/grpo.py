@@ -45,7 +45,11 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     accumulation = _accumulation(stage, config)
     repeats = accumulation * config.window
     steps = num_steps(
-        steps=config.steps, epochs=config.epochs, rows=len(rows), per_step=config.update_prompts, multiple=config.window
+        steps=config.steps,
+        epochs=config.epochs,
+        rows=len(rows),
+        per_step=config.update_prompts,
+        multiple=config.window,
     )
     options = arguments.shared(stage, config, wanted, steps=steps, accumulation=accumulation)
     args = GRPOConfig(
@@ -92,7 +96,10 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     def extra(step: int) -> dict[str, Any]:
         first = (step - 1) // config.window * config.rollout_prompts
         seen: Sequence[int] = list(order.rows(first, first + config.rollout_prompts))
-        return {"epoch": step * config.update_prompts / len(rows), "samples": rows.digest(seen)} | scoring.metrics()
+        return {
+            "epoch": step * config.update_prompts / len(rows),
+            "samples": rows.digest(seen),
+        } | scoring.metrics()
 
     watch = Watch(ledger.Ledger(stage.path), title=stage.name, window=config.window, extra=extra)
     watch.resume_tokens(tokens)

@@ -32,7 +32,13 @@ class Scoring:
         self._metrics: dict[str, float] = {}
 
     def __call__(
-        self, *, completions: list[Any], completion_ids: list[list[int]], row: list[int], trainer_state: Any, **_: Any
+        self,
+        *,
+        completions: list[Any],
+        completion_ids: list[list[int]],
+        row: list[int],
+        trainer_state: Any,
+        **_: Any,
     ) -> list[float | None]:
         samples = [self._samples[number] for number in row]
         written = [

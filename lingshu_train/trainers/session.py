@@ -32,7 +32,9 @@ def open_model(stage: Stage, base: str, wanted: Settings, train: tuple[str, ...]
     model = load.load(source, dtype="float32", attention=wanted.attention, revision=revision)
     parts.freeze_all_but(model, train)
     model.config.use_cache = False
-    text = processor.load(source, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels, revision=revision)
+    text = processor.load(
+        source, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels, revision=revision
+    )
     return model, text
 
 
@@ -60,7 +62,9 @@ def fit(trainer: Exact, watch: Watch, resume: Path | None) -> None:
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     if watch.stopped:
         step = trainer.state.global_step
-        raise RunAgain(f"stage {trainer.run.stage.name}: stopped at step {step} of {trainer.run.steps}, checkpoint written; run the same command again")
+        raise RunAgain(
+            f"stopped at step {step} of {trainer.run.steps}, checkpoint written; run the same command again"
+        )
 
 
 def save(trainer: Exact, text: Any) -> None:

@@ -37,7 +37,9 @@ class Watch(TrainerCallback):  # type: ignore[misc]
     `extra(step)` adds the trainer's own columns; `window` is the number of steps between borders at which it may stop.
     """
 
-    def __init__(self, ledger: Ledger, *, title: str, window: int, extra: Callable[[int], dict[str, Any]]) -> None:
+    def __init__(
+        self, ledger: Ledger, *, title: str, window: int, extra: Callable[[int], dict[str, Any]]
+    ) -> None:
         self.ledger, self.title, self.window, self.extra = ledger, title, window, extra
         self.stopped = False
         self._asked = False

@@ -49,6 +49,8 @@ def canonical(text: str) -> list[str]:
 
 def join(found: list[str]) -> str:
     """Hyphen, space and nothing are the same, except between two digits."""
+    if len(found) == 1:
+        return found[0]
     out: list[str] = []
     for token in found:
         if out and token[0].isdigit() and out[-1][-1].isdigit():
@@ -128,6 +130,8 @@ def _without_articles(found: list[str]) -> list[str]:
 def phrases(found: list[str]) -> list[str]:
     """Abbreviations and their full forms in one spelling, longest phrase first, one pass."""
     starts = _phrase_table()
+    if starts.keys().isdisjoint(found):
+        return found
     out: list[str] = []
     index = 0
     while index < len(found):

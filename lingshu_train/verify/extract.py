@@ -52,18 +52,14 @@ def extract(response: str) -> Extract:
     """
     if "<|" in response:
         response = _SPECIAL.sub("", response)
-    region, status = without_thinking(response)
+    start, status, tags = _scan(response)
     if status:
         return Extract("none", status=status)
+    region = response[start:]
     if "<!--" in region:
         return Extract("none", status="hidden_text")
-    tags = (
-        [found for found in _TAG.finditer(region) if found.group(2).lower() == "answer"]
-        if "<" in region
-        else []
-    )
     if tags:
-        return _block(region, tags)
+        return _block(response, start, tags)
     if "boxed" in region:
         return _boxed(region)
     headings = list(_HEADING.finditer(region))
@@ -72,17 +68,29 @@ def extract(response: str) -> Extract:
     return Extract("plain", region.strip()) if _WORD.search(region) else Extract("none", status="empty")
 
 
-def without_thinking(response: str) -> tuple[str, str]:
-    """What follows the last </think>, and "truncated" when thinking never ends."""
-    start, open_at = 0, -1
-    if "<" in response:
-        for found in _TAG.finditer(response):
-            if found.group(2).lower() == "think":
-                if found.group(1):
-                    start, open_at = found.end(), -1
-                else:
-                    open_at = found.start()
-    return (response[start:], "truncated" if open_at >= 0 else "")
+def _scan(response: str) -> tuple[int, str, list[re.Match[str]]]:
+    """Where the last thinking ends, why what follows is no answer, and the answer tags that follow.
+
+    "truncated": thinking never ends. "misplaced_block": an answer stands before or between thinking.
+    """
+    if "<" not in response:
+        return 0, "", []
+    start, inside, thought = 0, False, False
+    outside: list[re.Match[str]] = []
+    for found in _TAG.finditer(response):
+        if found.group(2)[0] in "aA":
+            if not inside:
+                outside.append(found)
+        elif not found.group(1):
+            inside = thought = True
+        else:
+            if not inside and not thought:
+                # A template may have written <think> already: all before its end is thinking.
+                outside = []
+            start, inside, thought = found.end(), False, True
+            if outside:
+                return start, "misplaced_block", []
+    return start, "truncated" if inside else "", outside
 
 
 def thinking(response: str) -> str:
@@ -111,14 +119,15 @@ def boxes(text: str) -> list[Box] | None:
     return found
 
 
-def _block(region: str, tags: list[re.Match[str]]) -> Extract:
+def _block(response: str, start: int, tags: list[re.Match[str]]) -> Extract:
     if len(tags) != 2:
         return Extract("tag", status="several_blocks" if len(tags) > 2 else "malformed")
     opening, closing = tags
     if opening.group(1) or not closing.group(1):
         return Extract("tag", status="malformed")
-    text, status = _inner(region[opening.end() : closing.start()])
-    return Extract("tag", text, status, region[: opening.start()].strip(), region[closing.end() :].strip())
+    text, status = _inner(response[opening.end() : closing.start()])
+    prelude, tail = response[start : opening.start()].strip(), response[closing.end() :].strip()
+    return Extract("tag", text, status, prelude, tail)
 
 
 def _boxed(region: str) -> Extract:

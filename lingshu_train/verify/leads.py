@@ -45,7 +45,7 @@ def _grammar(statements: bool) -> re.Pattern[str]:
         rf"{noun_phrase} ?(?:(?:{one['copulas']})(?: ?: ?| )|: ?|= ?|-> ?|- )",
         rf"(?:(?:{one['persons']}) ?)(?:{one['verbs']}),? (?:that )?"
         rf"(?:(?:it is|it's|this is|{noun_phrase} is) )?",
-        rf"(?:(?:{one['determiners']}) )?(?:{one['choice_nouns']}) (?=[(\[\"]?[A-Za-z][)\].:\"]?(?:\W|$))",
+        rf"(?:(?:{one['determiners']}) )?(?:{one['choice_nouns']}|{one['imperatives']}) (?=[(\[\"]?[A-Za-z][)\].:\"]?(?:\W|$))",
     ]
     chinese = [
         rf"(?:{one['openers_cn']})[,:]? ?",

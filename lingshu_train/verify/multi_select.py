@@ -140,8 +140,8 @@ def _items(found: list[str], gold: Gold) -> frozenset[str] | None:
 def _item(found: list[str], index: int, gold: Gold) -> tuple[str, int, bool]:
     """One item at `index`: its letter, how many tokens it takes, and whether it is a bare letter."""
     for name, tokens in gold.tokens:
-        if tokens and len(tokens) > 1 and _same(found[index : index + len(tokens)], tokens):
-            return name, len(tokens), False
+        if len(tokens) > 1 and _same(found[index : index + len(tokens)], tokens):
+            return _with_letter(found, index, name, len(tokens))
     start = index
     bracket = found[index] in "(["
     index += bracket
@@ -164,8 +164,16 @@ def _item(found: list[str], index: int, gold: Gold) -> tuple[str, int, bool]:
         )
     for other, tokens in gold.tokens:
         if len(tokens) == 1 and _same(found[start : start + 1], tokens):
-            return other, 1, False
+            return _with_letter(found, start, other, 1)
     return "", 0, False
+
+
+def _with_letter(found: list[str], index: int, name: str, length: int) -> tuple[str, int, bool]:
+    """An option's text at `index`, with its own letter in brackets if one follows."""
+    after = found[index + length : index + length + 3]
+    if after[:1] != ["("]:
+        return name, length, False
+    return (name, length + 3, False) if after[1:] == [name, ")"] else ("", 0, False)
 
 
 def _lettered(found: list[str], index: int, gold: Gold) -> bool:

@@ -56,6 +56,7 @@ _LATEX = {
 }
 _COMMAND = re.compile(r"\\([A-Za-z]+|.)", re.DOTALL)
 _FRACTION = re.compile(r"\\[dt]?frac\{([^{}\\]{1,40})\}\{([^{}\\]{1,40})\}")
+_HAN_LINES = re.compile(r"(?<=[\u3400-\u9fff])[ \t\r]*\n\s*(?=[\u3400-\u9fff])")
 _HAN_GAP = re.compile("(?<=[\u3400-\u9fff]) +(?=[\u3400-\u9fff])")
 _BOLD = re.compile(r"(?<![0-9])\*\*|\*\*(?![0-9])|__")
 _CLOSING = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'", "<": ">"}
@@ -77,7 +78,7 @@ def clean(text: str) -> str:
 
 def _once(text: str) -> str:
     if not text.isascii():
-        text = _unicode(" ".join(text.split()))
+        text = _unicode(" ".join(_HAN_LINES.sub(",", text).split()))
     if "\\" in text or "$" in text:
         text = _unwrap_latex(text)
     return strip_edges(_unwrap_markdown(" ".join(text.split())))

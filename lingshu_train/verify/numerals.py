@@ -14,6 +14,7 @@ _NUMBER = re.compile(
     r"(?:\.[0-9]{1,40})?"
     r"|[+-]?\.[0-9]{1,40}"
 )
+_DIGITS = frozenset("0123456789")
 _MIXED = re.compile(r" ([0-9]{1,2})/([1-9][0-9]?)(?![0-9/])")
 _POWER = re.compile(
     r" ?[x*] ?10 ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])|[eE]([+-]?[0-9]{1,2})(?![0-9A-Za-z])"
@@ -33,6 +34,8 @@ def begins(low: str, entry: str) -> bool:
 
 def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] | None:
     """The number at `position`, where it ends, and the percent unit of 百分之五十."""
+    if text[position : position + 1] in _DIGITS and (plain := _NUMBER.match(text, position)):
+        return (*_scaled(text, plain), None)
     low = text[position:].lower()
     for minus in longest_first("numbers", "minus"):
         if begins(low, minus):

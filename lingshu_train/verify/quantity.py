@@ -29,7 +29,24 @@ _COPULA = frozenset(
     ("is", "was", "are", "of", "the", ":", "=", "a", "an", "has", "have", "there", "it", "in", "on", "for")
 )
 _FILL = frozenset(
-    ("in", "of", "the", "are", "is", "visible", "seen", "present", "total", "there", "shown", "a", "at")
+    (
+        "size",
+        "dimension",
+        "dimensions",
+        "in",
+        "of",
+        "the",
+        "are",
+        "is",
+        "visible",
+        "seen",
+        "present",
+        "total",
+        "there",
+        "shown",
+        "a",
+        "at",
+    )
 )
 _TOO_MANY_DIGITS = re.compile(r"[0-9]{41}")
 
@@ -85,7 +102,7 @@ def _head(text: str, position: int) -> tuple[str, int, str] | None:
     """Comparator, start of the number and kind of value at `position`; None where no value starts here."""
     start, comparator, kind = position, "", ""
     if text[start : start + 1].isdigit():
-        return (comparator, start, kind) if number(text, start) is not None else None
+        return comparator, start, kind
     for _ in range(3):
         start += len(text[start:]) - len(text[start:].lstrip())
         low = text[start:].lower()

@@ -67,11 +67,9 @@ def leading(text: str) -> tuple[Unit, int] | None:
 @lru_cache(maxsize=4096)
 def expression(text: str) -> Unit | None:
     """A whole text as a unit; None where any part is not in the table."""
-    known = _names().get(text.lower())
-    if known is not None and text not in mapping("units", "case_sensitive"):
-        text = text.lower()
-    else:
-        text = _spell(text).strip()
+    plain = text.lower()
+    listed = plain in _names() and text not in mapping("units", "case_sensitive")
+    text = plain if listed else _spell(text).strip()
     if not text.strip("/"):
         return None
     powers: dict[str, int] = {}

@@ -19,6 +19,7 @@ RELEASE = "1.0"
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+|[。；！？\n]")
 _DIGIT = re.compile(r"[0-9]|[一二三四五六七八九十]")
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])[A-Z](?![A-Za-z0-9'])")
+_BREAK = re.compile(r"[ \t.]*\n\s*")
 _TAIL = 160
 _WORDS = 40
 _BRIEF = 80
@@ -148,6 +149,9 @@ def _settled(found: Extract, prepared: Prepared) -> Verdict:
 
 
 def _judge(text: str, prepared: Prepared) -> Ruling:
+    if prepared.kind == "yes_no" and "\n" in text:
+        # "No\nThe heart is enlarged": a line break ends the leading word.
+        text = _BREAK.sub(". ", text.strip())
     text = clean(text)
     return prepared.judge(text, prepared.gold) if text else Ruling("empty", "none")
 

@@ -68,6 +68,8 @@ def judge(text: str, gold: Gold) -> Ruling:
 def side(text: str, question: str) -> Ruling:
     """The sign an answer takes: status "right" with normalized "yes" or "no", or the reason there is none."""
     text = strip_edges(without_lead_in(text)).lower()
+    if "?" in text:
+        return Ruling("unreadable", "yes_no.none")
     sign, length, rule = _leading(text, question)
     if sign:
         return _explained(sign, text[length:], question, rule)
@@ -204,7 +206,7 @@ def _chinese_proposition(clause: str, question: str) -> str:
     if asked:
         for name in ("abnormal", "normal"):
             for entry in longest_first("words", name):
-                if clause.endswith(entry) and (clause[: -len(entry)] in question):
+                if clause.endswith(entry) and _subject(clause[: -len(entry)], question):
                     return "yes" if name == asked else "no"
     for name, sign in (("absent", "no"), ("no", "no"), ("exists", "yes"), ("yes", "yes")):
         for entry in longest_first("words", name):
@@ -213,6 +215,11 @@ def _chinese_proposition(clause: str, question: str) -> str:
             if found and len(rest) >= 2 and rest in question and before in question:
                 return sign
     return "yes" if len(clause) >= 2 and clause in question else ""
+
+
+def _subject(before: str, question: str) -> bool:
+    polar = words("words", "normal") | words("words", "abnormal")
+    return before in question and not any(word in before for word in polar)
 
 
 def _statement(text: str, question: str) -> str:
