@@ -136,20 +136,22 @@ def accuracy(rows: list[dict[str, Any]], judge: Judge) -> dict[str, Any]:
     }
 
 
-def throughput(rows: list[dict[str, Any]], seconds: float = 3.0) -> float:
-    """Verdicts per second of one core over the file's own responses, gold answers prepared as in training."""
+def throughput(rows: list[dict[str, Any]], seconds: float = 3.0) -> dict[str, int]:
+    """Verdicts per second over the file's own responses, gold answers prepared as in training.
+
+    Per second of one core's time (what the verdicts cost), and per second of wall clock (what this machine gave).
+    """
     pairs = [(row["response"], item_of(row)) for row in rows]
-    for response, item in pairs:
-        verify(response, item)
-    best = 0.0
-    for _ in range(3):
-        done, started = 0, time.perf_counter()
-        while time.perf_counter() - started < seconds / 3:
+    best = {"core": 0.0, "wall": 0.0}
+    for _ in range(4):
+        done, core, wall = 0, time.process_time(), time.perf_counter()
+        while time.perf_counter() - wall < seconds / 3:
             for response, item in pairs:
                 verify(response, item)
             done += len(pairs)
-        best = max(best, done / (time.perf_counter() - started))
-    return round(best)
+        best["core"] = max(best["core"], done / (time.process_time() - core))
+        best["wall"] = max(best["wall"], done / (time.perf_counter() - wall))
+    return {name: round(value) for name, value in best.items()}
 
 
 def worst(items: list[Item]) -> dict[str, Any]:

@@ -12,7 +12,6 @@ prepare() {  # prepare LOCK...: install these lock files, unless this very set i
   "$VENV/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     { echo "lingshu: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 66; }
   echo "installing locked packages into $VENV (once)" >&2
-  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip==26.0.1" >&2
   local files=()
   for lock in "$@"; do files+=(-r "$lock"); done
   DS_BUILD_OPS=0 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "${files[@]}" >&2

@@ -56,11 +56,10 @@ def _run(stage: Stage) -> None:
 
 def _device(stage: Stage) -> tuple[str, int]:
     import torch
-    from transformers.utils import logging
 
-    logging.set_verbosity_error()
     from lingshu_train.trainers import arguments
 
+    arguments.silence()
     if stage.cluster.threads:
         torch.set_num_threads(stage.cluster.threads)
     return arguments.device(stage), torch.get_num_threads()

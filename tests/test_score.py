@@ -75,8 +75,6 @@ def test_options_may_be_a_list_and_aliases_are_used(tmp_path: Path) -> None:
         ({**ROW, "response": None}, "response must be a string, got NoneType"),
         ({**ROW, "question_type": "essay"}, "unknown question_type 'essay'; known: mcq"),
         ({**ROW, "options": "A"}, "options must map letters to texts"),
-        ({**ROW, "options": None}, "answer cannot be judged: needs at least two options"),
-        ({**ROW, "answer": "Z"}, "answer cannot be judged"),
         ({**ROW, "aliases": "x"}, "aliases must be a list of strings"),
         ({**ROW, "tol": "small"}, "tol must be a number"),
     ],
@@ -90,6 +88,13 @@ def test_a_malformed_row_names_its_line_and_writes_nothing(tmp_path: Path, row: 
     assert why in str(refused.value)
     assert refused.value.exit_code == 65
     assert out.getvalue() == ""
+
+
+def test_a_gold_that_cannot_be_read_is_counted_and_never_right(tmp_path: Path) -> None:
+    path = write(tmp_path, {**ROW, "answer": "Z"}, {**ROW, "options": None}, ROW)
+    summary = score_file(path, Policy.lenient, io.StringIO())
+    assert summary.correct == 1
+    assert summary.statuses == {"invalid_gold": 2, "right": 1}
 
 
 def test_a_file_that_is_not_utf8_names_its_line(tmp_path: Path) -> None:

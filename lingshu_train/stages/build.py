@@ -28,6 +28,9 @@ def run(stage: Stage) -> dict[str, Any]:
     from lingshu_train.data import chat, corpus
     from lingshu_train.model import parts, processor, tiny
     from lingshu_train.model.settings import Settings
+    from lingshu_train.trainers import arguments
+
+    arguments.silence()
 
     config = parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
     wanted = parse(Settings, stage.model, where="model", error=RecipeError)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
 import torch
+from transformers.utils import logging as transformers_logging
 
 from lingshu_train import dist
 from lingshu_train.model.settings import Settings
@@ -14,6 +16,19 @@ from lingshu_train.runs import checkpoint
 from lingshu_train.runs.stage import Stage
 
 _DEEPSPEED = Path(__file__).resolve().parents[2] / "launch" / "deepspeed"
+
+
+def silence() -> None:
+    """Keep the libraries' chatter out of the progress lines: their bars, and DeepSpeed's remark that this is a CPU."""
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    logging.disable(logging.WARNING)
+    try:
+        from deepspeed.accelerator import get_accelerator
+
+        get_accelerator()
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def device(stage: Stage) -> str:

@@ -16,7 +16,7 @@ from lingshu_train.model import load, processor
 from lingshu_train.runs import manifest
 from lingshu_train.runs.files import write_text
 from lingshu_train.runs.stage import Stage
-from lingshu_train.trainers import session
+from lingshu_train.trainers import arguments, session
 
 SHARD = "4GB"
 ALLOWED = (".safetensors", ".json", ".jinja", ".txt", ".md")
@@ -24,6 +24,7 @@ ALLOWED = (".safetensors", ".json", ".jinja", ".txt", ".md")
 
 def export(stage: Stage, config: Any) -> dict[str, Any]:
     """Write `export/`. DataError if the export's logits are not the trained model's, bit for bit."""
+    arguments.silence()
     wanted = session.settings(stage)
     source, target = stage.parent(config.model) / "model", stage.path / "export"
     trained = load.load(str(source), dtype=wanted.dtype, attention="sdpa").eval()

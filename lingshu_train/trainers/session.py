@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from transformers import PrinterCallback
-from transformers.utils import logging
 
 from lingshu_train import dist
 from lingshu_train.errors import RecipeError, RunAgain
@@ -27,7 +26,6 @@ def open_model(stage: Stage, base: str, wanted: Settings, train: tuple[str, ...]
     """The model to start from, with all but the `train` parts frozen, and its processor."""
     source = str(stage.parent(base) / "model") if base else wanted.base
     revision = None if base else wanted.revision or None
-    logging.disable_progress_bar()
     # Mixed precision keeps the optimizer's copy in float32; only the forward pass is bfloat16.
     model = load.load(source, dtype="float32", attention=wanted.attention, revision=revision)
     parts.freeze_all_but(model, train)

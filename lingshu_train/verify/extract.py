@@ -21,7 +21,7 @@ _SPECIAL = re.compile(r"<\|[^|<>]{1,40}\|>")
 _BOX = re.compile(r"\\f?boxed ?\{")
 _BRACE = re.compile(r"[{}]")
 _HEADING = re.compile(
-    r"(?:#{1,6} ?|\*\*)(?:the )?final (?:answer|response)[*: ：]{0,5}|最终答案 ?[:：]", re.IGNORECASE
+    r"(?:# ?|\*\*)(?:the )?final (?:answer|response)[*: ：]{0,5}|最终答案 ?[:：]", re.IGNORECASE
 )
 _WORD = re.compile(r"\w")
 
@@ -149,7 +149,8 @@ def _headed(region: str, headings: list[re.Match[str]]) -> Extract:
     after = region[headings[0].end() :].strip()
     line, _, tail = after.partition("\n")
     text, status = _inner(line)
-    return Extract("heading", text, status, region[: headings[0].start()].strip(), tail.strip())
+    prelude = region[: headings[0].start()].rstrip("#* ").strip()
+    return Extract("heading", text, status, prelude, tail.strip())
 
 
 def _inner(text: str) -> tuple[str, str]:

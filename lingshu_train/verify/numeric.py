@@ -32,6 +32,9 @@ class Gold:
 
 def prepare(item: Key) -> Gold:
     question = clean_question(item.question)
+    if quantity.parse(clean(item.answer), question) is None:
+        # The gold itself may name what is counted or labelled: "3 nodules", "pH 7.4".
+        question = f"{question} {clean(item.answer)}"
     accepted = []
     for text in (item.answer, *item.aliases):
         found = quantity.parse(clean(text), question)

@@ -22,6 +22,7 @@ _JOINT = {
     "dims": re.compile(r" ?(?:x|\*|by) ?(?=[0-9.])", re.IGNORECASE),
     "range": re.compile(r" ?(?:-|~|至|到) ?(?=[0-9.])| to (?=[0-9.a-z+-])| and (?=[0-9.])", re.IGNORECASE),
     "ratio": re.compile(r" ?/ ?(?=[0-9])| over (?=[0-9])| out of (?=[0-9])", re.IGNORECASE),
+    "proportion": re.compile(r" ?: ?(?=[0-9])"),
     "margin": re.compile(r" ?(?:±|\+/-|\+-) ?(?=[0-9.])"),
 }
 _LABEL_WORD = re.compile(r"-?([A-Za-z]+)(?:'s)?|([:=])")
@@ -92,10 +93,9 @@ def parse(text: str, question: str) -> Quantity | None:
 @lru_cache(maxsize=4096)
 def asked_words(question: str) -> frozenset[str]:
     """Canonical words of a question that may label a value or name what is counted."""
-    barred = words("words", "negation") | words("words", "hedge")
-    return frozenset(
-        canon.word(token) for token in canon.tokenize(question) if token not in barred and token[0].isalnum()
-    )
+    barred = words("words", "negation") | words("words", "hedge") | words("words", "choice")
+    found = {canon.word(token) for token in canon.tokenize(question) if token not in barred}
+    return frozenset(token for token in found if token.isalpha())
 
 
 def _head(text: str, position: int) -> tuple[str, int, str] | None:

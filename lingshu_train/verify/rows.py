@@ -12,7 +12,7 @@ from typing import IO, Any
 from lingshu_train.errors import DataError, MissingInput, OutputFailed
 from lingshu_train.record import ANSWER_TYPES, Verdict
 from lingshu_train.verify.item import Item, Policy
-from lingshu_train.verify.verdict import gold_problem, verify, version
+from lingshu_train.verify.verdict import verify, version
 
 _TEXT = ("question", "question_type", "answer", "response")
 
@@ -54,7 +54,8 @@ class Summary:
 def score_file(path: Path, policy: Policy, out: IO[str]) -> Summary:
     """Write each row of `path` to `out` with correct, status, rule, extracted and normalized added.
 
-    Every row is checked before the first one is written. MissingInput: no such file. DataError: FILE:LINE
+    Every row is checked before the first one is written. A gold that its type cannot read gets the status
+    invalid_gold and is never right. MissingInput: no such file. DataError: FILE:LINE
     and why.
     """
     rows = list(read(path))
@@ -122,9 +123,6 @@ def row(line: str, *, where: str) -> Row:
         aliases=_aliases(data.get("aliases"), where=where),
         tol=_tolerance(data.get("tol"), where=where),
     )
-    problem = gold_problem(item)
-    if problem:
-        raise DataError(f"{where}: answer cannot be judged: {problem}")
     return Row(data, item, data["response"])
 
 
