@@ -60,7 +60,7 @@ def comparable(kind: str, found: list[dict[str, Any]], golden: list[dict[str, An
     if kind == "sft":
         return len(golden)
     for number, (ours, theirs) in enumerate(zip(found, golden, strict=True)):
-        if any(ours[name] != pytest.approx(theirs[name], rel=1e-6) for name in SAMPLED):
+        if any(ours.get(name) != theirs.get(name) for name in SAMPLED):
             return max(WINDOW, number // WINDOW * WINDOW)
     return len(golden)
 
@@ -76,6 +76,7 @@ def test_the_tiny_stage_takes_its_committed_steps(kind: str, straight: Callable[
     until = comparable(kind, found["steps"], golden["steps"])
     for ours, theirs in zip(found["steps"][:until], golden["steps"][:until], strict=True):
         for name in CLOSE:
+            print(ours["step"], name, ours[name], theirs[name])
             close = pytest.approx(theirs[name], rel=RELATIVE[kind], abs=1e-4)
             assert ours[name] == close, f"step {ours['step']}, {name}: {where}"
 

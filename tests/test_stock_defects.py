@@ -35,6 +35,8 @@ from lingshu_train.trainers.grpo import ExactGRPOTrainer, item_to_row
 from lingshu_train.trainers.rows import Rows
 from lingshu_train.trainers.sft import ExactSFTTrainer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Any:
@@ -54,15 +56,13 @@ class Kit:
     text: Any
 
     def model(self, source: Path | None = None) -> Any:
-        model = load.load(str(source or self.source), dtype="float32", attention="sdpa")
-        model.config.use_cache = False
-        return model
+        return load.load(str(source or self.source), dtype="float32", attention="sdpa")
 
-    def collator(self, model: Any) -> Collator:
+    def collator(self, model: Any, *, packing: bool = False) -> Collator:
         return Collator(
             processor=self.text,
             max_length=512,
-            packing=False,
+            packing=packing,
             samples=self.rows.samples,
             rope_index=model.model.get_rope_index,
         )
@@ -133,7 +133,9 @@ def logged(trainer: Any, key: str) -> list[float]:
 # R1: accumulation
 
 
-def gradient_norm(kit: Kit, *, ours: bool, batch: int, accumulation: int) -> float:
+def gradient_norm(
+    kit: Kit, *, ours: bool, batch: int = 4, accumulation: int = 1, packing: bool = False
+) -> float:
     """Of one step over the same four samples, whose answers differ much in length."""
     model = kit.model()
     args = sft_arguments(
@@ -145,7 +147,7 @@ def gradient_norm(kit: Kit, *, ours: bool, batch: int, accumulation: int) -> flo
         args=args,
         train_dataset=data,
         processing_class=kit.text,
-        data_collator=kit.collator(model),
+        data_collator=kit.collator(model, packing=packing),
     )
     if ours:
         trainer.begin(run_of(kit, steps=1, per_step=4, row=lambda i: i))
@@ -412,7 +414,7 @@ def packed(kit: Kit) -> Packed:
     batch = replace(plain, packing=True)(rows)
     alone = [plain([row]) for row in mixed_rows()[0]]
     with torch.no_grad():
-        logits = torch.cat([model(**one).logits[0] for one in alone])
+        logits = torch.cat([model(**one, use_cache=False).logits[0] for one in alone])
     return Packed(model=model, batch=batch, alone=alone, logits=logits)
 
 
@@ -430,7 +432,7 @@ def test_a_packed_batch_is_every_real_token_once_and_asks_no_sample_for_the_next
 
 def test_packed_logits_equal_those_of_separate_runs(packed: Packed) -> None:
     with torch.no_grad():
-        logits = packed.model(**packed.batch).logits[0]
+        logits = packed.model(**packed.batch, use_cache=False).logits[0]
     assert (logits - packed.logits).abs().max() <= 1e-5 * packed.logits.abs().max()
 
 
@@ -438,7 +440,7 @@ def gradients(model: Any, batches: list[dict[str, torch.Tensor]]) -> dict[str, t
     model.zero_grad()
     taught = sum(int((batch["labels"][:, 1:] != IGNORED).sum()) for batch in batches)
     for batch in batches:
-        model(**batch, num_items_in_batch=taught).loss.backward()
+        model(**batch, num_items_in_batch=taught, use_cache=False).loss.backward()
     return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
@@ -452,6 +454,13 @@ def test_packed_gradients_equal_those_of_separate_runs(kit: Kit, packed: Packed)
     scale = max(float(gradient.abs().max()) for gradient in apart.values())
     for name, gradient in apart.items():
         assert (together[name] - gradient).abs().max() <= 1e-5 * scale, name
+
+
+@pytest.mark.parametrize(("batch", "accumulation"), [(4, 1), (2, 2)])
+def test_a_packed_training_step_is_the_step_without_packing(batch: int, accumulation: int, kit: Kit) -> None:
+    """Through the trainer, which must also turn the cache off: with it, transformers attends across samples."""
+    packed = gradient_norm(kit, ours=True, batch=batch, accumulation=accumulation, packing=True)
+    assert packed == pytest.approx(gradient_norm(kit, ours=True), rel=1e-5)
 
 
 @pytest.mark.parametrize("variant", ["three rows of positions", "one row", "none", "cache"])

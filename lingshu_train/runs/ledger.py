@@ -12,6 +12,7 @@ from lingshu_train.runs.files import write_text
 
 NAME = "ledger.jsonl"
 COMPLETIONS = "completions.jsonl"
+TIMEOUTS = "timeouts.jsonl"
 TIMING = ("seconds", "tokens_per_second")
 """Keys that depend on the machine and the moment; every other key replays exactly."""
 

@@ -20,7 +20,7 @@ from lingshu_train.record import Sample
 from lingshu_train.runs.files import write_json, write_text
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trainers import arguments, session
-from lingshu_train.verify import Policy, verify
+from lingshu_train.verify import Policy, verify, version
 
 Row = dict[str, Any]
 """One line of predictions/<model>.jsonl."""
@@ -46,10 +46,8 @@ def evaluate(stage: Stage, config: Any) -> dict[str, Any]:
             write_text(stage.path / "predictions" / f"{name}.jsonl", lines)
     if dist.place().first:
         write_json(stage.path / "results.json", {"models": results})
-    return {
-        "samples": len(samples),
-        "accuracy": {name: table["all"]["accuracy"] for name, table in results.items()},
-    }
+    accuracy = {name: table["all"]["accuracy"] for name, table in results.items()}
+    return {"samples": len(samples), "policy": config.policy, "verifier": version(), "accuracy": accuracy}
 
 
 def _judge(

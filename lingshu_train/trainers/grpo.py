@@ -7,7 +7,7 @@ from typing import Any
 
 from trl import GRPOConfig, GRPOTrainer
 
-from lingshu_train import dist
+from lingshu_train import dist, verify
 from lingshu_train.data.order import Order
 from lingshu_train.errors import RecipeError
 from lingshu_train.runs import checkpoint, ledger
@@ -103,9 +103,13 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
 
     watch = Watch(ledger.Ledger(stage.path), title=stage.name, window=config.window, extra=extra)
     watch.resume_tokens(tokens)
-    session.fit(trainer, watch, resume)
+    try:
+        session.fit(trainer, watch, resume)
+    finally:
+        scoring.close()
     session.save(trainer, text)
-    return session.summary(trainer, rows=len(rows), set_aside=set_aside, resumed_at=start)
+    summary = session.summary(trainer, rows=len(rows), set_aside=set_aside, resumed_at=start)
+    return summary | {"verifier": verify.version()}
 
 
 def _accumulation(stage: Stage, config: Any) -> int:

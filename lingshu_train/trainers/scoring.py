@@ -11,7 +11,8 @@ from lingshu_train.errors import TrainingDiverged
 from lingshu_train.record import Completion, Sample
 from lingshu_train.rewards import _watch
 from lingshu_train.rewards._compose import Total, compose
-from lingshu_train.runs.ledger import COMPLETIONS, Ledger
+from lingshu_train.runs.ledger import COMPLETIONS, TIMEOUTS, Ledger
+from lingshu_train.runs.ledger import steps as ledger_steps
 from lingshu_train.runs.stage import Stage
 
 KEPT = 8
@@ -25,7 +26,10 @@ class Scoring:
 
     def __init__(self, stage: Stage, config: Any, samples: Sequence[Sample], *, eos: int) -> None:
         self._samples = samples
-        self._rewards = compose(config.rewards)
+        # A time-out depends on the clock: what timed out once is marked again when its step is done again.
+        known = {line["key"] for line in ledger_steps(stage.path, name=TIMEOUTS, tolerate_torn_end=True)}
+        self._rewards = compose(config.rewards, where=f"stages.{stage.name}.rewards", known_timeouts=known)
+        self._timeouts = Ledger(stage.path, TIMEOUTS)
         self._limit = config.max_completion
         self._eos = eos
         self._kept = Ledger(stage.path, COMPLETIONS)
@@ -51,6 +55,7 @@ class Scoring:
             for turn, ids in zip(completions, completion_ids, strict=True)
         ]
         totals = self._rewards(samples, written)
+        self._remember(trainer_state.global_step + 1, totals)
         everywhere = [total for part in dist.gather(totals) for total in part]
         if all(total.value is None for total in everywhere):
             raise TrainingDiverged(f"step {trainer_state.global_step + 1}: no completion could be scored")
@@ -58,6 +63,16 @@ class Scoring:
         if dist.place().first:
             self._keep(trainer_state.global_step + 1, list(zip(samples, written, totals, strict=True)))
         return [total.value for total in totals]
+
+    def close(self) -> None:
+        """End the processes of user rewards."""
+        self._rewards.close()
+
+    def _remember(self, step: int, totals: Sequence[Total]) -> None:
+        scores = [score for total in totals for score in total.scores.values()]
+        for score in scores:
+            if score.status == "timeout" and not score.detail.get("replayed"):
+                self._timeouts.append(step, {"key": score.detail["key"]})
 
     def metrics(self) -> dict[str, float]:
         """The last window over all ranks: means of each term, rates of each status and rule, top answers' shares."""
