@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from lingshu_train.errors import LingshuError, MissingInput, UsageError
@@ -20,6 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     except LingshuError as fault:
         print(f"lingshu: {fault}", file=sys.stderr)
         return fault.exit_code
+    except BrokenPipeError:
+        # The reader has seen enough, as in `lingshu plan X | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print("lingshu: interrupted; run the same command again to go on", file=sys.stderr)
         return 75
@@ -101,26 +107,30 @@ def _run(arguments: argparse.Namespace) -> int:
     from lingshu_train.report import page
     from lingshu_train.runs import run as runs
 
-    def planned(world_size: int | None = None) -> plan.Plan:
-        made = plan.build(recipe.load(arguments.recipe, arguments.overrides), world_size=world_size)
-        missing = outline.missing_data(made)
-        if missing:
-            more = (
-                f" (and {len(missing) - 1} more; `lingshu plan {arguments.recipe}` lists them)"
-                if len(missing) > 1
-                else ""
-            )
-            raise MissingInput(f"{missing[0]}{more}")
-        runs.write(Path(made.output), recipe=made.recipe, stages=made.stages, plan=made.digest)
-        return made
+    with ExitStack() as stack:
 
-    if launch.under_torchrun():
-        made = launch.attend(lambda: planned(launch.world_size()), _say)
-        if made is None:
-            return 0
-    else:
-        made = planned()
-        with runs.hold(Path(made.output)):
+        def planned(world_size: int | None = None) -> plan.Plan:
+            made = plan.build(recipe.load(arguments.recipe, arguments.overrides), world_size=world_size)
+            missing = outline.missing_data(made)
+            if missing:
+                more = (
+                    f"; `lingshu plan {arguments.recipe}` lists {len(missing) - 1} more"
+                    if len(missing) > 1
+                    else ""
+                )
+                raise MissingInput(f"data is missing: {missing[0]}{more}")
+            output = Path(made.output)
+            runs.refuse_foreign(output, made.recipe)
+            stack.enter_context(runs.hold(output))
+            runs.write(output, recipe=made.recipe, stages=made.stages, plan=made.digest)
+            return made
+
+        if launch.under_torchrun():
+            made = launch.attend(lambda: planned(launch.world_size()), _say)
+            if made is None:
+                return 0
+        else:
+            made = planned()
             launch.run(made, _say)
     output = Path(made.output)
     print(page.summary_table(output))

@@ -40,6 +40,7 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
         config = config_of(block)
         _check_parents(block.name, config, done)
         several = world if config.distributed else 1
+        config.check_world(f"stages.{block.name}", several)
         content = _content(recipe, config, block, parents=done, world=several)
         done[block.name] = Stage(
             run=recipe.name,
@@ -95,6 +96,7 @@ def _content(
                 name: cards.load(name, where=f"stages.{block.name}.cards").digest
                 for name in config.card_names
             },
+            "files": {name: naming.file_digest(Path(name)) for name in config.files},
             "processes": world,
             "deepspeed": recipe.cluster.deepspeed if world > 1 else "none",
             "version": lingshu_train.__version__,

@@ -76,7 +76,6 @@ def test_the_tiny_stage_takes_its_committed_steps(kind: str, straight: Callable[
     until = comparable(kind, found["steps"], golden["steps"])
     for ours, theirs in zip(found["steps"][:until], golden["steps"][:until], strict=True):
         for name in CLOSE:
-            print(ours["step"], name, ours[name], theirs[name])
             close = pytest.approx(theirs[name], rel=RELATIVE[kind], abs=1e-4)
             assert ours[name] == close, f"step {ours['step']}, {name}: {where}"
 

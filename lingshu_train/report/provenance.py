@@ -70,6 +70,10 @@ def settings(view: RunView) -> Markup:
 def warnings(view: RunView) -> Markup:
     """Everything that is not as it should be, counted: unreadable answers, refused items, closed data."""
     found = [*_restricted(view), *_unreadable(view), *_unscored(view), *_refused(view)]
+    for manifest in view.manifests:
+        results = manifest.results
+        found += [str(line) for line in results.get("warnings", ())]
+        found += [f"checkpoint set aside: {line}" for line in results.get("checkpoints_set_aside", ())]
     found += [_stopped(each) for each in view.stages if each.state == "unfinished"]
     found += [
         f"data card {name}: named by this run, but there is no such card" for name in view.missing_cards

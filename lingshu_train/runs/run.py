@@ -83,7 +83,7 @@ def write(folder: Path, *, recipe: str, stages: Sequence[Stage], plan: str) -> R
     Other options of the same recipe may share the folder, since a stage's folder is named by its content.
     Raises CannotCreate for a folder that belongs to another recipe or holds something that is not a run.
     """
-    _refuse_foreign(folder, recipe)
+    refuse_foreign(folder, recipe)
     entries = [{"name": stage.name, "kind": stage.kind, "folder": stage.path.name} for stage in stages]
     data = {"recipe": recipe, "stages": entries, "plan": plan}
     try:
@@ -133,7 +133,7 @@ def _owner(path: Path) -> str:
         return "it has not yet said who it is"
 
 
-def _refuse_foreign(folder: Path, recipe: str) -> None:
+def refuse_foreign(folder: Path, recipe: str) -> None:
     if folder.exists() and not folder.is_dir():
         raise CannotCreate(f"{folder}: is a file; {ELSEWHERE}")
     if (folder / NAME).is_file():

@@ -37,8 +37,16 @@ class StageConfig(Strict):
         """Optimizer steps, where that is known before the data is prepared."""
         return None
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files of the user's that determine the result beside the configuration."""
+        return ()
+
     def check(self, where: str) -> None:
         """Cross-field rules. Raises RecipeError naming the key."""
+
+    def check_world(self, where: str, world_size: int) -> None:
+        """Rules that depend on the number of processes. Raises RecipeError naming the key."""
 
 
 class Mix(Strict):

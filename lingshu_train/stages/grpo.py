@@ -64,6 +64,10 @@ class Config(StageConfig):
         return self.steps
 
     @property
+    def files(self) -> tuple[str, ...]:
+        return tuple(term.file for term in self.rewards.terms if term.file)
+
+    @property
     def window(self) -> int:
         """Optimizer steps taken on one set of completions. Checkpoints fall on window borders only."""
         return self.rollout_prompts // self.update_prompts
@@ -86,6 +90,19 @@ class Config(StageConfig):
                 f"{where}.steps: {self.steps} is not a multiple of the generation window ({self.window} steps)"
             )
         rewards.check(self.rewards, where=f"{where}.rewards")
+
+    def accumulation(self, world_size: int) -> int:
+        """Micro-steps per optimizer step: `update_prompts * group_size` completions over all ranks."""
+        return self.update_prompts * self.group_size // (self.per_device_batch * world_size)
+
+    def check_world(self, where: str, world_size: int) -> None:
+        completions = self.update_prompts * self.group_size
+        at_once = self.per_device_batch * world_size
+        if completions % at_once:
+            raise RecipeError(
+                f"{where}.per_device_batch: {completions} completions a step (update_prompts * group_size) do not divide "
+                f"into {at_once} at once (per_device_batch * {world_size} processes)"
+            )
 
 
 def run(stage: Stage) -> dict[str, Any]:

@@ -17,8 +17,10 @@ from lingshu_train.model import load, processor
 from lingshu_train.model.settings import Settings
 from lingshu_train.naming import canonical
 from lingshu_train.record import Sample
+from lingshu_train.rewards import _watch
+from lingshu_train.runs import ledger
 from lingshu_train.runs.files import write_json, write_text
-from lingshu_train.runs.stage import Stage
+from lingshu_train.runs.stage import Stage, read
 from lingshu_train.trainers import arguments, session
 from lingshu_train.verify import Policy, verify, version
 
@@ -47,7 +49,28 @@ def evaluate(stage: Stage, config: Any) -> dict[str, Any]:
     if dist.place().first:
         write_json(stage.path / "results.json", {"models": results})
     accuracy = {name: table["all"]["accuracy"] for name, table in results.items()}
-    return {"samples": len(samples), "policy": config.policy, "verifier": version(), "accuracy": accuracy}
+    warnings = [line for name in config.models if (line := _alarm(stage, name, accuracy))]
+    return {
+        "samples": len(samples),
+        "policy": config.policy,
+        "verifier": version(),
+        "accuracy": accuracy,
+        "warnings": warnings,
+    }
+
+
+def _alarm(stage: Stage, name: str, accuracy: dict[str, float]) -> str | None:
+    """A warning where a GRPO stage's reward rose while held-out accuracy did not: the reward may have been hacked."""
+    trained = read(stage.parent(name) / "stage.json")
+    before = str(trained.config.get("base", ""))
+    if trained.kind != "grpo" or before not in accuracy:
+        return None
+    rewards = [line["reward"] for line in ledger.steps(trained.path) if "reward" in line]
+    window = min(50, len(rewards) // 2)
+    line = _watch.alarm(rewards, [accuracy[before], accuracy[name]], window=window) if window else None
+    if line and dist.place().first:
+        sys.stderr.write(f"lingshu: {name}: {line}\n")
+    return f"{name}: {line}" if line else None
 
 
 def _judge(

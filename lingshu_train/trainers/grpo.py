@@ -9,7 +9,6 @@ from trl import GRPOConfig, GRPOTrainer
 
 from lingshu_train import dist, verify
 from lingshu_train.data.order import Order
-from lingshu_train.errors import RecipeError
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trainers import arguments, session
@@ -42,7 +41,7 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     """Run one GRPO stage to its end. `config` is a stages.grpo.Config."""
     wanted = session.settings(stage)
     rows = Rows(stage, config.data)
-    accumulation = _accumulation(stage, config)
+    accumulation = config.accumulation(dist.place().world_size)
     repeats = accumulation * config.window
     steps = num_steps(
         steps=config.steps,
@@ -110,15 +109,3 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     session.save(trainer, text)
     summary = session.summary(trainer, rows=len(rows), set_aside=set_aside, resumed_at=start)
     return summary | {"verifier": verify.version()}
-
-
-def _accumulation(stage: Stage, config: Any) -> int:
-    """Micro-steps per optimizer step: `update_prompts * group_size` completions over all ranks."""
-    completions = config.update_prompts * config.group_size
-    at_once = config.per_device_batch * dist.place().world_size
-    if completions % at_once:
-        raise RecipeError(
-            f"stages.{stage.name}: {completions} completions a step (update_prompts * group_size) do not divide into "
-            f"{at_once} at once (per_device_batch * processes)"
-        )
-    return int(completions // at_once)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,9 @@ def resume_point(stage: Stage) -> tuple[Path | None, list[str]]:
     """The checkpoint to go on from, the same on every rank, and what had to be set aside."""
     found = checkpoint.newest(stage.path, content=stage.content) if dist.place().first else None
     folder, set_aside = dist.from_first(found)
+    if dist.place().first:
+        for line in set_aside:
+            sys.stderr.write(f"lingshu: {line}\n")
     return folder, set_aside
 
 
