@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, HydraException
@@ -116,7 +117,7 @@ def _compose(name: str, overrides: Sequence[str]) -> Any:
         with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
             composed = compose(config_name=stem, overrides=[*extra, *overrides])
             return OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    except (ConfigCompositionException, HydraException, OmegaConfBaseException) as fault:
+    except (ConfigCompositionException, HydraException, OmegaConfBaseException, yaml.YAMLError) as fault:
         raise RecipeError(f"recipe {name}: {_reason(fault)}") from None
 
 

@@ -1,15 +1,14 @@
 """The same stage on other layouts takes the same steps: however the batch is split, on however many ranks, under ZeRO.
 
-Bit for bit where the layout is the same; elsewhere sums are rounded in another order. Tolerances: a difference that is
-only rounding is about 1e-7 of a float32 and grows with each step taken, here to at most 1e-5 within 12 steps; wrong
-averaging shows as 1e-2 or more (test_stock_defects, R1).
+Bit for bit where the layout is the same; elsewhere sums are rounded in another order. A difference that is only rounding
+is about 1e-7 of a float32 and grows with the steps taken: measured over these 12 steps, at most 4e-7 for SFT and 2e-5
+for GRPO, whose loss is a small difference of large numbers. Wrong averaging shows as 5e-2 or more (test_stock_defects).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import tiny
@@ -21,11 +20,11 @@ pytestmark = pytest.mark.slow
 
 Straight = Callable[[Layout], Stage]
 
-SFT = 1e-4
+SFT = 1e-5
 """Relative, of the loss and the gradient norm of every step."""
 
-GRPO = 1e-3
-"""Relative to the largest value, of the gradient norm of the first window's steps."""
+GRPO = 1e-4
+"""The same. A loss within 1e-6 of another counts as equal: at the first step of a window it is zero but for rounding."""
 
 SAMPLED = ("reward", "completion_length", "tokens", "samples")
 """What tells that a window's completions are the same. The first step of a window carries it."""
@@ -72,10 +71,9 @@ def test_a_divided_rollout_stage_takes_the_steps_of_an_undivided_one(
     stage, other = straight(("grpo", 2, deepspeed)), straight(TWO_RANKS)
     first, theirs = (tiny.trajectory(one.path)[0] for one in (stage, other))
     assert {name: first[name] for name in SAMPLED} == {name: theirs[name] for name in SAMPLED}
-    norms, expected = (columns(one, "loss", "grad_norm") for one in (stage, other))
-    print(norms, expected)
-    for name, values in norms.items():
-        assert values == pytest.approx(expected[name], rel=GRPO, abs=1e-5), name
+    found, expected = (columns(one, "loss", "grad_norm") for one in (stage, other))
+    for name, values in found.items():
+        assert values == pytest.approx(expected[name], rel=GRPO, abs=1e-6), name
     assert min(expected["grad_norm"]) > 0.01, "nothing was learned that could differ"
 
 
@@ -85,6 +83,6 @@ def test_two_runs_of_one_layout_agree_bit_for_bit(
 ) -> None:
     again = stage_for(base, tmp_path, layout)
     assert tiny.run(again) == 0, (again.path / "log.txt").read_text()
-    first: Any = straight(layout)
+    first = straight(layout)
     assert tiny.trajectory(again.path) == tiny.trajectory(first.path)
     assert tiny.weights(again.path) == tiny.weights(first.path) != {}

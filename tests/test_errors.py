@@ -52,7 +52,11 @@ RECIPE_MISTAKES = [
     (["quickstart", "+stages.more={}", "pipeline=[more]"], "stages.more.kind: missing", "sft"),
     (["quickstart", "pipeline=[data,nosuch]"], "pipeline: unknown stage 'nosuch'", "instruct"),
     (["quickstart", "pipeline=[base,data]"], "stages.base: reads stage 'data'", "does not run before"),
-    (["quickstart", "stages.shallow.train=[visual]"], "stages.shallow.train: unknown part 'visual'", "merger"),
+    (
+        ["quickstart", "stages.shallow.train=[visual]"],
+        "stages.shallow.train: unknown part 'visual'",
+        "merger",
+    ),
     (["quickstart", "~stages.shallow.learning_rate.merger"], "no learning rate for 'merger'", "shallow"),
     (["quickstart", "stages.shallow.train=[merger]"], "does not train 'vision_tower'", "learning_rate"),
     (["quickstart", "stages.shallow.train=[]"], "stages.shallow", "train"),
@@ -66,6 +70,7 @@ RECIPE_MISTAKES = [
     (["quickstart", "stages.rl.rollout_prompts=12"], "stages.rl.rollout_prompts", "multiple of"),
     (["quickstart", "+stages.data.questions.nosuch={train: 1}"], "unknown task 'nosuch'", "caption"),
     (["quickstart", "stages.data.image_size=57"], "stages.data.image_size", "multiple of 28"),
+    (["quickstart", "stages.rl.per_device_batch=7"], "stages.rl.per_device_batch", "do not divide"),
     (["quickstart", "model=nosuch"], "nosuch", "tiny"),
     (["quickstart", "seed"], "seed", ""),
     (["lingshu_7b", "stages.rl.save_every=2"], "stages.rl.save_every: 2 falls inside", "multiple of 4"),
@@ -92,7 +97,7 @@ def test_a_mistake_in_a_recipe_names_the_key_and_what_there_is(
         ("", "missing"),
         ("defaults: [quickstart, _self_]\nseed: ${oc.env:HOME}\n", "seed"),
         ("defaults: [nosuch, _self_]\n", "nosuch"),
-        ("defaults: [quickstart, _self_]\nstages:\n  rl:\n    steps: ???\n", "stages.rl.steps"),
+        ("defaults: [quickstart, _self_]\nstages:\n  rl:\n    epochs: ???\n", "epochs"),
         ("defaults: [quickstart, _self_]\nseed: ${nosuch}\n", "nosuch"),
     ],
     ids=["not yaml", "a list", "empty", "a string", "unknown default", "mandatory", "interpolation"],
@@ -134,6 +139,7 @@ SMALL = ("quickstart", "pipeline=[data]", "stages.data.cards=[package_pydicom]",
 def test_a_folder_in_use_names_who_uses_it(capsys: pytest.CaptureFixture[str]) -> None:
     with runs.hold(Path("out")):
         line = said(capsys, "run", *SMALL, code=73)
+        assert not (Path("out") / runs.NAME).exists(), "whoever holds the folder writes it"
     assert "in use by another run" in line
     assert f"process {os.getpid()}" in line
 

@@ -3,10 +3,11 @@
 `python tests/test_golden.py --write` writes tests/golden/trajectory_*.json again; say in the commit why they changed.
 
 Tolerances. Processors multiply matrices in different orders, so a step differs in its last bits from machine to
-machine, and every step trains on what the ones before left. For SFT 2e-3 of each value leaves room for that and none
-for a wrong average, a wrong token or a wrong learning rate. GRPO samples: one bit may turn one draw and then all that
-follows differs, so it is compared up to the end of its first generation window, and afterwards only as long as the
-sampled completions (their length and their reward) are the committed ones.
+machine, and every step trains on what the ones before left. Measured between AVX-512 and SSE 4: at most 1e-6 of a value
+for SFT; for GRPO, 2e-4 of a gradient norm and 1e-3 of a loss, which is a small difference of large numbers. 2e-4 and
+1e-2 leave room for other processors and none for a wrong average, a wrong token or a wrong learning rate. GRPO samples:
+one bit may turn one draw, and then all that follows differs. So its first generation window is always compared, and the
+later ones as long as the sampled completions (their lengths and rewards) are the committed ones.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from lingshu_train.runs.stage import Stage
 pytestmark = pytest.mark.slow
 
 GOLDEN = Path(__file__).with_name("golden")
-RELATIVE = {"sft": 2e-3, "grpo": 2e-2}
+RELATIVE = {"sft": 2e-4, "grpo": 1e-2}
 EXACT = ("step", "samples", "epoch")
 CLOSE = ("loss", "grad_norm", "learning_rate/language_model")
 SAMPLED = ("reward", "completion_length")

@@ -29,7 +29,7 @@ from lingshu_train.model import load, parts, processor
 from lingshu_train.record import Sample
 from lingshu_train.runs import checkpoint
 from lingshu_train.runs.stage import Stage
-from lingshu_train.trainers.collate import IGNORED, Collator, check, pack
+from lingshu_train.trainers.collate import IGNORED, Collator, check
 from lingshu_train.trainers.exact import Exact, Run
 from lingshu_train.trainers.grpo import ExactGRPOTrainer, item_to_row
 from lingshu_train.trainers.rows import Rows
@@ -130,7 +130,7 @@ def logged(trainer: Any, key: str) -> list[float]:
     return [line[key] for line in trainer.state.log_history if key in line]
 
 
-# R1: accumulation
+# Defect R1, accumulation.
 
 
 def gradient_norm(
@@ -165,7 +165,7 @@ def test_stock_gradients_depend_on_how_the_batch_is_split_and_ours_do_not(kit: K
     assert ours[0] == pytest.approx(stock[0], rel=1e-5), "undivided, both take the mean over all tokens"
 
 
-# R2: resume
+# Defect R2, resume.
 
 
 class LookAtStart(TrainerCallback):
@@ -232,7 +232,7 @@ def test_a_checkpoint_that_lacks_a_parameter_is_refused(kit: Kit) -> None:
         load.strict_state(kit.stage.path, model)
 
 
-# R3: generation windows
+# Defect R3, generation windows.
 
 
 def rollouts(kit: Kit, *, cls: type, resume: Path | None = None) -> tuple[list[int], list[list[int]]]:
@@ -315,7 +315,7 @@ def test_a_stock_sampler_resumed_in_the_second_epoch_replays_the_first_and_ours_
     assert [ours(i) for i in range(8, 16)] != [ours(i) for i in range(8)]
 
 
-# R4: image tokens among the labels
+# Defect R4, image tokens among the labels.
 
 
 def test_stock_messages_teach_image_tokens_and_our_batches_do_not(kit: Kit) -> None:
@@ -338,7 +338,7 @@ def test_stock_messages_teach_image_tokens_and_our_batches_do_not(kit: Kit) -> N
         assert taught.removesuffix("\n") == chat.target(sample) + "<|im_end|>"
 
 
-# R5: positions without token types
+# Defect R5, positions without token types.
 
 
 def sensitive(model: Any) -> Any:
@@ -361,7 +361,7 @@ def test_stock_logits_change_silently_without_token_types_and_our_check_refuses(
         check(without, image_token=kit.text.image_token_id)
 
 
-# R6: packing
+# Defect R6, packing.
 
 
 def mixed_rows() -> tuple[list[dict[str, Any]], list[Sample]]:

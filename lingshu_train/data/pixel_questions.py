@@ -15,7 +15,9 @@ RADIUS = {"small": 3.5, "large": 8.0}
 SHARES = (10, 20, 30, 40, 50, 60, 70, 80)
 NUMBERS = ("no", "one", "two", "three")
 ATTEMPTS = 200
-"""Views to try until one fits; far more than any source needs."""
+"""Views of one group to try until one fits."""
+GROUPS = 20
+"""Groups to try: a picture that is mostly air may have no view for large discs."""
 
 
 def lesion_present(draw: Draw) -> Answered:
@@ -95,16 +97,18 @@ def bright_share(draw: Draw) -> Answered:
 def with_lesions(
     draw: Draw, *, count: int, shade: lesions.Shade, radius: float
 ) -> tuple[Picture, Image.Image]:
-    """A view with `count` discs; other views of one group are tried until one has the room."""
-    canvases = draw.group([picture for picture in draw.pool.pictures if picture.lesions])
-    for _ in range(ATTEMPTS):
-        picture = draw.one(canvases)
-        drawn = lesions.draw(draw.view(picture, CLOSE), draw.rng, count=count, shade=shade, radius=radius)
-        if drawn is not None:
-            return picture, drawn
+    """A view with `count` discs: views of one group are tried until one has the room, then another group."""
+    marked = [picture for picture in draw.pool.pictures if picture.lesions]
+    for _ in range(GROUPS):
+        canvases = draw.group(marked)
+        for _ in range(ATTEMPTS):
+            picture = draw.one(canvases)
+            drawn = lesions.draw(draw.view(picture, CLOSE), draw.rng, count=count, shade=shade, radius=radius)
+            if drawn is not None:
+                return picture, drawn
     raise DataError(
-        f"data_cards/{canvases[0].card}.md: group {canvases[0].group!r} has no room for lesions: "
-        "drop `lesions: true`"
+        f"split {draw.pool.split!r}: no picture of a card with `lesions: true` has room for three lesions of radius "
+        f"{radius:.1f} at {draw.pool.side} pixels; mark others, or raise image_size"
     )
 
 

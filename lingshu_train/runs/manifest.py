@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+import resource
 import subprocess
 import time
 from importlib import metadata
@@ -47,7 +48,10 @@ class Environment(Strict):
 
 
 class Manifest(Strict):
-    """Everything a finished stage did. `files` maps paths below the stage folder to sha256 digests."""
+    """Everything a finished stage did. `files` maps paths below the stage folder to sha256 digests.
+
+    `peak_memory_mib` is the resident memory of the first rank at its highest; the launcher's own is not in it.
+    """
 
     stage: Stage
     inputs: dict[str, str]
@@ -55,6 +59,7 @@ class Manifest(Strict):
     results: dict[str, Any]
     files: dict[str, str]
     seconds: float
+    peak_memory_mib: int = 0
     finished: str
 
 
@@ -84,6 +89,7 @@ def write(
         results=results,
         files={name: file_digest(stage.path / name) for name in listing(stage.path, outputs)},
         seconds=round(seconds, 3),
+        peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         finished=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     )
     write_json(stage.path / NAME, manifest.model_dump(mode="json"))
