@@ -175,6 +175,8 @@ def kill_when(process: subprocess.Popen[bytes], happened: Callable[[], bool]) ->
         assert process.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline, "what the test waits for never happened"
         time.sleep(0.002)
+    # Listing the children takes longer than a save: hold a lone process still meanwhile.
+    process.send_signal(signal.SIGSTOP)
     for child in [*psutil.Process(process.pid).children(recursive=True), psutil.Process(process.pid)]:
         try:
             os.kill(child.pid, signal.SIGKILL)

@@ -25,6 +25,8 @@ class Config(StageConfig):
 
 def run(stage: Stage) -> dict[str, Any]:
     """Write `model/`. The seed of the run fixes the weights."""
+    from transformers.utils.chat_template_utils import render_jinja_template
+
     from lingshu_train.data import chat, corpus
     from lingshu_train.model import parts, processor, tiny
     from lingshu_train.model.settings import Settings
@@ -39,7 +41,10 @@ def run(stage: Stage) -> dict[str, Any]:
             "model.build: missing; a stage of kind build needs it (see recipes/model/tiny.yaml)"
         )
     samples = corpus.load(stage.parent(config.corpus) / "corpus", split="train").samples
-    texts = sorted({text for s in samples for text in (chat.prompt(s)[-1]["content"], chat.target(s))})
+    # Whole conversations, or the words of the chat template itself would fall into single bytes.
+    template = processor.CHAT_TEMPLATE.read_text(encoding="utf-8")
+    chats = [chat.prompt(sample, system=wanted.system_prompt) + chat.completion(sample) for sample in samples]
+    texts, _ = render_jinja_template(chats, chat_template=template)
     words = tiny.tokenizer(texts, vocabulary=wanted.shape.text.vocabulary)
     model = tiny.model(wanted.shape, words, initializer_range=wanted.build.initializer_range, seed=stage.seed)
     target = stage.path / "model"
