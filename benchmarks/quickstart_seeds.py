@@ -33,13 +33,19 @@ def main() -> None:
     runs = [start(seed) for seed in arguments.seeds] + [(folder, None) for folder in arguments.read]
     records = [record(folder, wall) for folder, wall in runs]
     gains = [one["gain_points"] for one in records]
-    first = manifest.read(next(run.read(runs[0][0]).folder(s) for s in run.read(runs[0][0]).stages if s.name == "rl"))
+    first = manifest.read(
+        next(run.read(runs[0][0]).folder(s) for s in run.read(runs[0][0]).stages if s.name == "rl")
+    )
     data = {
         "what": "recipe quickstart: held-out greedy accuracy after instruction tuning and after GRPO",
         "date": time.strftime("%Y-%m-%d"),
         "commit": first.environment.commit,
         "uncommitted_changes": first.environment.uncommitted_changes,
-        "hardware": {"processor": _processor(), "cores": len(_cpus()), "threads_per_process": first.environment.threads},
+        "hardware": {
+            "processor": _processor(),
+            "cores": len(_cpus()),
+            "threads_per_process": first.environment.threads,
+        },
         "versions": first.environment.packages,
         "seeds": records,
         "gain_points": {"mean": round(statistics.mean(gains), 2), "each": gains},
@@ -51,7 +57,9 @@ def main() -> None:
 def start(seed: int) -> tuple[Path, float]:
     folder = Path("runs/seeds") / str(seed)
     begun = time.monotonic()
-    subprocess.run([sys.executable, "-m", "lingshu_train", "quickstart", f"seed={seed}", f"output={folder}"], check=True)
+    subprocess.run(
+        [sys.executable, "-m", "lingshu_train", "quickstart", f"seed={seed}", f"output={folder}"], check=True
+    )
     return folder, round(time.monotonic() - begun, 1)
 
 
@@ -60,13 +68,18 @@ def record(folder: Path, wall: float | None) -> dict[str, Any]:
     made = {stage.name: manifest.read(found.folder(stage)) for stage in found.stages}
     place = found.folder(found.stage("evaluate"))
     tables = results.read(place).models
-    before, after = ({p.id: p.correct for p in results.predictions(place, name)} for name in ("instruct", "rl"))
+    before, after = (
+        {p.id: p.correct for p in results.predictions(place, name)} for name in ("instruct", "rl")
+    )
     gain = paired_difference([after[i] for i in before], list(before.values()))
     return {
         "seed": made["rl"].stage.seed,
         "questions": tables["rl"]["all"].n,
         "best_constant_answer": round(tables["rl"]["all"].constant, 4),
-        "accuracy": {name: {task: round(line.accuracy, 4) for task, line in table.items()} for name, table in tables.items()},
+        "accuracy": {
+            name: {task: round(line.accuracy, 4) for task, line in table.items()}
+            for name, table in tables.items()
+        },
         "gain_points": round(100 * gain.value, 2),
         "gain_95_percent_interval": [round(100 * gain.low, 2), round(100 * gain.high, 2)],
         "stage_seconds": {name: round(one.seconds, 1) for name, one in made.items()},
@@ -77,7 +90,9 @@ def record(folder: Path, wall: float | None) -> dict[str, Any]:
 
 def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return next(
+        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine()
+    )
 
 
 def _cpus() -> set[int]:

@@ -40,8 +40,12 @@ def missing_data(plan: Plan) -> list[str]:
 def _model(recipe: Recipe) -> list[str]:
     counts = parameters(recipe.model.shape)
     parts = ", ".join(f"{part} {_count(number)}" for part, number in counts.items())
-    base = recipe.model.base or "built from nothing"
-    return [f"model   {base}: {_count(sum(counts.values()))} parameters ({parts})"]
+    model = recipe.model
+    base = model.base or "built from nothing"
+    return [
+        f"model   {base}: {_count(sum(counts.values()))} parameters ({parts})",
+        f"        {model.dtype}, attention {model.attention}, {model.min_pixels} to {model.max_pixels} pixels an image",
+    ]
 
 
 def _stage(recipe: Recipe, stage: Stage) -> list[str]:
@@ -51,6 +55,7 @@ def _stage(recipe: Recipe, stage: Stage) -> list[str]:
         lines.append(f"   reads    {', '.join(config.parents)}")
     if config.card_names:
         lines.append(f"   cards    {_cards(config.card_names, stage)}")
+    lines += _contents(stage)
     cost = estimate.cost(recipe, stage, config)
     if cost:
         rates: dict[str, Any] = stage.config.get("learning_rate", {})
@@ -70,6 +75,22 @@ def _stage(recipe: Recipe, stage: Stage) -> list[str]:
     }
     lines.append("   settings " + ", ".join(f"{key}={_value(value)}" for key, value in settings.items()))
     return lines
+
+
+def _contents(stage: Stage) -> list[str]:
+    """What a prepare stage asks, and what a training stage reads of a corpus."""
+    asked = stage.config.get("questions", {})
+    counts = ", ".join(
+        f"{task} {one.get('train', 0)} + {one.get('held_out', 0)}" for task, one in asked.items()
+    )
+    mixes = [
+        f"{mix['corpus']}: {', '.join(mix.get('tasks', [])) or 'all tasks'}"
+        for mix in stage.config.get("data", [])
+    ]
+    return [
+        *([f"   asks     {counts} (train + held out)"] if counts else []),
+        *([f"   data     {'; '.join(mixes)}"] if mixes else []),
+    ]
 
 
 def _cards(names: tuple[str, ...], stage: Stage) -> str:

@@ -38,7 +38,7 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
     done: dict[str, Stage] = {}
     for block in recipe.stages:
         config = config_of(block)
-        _check_parents(block.name, config, done)
+        _check_needs(recipe, block, config, done)
         several = world if config.distributed else 1
         config.check_world(f"stages.{block.name}", several)
         content = _content(recipe, config, block, parents=done, world=several)
@@ -64,21 +64,32 @@ def state(stage: Stage) -> str:
     """done, resumable at a step, or to do."""
     if manifest.done(stage.path):
         return "done"
-    steps = sorted((stage.path / checkpoint.FOLDER).glob("step-*"))
-    return f"resumable at step {checkpoint.step_of(steps[-1])}" if steps else "to do"
+    found = checkpoint.existing(stage.path)
+    return f"resumable at step {checkpoint.step_of(found[-1])}" if found else "to do"
 
 
 def config_for(stage: Stage) -> StageConfig:
     return config_of(Block(name=stage.name, kind=stage.kind, config=stage.config))
 
 
-def _check_parents(name: str, config: StageConfig, done: dict[str, Stage]) -> None:
-    for parent in config.parents:
+def _check_needs(recipe: Recipe, block: Block, config: StageConfig, done: dict[str, Stage]) -> None:
+    """Every stage this one reads runs before it and leaves what is read."""
+    where = f"stages.{block.name}"
+    for key, parent, wanted in config.needs:
         if parent not in done:
             before = ", ".join(done) or "none"
             raise RecipeError(
-                f"stages.{name}: reads stage {parent!r}, which does not run before it; before it: {before}"
+                f"{where}.{key}: stage {parent!r} does not run before this one; before it: {before}"
             )
+        if config_for(done[parent]).provides != wanted:
+            fit = [name for name, stage in done.items() if config_for(stage).provides == wanted]
+            raise RecipeError(
+                f"{where}.{key}: stage {parent!r} leaves no {wanted}; these do: {', '.join(fit) or 'none'}"
+            )
+    if config.trains and not block.config.get("base") and not recipe.model.base:
+        raise RecipeError(
+            f"{where}.base: empty, and so is model.base: name a stage whose model to start from"
+        )
 
 
 def _content(

@@ -37,9 +37,9 @@ class _Document(Strict):
 
     name: str
     title: str
-    seed: int
-    output: str
-    data_root: str
+    seed: int = Field(ge=0, lt=2**32)
+    output: str = Field(min_length=1)
+    data_root: str = Field(min_length=1)
     model: Settings
     cluster: Cluster
     pipeline: tuple[str, ...]
@@ -74,7 +74,11 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     Raises RecipeError (78) for anything unknown or of a wrong type, MissingInput (66) for a file that is not there.
     """
     document = parse(_Document, _compose(name, overrides), where=f"recipe {name}", error=RecipeError)
+    if not document.pipeline:
+        raise RecipeError(f"pipeline: empty; stages has: {', '.join(document.stages)}")
     for stage in document.pipeline:
+        if document.pipeline.count(stage) > 1:
+            raise RecipeError(f"pipeline: {stage!r} stands twice; a stage runs once")
         if stage not in document.stages:
             raise RecipeError(f"pipeline: unknown stage {stage!r}; stages has: {', '.join(document.stages)}")
     blocks = tuple(_block(stage, document.stages[stage]) for stage in document.pipeline)
@@ -116,13 +120,29 @@ def _compose(name: str, overrides: Sequence[str]) -> Any:
     try:
         with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
             composed = compose(config_name=stem, overrides=[*extra, *overrides])
+            _refuse_environment(OmegaConf.to_container(composed, resolve=False), where=f"recipe {name}")
             return OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
     except (ConfigCompositionException, HydraException, OmegaConfBaseException, yaml.YAMLError) as fault:
         raise RecipeError(f"recipe {name}: {_reason(fault)}") from None
 
 
+def _refuse_environment(node: Any, *, where: str) -> None:
+    """A recipe is printed, hashed and published; a token read from the environment would go with it."""
+    if isinstance(node, dict):
+        for key, value in node.items():
+            _refuse_environment(value, where=f"{where}.{key}")
+    elif isinstance(node, list):
+        for item in node:
+            _refuse_environment(item, where=where)
+    elif isinstance(node, str) and "${oc." in node:
+        raise RecipeError(
+            f"{where}: {node}: recipes read nothing from outside; write the value, or key=value on the command line"
+        )
+
+
 def _reason(fault: Exception) -> str:
     """Hydra's report in one line, its cause included: the cause is what names the key."""
+    key = getattr(fault, "full_key", None)
     text = "\n".join([str(fault), *([str(fault.__cause__)] if fault.__cause__ else [])])
     lines = dict.fromkeys(line.strip() for line in text.splitlines())
     dropped = (
@@ -133,4 +153,5 @@ def _reason(fault: Exception) -> str:
         "provider=",
         "set the environment",
     )
-    return " ".join(line for line in lines if line and not line.startswith(dropped))
+    kept = " ".join(line for line in lines if line and not line.startswith(dropped))
+    return f"{key}: {kept}" if key and str(key) not in kept else kept

@@ -13,7 +13,7 @@ from lingshu_train.errors import LingshuError
 class Strict(BaseModel):
     """Frozen record that refuses unknown keys and does not coerce strings into numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

@@ -14,7 +14,10 @@ pytestmark = pytest.mark.slow
 
 SHORT = [
     "stages.data.questions={caption: {train: 64, held_out: 4}, lesion_count: {train: 64, held_out: 24}}",
-    *(f"stages.{name}.data=[{{corpus: data, tasks: [{task}]}}]" for name, task in (("instruct", "lesion_count"), ("rl", "lesion_count"))),
+    *(
+        f"stages.{name}.data=[{{corpus: data, tasks: [{task}]}}]"
+        for name, task in (("instruct", "lesion_count"), ("rl", "lesion_count"))
+    ),
     "stages.shallow.steps=4",
     "stages.deep.steps=4",
     "stages.instruct.steps=6",
@@ -71,9 +74,15 @@ def test_plain_transformers_loads_the_export(run: Path) -> None:
     model = AutoModelForImageTextToText.from_pretrained(place)
     assert type(model).__name__ == "Qwen2_5_VLForConditionalGeneration"
     trained = AutoModelForImageTextToText.from_pretrained(folder_of(run, "rl") / "model")
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), trained.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(model.state_dict().values(), trained.state_dict().values(), strict=True)
+    )
     assert {path.suffix for path in place.iterdir()} <= {".safetensors", ".json", ".jinja", ".md"}
-    assert json.loads((place / "preprocessor_config.json").read_text())["processor_class"] == "Qwen2_5_VLProcessor"
+    assert (
+        json.loads((place / "preprocessor_config.json").read_text())["processor_class"]
+        == "Qwen2_5_VLProcessor"
+    )
 
 
 def test_report_status_and_verify_tell_of_the_run(run: Path) -> None:
@@ -106,8 +115,23 @@ def test_a_push_of_the_export_is_planned_and_nothing_is_sent(run: Path) -> None:
 
 
 def test_torchrun_trains_the_same_recipe_on_two_processes(run: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", "-m", "lingshu_train", "quickstart"]
-    changes = [f"output={run}", *SHORT, "pipeline=[data,base,shallow]", "cluster.deepspeed=zero2", "stages.shallow.per_device_batch=16"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc-per-node=2",
+        "-m",
+        "lingshu_train",
+        "quickstart",
+    ]
+    changes = [
+        f"output={run}",
+        *SHORT,
+        "pipeline=[data,base,shallow]",
+        "cluster.deepspeed=zero2",
+        "stages.shallow.per_device_batch=16",
+    ]
     done = subprocess.run([*command, *changes], capture_output=True, text=True, timeout=400, env=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
     assert "data: done, skipped" in done.stderr, "what one process prepared serves two"

@@ -66,10 +66,10 @@ def commit(stage_folder: Path, written: Path, *, step: int, content: str, world_
 
 def room(stage_folder: Path) -> None:
     """Refuse to start writing a checkpoint that cannot fit, judged by the size of the newest one."""
-    existing = _steps(stage_folder)
-    if not existing:
+    found = existing(stage_folder)
+    if not found:
         return
-    needed = sum(path.stat().st_size for path in existing[-1].rglob("*") if path.is_file())
+    needed = sum(path.stat().st_size for path in found[-1].rglob("*") if path.is_file())
     free = shutil.disk_usage(stage_folder).free
     if free < needed:
         raise OutputFailed(
@@ -84,7 +84,7 @@ def newest(stage_folder: Path, *, content: str) -> tuple[Path | None, list[str]]
     Raises OutputFailed (74) where there are checkpoints, or some were set aside before, and none is whole.
     """
     set_aside: list[str] = []
-    found = _steps(stage_folder)
+    found = existing(stage_folder)
     for folder in reversed(found):
         fault = problem(folder, content=content)
         if fault is None:
@@ -131,13 +131,13 @@ def step_of(folder: Path) -> int:
 
 def prune(stage_folder: Path, *, keep: int) -> None:
     """Delete all but the `keep` newest whole checkpoints, and any half-written ones; the manifest goes first."""
-    for folder in _steps(stage_folder)[:-keep]:
+    for folder in existing(stage_folder)[:-keep]:
         (folder / NAME).unlink(missing_ok=True)
         shutil.rmtree(folder)
     for folder in (stage_folder / FOLDER).glob(".writing-*"):
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _steps(stage_folder: Path) -> list[Path]:
+def existing(stage_folder: Path) -> list[Path]:
     found = (stage_folder / FOLDER).glob("step-*")
     return sorted((path for path in found if path.name.removeprefix("step-").isdigit()), key=step_of)

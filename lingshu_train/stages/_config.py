@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
 
 from lingshu_train.errors import RecipeError
 from lingshu_train.model.shape import PARTS
 from lingshu_train.schema import Strict
 
+Provided = Literal["corpus", "model", "results"]
+
 
 class StageConfig(Strict):
-    """Base of the kinds' Config classes. `parents` names the stages whose folders this one reads."""
+    """Base of the kinds' Config classes."""
 
     distributed: ClassVar[bool] = False
     """Whether the stage runs on every process, so that the cluster's layout is part of what determines its bits."""
 
+    provides: ClassVar[Provided | None] = None
+    """What later stages may read from this one's folder: a corpus, a model, results."""
+
     kind: str
 
     @property
-    def parents(self) -> tuple[str, ...]:
+    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
+        """(configuration key, stage it names, what that stage must provide)."""
         return ()
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The stages whose folders this one reads, each once."""
+        return tuple(dict.fromkeys(stage for _, stage, _ in self.needs))
 
     @property
     def card_names(self) -> tuple[str, ...]:
@@ -57,6 +68,12 @@ class Mix(Strict):
     split: str = "train"
 
 
+def trained_from(base: str, data: Sequence[Mix]) -> tuple[tuple[str, str, Provided], ...]:
+    """What a training stage needs: the model of an earlier stage, unless it starts from the recipe's, and corpora."""
+    model: list[tuple[str, str, Provided]] = [("base", base, "model")] if base else []
+    return (*model, *(("data", mix.corpus, "corpus") for mix in data))
+
+
 def check_parts(where: str, train: tuple[str, ...], learning_rate: Mapping[str, float]) -> None:
     """Trainable parts exist, and each has a learning rate."""
     for part in train:
@@ -66,7 +83,11 @@ def check_parts(where: str, train: tuple[str, ...], learning_rate: Mapping[str, 
             raise RecipeError(
                 f"{where}.learning_rate: no learning rate for {part!r}, which this stage trains"
             )
-    for part in learning_rate:
+    for part, rate in learning_rate.items():
+        if rate <= 0:
+            raise RecipeError(
+                f"{where}.learning_rate.{part}: must be above 0, got {rate:g}; freeze a part by leaving it out"
+            )
         if part not in train:
             raise RecipeError(
                 f"{where}.learning_rate.{part}: this stage does not train {part!r}; train: {', '.join(train)}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from lingshu_train.errors import RecipeError
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import parse
-from lingshu_train.stages._config import StageConfig
+from lingshu_train.stages._config import Provided, StageConfig
 
 OUTPUTS = ("model",)
 
@@ -15,12 +15,14 @@ OUTPUTS = ("model",)
 class Config(StageConfig):
     """`corpus` is the prepare stage whose texts the tokenizer is trained on."""
 
+    provides: ClassVar[Provided | None] = "model"
+
     kind: Literal["build"]
     corpus: str
 
     @property
-    def parents(self) -> tuple[str, ...]:
-        return (self.corpus,)
+    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
+        return (("corpus", self.corpus, "corpus"),)
 
 
 def run(stage: Stage) -> dict[str, Any]:

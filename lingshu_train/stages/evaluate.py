@@ -9,7 +9,7 @@ from pydantic import Field
 from lingshu_train.errors import RecipeError
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import parse
-from lingshu_train.stages._config import StageConfig
+from lingshu_train.stages._config import Provided, StageConfig
 
 OUTPUTS = ("results.json", "predictions")
 
@@ -18,6 +18,7 @@ class Config(StageConfig):
     """`models` are the stages whose models are compared, on the same samples. `policy` strict asks for answer tags."""
 
     distributed: ClassVar[bool] = True
+    provides: ClassVar[Provided | None] = "results"
 
     kind: Literal["evaluate"]
     models: tuple[str, ...] = Field(min_length=1)
@@ -29,8 +30,9 @@ class Config(StageConfig):
     per_device_batch: int = Field(default=64, gt=0)
 
     @property
-    def parents(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*self.models, self.corpus]))
+    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
+        models: list[tuple[str, str, Provided]] = [("models", name, "model") for name in self.models]
+        return (*models, ("corpus", self.corpus, "corpus"))
 
 
 def run(stage: Stage) -> dict[str, Any]:

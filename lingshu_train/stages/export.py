@@ -7,7 +7,7 @@ from typing import Any, Literal
 from lingshu_train.errors import RecipeError
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import parse
-from lingshu_train.stages._config import StageConfig
+from lingshu_train.stages._config import Provided, StageConfig
 
 OUTPUTS = ("export",)
 
@@ -20,8 +20,11 @@ class Config(StageConfig):
     results: str = ""
 
     @property
-    def parents(self) -> tuple[str, ...]:
-        return (self.model, *([self.results] if self.results else []))
+    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
+        results: list[tuple[str, str, Provided]] = (
+            [("results", self.results, "results")] if self.results else []
+        )
+        return (("model", self.model, "model"), *results)
 
 
 def run(stage: Stage) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from lingshu_train.errors import RecipeError
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import parse
-from lingshu_train.stages._config import Mix, StageConfig, check_parts
+from lingshu_train.stages._config import Mix, Provided, StageConfig, check_parts, trained_from
 
 OUTPUTS = ("model", "ledger.jsonl", "completions.jsonl")
 
@@ -24,6 +24,7 @@ class Config(StageConfig):
     """
 
     distributed: ClassVar[bool] = True
+    provides: ClassVar[Provided | None] = "model"
 
     kind: Literal["grpo"]
     base: str = ""
@@ -52,8 +53,8 @@ class Config(StageConfig):
     loader_workers: int = Field(default=0, ge=0)
 
     @property
-    def parents(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*([self.base] if self.base else []), *(mix.corpus for mix in self.data)]))
+    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
+        return trained_from(self.base, self.data)
 
     @property
     def trains(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from lingshu_train.data.formats import package_images
 from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import Strict, parse
-from lingshu_train.stages._config import StageConfig
+from lingshu_train.stages._config import Provided, StageConfig
 
 OUTPUTS = ("corpus",)
 PICTURES = "package_images"
@@ -34,6 +34,8 @@ class Counts(Strict):
 class Config(StageConfig):
     """Cards of labelled pictures are asked the `questions` (tasks of data/questions.py, with counts) at `image_size`
     pixels, a multiple of 28; cards of rows are read whole, those of `splits`."""
+
+    provides: ClassVar[Provided | None] = "corpus"
 
     kind: Literal["prepare"]
     cards: tuple[str, ...] = Field(min_length=1)

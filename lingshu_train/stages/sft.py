@@ -9,7 +9,7 @@ from pydantic import Field
 from lingshu_train.errors import RecipeError
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import parse
-from lingshu_train.stages._config import Mix, StageConfig, check_parts
+from lingshu_train.stages._config import Mix, Provided, StageConfig, check_parts, trained_from
 
 OUTPUTS = ("model", "ledger.jsonl")
 
@@ -18,6 +18,7 @@ class Config(StageConfig):
     """One supervised stage. The global batch is `per_device_batch * accumulation * processes` samples."""
 
     distributed: ClassVar[bool] = True
+    provides: ClassVar[Provided | None] = "model"
 
     kind: Literal["sft"]
     base: str = ""
@@ -40,8 +41,8 @@ class Config(StageConfig):
     loader_workers: int = Field(default=0, ge=0)
 
     @property
-    def parents(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys([*([self.base] if self.base else []), *(mix.corpus for mix in self.data)]))
+    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
+        return trained_from(self.base, self.data)
 
     @property
     def trains(self) -> tuple[str, ...]:

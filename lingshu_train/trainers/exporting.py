@@ -29,7 +29,7 @@ def export(stage: Stage, config: Any) -> dict[str, Any]:
     source, target = stage.parent(config.model) / "model", stage.path / "export"
     trained = load.load(str(source), dtype=wanted.dtype, attention="sdpa").eval()
     text = processor.load(str(source), min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
-    trained.config.use_cache = True
+    session.use_cache(trained, True)
     trained.save_pretrained(target, max_shard_size=SHARD)
     processor.write_for_everyone(text, target)
 

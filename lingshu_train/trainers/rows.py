@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, Protocol
 
 from datasets import Dataset
@@ -40,12 +41,17 @@ class Rows:
     def dataset(self, *, system: str, with_completion: bool) -> Dataset:
         """What TRL reads: row (index into `samples`), prompt, images (decoded and checked when read), completion."""
 
+        # A GRPO group is the same row several times over.
+        @lru_cache(maxsize=16)
+        def decoded(row: int) -> tuple[Any, ...]:
+            return self._corpora[row].images(self.samples[row])
+
         def read(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
             chosen = [self.samples[row] for row in batch["row"]]
             columns: dict[str, list[Any]] = {
                 "row": list(batch["row"]),
                 "prompt": [chat.prompt(sample, system=system) for sample in chosen],
-                "images": [list(self._corpora[row].images(self.samples[row])) for row in batch["row"]],
+                "images": [list(decoded(row)) for row in batch["row"]],
             }
             if with_completion:
                 columns["completion"] = [chat.completion(sample) for sample in chosen]

@@ -30,11 +30,17 @@ def open_model(stage: Stage, base: str, wanted: Settings, train: tuple[str, ...]
     # Mixed precision keeps the optimizer's copy in float32; only the forward pass is bfloat16.
     model = load.load(source, dtype="float32", attention=wanted.attention, revision=revision)
     parts.freeze_all_but(model, train)
-    model.config.use_cache = False
+    use_cache(model, False)
     text = processor.load(
         source, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels, revision=revision
     )
     return model, text
+
+
+def use_cache(model: Any, wanted: bool) -> None:
+    """Training keeps no cache: with one, packed samples would see each other (R6)."""
+    model.config.use_cache = wanted
+    model.config.get_text_config().use_cache = wanted
 
 
 def resume_point(stage: Stage) -> tuple[Path | None, list[str]]:
@@ -72,7 +78,7 @@ def fit(trainer: Exact, watch: Watch, resume: Path | None) -> None:
 def save(trainer: Exact, text: Any) -> None:
     """Write `model/`: safetensors, config and processor, loadable by the next stage. Collective under ZeRO-3."""
     target = trainer.run.stage.path / "model"
-    trainer.model.config.use_cache = True
+    use_cache(trainer.model, True)
     trainer.save_model(str(target), _internal_call=True)
     if dist.place().first:
         text.save_pretrained(target)
