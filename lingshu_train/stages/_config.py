@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import ClassVar, Literal
+
+from pydantic import Field
 
 from lingshu_train.errors import RecipeError
 from lingshu_train.model.shape import PARTS
@@ -44,11 +46,6 @@ class StageConfig(Strict):
         return ()
 
     @property
-    def num_steps(self) -> int | None:
-        """Optimizer steps, where that is known before the data is prepared."""
-        return None
-
-    @property
     def files(self) -> tuple[str, ...]:
         """Files of the user's that determine the result beside the configuration."""
         return ()
@@ -68,13 +65,44 @@ class Mix(Strict):
     split: str = "train"
 
 
-def trained_from(base: str, data: Sequence[Mix]) -> tuple[tuple[str, str, Provided], ...]:
-    """What a training stage needs: the model of an earlier stage, unless it starts from the recipe's, and corpora."""
-    model: list[tuple[str, str, Provided]] = [("base", base, "model")] if base else []
-    return (*model, *(("data", mix.corpus, "corpus") for mix in data))
+class TrainingConfig(StageConfig):
+    """What supervised and reinforcement stages have in common. Give `steps` (optimizer steps) or `epochs`."""
+
+    distributed: ClassVar[bool] = True
+    provides: ClassVar[Provided | None] = "model"
+
+    base: str = ""
+    """The stage whose model to start from; empty: the recipe's model."""
+    data: tuple[Mix, ...] = Field(min_length=1)
+    train: tuple[str, ...]
+    learning_rate: dict[str, float]
+    steps: int | None = Field(default=None, gt=0)
+    epochs: float | None = Field(default=None, gt=0)
+    per_device_batch: int = Field(gt=0)
+    warmup_steps: int = Field(default=0, ge=0)
+    schedule: Literal["cosine", "constant", "constant_with_warmup", "linear"] = "cosine"
+    weight_decay: float = Field(default=0.0, ge=0)
+    max_grad_norm: float = Field(default=1.0, gt=0)
+    save_every: int = Field(gt=0)
+    keep: int = Field(default=2, gt=0)
+    loader_workers: int = Field(default=0, ge=0)
+
+    @property
+    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
+        model: list[tuple[str, str, Provided]] = [("base", self.base, "model")] if self.base else []
+        return (*model, *(("data", mix.corpus, "corpus") for mix in self.data))
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        return self.train
+
+    def check(self, where: str) -> None:
+        _check_parts(where, self.train, self.learning_rate)
+        if (self.steps is None) == (self.epochs is None):
+            raise RecipeError(f"{where}: give either steps or epochs")
 
 
-def check_parts(where: str, train: tuple[str, ...], learning_rate: Mapping[str, float]) -> None:
+def _check_parts(where: str, train: tuple[str, ...], learning_rate: Mapping[str, float]) -> None:
     """Trainable parts exist, and each has a learning rate."""
     for part in train:
         if part not in PARTS:

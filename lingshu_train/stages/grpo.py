@@ -2,67 +2,52 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
-from lingshu_train.errors import RecipeError
+from lingshu_train.data import card as cards
+from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import parse
-from lingshu_train.stages._config import Mix, Provided, StageConfig, check_parts, trained_from
+from lingshu_train.stages._config import TrainingConfig
 
 OUTPUTS = ("model", "ledger.jsonl", "completions.jsonl")
 
 
-class Config(StageConfig):
+class Config(TrainingConfig):
     """One GRPO stage.
 
     A generation window samples `group_size` completions for each of `rollout_prompts` prompts, then takes
     `rollout_prompts / update_prompts` optimizer steps on them (paper section 3.4: 512 and 128). `per_device_batch`
-    counts completions per forward pass. `steps` counts optimizer steps.
+    counts completions per forward pass.
     """
 
-    distributed: ClassVar[bool] = True
-    provides: ClassVar[Provided | None] = "model"
-
     kind: Literal["grpo"]
-    base: str = ""
-    data: tuple[Mix, ...] = Field(min_length=1)
-    train: tuple[str, ...]
-    learning_rate: dict[str, float]
     rewards: rewards.Composition
-    steps: int | None = Field(default=None, gt=0)
-    epochs: float | None = Field(default=None, gt=0)
     group_size: int = Field(gt=1)
     rollout_prompts: int = Field(gt=0)
     update_prompts: int = Field(gt=0)
-    per_device_batch: int = Field(gt=0)
     temperature: float = Field(default=1.0, gt=0)
     kl_coefficient: float = Field(default=0.0, ge=0)
     clip_low: float = Field(default=0.2, gt=0)
     clip_high: float = Field(default=0.2, gt=0)
     loss: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "grpo"
     max_completion: int = Field(gt=0)
-    warmup_steps: int = Field(default=0, ge=0)
     schedule: Literal["cosine", "constant", "constant_with_warmup", "linear"] = "constant"
-    weight_decay: float = Field(default=0.0, ge=0)
-    max_grad_norm: float = Field(default=1.0, gt=0)
-    save_every: int = Field(gt=0)
-    keep: int = Field(default=2, gt=0)
-    loader_workers: int = Field(default=0, ge=0)
 
-    @property
-    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
-        return trained_from(self.base, self.data)
-
-    @property
-    def trains(self) -> tuple[str, ...]:
-        return self.train
-
-    @property
-    def num_steps(self) -> int | None:
-        return self.steps
+    def check_licences(self, where: str) -> None:
+        """Only cards whose licence lets their text go to a third party may be named for a judge elsewhere."""
+        for index, term in enumerate(self.rewards.terms):
+            for name in term.params.get("cards", ()):
+                if not cards.load(
+                    name, where=f"{where}.terms.{index}.params.cards"
+                ).lingshu.licence.third_party_api:
+                    raise NotPermitted(
+                        f"{where}.terms.{index}.params.cards: {name!r} does not allow sending its text to a third party; "
+                        "judge it with an endpoint on this machine, which needs no card named"
+                    )
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -74,9 +59,7 @@ class Config(StageConfig):
         return self.rollout_prompts // self.update_prompts
 
     def check(self, where: str) -> None:
-        check_parts(where, self.train, self.learning_rate)
-        if (self.steps is None) == (self.epochs is None):
-            raise RecipeError(f"{where}: give either steps or epochs")
+        super().check(where)
         if self.rollout_prompts % self.update_prompts:
             raise RecipeError(
                 f"{where}.rollout_prompts: {self.rollout_prompts} is not a multiple of update_prompts ({self.update_prompts})"
@@ -91,6 +74,7 @@ class Config(StageConfig):
                 f"{where}.steps: {self.steps} is not a multiple of the generation window ({self.window} steps)"
             )
         rewards.check(self.rewards, where=f"{where}.rewards")
+        self.check_licences(f"{where}.rewards")
 
     def accumulation(self, world_size: int) -> int:
         """Micro-steps per optimizer step: `update_prompts * group_size` completions over all ranks."""

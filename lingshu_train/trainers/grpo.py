@@ -9,6 +9,7 @@ from trl import GRPOConfig, GRPOTrainer
 
 from lingshu_train import dist, verify
 from lingshu_train.data.order import Order
+from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trainers import arguments, session
@@ -50,20 +51,7 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
         per_step=config.update_prompts,
         multiple=config.window,
     )
-    options = arguments.shared(stage, config, wanted, steps=steps, accumulation=accumulation)
-    args = GRPOConfig(
-        **options,
-        num_generations=config.group_size,
-        steps_per_generation=repeats,
-        max_completion_length=config.max_completion,
-        temperature=config.temperature,
-        beta=config.kl_coefficient,
-        epsilon=config.clip_low,
-        epsilon_high=config.clip_high,
-        loss_type=config.loss,
-        use_vllm=False,
-        log_completions=False,
-    )
+    args = _arguments(stage, config, wanted, steps=steps, accumulation=accumulation)
     model, text = session.open_model(stage, config.base, wanted, config.train)
 
     resume, set_aside = session.resume_point(stage)
@@ -109,3 +97,19 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     session.save(trainer, text)
     summary = session.summary(trainer, rows=len(rows), set_aside=set_aside, resumed_at=start)
     return summary | {"verifier": verify.version()}
+
+
+def _arguments(stage: Stage, config: Any, wanted: Settings, *, steps: int, accumulation: int) -> GRPOConfig:
+    return GRPOConfig(
+        **arguments.shared(stage, config, wanted, steps=steps, accumulation=accumulation),
+        num_generations=config.group_size,
+        steps_per_generation=accumulation * config.window,
+        max_completion_length=config.max_completion,
+        temperature=config.temperature,
+        beta=config.kl_coefficient,
+        epsilon=config.clip_low,
+        epsilon_high=config.clip_high,
+        loss_type=config.loss,
+        use_vllm=False,
+        log_completions=False,
+    )
