@@ -45,7 +45,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         self._asked = False
         self._last = time.monotonic()
         self._tokens = 0.0
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Any] | None = None
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
