@@ -39,7 +39,7 @@ def main() -> None:
     data = {
         "what": "recipe quickstart: held-out greedy accuracy after instruction tuning and after GRPO",
         "date": time.strftime("%Y-%m-%d"),
-        "commit": first.environment.commit,
+        "commit": first.environment.commit or _head(),
         "uncommitted_changes": first.environment.uncommitted_changes,
         "hardware": {
             "processor": _processor(),
@@ -86,6 +86,10 @@ def record(folder: Path, wall: float | None) -> dict[str, Any]:
         "peak_memory_mib": max(one.peak_memory_mib for one in made.values()),
         "wall_seconds": wall,
     }
+
+
+def _head() -> str:
+    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _processor() -> str:

@@ -74,7 +74,7 @@ def test_a_divided_rollout_stage_takes_the_steps_of_an_undivided_one(
     found, expected = (columns(one, "loss", "grad_norm") for one in (stage, other))
     for name, values in found.items():
         assert values == pytest.approx(expected[name], rel=GRPO, abs=1e-6), name
-    assert min(expected["grad_norm"]) > 0.01, "nothing was learned that could differ"
+    assert max(expected["grad_norm"]) > 0.1, "nothing was learned that could differ"
 
 
 @pytest.mark.parametrize("layout", [ONE_RANK, ("grpo", 1, "none"), TWO_RANKS], ids=str)

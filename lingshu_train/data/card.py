@@ -124,11 +124,13 @@ def load(name: str, *, where: str = "data_cards", folder: Path = CARDS) -> Card:
         raise RecipeError(
             f"{where}: unknown data card {name!r}; nearest of the {len(known)} in data_cards/: {', '.join(near)}"
         )
-    return _read(path)
+    written = path.stat()
+    return _read(path, written.st_mtime_ns, written.st_size)
 
 
 @lru_cache(maxsize=512)
-def _read(path: Path) -> Card:
+def _read(path: Path, written: int, size: int) -> Card:
+    """`written` and `size` make a changed file another key."""
     head, body = _split(path)
     block = head.pop("lingshu", None)
     if not isinstance(block, dict):
