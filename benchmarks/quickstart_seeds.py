@@ -89,7 +89,9 @@ def record(folder: Path, wall: float | None) -> dict[str, Any]:
 
 
 def _head() -> str:
-    return subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def _processor() -> str:
