@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import sys
 from collections.abc import Sequence
@@ -92,6 +93,12 @@ def _data_verbs(parser: argparse.ArgumentParser) -> None:
     show = verbs.add_parser("show", help="one card whole")
     show.add_argument("card")
     show.set_defaults(verb=_data_show)
+    export = verbs.add_parser("export", help="the card for machines, as Croissant JSON-LD")
+    export.add_argument("card")
+    export.add_argument(
+        "--croissant", action="store_true", required=True, help="the format; the only one there is"
+    )
+    export.set_defaults(verb=_data_export)
     check = verbs.add_parser("check", help="is the card right, and its data here and whole")
     check.add_argument("card")
     check.add_argument("--data-root", type=Path, default=Path("data"))
@@ -233,6 +240,13 @@ def _data_show(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _data_export(arguments: argparse.Namespace) -> int:
+    from lingshu_train.data import card, catalogue
+
+    print(json.dumps(catalogue.croissant(card.load(arguments.card)), indent=2, ensure_ascii=False))
+    return 0
+
+
 def _data_check(arguments: argparse.Namespace) -> int:
     from lingshu_train.data import card, catalogue
 
@@ -240,4 +254,5 @@ def _data_check(arguments: argparse.Namespace) -> int:
     for problem in problems:
         print(problem)
     print(f"{arguments.card}: {len(problems)} problems" if problems else f"{arguments.card}: whole")
-    return 65 if problems else 0
+    absent = card.root(card.load(arguments.card), arguments.data_root) is None
+    return 66 if absent else 65 if problems else 0
