@@ -72,6 +72,7 @@ RECIPE_MISTAKES = [
     (["quickstart", "stages.data.image_size=57"], "stages.data.image_size", "multiple of 28"),
     (["quickstart", "stages.rl.per_device_batch=7"], "stages.rl.per_device_batch", "do not divide"),
     (["quickstart", "model=nosuch"], "nosuch", "tiny"),
+    (["quickstart", "stages.rl.rewards.terms=[{name: accuracy, weight: nan}]"], "terms.0.weight", "finite"),
     (["quickstart", "stages.rl.temperature=inf"], "stages.rl.temperature", "finite"),
     (["quickstart", "stages.rl.learning_rate.merger=nan"], "stages.rl.learning_rate.merger", "finite"),
     (["quickstart", "stages.rl.learning_rate.merger=0.0"], "stages.rl.learning_rate.merger", "above 0"),

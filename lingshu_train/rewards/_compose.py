@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -98,8 +97,6 @@ def check(composition: Composition, *, where: str) -> None:
         key = f"{where}.terms.{index}"
         if names.count(term.name) > 1:
             raise RecipeError(f"{key}.name: {term.name!r} stands twice; give a file another name")
-        if not math.isfinite(term.weight):
-            raise RecipeError(f"{key}.weight: must be a finite number, got {term.weight}")
         if term.file:
             _check_file(Path(term.file), where=f"{key}.file")
         else:
