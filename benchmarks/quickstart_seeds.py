@@ -39,8 +39,6 @@ def main() -> None:
     data = {
         "what": "recipe quickstart: held-out greedy accuracy after instruction tuning and after GRPO",
         "date": time.strftime("%Y-%m-%d"),
-        "commit": first.environment.commit or _head(),
-        "uncommitted_changes": first.environment.uncommitted_changes,
         "hardware": {
             "processor": _processor(),
             "cores": len(_cpus()),
@@ -74,6 +72,11 @@ def record(folder: Path, wall: float | None) -> dict[str, Any]:
     gain = paired_difference([after[i] for i in before], list(before.values()))
     return {
         "seed": made["rl"].stage.seed,
+        "commit": made["rl"].environment.commit or "not recorded: ran from a copy outside a checkout",
+        "uncommitted_changes": made["rl"].environment.uncommitted_changes
+        if made["rl"].environment.commit
+        else None,
+        "stage_content": {name: one.stage.content for name, one in made.items()},
         "questions": tables["rl"]["all"].n,
         "best_constant_answer": round(tables["rl"]["all"].constant, 4),
         "accuracy": {
@@ -86,12 +89,6 @@ def record(folder: Path, wall: float | None) -> dict[str, Any]:
         "peak_memory_mib": max(one.peak_memory_mib for one in made.values()),
         "wall_seconds": wall,
     }
-
-
-def _head() -> str:
-    return subprocess.run(
-        ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True
-    ).stdout.strip()
 
 
 def _processor() -> str:
