@@ -12,12 +12,13 @@ import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from lingshu_train.data.excerpt import Excerpt, Plane
 from lingshu_train.errors import DataError, MissingInput
 
 if TYPE_CHECKING:
@@ -26,11 +27,22 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 Window = tuple[float, float]
 """Centre and width, in the units of the data after rescaling (HU for CT)."""
-Plane = Literal["axial", "coronal", "sagittal"]
+
 AXES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
 """The axis of a canonical volume along which the plane's slices are stacked."""
 MAX_PIXELS = 64_000_000
 """Above any medical picture short of a whole slide; a header that claims more is a fault or an attack."""
+
+
+def read(path: Path, *, data: bytes = b"", excerpt: Excerpt | None = None) -> Image.Image:
+    """The picture that `excerpt` names in a file of any kind, as RGB without metadata. `data` as for `raster`."""
+    wanted = excerpt or Excerpt()
+    window = wanted.window if isinstance(wanted.window, tuple) else None
+    if path.suffix == ".dcm":
+        return dicom(path, frames=(wanted.frame,), window=window)[0]
+    if path.name.endswith((".nii", ".nii.gz")) and wanted.plane:
+        return Volume(path).slice(wanted.plane, wanted.index, window=window)
+    return raster(path, data=data, window=window)
 
 
 def dicom(path: Path, *, frames: tuple[int, ...] = (0,), window: Window | None = None) -> list[Image.Image]:

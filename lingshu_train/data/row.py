@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from lingshu_train.data.card import Card
+from lingshu_train.data.excerpt import Excerpt
 from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.record import AnswerType, Sample
 from lingshu_train.schema import Strict, parse
@@ -29,6 +30,7 @@ class Picture:
     name: str
     path: Path | None = None
     data: bytes = b""
+    excerpt: Excerpt | None = None
 
     def exists(self) -> bool:
         return bool(self.data) or (self.path is not None and self.path.is_file())

@@ -108,7 +108,8 @@ def _read(card: cards.Card, data_root: Path, splits: tuple[str, ...]) -> Iterato
             turns = tuple((turn.question, turn.answer) for turn in row.turns)
             sample = replace(row.sample, id=f"{card.name}/{split}/{row.sample.id}", turns=turns)
             pictures = tuple(
-                images.raster(picture.path or Path(picture.name), data=picture.data) for picture in row.images
+                images.read(picture.path or Path(picture.name), data=picture.data, excerpt=picture.excerpt)
+                for picture in row.images
             )
             yield sample, pictures
 

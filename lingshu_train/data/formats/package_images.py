@@ -12,6 +12,7 @@ from pydantic import ConfigDict, Field
 
 from lingshu_train.data import images
 from lingshu_train.data.card import Card
+from lingshu_train.data.excerpt import Plane
 from lingshu_train.errors import DataError
 from lingshu_train.naming import file_digest
 from lingshu_train.schema import Strict, parse
@@ -54,8 +55,8 @@ class Item(Loose):
     window: tuple[float, float] | None = None
     frames: tuple[int, ...] = (0,)
     box: tuple[int, int, int, int] | None = None
-    volume: dict[images.Plane, Slices] = Field(default_factory=dict)
-    extent: dict[images.Plane, tuple[int, int]] = Field(default_factory=dict)
+    volume: dict[Plane, Slices] = Field(default_factory=dict)
+    extent: dict[Plane, tuple[int, int]] = Field(default_factory=dict)
     shape: tuple[int, int] | None = None
     dtype: str = ""
 
