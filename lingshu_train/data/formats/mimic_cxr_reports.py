@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 from lingshu_train.data import report_text, tables
 from lingshu_train.data import row as rowlib
-from lingshu_train.data.card import Card
 from lingshu_train.data.row import Origin, Picture, Row
+from lingshu_train.data.tables import Line
 from lingshu_train.errors import DataError
 
 
@@ -24,35 +25,39 @@ class Fields(rowlib.SplitFiles):
     sections: Literal["findings", "both"] = "both"
 
 
-def rows(card: Card, root: Path, *, split: str) -> Iterator[Row]:
-    """The studies of a split that have the wanted sections, in the CSV's order. No report file: DataError."""
-    fields = rowlib.fields(Fields, card, split=split)
-    origin = Origin(card=card.name, split=split, root=root)
-    studies: dict[tuple[str, str], list[str]] = {}
-    for line in tables.read(root, fields.files[split]):
-        part = line.text("split")
-        if {"validate": "validation"}.get(part, part) == split:
-            studies.setdefault((line.text("subject_id"), line.text("study_id")), []).append(
-                line.text("dicom_id")
-            )
-    for (subject, study), dicoms in studies.items():
-        found = row(subject, study, dicoms, fields, origin)
-        if found is not None:
-            yield found
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    """One line per study, at the place of its first film; a film's bad line stands for itself."""
+    studies: dict[tuple[str, str], tuple[Line, list[str]]] = {}
+    for line in tables.read(origin.root, fields.files[origin.split]):
+        try:
+            part, key = line.sound().text("split"), (line.text("subject_id"), line.text("study_id"))
+            film = line.text("dicom_id")
+        except DataError:
+            yield line  # `rows` reads the same fields again, and says what is wrong with them.
+            continue
+        if {"validate": "validation"}.get(part, part) == origin.split:
+            studies.setdefault(key, (line, []))[1].append(film)
+    for line, films in studies.values():
+        yield replace(line, values={**line.values, "films": films})
 
 
-def row(subject: str, study: str, dicoms: list[str], fields: Fields, origin: Origin) -> Row | None:
-    """One study; None where the report lacks the wanted sections, which many do and which is no fault."""
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    """One study; none where the report lacks the wanted sections, which many do and which is no fault."""
+    for column in ("split", "dicom_id"):
+        line.text(column)
+    subject, study = line.text("subject_id"), line.text("study_id")
     place = Path(f"p{subject[:2]}", f"p{subject}", f"s{study}")
     path = origin.root / fields.reports / place.with_suffix(".txt")
     if not path.is_file():
-        raise DataError(f"{path}: report of study {study} is missing; unpack mimic-cxr-reports.zip")
-    found = report_text.sections(path.read_text(encoding="utf-8"))
+        raise line.error("study_id", f"report {path} is missing; unpack mimic-cxr-reports.zip")
+    found = report_text.sections(tables.whole(path))
     only = fields.sections == "findings"
     if not (found.findings if only else found.stated):
-        return None
+        return
     folder = origin.root / fields.images / place
-    return Row(
+    yield Row(
         sample=report_text.sample(found, origin, id=f"s{study}", group=f"p{subject}", findings_only=only),
-        images=tuple(Picture(name=f"{place}/{name}.jpg", path=folder / f"{name}.jpg") for name in dicoms),
+        images=tuple(
+            Picture(name=f"{place}/{film}.jpg", path=folder / f"{film}.jpg") for film in line.values["films"]
+        ),
     )

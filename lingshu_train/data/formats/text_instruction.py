@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from lingshu_train.data import row as rowlib
-from lingshu_train.data import tables
-from lingshu_train.data.card import Card
 from lingshu_train.data.row import Origin, Row, Turn
 from lingshu_train.data.tables import Line
 from lingshu_train.record import Sample
@@ -29,18 +26,10 @@ class Fields(rowlib.SplitFiles):
     blank: tuple[str, ...] = ("<noinput>",)
 
 
-def rows(card: Card, root: Path, *, split: str) -> Iterator[Row]:
-    """The rows of a split, in file order. A bad row: DataError with file, line and field."""
-    fields = rowlib.fields(Fields, card, split=split)
-    origin = Origin(card=card.name, split=split, root=root)
-    for line in tables.read(root, fields.files[split]):
-        yield row(line, fields, origin)
-
-
-def row(line: Line, fields: Fields, origin: Origin) -> Row:
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     turns = _turns(line, fields.turns) if fields.turns else (_single(line, fields),)
     sample = Sample(
-        id=line.optional("id") or line.id,
+        id=line.optional("id"),
         card=origin.card,
         split=origin.split,
         task="instruction",
@@ -49,7 +38,7 @@ def row(line: Line, fields: Fields, origin: Origin) -> Row:
         answer=turns[-1].answer,
         reasoning=line.optional(fields.reasoning) if fields.reasoning else "",
     )
-    return Row(sample=sample, turns=turns[:-1])
+    yield Row(sample=sample, turns=turns[:-1])
 
 
 def _single(line: Line, fields: Fields) -> Turn:
