@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 from trl.trainer.utils import RepeatSampler
 
@@ -31,10 +32,29 @@ def test_a_permutation_of_many_millions_needs_no_memory_and_stays_in_range() -> 
     assert len(set(places)) == len(places)
 
 
+@pytest.mark.parametrize("size", [*SIZES, 65_537, 7_100_003, 2**31 - 1, 2**40 + 3])
+def test_many_places_at_once_are_those_of_one_at_a_time(size: int) -> None:
+    permutation = Permutation(size, "5/2")
+    positions = np.unique(np.r_[0, size - 1, np.random.default_rng(0).integers(0, size, 300)])
+    assert permutation.many(positions).tolist() == [permutation(position) for position in positions.tolist()]
+
+
+def test_a_whole_epoch_at_once_visits_every_row_once() -> None:
+    """More positions than one block, so that blocks meet."""
+    size = 200_003
+    assert np.array_equal(np.sort(Permutation(size, "0/0").many(np.arange(size))), np.arange(size))
+
+
+def test_no_positions_have_no_places() -> None:
+    assert Permutation(10, "0/0").many(np.array([], np.int64)).tolist() == []
+
+
 @pytest.mark.parametrize("position", [-1, 10, 11])
 def test_a_position_outside_the_data_is_refused(position: int) -> None:
     with pytest.raises(IndexError, match=r"outside range\(10\)"):
         Permutation(10, "0/0")(position)
+    with pytest.raises(IndexError, match=r"outside range\(10\)"):
+        Permutation(10, "0/0").many(np.array([3, position]))
 
 
 def test_a_permutation_favours_no_place() -> None:
