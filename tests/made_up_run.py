@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import math
 import random
@@ -11,10 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import tiny
 from PIL import Image, ImageDraw
 
+from lingshu_train.data.writer import Kept, Writer
 from lingshu_train.metrics.intervals import wilson
 from lingshu_train.naming import digest
+from lingshu_train.record import Sample
 from lingshu_train.runs import manifest, run
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.runs.ledger import COMPLETIONS, Ledger
@@ -156,18 +157,24 @@ def _fill(stage: Stage, rng: random.Random, *, pictures: Sequence[str], question
 
 def _pictures(folder: Path, *, count: int) -> list[str]:
     """Grey discs with noise, stored as the prepare stage stores them: by the sha256 of the file."""
-    found = []
+    writer, found = Writer(folder / "corpus"), []
     for number in range(count):
         noise = np.random.default_rng(number).normal(40, 14, (112, 112)).clip(0, 255).astype("uint8")
         image = Image.fromarray(noise)
         ImageDraw.Draw(image).ellipse((20, 16, 92, 100), fill=110 + 8 * number, outline=220)
-        stream = io.BytesIO()
-        image.save(stream, "PNG")
-        name = hashlib.sha256(stream.getvalue()).hexdigest()
-        path = folder / "corpus" / "images" / name[:2] / f"{name}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(stream.getvalue())
-        found.append(name)
+        stored = tiny.png(image)
+        sample = Sample(
+            id=str(number),
+            card="scans",
+            split="train",
+            task="modality",
+            question="?",
+            question_type="free",
+            answer="CT",
+        )
+        writer.add([Kept(sample=sample, pictures=(stored,))])
+        found.append(stored.digest)
+    writer.finish(licences={})
     return found
 
 

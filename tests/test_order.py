@@ -116,7 +116,7 @@ def test_rollout_items_lie_as_trl_lays_them(prompts: int, group: int, repeats: i
     """Where and how often a prompt repeats is TRL's; which prompt it is, is ours."""
     size = 3 * prompts
     order = Order(size=size, seed=1)
-    ours = item_to_row(order, prompts=prompts, group=group, repeats=repeats)
+    ours = item_to_row(order.row, prompts=prompts, group=group, repeats=repeats)
     theirs = RepeatSampler(
         range(size), mini_repeat_count=group, batch_size=prompts, repeat_count=repeats, shuffle=False
     )
@@ -125,7 +125,7 @@ def test_rollout_items_lie_as_trl_lays_them(prompts: int, group: int, repeats: i
 
 
 def test_rollout_prompts_of_the_second_epoch_are_all_new_and_in_another_order() -> None:
-    row = item_to_row(Order(size=8, seed=0), prompts=4, group=2, repeats=3)
+    row = item_to_row(Order(size=8, seed=0).row, prompts=4, group=2, repeats=3)
     seen = [row(i) for i in range(4 * 8 * 3)]
     windows = [seen[n : n + 24 : 2][:4] for n in range(0, len(seen), 24)]
     first, second = windows[0] + windows[1], windows[2] + windows[3]

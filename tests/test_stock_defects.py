@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,9 +60,8 @@ class Kit:
     def collator(self, model: Any, *, packing: bool = False) -> Collator:
         return Collator(
             processor=self.text,
-            max_length=512,
             packing=packing,
-            samples=self.rows.samples,
+            tokens=self.rows.tokens,
             rope_index=model.model.get_rope_index,
         )
 
@@ -76,7 +74,7 @@ def kit(base: Path, tmp_path: Path) -> Kit:
 def make_kit(base: Path, folder: Path, *, corpus: str) -> Kit:
     stage = stage_for(base, folder, ("sft", 1, "none"))
     source = base / "base" / "model"
-    rows = Rows(stage, [SimpleNamespace(corpus=corpus, tasks=(), split="train")])
+    rows = tiny.rows(stage, source, corpus=corpus)
     return Kit(
         stage=stage,
         source=source,
@@ -266,7 +264,7 @@ def rollouts(kit: Kit, *, cls: type, resume: Path | None = None) -> tuple[list[i
         processing_class=kit.text,
     )
     if issubclass(cls, Exact):
-        row = item_to_row(Order(size=32, seed=0), prompts=4, group=2, repeats=4)
+        row = item_to_row(Order(size=32, seed=0).row, prompts=4, group=2, repeats=4)
         trainer.begin(run_of(kit, steps=6, per_step=8, row=row))
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     return steps, prompts
@@ -310,7 +308,7 @@ def test_a_stock_sampler_resumed_in_the_second_epoch_replays_the_first_and_ours_
     first, second = list(straight), list(straight)
     assert first != second
     assert list(stock()) == first, "what a process started in epoch 2 reads"
-    ours = item_to_row(Order(size=8, seed=0), prompts=4, group=1, repeats=1)
+    ours = item_to_row(Order(size=8, seed=0).row, prompts=4, group=1, repeats=1)
     assert [ours(i) for i in range(8, 16)] == list(Order(size=8, seed=0).rows(8, 16))
     assert [ours(i) for i in range(8, 16)] != [ours(i) for i in range(8)]
 
@@ -333,7 +331,7 @@ def test_stock_messages_teach_image_tokens_and_our_batches_do_not(kit: Kit) -> N
     ours = kit.collator(kit.model())([data[0], data[1]])
     assert int((ours["input_ids"] == image).sum()) == shown
     assert not (ours["labels"] == image).any()
-    for labels, sample in zip(ours["labels"], kit.rows.samples, strict=False):
+    for labels, sample in zip(ours["labels"], (kit.rows.sample(0), kit.rows.sample(1)), strict=True):
         taught = kit.text.tokenizer.decode(labels[labels != IGNORED])
         assert taught.removesuffix("\n") == chat.target(sample) + "<|im_end|>"
 
@@ -364,11 +362,11 @@ def test_stock_logits_change_silently_without_token_types_and_our_check_refuses(
 # Defect R6, packing.
 
 
-def mixed_rows() -> tuple[list[dict[str, Any]], list[Sample]]:
+def mixed_rows() -> list[dict[str, Any]]:
     """Pictures of three sizes, one sample with two of them, one without any. TRL changes rows that it collates."""
     draw = torch.Generator().manual_seed(1)
     sizes: list[list[tuple[int, int]]] = [[(56, 56)], [], [(84, 56)], [(28, 112), (56, 56)]]
-    rows, samples = [], []
+    rows = []
     for number, pictures in enumerate(sizes):
         images = [
             Image.fromarray(torch.randint(0, 255, (high, wide, 3), generator=draw).byte().numpy())
@@ -383,7 +381,6 @@ def mixed_rows() -> tuple[list[dict[str, Any]], list[Sample]]:
             question_type="free",
             answer=tiny.LONG * (number + 1),
         )
-        samples.append(sample)
         rows.append(
             {
                 "row": number,
@@ -392,7 +389,7 @@ def mixed_rows() -> tuple[list[dict[str, Any]], list[Sample]]:
                 "images": images,
             }
         )
-    return rows, samples
+    return rows
 
 
 @dataclass(frozen=True)
@@ -409,10 +406,11 @@ class Packed:
 @pytest.fixture
 def packed(kit: Kit) -> Packed:
     model = sensitive(kit.model()).eval()
-    rows, samples = mixed_rows()
-    plain = replace(kit.collator(model), samples=samples, max_length=2048)
-    batch = replace(plain, packing=True)(rows)
-    alone = [plain([row]) for row in mixed_rows()[0]]
+    stock = DataCollatorForVisionLanguageModeling(kit.text, completion_only_loss=True)(mixed_rows())
+    lengths = stock["attention_mask"].sum(dim=1).tolist()
+    plain = replace(kit.collator(model), tokens=lambda rows: [lengths[row] for row in rows])
+    batch = replace(plain, packing=True)(mixed_rows())
+    alone = [plain([row]) for row in mixed_rows()]
     with torch.no_grad():
         logits = torch.cat([model(**one, use_cache=False).logits[0] for one in alone])
     return Packed(model=model, batch=batch, alone=alone, logits=logits)
@@ -477,9 +475,3 @@ def test_the_other_ways_to_pack_leak_from_sample_to_sample(variant: str, packed:
         logits = model(**batch, use_cache=variant == "cache").logits[0]
     first = packed.alone[0]["input_ids"].shape[1]
     assert (logits[first:] - packed.logits[first:]).abs().max() > 0.01 * packed.logits.abs().max()
-
-
-def test_a_row_longer_than_the_limit_is_refused_by_name(kit: Kit) -> None:
-    collator = replace(kit.collator(kit.model()), max_length=20)
-    with pytest.raises(DataError, match=r"sample spots-\d+: \d+ tokens, more than max_length 20"):
-        collator([kit.rows.dataset(system="", with_completion=True)[0]])

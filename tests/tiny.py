@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +18,14 @@ import psutil
 from PIL import Image
 
 from lingshu_train import launch, recipe
-from lingshu_train.data import corpus
+from lingshu_train.data.writer import Kept, Stored, Summary, Writer
+from lingshu_train.model.settings import Settings
 from lingshu_train.record import Sample
 from lingshu_train.runs import ledger, manifest
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.runs.stage import Stage
+from lingshu_train.stages._config import Mix
+from lingshu_train.trainers.rows import Limit, Rows
 
 MODEL: dict[str, Any] = {
     "base": "",
@@ -53,6 +59,24 @@ ALL_PARTS = ["vision_tower", "merger", "language_model"]
 LONG = "there are several bright spots and the picture is otherwise quite dark as far as can be seen "
 
 
+def write_corpus(
+    folder: Path, rows: Iterable[tuple[Sample, Sequence[Image.Image]]], **options: int
+) -> Summary:
+    """A finished corpus of samples and their pictures, as a prepare stage leaves it."""
+    writer = Writer(folder, **options)
+    for sample, pictures in rows:
+        writer.add([Kept(sample=sample, pictures=tuple(png(picture) for picture in pictures))])
+    return writer.finish(licences={})
+
+
+def png(picture: Image.Image) -> Stored:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    data = buffer.getvalue()
+    digest = hashlib.sha256(data).hexdigest()
+    return Stored(data=data, digest=digest, suffix="png", width=picture.width, height=picture.height)
+
+
 def draw_corpus(folder: Path, *, rows: int = 40, reasoning: bool = True) -> Path:
     """A finished prepare stage: bright spots on noise, how many? Answers of very unequal length show wrong averaging."""
     draw = np.random.default_rng(0)
@@ -76,10 +100,17 @@ def draw_corpus(folder: Path, *, rows: int = 40, reasoning: bool = True) -> Path
             modality="drawn",
         )
         samples.append((sample, (Image.fromarray(pixels).convert("RGB"),)))
-    corpus.write(folder / "corpus", samples)
+    write_corpus(folder / "corpus", samples)
     prepare = {"kind": "prepare", "cards": ["package_pydicom"], "image_size": 56, "questions": {}}
     finish(make_stage(folder.parent, folder.name, prepare, parents={}), outputs=["corpus"])
     return folder
+
+
+def rows(stage: Stage, source: Path, *, corpus: str = "data", tokens: int = 512, most: float = 0.0) -> Rows:
+    """All training rows of a corpus that are short enough, measured with the processor of the model in `source`."""
+    wanted = Settings.model_validate_json(json.dumps(stage.model))
+    limit = Limit(tokens=tokens, completion=True, most=most)
+    return Rows(stage, [Mix(corpus=corpus)], source=str(source), wanted=wanted, limit=limit)
 
 
 def finish(stage: Stage, *, outputs: list[str]) -> None:

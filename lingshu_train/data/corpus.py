@@ -1,128 +1,141 @@
-"""A prepared corpus on disk: rows.jsonl, PNGs named by the sha256 of their bytes, and a summary."""
+"""A prepared corpus as training and evaluation read it: rows by number, pictures by the row that needs them."""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
-from collections import Counter
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 from PIL import Image
 
-from lingshu_train.data import images
-from lingshu_train.data.card import Card
+from lingshu_train.data import writer
+from lingshu_train.data.journal import Index
+from lingshu_train.data.shards import Place, Reader, places_of, sample_of
+from lingshu_train.data.writer import SUMMARY, Summary
 from lingshu_train.errors import DataError, MissingInput, RecipeError
-from lingshu_train.naming import canonical, digest, file_digest
 from lingshu_train.record import Sample
-from lingshu_train.runs.files import failure, write_json, write_text
-from lingshu_train.schema import Strict, parse
-from lingshu_train.verify import gold_problem
+from lingshu_train.schema import parse
 
 AGAIN = "prepare the corpus again"
-ROWS, SUMMARY, IMAGES = "rows.jsonl", "corpus.json", "images"
-Row = tuple[Sample, tuple[Image.Image, ...]]
-
-
-class Summary(Strict):
-    """corpus.json. Counts are of the samples kept; `refused` counts the others by reason."""
-
-    samples: int
-    images: int
-    splits: dict[str, int]
-    tasks: dict[str, dict[str, int]]
-    modalities: dict[str, int]
-    cards: dict[str, int]
-    licences: dict[str, str]
-    refused: dict[str, int]
-    fingerprint: str
+Rows = npt.NDArray[np.uint32]
+FILTERS = ("split", "task", "card", "question_type", "modality")
+"""Columns that rows can be chosen by."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Corpus:
-    """A corpus or a selection of it, with its images. `fingerprint` is that of the whole corpus."""
+    """A corpus or a selection of its rows. `fingerprint` is that of the whole corpus.
+
+    `chosen` holds row numbers of the whole corpus in ascending order; None stands for all of them.
+    """
 
     folder: Path
-    samples: tuple[Sample, ...]
     fingerprint: str
+    reader: Reader
+    chosen: Rows | None = None
+    _index: Index = field(repr=False)
 
-    def image(self, name: str) -> Image.Image:
-        """The RGB image of a digest, checked against it. DataError names the first sample that needs it."""
-        path = _place(self.folder, name)
-        try:
-            if file_digest(path) != name:
-                raise DataError(f"{self._owner(name)}: image {path} is damaged (its sha256 differs); {AGAIN}")
-            return images.raster(path)
-        except OSError as fault:
-            raise DataError(f"{self._owner(name)}: image {path}: {fault.strerror}; {AGAIN}") from None
+    def __len__(self) -> int:
+        return len(self.reader) if self.chosen is None else len(self.chosen)
 
-    def images(self, sample: Sample) -> tuple[Image.Image, ...]:
-        """The sample's images, in its order."""
-        return tuple(self.image(name) for name in sample.images)
+    def row(self, n: int) -> int:
+        """Row number in the whole corpus of the n-th chosen row."""
+        return n if self.chosen is None else int(self.chosen[n])
 
-    def _owner(self, name: str) -> str:
-        return self._owners.get(name, f"digest {name}")
+    def sample(self, n: int) -> Sample:
+        return sample_of(self._record(n))
+
+    def pictures(self, n: int) -> tuple[Image.Image, ...]:
+        """The RGB images of the n-th chosen row, each checked against its digest. DataError names the sample."""
+        record = self._record(n)
+        return tuple(self._picture(place, f"sample {record['id']}") for place in places_of(record))
+
+    def stretch(self, start: int, stop: int) -> Iterator[tuple[Sample, tuple[Place, ...]]]:
+        """Rows `start` to `stop` of the whole corpus, chosen or not, with the places of their pictures."""
+        for record in self.reader.records(start, stop):
+            yield sample_of(record), places_of(record)
 
     @cached_property
-    def _owners(self) -> dict[str, str]:
-        return {name: f"sample {sample.id}" for sample in reversed(self.samples) for name in sample.images}
+    def samples(self) -> tuple[Sample, ...]:
+        """All chosen samples at once: for evaluation sets, not for training mixtures."""
+        return tuple(self.sample(n) for n in range(len(self)))
 
+    def image(self, digest: str) -> Image.Image:
+        """A picture by its digest, through the index on disk."""
+        return self._picture(self._find(digest), f"image {digest[:12]}")
 
-def write(folder: Path, rows: Iterable[Row], *, cards: Iterable[Card] = ()) -> Summary:
-    """Write rows and images. A sample whose gold answer the verifier cannot read is refused and counted."""
-    kept: list[Sample] = []
-    refused: Counter[str] = Counter()
-    seen: set[str] = set()
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for sample, pictures in rows:
-            problem = gold_problem(sample) if sample.question_type != "free" else None
-            if problem:
-                refused[f"{sample.task}: {problem}"] += 1
-                continue
-            if sample.id in seen:
-                raise DataError(f"sample {sample.id}: the id occurs twice; ids are unique within a corpus")
-            seen.add(sample.id)
-            kept.append(replace(sample, images=tuple(_save(folder, picture) for picture in pictures)))
-    except OSError as fault:
-        raise failure(folder, fault) from None
-    lines = [asdict(sample) for sample in kept]
-    write_text(folder / ROWS, "".join(canonical(line) + "\n" for line in lines))
-    summary = _summary(
-        kept,
-        refused=refused,
-        licences={card.name: card.lingshu.licence.id for card in cards},
-        fingerprint=digest(lines),
-    )
-    write_json(folder / SUMMARY, summary.model_dump(mode="json"))
-    return summary
+    def values(self, name: str) -> Iterator[npt.NDArray[np.object_]]:
+        """A text column of the whole corpus, batch by batch."""
+        for part in self.reader.column(name):
+            yield part.to_numpy(zero_copy_only=False)
 
+    def _record(self, n: int) -> dict[str, object]:
+        row = self.row(n)
+        try:
+            return self.reader.record(row)
+        except (OSError, pa.ArrowInvalid) as fault:
+            raise DataError(f"{self.folder}: row {row} cannot be read ({_line(fault)}); {AGAIN}") from None
 
-def load(folder: Path, *, split: str | None = None, tasks: tuple[str, ...] = ()) -> Corpus:
-    """The samples of a split and of some tasks (empty: all), in the order they were written."""
-    summary = read_summary(folder)
-    for task in tasks:
-        if task not in summary.tasks:
-            raise RecipeError(
-                f"tasks: unknown task {task!r}; {folder} has: {', '.join(sorted(summary.tasks))}"
+    def _find(self, digest: str) -> Place:
+        found = self._index.place(digest)
+        if found is None:
+            raise DataError(f"{self.folder}: no image {digest}; {AGAIN}")
+        return found
+
+    def _bytes(self, place: Place, owner: str) -> bytes:
+        try:
+            data = self.reader.read(place)
+        except OSError as fault:
+            raise DataError(f"{owner}: {fault.filename}: {fault.strerror}; {AGAIN}") from None
+        if hashlib.sha256(data).hexdigest() != place.digest:
+            raise DataError(
+                f"{owner}: image {place.digest[:12]} in {self.folder} is damaged (its sha256 differs); {AGAIN}"
             )
-    if split is not None and split not in summary.splits:
-        raise RecipeError(
-            f"split: unknown split {split!r}; {folder} has: {', '.join(sorted(summary.splits))}"
-        )
-    found = tuple(
-        sample
-        for sample in _rows(folder / ROWS)
-        if (split is None or sample.split == split) and (not tasks or sample.task in tasks)
+        return data
+
+    def _picture(self, place: Place, owner: str) -> Image.Image:
+        with Image.open(io.BytesIO(self._bytes(place, owner))) as image:
+            return image.convert("RGB")
+
+
+def load(
+    folder: Path, *, split: str | None = None, tasks: tuple[str, ...] = (), **among: tuple[str, ...]
+) -> Corpus:
+    """The rows of a split and of some tasks (empty: all), in the order they were written.
+
+    `among` maps further FILTERS to the values that are kept. RecipeError lists what there is for a value that never
+    occurs.
+    """
+    summary = read_summary(folder)
+    wanted = {"split": (split,) if split is not None else (), "task": tasks, **among}
+    wanted = {name: values for name, values in wanted.items() if values}
+    _check(folder, summary, wanted)
+    reader = Reader(folder, summary.shards)
+    try:
+        chosen = _chosen(reader, wanted) if wanted else None
+    except (OSError, pa.ArrowInvalid) as fault:
+        raise DataError(f"{folder}: rows cannot be read ({_line(fault)}); {AGAIN}") from None
+    return Corpus(
+        folder=folder, fingerprint=summary.fingerprint, reader=reader, chosen=chosen, _index=Index(folder)
     )
-    return Corpus(folder=folder, samples=found, fingerprint=summary.fingerprint)
+
+
+def stored(folder: Path, digest: str) -> bytes | None:
+    """The encoded file of a picture, None where the folder holds no corpus, or not this picture."""
+    place = Index(folder).place(digest)
+    return Reader(folder, ()).read(place) if place else None
 
 
 def read_summary(folder: Path) -> Summary:
+    """corpus.json. MissingInput where no finished corpus lies."""
     path = folder / SUMMARY
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
@@ -135,52 +148,31 @@ def read_summary(folder: Path) -> Summary:
     return parse(Summary, data, where=str(path), error=DataError)
 
 
-def _rows(path: Path) -> Iterable[Sample]:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise MissingInput(f"{path}: missing; {AGAIN}") from None
-    for number, line in enumerate(text.splitlines(), 1):
-        try:
-            data: dict[str, Any] = json.loads(line)
-            turns = tuple((question, answer) for question, answer in data["turns"])
-            lists = {"aliases": tuple(data["aliases"]), "images": tuple(data["images"]), "turns": turns}
-            yield Sample(**{**data, **lists})
-        except (json.JSONDecodeError, KeyError, TypeError) as fault:
-            raise DataError(f"{path}:{number}: not a sample: {fault}") from None
+def _check(folder: Path, summary: writer.Summary, wanted: Mapping[str, tuple[str | None, ...]]) -> None:
+    known: dict[str, Mapping[str, object]] = {
+        "split": summary.splits,
+        "task": summary.tasks,
+        "card": summary.cards,
+        "question_type": summary.question_types,
+        "modality": summary.modalities,
+    }
+    for name, values in wanted.items():
+        for value in values:
+            if value not in known[name]:
+                there = ", ".join(sorted(known[name]))
+                raise RecipeError(f"{name}: unknown {name} {value!r}; {folder} has: {there}")
 
 
-def _save(folder: Path, picture: Image.Image) -> str:
-    """PNG without metadata, named by its own bytes: equal pictures are stored once."""
-    buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "PNG", compress_level=6)
-    data = buffer.getvalue()
-    name = hashlib.sha256(data).hexdigest()
-    path = _place(folder, name)
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(data)
-    return name
+def _chosen(reader: Reader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:
+    """Numbers of the rows that fit every filter, four bytes a row."""
+    masks: dict[str, list[npt.NDArray[np.bool_]]] = {name: [] for name in wanted}
+    for name, values in wanted.items():
+        among = pa.array(values, type=pa.string())
+        for part in reader.column(name):
+            masks[name].append(pc.is_in(part, value_set=among).to_numpy(zero_copy_only=False))
+    fit = np.logical_and.reduce([np.concatenate(parts) for parts in masks.values() if parts])
+    return np.flatnonzero(fit).astype(np.uint32)
 
 
-def _place(folder: Path, name: str) -> Path:
-    return folder / IMAGES / name[:2] / f"{name}.png"
-
-
-def _summary(
-    kept: list[Sample], *, refused: Counter[str], licences: dict[str, str], fingerprint: str
-) -> Summary:
-    tasks: dict[str, Counter[str]] = {}
-    for sample in kept:
-        tasks.setdefault(sample.task, Counter())[sample.split] += 1
-    return Summary(
-        samples=len(kept),
-        images=len({name for sample in kept for name in sample.images}),
-        splits=dict(Counter(sample.split for sample in kept)),
-        tasks={task: dict(counts) for task, counts in tasks.items()},
-        modalities=dict(Counter(sample.modality for sample in kept)),
-        cards=dict(Counter(sample.card for sample in kept)),
-        licences=licences,
-        refused=dict(refused),
-        fingerprint=fingerprint,
-    )
+def _line(fault: Exception) -> str:
+    return (str(fault).splitlines() or [type(fault).__name__])[0]

@@ -8,7 +8,6 @@ import io
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image
 
@@ -105,12 +104,12 @@ def rollouts(view: RunView) -> Markup:
     return join(blocks)
 
 
-def picture(path: Path | None, *, alt: str) -> Markup:
+def picture(data: bytes | None, *, alt: str) -> Markup:
     """An image as a data address, at most 320 pixels a side; a frame that says so where it is gone."""
-    if path is None:
+    if data is None:
         return element("div", text("image not kept"), css="noimage")
-    data, kind = path.read_bytes(), "png"
     with Image.open(io.BytesIO(data)) as image:
+        kind = str(image.format).lower()
         if max(image.size) > LARGEST_SIDE:
             image.thumbnail((LARGEST_SIDE, LARGEST_SIDE))
             small = io.BytesIO()

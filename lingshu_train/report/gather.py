@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lingshu_train.data import card
+from lingshu_train.data import card, corpus
 from lingshu_train.data.card import CARDS, Card
 from lingshu_train.errors import RecipeError
 from lingshu_train.runs import ledger, manifest, results, run, stage
@@ -61,15 +61,12 @@ class RunView:
     def manifests(self) -> tuple[Manifest, ...]:
         return tuple(view.manifest for view in self.stages if view.manifest)
 
-    def image(self, digest: str | None) -> Path | None:
-        """The image file of a sha256, in whichever prepared corpus of the run holds it."""
+    def image(self, digest: str | None) -> bytes | None:
+        """The stored file of a picture, from whichever prepared corpus of the run holds it."""
         if not digest:
             return None
-        for view in self.stages:
-            path = view.folder / "corpus" / "images" / digest[:2] / f"{digest}.png"
-            if path.is_file():
-                return path
-        return None
+        found = (corpus.stored(view.folder / "corpus", digest) for view in self.stages)
+        return next((data for data in found if data is not None), None)
 
 
 def view(run_folder: Path, *, cards: Path = CARDS) -> RunView:

@@ -58,11 +58,21 @@ class StageConfig(Strict):
 
 
 class Mix(Strict):
-    """One ingredient of a training mixture: rows of a prepared corpus, all of them or those of some tasks."""
+    """One ingredient of a training mixture: rows of a prepared corpus that fit every filter (an empty one fits all).
+
+    An epoch takes them `repeat` times (1 where nothing is said, a half takes every other row), at most `limit` of them;
+    or as many as make up the `share` of the epoch. What an epoch leaves out, the next takes first.
+    """
 
     corpus: str
-    tasks: tuple[str, ...] = ()
     split: str = "train"
+    tasks: tuple[str, ...] = ()
+    cards: tuple[str, ...] = ()
+    question_types: tuple[str, ...] = ()
+    modalities: tuple[str, ...] = ()
+    repeat: float | None = None
+    share: float | None = None
+    limit: int | None = None
 
 
 class TrainingConfig(StageConfig):
@@ -86,6 +96,8 @@ class TrainingConfig(StageConfig):
     save_every: int = Field(gt=0)
     keep: int = Field(default=2, gt=0)
     loader_workers: int = Field(default=0, ge=0)
+    most_too_long: float = Field(default=0.0, ge=0, le=1)
+    """Share of a corpus's rows that may be left out for being longer than the stage can take; they are counted."""
 
     @property
     def needs(self) -> tuple[tuple[str, str, Provided], ...]:

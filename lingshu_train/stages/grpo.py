@@ -21,7 +21,7 @@ class Config(TrainingConfig):
 
     A generation window samples `group_size` completions for each of `rollout_prompts` prompts, then takes
     `rollout_prompts / update_prompts` optimizer steps on them (paper section 3.4: 512 and 128). `per_device_batch`
-    counts completions per forward pass.
+    counts completions per forward pass. Prompts of more than `max_prompt` tokens, images included, are left out.
     """
 
     kind: Literal["grpo"]
@@ -34,6 +34,7 @@ class Config(TrainingConfig):
     clip_low: float = Field(default=0.2, gt=0)
     clip_high: float = Field(default=0.2, gt=0)
     loss: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "grpo"
+    max_prompt: int | None = Field(default=None, gt=0)
     max_completion: int = Field(gt=0)
     schedule: Literal["cosine", "constant", "constant_with_warmup", "linear"] = "constant"
 

@@ -15,12 +15,17 @@ OUTPUTS = ("model", "ledger.jsonl")
 
 
 class Config(TrainingConfig):
-    """One supervised stage. The global batch is `per_device_batch * accumulation * processes` samples."""
+    """One supervised stage. The global batch is `per_device_batch * accumulation * processes` samples.
+
+    With `packing` that many packs instead: sequences of up to `max_length` tokens, and of `max_patches` patches of the
+    vision tower where that is given, which evens out the work of ranks.
+    """
 
     kind: Literal["sft"]
     accumulation: int = Field(default=1, gt=0)
     max_length: int = Field(gt=0)
     packing: bool = False
+    max_patches: int | None = Field(default=None, gt=0)
 
 
 def run(stage: Stage) -> dict[str, Any]:

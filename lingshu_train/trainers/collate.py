@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
-
-from lingshu_train.errors import DataError
-from lingshu_train.record import Sample
 
 IGNORED = -100
 """The label that the loss skips."""
@@ -20,31 +17,35 @@ IGNORED = -100
 class Collator:
     """Batch of `B` rows: input_ids, attention_mask, labels, mm_token_type_ids (B, L), pixel_values (P, 1176), image_grid_thw.
 
-    With `packing`, one row of all samples end to end instead (see `pack`). Raises DataError for a row of more than
-    `max_length` tokens: cutting one would leave image features without their tokens.
+    An item is a row or a pack of rows. With `packing` all rows of the batch make one, end to end (see `pack`). `tokens`
+    tells the stored length of data set rows, by which long ones were left out: what comes out has to agree with it.
     """
 
     processor: Any
-    max_length: int
     packing: bool
-    samples: Sequence[Sample]
+    tokens: Callable[[list[int]], Sequence[int]]
     rope_index: Callable[..., tuple[torch.Tensor, torch.Tensor]]
 
     def __post_init__(self) -> None:
         self._collate = DataCollatorForVisionLanguageModeling(self.processor, completion_only_loss=True)
 
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    def __call__(self, items: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        rows = [row for item in items for row in _rows(item)]
         numbers = [row["row"] for row in rows]
         batch = dict(self._collate(rows))
-        lengths = batch["attention_mask"].sum(dim=1).tolist()
-        for number, length in zip(numbers, lengths, strict=True):
-            if length > self.max_length:
-                raise DataError(
-                    f"sample {self.samples[number].id}: {length} tokens, more than max_length {self.max_length}; "
-                    "raise max_length, lower model.max_pixels, or drop the sample"
-                )
+        lengths, stored = batch["attention_mask"].sum(dim=1).tolist(), list(self.tokens(numbers))
+        assert lengths == stored, f"rows {numbers} have {lengths} tokens, not {stored} as stored"
         check(batch, image_token=self.processor.image_token_id)
         return pack(batch, self.rope_index) if self.packing else batch
+
+
+def _rows(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A row, or the rows of a pack, whose columns are lists."""
+    if not isinstance(item["row"], list):
+        yield item
+        return
+    for values in zip(*item.values(), strict=True):
+        yield dict(zip(item, values, strict=True))
 
 
 def check(batch: dict[str, torch.Tensor], *, image_token: int) -> None:

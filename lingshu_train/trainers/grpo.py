@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable
 from typing import Any
 
 from trl import GRPOConfig, GRPOTrainer
 
 from lingshu_train import dist, verify
-from lingshu_train.data.order import Order
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trainers import arguments, session
 from lingshu_train.trainers.exact import Exact, Run
-from lingshu_train.trainers.rows import Rows, num_steps
+from lingshu_train.trainers.rows import Limit, Rows, num_steps
 from lingshu_train.trainers.scoring import Scoring
 from lingshu_train.trainers.watch import Watch
 
@@ -23,7 +23,7 @@ class ExactGRPOTrainer(Exact, GRPOTrainer):  # type: ignore[misc]
     """GRPOTrainer as this project needs it; see Exact for what differs."""
 
 
-def item_to_row(order: Order, *, prompts: int, group: int, repeats: int) -> Any:
+def item_to_row(order: Callable[[int], int], *, prompts: int, group: int, repeats: int) -> Any:
     """Row of the i-th item the loader yields.
 
     A window holds `prompts` prompts, each `group` times in a row, and the loader yields the window `repeats` times: TRL
@@ -33,7 +33,7 @@ def item_to_row(order: Order, *, prompts: int, group: int, repeats: int) -> Any:
 
     def row(i: int) -> int:
         window = i // (items * repeats)
-        return order.row(window * prompts + i % items // group)
+        return order(window * prompts + i % items // group)
 
     return row
 
@@ -41,13 +41,18 @@ def item_to_row(order: Order, *, prompts: int, group: int, repeats: int) -> Any:
 def train(stage: Stage, config: Any) -> dict[str, Any]:
     """Run one GRPO stage to its end. `config` is a stages.grpo.Config."""
     wanted = session.settings(stage)
-    rows = Rows(stage, config.data)
+    rows = Rows(
+        stage,
+        config.data,
+        source=session.source(stage, config.base, wanted),
+        wanted=wanted,
+        limit=Limit(tokens=config.max_prompt or sys.maxsize, completion=False, most=config.most_too_long),
+    )
     accumulation = config.accumulation(dist.place().world_size)
     repeats = accumulation * config.window
     steps = num_steps(
         steps=config.steps,
-        epochs=config.epochs,
-        rows=len(rows),
+        items=rows.items(config.epochs or 0),
         per_step=config.update_prompts,
         multiple=config.window,
     )
@@ -58,7 +63,7 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     start = checkpoint.step_of(resume) if resume else 0
     tokens = session.rewind(stage, start, ledger.NAME, ledger.COMPLETIONS)
 
-    scoring = Scoring(stage, config, rows.samples, eos=text.tokenizer.eos_token_id)
+    scoring = Scoring(stage, config, rows.sample, eos=text.tokenizer.eos_token_id)
     trainer = ExactGRPOTrainer(
         model=model,
         args=args,
@@ -66,11 +71,12 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
         train_dataset=rows.dataset(system=wanted.system_prompt, with_completion=False),
         processing_class=text,
     )
-    order = Order(size=len(rows), seed=stage.seed)
     trainer.begin(
         Run(
             stage=stage,
-            row=item_to_row(order, prompts=config.rollout_prompts, group=config.group_size, repeats=repeats),
+            row=item_to_row(
+                rows.row, prompts=config.rollout_prompts, group=config.group_size, repeats=repeats
+            ),
             items_per_step=config.rollout_prompts * config.group_size * accumulation,
             resume=resume,
             steps=steps,
@@ -82,9 +88,9 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
 
     def extra(step: int) -> dict[str, Any]:
         first = (step - 1) // config.window * config.rollout_prompts
-        seen: Sequence[int] = list(order.rows(first, first + config.rollout_prompts))
+        seen = rows.rows(first, first + config.rollout_prompts)
         return {
-            "epoch": step * config.update_prompts / len(rows),
+            "epoch": rows.epoch(step * config.update_prompts),
             "samples": rows.digest(seen),
         } | scoring.metrics()
 
@@ -95,7 +101,7 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     finally:
         scoring.close()
     session.save(trainer, text)
-    summary = session.summary(trainer, rows=len(rows), set_aside=set_aside, resumed_at=start)
+    summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
     return summary | {"verifier": verify.version()}
 
 

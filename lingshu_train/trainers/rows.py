@@ -1,72 +1,211 @@
-"""Prepared corpora to the rows TRL reads."""
+"""Prepared corpora to what TRL reads: a mixture of chosen rows, in an order that is a function of the seed."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import accumulate
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
 from datasets import Dataset
 
-from lingshu_train import naming
+from lingshu_train import dist, naming
 from lingshu_train.data import chat, corpus
+from lingshu_train.data.corpus import Corpus
+from lingshu_train.data.mixture import Ingredient, Mixture, Wish, draws_for
 from lingshu_train.errors import DataError
+from lingshu_train.model.settings import Settings
 from lingshu_train.record import Sample
 from lingshu_train.runs.stage import Stage
+from lingshu_train.trainers import lengths
+from lingshu_train.trainers.lengths import COMPLETION, PATCHES, PROMPT
+
+Numbers = npt.NDArray[np.int64]
 
 
 class _Mix(Protocol):
+    """stages/_config.py: Mix."""
+
     corpus: str
-    tasks: tuple[str, ...]
     split: str
+    tasks: tuple[str, ...]
+    cards: tuple[str, ...]
+    question_types: tuple[str, ...]
+    modalities: tuple[str, ...]
+    repeat: float | None
+    share: float | None
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limit:
+    """Rows of more than `tokens` are left out and counted; DataError where they are more than the share `most` of a
+    corpus. `completion` says whether the completion counts too, or the prompt alone."""
+
+    tokens: int
+    completion: bool
+    most: float
 
 
 class Rows:
-    """The samples of a mixture in a fixed order, each with the corpus its images lie in."""
+    """The chosen rows of a mixture, each known by one number; `row(n)` is the number of the n-th sample of training.
 
-    def __init__(self, stage: Stage, mixture: Sequence[_Mix]) -> None:
-        self.samples: list[Sample] = []
-        self._corpora: list[corpus.Corpus] = []
-        for mix in mixture:
-            found = corpus.load(stage.parent(mix.corpus) / "corpus", split=mix.split, tasks=mix.tasks)
-            self.samples.extend(found.samples)
-            self._corpora.extend([found] * len(found.samples))
-        if not self.samples:
-            raise DataError(f"stages.{stage.name}.data: the mixture holds no sample")
+    `left_out` counts the rows that were too long, by corpus.
+    """
+
+    def __init__(
+        self, stage: Stage, mixture: Sequence[_Mix], *, source: str, wanted: Settings, limit: Limit
+    ) -> None:
+        where = f"stages.{stage.name}.data"
+        self.left_out: dict[str, int] = {}
+        self._corpora: list[Corpus] = []
+        self._tables: list[lengths.Table] = []
+        for index, mix in enumerate(mixture):
+            found = _load(stage, mix)
+            table = _table(stage, found, source, wanted)
+            fit = _fitting(found, table, limit, where=f"{where}.{index}")
+            self.left_out[mix.corpus] = self.left_out.get(mix.corpus, 0) + len(found) - len(fit)
+            self._corpora.append(fit)
+            self._tables.append(table)
+        wishes = [
+            Wish(
+                name=f"{where}.{index}", rows=len(found), repeat=mix.repeat, share=mix.share, limit=mix.limit
+            )
+            for index, (mix, found) in enumerate(zip(mixture, self._corpora, strict=True))
+        ]
+        self.mixture = Mixture(
+            tuple(
+                Ingredient(rows=wish.rows, draws=draws)
+                for wish, draws in zip(wishes, draws_for(wishes), strict=True)
+            ),
+            stage.seed,
+        )
+        self._starts = list(accumulate((len(found) for found in self._corpora), initial=0))
+        # A GRPO group is the same row several times over.
+        self._pictures = lru_cache(maxsize=16)(self._decoded)
 
     def __len__(self) -> int:
-        return len(self.samples)
+        """Samples of one epoch of the mixture."""
+        return self.mixture.size
+
+    def items(self, epochs: float) -> int:
+        """How many items the loader yields in so many epochs."""
+        return math.ceil(epochs * len(self))
+
+    def epoch(self, n: int) -> float:
+        """Epochs done after `n` items."""
+        return n / len(self)
+
+    def row(self, n: int) -> int:
+        ingredient, row = self.mixture.locate(n)
+        return self._starts[ingredient] + row
+
+    def rows(self, start: int, stop: int) -> Numbers:
+        """`row(n)` of n from `start` to `stop`."""
+        ingredients, rows = self.mixture.locate_many(np.arange(start, stop))
+        return np.asarray(self._starts)[ingredients] + rows
+
+    def costs(self, rows: Numbers) -> tuple[Numbers, Numbers]:
+        """Tokens and patches of rows."""
+        tokens, patches = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
+        ingredients = np.searchsorted(self._starts, rows, side="right") - 1
+        for number, (found, table) in enumerate(zip(self._corpora, self._tables, strict=True)):
+            chosen = ingredients == number
+            here = rows[chosen] - self._starts[number]
+            costs = table[here if found.chosen is None else found.chosen[here]]
+            tokens[chosen] = costs[:, PROMPT] + costs[:, COMPLETION]
+            patches[chosen] = costs[:, PATCHES]
+        return tokens, patches
+
+    def tokens(self, rows: Sequence[int]) -> list[int]:
+        """Stored lengths of rows."""
+        return [int(count) for count in self.costs(np.asarray(rows))[0]]
+
+    def sample(self, row: int) -> Sample:
+        found, n = self._find(row)
+        return found.sample(n)
 
     def dataset(self, *, system: str, with_completion: bool) -> Dataset:
-        """What TRL reads: row (index into `samples`), prompt, images (decoded and checked when read), completion."""
-
-        # A GRPO group is the same row several times over.
-        @lru_cache(maxsize=16)
-        def decoded(row: int) -> tuple[Any, ...]:
-            return self._corpora[row].images(self.samples[row])
+        """What TRL reads: see `columns`."""
 
         def read(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
-            chosen = [self.samples[row] for row in batch["row"]]
-            columns: dict[str, list[Any]] = {
-                "row": list(batch["row"]),
-                "prompt": [chat.prompt(sample, system=system) for sample in chosen],
-                "images": [list(decoded(row)) for row in batch["row"]],
-            }
-            if with_completion:
-                columns["completion"] = [chat.completion(sample) for sample in chosen]
-            return columns
+            return self.columns(batch["row"], system=system, with_completion=with_completion)
 
-        return Dataset.from_dict({"row": list(range(len(self)))}).with_transform(read)
+        return numbered(self._starts[-1]).with_transform(read)
 
-    def digest(self, rows: Sequence[int]) -> str:
+    def columns(self, rows: Sequence[int], *, system: str, with_completion: bool) -> dict[str, list[Any]]:
+        """Row, prompt, images (decoded and checked when read) and completion of rows."""
+        chosen = [self.sample(row) for row in rows]
+        columns: dict[str, list[Any]] = {
+            "row": list(rows),
+            "prompt": [chat.prompt(sample, system=system) for sample in chosen],
+            "images": [list(self._pictures(row)) for row in rows],
+        }
+        if with_completion:
+            columns["completion"] = [chat.completion(sample) for sample in chosen]
+        return columns
+
+    def digest(self, rows: Sequence[int] | Numbers) -> str:
         """Short name of a list of rows, in order: what a ledger line says it trained on."""
-        return naming.digest([self.samples[row].id for row in rows])[:12]
+        return naming.digest([self.sample(int(row)).id for row in rows])[:12]
+
+    def _decoded(self, row: int) -> tuple[Any, ...]:
+        found, n = self._find(row)
+        return found.pictures(n)
+
+    def _find(self, row: int) -> tuple[Corpus, int]:
+        ingredient = bisect_right(self._starts, row) - 1
+        return self._corpora[ingredient], row - self._starts[ingredient]
 
 
-def num_steps(*, steps: int | None, epochs: float | None, rows: int, per_step: int, multiple: int = 1) -> int:
-    """Optimizer steps of a stage: given, or the epochs' worth of rows rounded up to whole windows."""
-    if steps is not None:
-        return steps
-    wanted = math.ceil((epochs or 0) * rows / per_step)
-    return math.ceil(wanted / multiple) * multiple
+def numbered(size: int) -> Dataset:
+    """A data set whose column `row` counts from 0, four bytes a row."""
+    return Dataset(pa.table({"row": pa.array(np.arange(size, dtype=np.uint32))}))
+
+
+def num_steps(*, steps: int | None, items: int, per_step: int, multiple: int = 1) -> int:
+    """Optimizer steps of a stage: given, or as many as `items` need, rounded up to whole windows."""
+    return math.ceil(math.ceil(items / per_step) / multiple) * multiple if steps is None else steps
+
+
+def _load(stage: Stage, mix: _Mix) -> Corpus:
+    return corpus.load(
+        stage.parent(mix.corpus) / "corpus",
+        split=mix.split,
+        tasks=mix.tasks,
+        card=mix.cards,
+        question_type=mix.question_types,
+        modality=mix.modalities,
+    )
+
+
+def _table(stage: Stage, found: Corpus, source: str, wanted: Settings) -> lengths.Table:
+    """The first rank measures where nobody has; the others read."""
+    if dist.place().first:
+        lengths.of(found.folder, source, wanted, workers=stage.cluster.threads)
+    dist.barrier()
+    return lengths.of(found.folder, source, wanted)
+
+
+def _fitting(found: Corpus, table: lengths.Table, limit: Limit, *, where: str) -> Corpus:
+    """The rows within the limit."""
+    chosen = np.arange(len(found), dtype=np.uint32) if found.chosen is None else found.chosen
+    total = table[chosen, PROMPT] + (table[chosen, COMPLETION] if limit.completion else 0)
+    long = total > limit.tokens
+    count = int(long.sum())
+    if not count:
+        return found
+    if count > limit.most * len(found):
+        first = found.sample(int(np.flatnonzero(long)[0]))
+        raise DataError(
+            f"{where}: {count:,} of {len(found):,} rows are longer than {limit.tokens:,} tokens, more than "
+            f"most_too_long={limit.most:g} allows; the first is {first.id} ({int(total[long][0]):,} tokens); raise the "
+            "limit or most_too_long, or lower model.max_pixels"
+        )
+    return replace(found, chosen=chosen[~long])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lingshu_train import dist
@@ -24,8 +24,8 @@ class Scoring:
 
     __name__ = "total"
 
-    def __init__(self, stage: Stage, config: Any, samples: Sequence[Sample], *, eos: int) -> None:
-        self._samples = samples
+    def __init__(self, stage: Stage, config: Any, sample: Callable[[int], Sample], *, eos: int) -> None:
+        self._sample = sample
         # A time-out depends on the clock: what timed out once is marked again when its step is done again.
         known = {line["key"] for line in ledger_steps(stage.path, name=TIMEOUTS, tolerate_torn_end=True)}
         self._rewards = compose(config.rewards, where=f"stages.{stage.name}.rewards", known_timeouts=known)
@@ -44,7 +44,7 @@ class Scoring:
         trainer_state: Any,
         **_: Any,
     ) -> list[float | None]:
-        samples = [self._samples[number] for number in row]
+        samples = [self._sample(number) for number in row]
         written = [
             Completion(
                 text=turn[0]["content"],

@@ -16,6 +16,7 @@ from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import parse
 from lingshu_train.trainers.exact import Exact
+from lingshu_train.trainers.rows import Rows
 from lingshu_train.trainers.watch import Watch
 
 
@@ -23,16 +24,21 @@ def settings(stage: Stage) -> Settings:
     return parse(Settings, stage.model, where="model", error=RecipeError)
 
 
+def source(stage: Stage, base: str, wanted: Settings) -> str:
+    """Folder or hub id of the model to start from."""
+    return str(stage.parent(base) / "model") if base else wanted.base
+
+
 def open_model(stage: Stage, base: str, wanted: Settings, train: tuple[str, ...]) -> tuple[Any, Any]:
     """The model to start from, with all but the `train` parts frozen, and its processor."""
-    source = str(stage.parent(base) / "model") if base else wanted.base
+    start = source(stage, base, wanted)
     revision = None if base else wanted.revision or None
     # Mixed precision keeps the optimizer's copy in float32; only the forward pass is bfloat16.
-    model = load.load(source, dtype="float32", attention=wanted.attention, revision=revision)
+    model = load.load(start, dtype="float32", attention=wanted.attention, revision=revision)
     parts.freeze_all_but(model, train)
     use_cache(model, False)
     text = processor.load(
-        source, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels, revision=revision
+        start, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels, revision=revision
     )
     return model, text
 
@@ -85,14 +91,15 @@ def save(trainer: Exact, text: Any) -> None:
     dist.barrier()
 
 
-def summary(trainer: Exact, *, rows: int, set_aside: list[str], resumed_at: int) -> dict[str, Any]:
+def summary(trainer: Exact, *, rows: Rows, set_aside: list[str], resumed_at: int) -> dict[str, Any]:
     """What the manifest says of a training stage."""
     lines = ledger.steps(trainer.run.stage.path)
     trained = [name for name, p in trainer.model.named_parameters() if p.requires_grad]
     counts = parts.counts(trainer.model)
     return {
         "steps": trainer.run.steps,
-        "rows": rows,
+        "rows": len(rows),
+        "left_out_as_too_long": rows.left_out,
         "samples_seen": trainer.run.steps * trainer.run.items_per_step,
         "trained_parts": sorted({parts.part_of(name) for name in trained}),
         "parameters": counts,

@@ -8,13 +8,13 @@ import torch
 from trl import SFTConfig, SFTTrainer
 
 from lingshu_train import dist
-from lingshu_train.data.order import Order
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trainers import arguments, session
 from lingshu_train.trainers.collate import Collator
 from lingshu_train.trainers.exact import Exact, Run
-from lingshu_train.trainers.rows import Rows, num_steps
+from lingshu_train.trainers.packed import Packed
+from lingshu_train.trainers.rows import Limit, Rows, num_steps
 from lingshu_train.trainers.watch import Watch
 
 
@@ -41,9 +41,16 @@ class ExactSFTTrainer(Exact, SFTTrainer):  # type: ignore[misc]
 def train(stage: Stage, config: Any) -> dict[str, Any]:
     """Run one supervised stage to its end. `config` is a stages.sft.Config."""
     wanted = session.settings(stage)
-    rows = Rows(stage, config.data)
+    rows = Rows(
+        stage,
+        config.data,
+        source=session.source(stage, config.base, wanted),
+        wanted=wanted,
+        limit=Limit(tokens=config.max_length, completion=True, most=config.most_too_long),
+    )
     per_step = config.per_device_batch * config.accumulation * dist.place().world_size
-    steps = num_steps(steps=config.steps, epochs=config.epochs, rows=len(rows), per_step=per_step)
+    items = _packed(stage, config, rows, items=(config.steps or 0) * per_step) if config.packing else rows
+    steps = num_steps(steps=config.steps, items=items.items(config.epochs or 0), per_step=per_step)
     # The arguments come first: under ZeRO-3 they decide how the model is loaded.
     options = arguments.shared(stage, config, wanted, steps=steps, accumulation=config.accumulation)
     args = SFTConfig(**options, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
@@ -53,24 +60,22 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     start = checkpoint.step_of(resume) if resume else 0
     tokens = session.rewind(stage, start, ledger.NAME)
 
-    order = Order(size=len(rows), seed=stage.seed)
     trainer = ExactSFTTrainer(
         model=model,
         args=args,
-        train_dataset=rows.dataset(system=wanted.system_prompt, with_completion=True),
+        train_dataset=items.dataset(system=wanted.system_prompt, with_completion=True),
         processing_class=text,
         data_collator=Collator(
             processor=text,
-            max_length=config.max_length,
             packing=config.packing,
-            samples=rows.samples,
+            tokens=rows.tokens,
             rope_index=model.model.get_rope_index,
         ),
     )
     trainer.begin(
         Run(
             stage=stage,
-            row=order.row,
+            row=items.row,
             items_per_step=per_step,
             resume=resume,
             steps=steps,
@@ -82,11 +87,23 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     trainer.tokens = tokens
 
     def extra(step: int) -> dict[str, Any]:
-        seen = list(order.rows((step - 1) * per_step, step * per_step))
-        return {"epoch": step * per_step / len(rows), "samples": rows.digest(seen), "tokens": trainer.tokens}
+        seen = items.rows((step - 1) * per_step, step * per_step)
+        return {"epoch": items.epoch(step * per_step), "samples": rows.digest(seen), "tokens": trainer.tokens}
 
     watch = Watch(ledger.Ledger(stage.path), title=stage.name, window=1, extra=extra)
     watch.resume_tokens(tokens)
     session.fit(trainer, watch, resume)
     session.save(trainer, text)
-    return session.summary(trainer, rows=len(rows), set_aside=set_aside, resumed_at=start)
+    summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
+    return summary | ({"packs": len(items), "fill": items.fill} if isinstance(items, Packed) else {})
+
+
+def _packed(stage: Stage, config: Any, rows: Rows, *, items: int) -> Packed:
+    return Packed(
+        rows,
+        stage.path,
+        tokens=config.max_length,
+        patches=config.max_patches,
+        epochs=config.epochs,
+        items=items,
+    )

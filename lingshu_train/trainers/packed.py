@@ -1,0 +1,125 @@
+"""The rows of a mixture in packs that fill `max_length`: what the loader yields is a pack, planned before training."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import accumulate, count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from datasets import Dataset
+
+from lingshu_train import dist
+from lingshu_train.data import packing
+from lingshu_train.runs.files import failure, sync, write_json
+from lingshu_train.trainers.rows import Numbers, Rows, numbered
+
+FOLDER = "packs"
+"""Below the stage's folder: for each epoch the rows in packed order, and where each pack starts. Made again if lost."""
+
+
+class Packed:
+    """`Rows` whose items are packs; the packs of an epoch are a function of the seed, the mixture and the lengths alone."""
+
+    def __init__(
+        self, rows: Rows, folder: Path, *, tokens: int, patches: int | None, epochs: float | None, items: int
+    ) -> None:
+        """Plan as many epochs as `epochs` says, or as hold `items` packs. Every rank has to take part."""
+        self._rows, self._tokens, self._patches = rows, tokens, patches
+        self._folder = folder / FOLDER
+        self._order: list[npt.NDArray[np.uint32]] = []
+        self._offsets: list[Numbers] = []
+        self._starts = [0]
+        self.fill: list[float] = []
+        """Used share of the packs' tokens, by epoch."""
+        for epoch in count():
+            enough = epoch >= epochs if epochs is not None else self._starts[-1] >= items
+            if enough:
+                break
+            self._open(epoch)
+            self._starts = list(accumulate((len(part) - 1 for part in self._offsets), initial=0))
+
+    def __len__(self) -> int:
+        """Packs of the first epoch."""
+        return self._starts[1]
+
+    def items(self, epochs: float) -> int:
+        """How many packs the loader yields in so many epochs."""
+        whole = int(epochs)
+        rest = epochs - whole
+        packs = self._starts[whole + 1] - self._starts[whole] if rest else 0
+        return self._starts[whole] + math.ceil(rest * packs)
+
+    def epoch(self, n: int) -> float:
+        """Epochs done after `n` packs."""
+        epoch = min(bisect_right(self._starts, n) - 1, len(self._offsets) - 1)
+        first, end = self._starts[epoch : epoch + 2]
+        return epoch + (n - first) / (end - first)
+
+    def row(self, n: int) -> int:
+        """The n-th pack of training: its number is its item's."""
+        return n
+
+    def rows(self, start: int, stop: int) -> Numbers:
+        """The rows of packs `start` to `stop`, in order."""
+        return np.concatenate([self._pack(n) for n in range(start, stop)])
+
+    def tokens(self, rows: Sequence[int]) -> list[int]:
+        return self._rows.tokens(rows)
+
+    def digest(self, rows: Sequence[int] | Numbers) -> str:
+        return self._rows.digest(rows)
+
+    def dataset(self, *, system: str, with_completion: bool) -> Dataset:
+        """What TRL reads: the columns of `Rows`, each a list over the rows of the pack."""
+
+        def read(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+            packs = [
+                self._rows.columns(self._pack(n).tolist(), system=system, with_completion=with_completion)
+                for n in batch["row"]
+            ]
+            return {name: [pack[name] for pack in packs] for name in packs[0]}
+
+        return numbered(self._starts[-1]).with_transform(read)
+
+    def _pack(self, n: int) -> Numbers:
+        epoch = bisect_right(self._starts, n) - 1
+        first, end = self._offsets[epoch][n - self._starts[epoch] :][:2]
+        return self._order[epoch][first:end].astype(np.int64)
+
+    def _open(self, epoch: int) -> None:
+        done = self._folder / f"epoch-{epoch}.json"
+        if dist.place().first and not done.is_file():
+            self._plan(epoch, done)
+        dist.barrier()
+        self._order.append(np.load(self._folder / f"order-{epoch}.npy", mmap_mode="r"))
+        self._offsets.append(np.load(self._folder / f"offsets-{epoch}.npy", mmap_mode="r"))
+        self.fill.append(json.loads(done.read_text(encoding="utf-8"))["fill"])
+
+    def _plan(self, epoch: int, done: Path) -> None:
+        size = len(self._rows)
+        rows = self._rows.rows(epoch * size, (epoch + 1) * size)
+        tokens, patches = self._rows.costs(rows)
+        packs = packing.plan(
+            rows, tokens, patches if self._patches else None, tokens=self._tokens, most_patches=self._patches
+        )
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            _save(self._folder / f"order-{epoch}.npy", rows[packs.order].astype(np.uint32))
+            _save(self._folder / f"offsets-{epoch}.npy", packs.offsets)
+            write_json(done, {"packs": len(packs), "rows": size, "fill": packs.fill(tokens)})
+        except OSError as fault:
+            raise failure(self._folder, fault) from None
+
+
+def _save(path: Path, values: npt.NDArray[Any]) -> None:
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp.npy")
+    np.save(beside, values)
+    sync(beside)
+    beside.replace(path)
