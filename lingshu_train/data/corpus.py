@@ -56,7 +56,7 @@ class Corpus:
         try:
             if file_digest(path) != name:
                 raise DataError(f"{self._owner(name)}: image {path} is damaged (its sha256 differs); {AGAIN}")
-            return images.raster(path)
+            return images.read(path)
         except OSError as fault:
             raise DataError(f"{self._owner(name)}: image {path}: {fault.strerror}; {AGAIN}") from None
 
