@@ -44,7 +44,7 @@ def write_dicom(path: Path, pixels: np.ndarray, **values: Any) -> Path:
 
 
 def shown(image: Image.Image) -> list[int]:
-    return np.asarray(image)[..., 0].ravel().tolist()
+    return np.asarray(image.convert("RGB"))[..., 0].ravel().tolist()
 
 
 def test_a_ct_window_is_applied_in_hounsfield_units(tmp_path: Path) -> None:
@@ -130,7 +130,9 @@ def test_a_cut_off_image_names_the_file(tmp_path: Path, name: str) -> None:
 def test_a_cut_off_dicom_names_the_file(tmp_path: Path) -> None:
     path = write_dicom(tmp_path / "cut.dcm", np.zeros((64, 64), dtype=np.uint8))
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(DataError, match=r"cut\.dcm: cannot be read as DICOM"):
+    with pytest.raises(
+        DataError, match=r"cut\.dcm: the header says 4,096 bytes of pixels, but the file has 2,570"
+    ):
         images.dicom(path)
     path.write_text("not DICOM")
     with pytest.raises(DataError, match=r"cut\.dcm: cannot be read as DICOM"):
@@ -157,7 +159,7 @@ def test_volume_slices_follow_radiological_convention(tmp_path: Path) -> None:
     nibabel.save(nibabel.Nifti1Image(data, np.diag([-1, -1, -1, 1])), path)
     volume = images.Volume(path)
     axial, coronal, sagittal = (
-        np.asarray(volume.slice(plane, index))[..., 0]
+        np.asarray(volume.slice(plane, index))
         for plane, index in (("axial", 7), ("coronal", 5), ("sagittal", 3))
     )
     assert axial.shape == (6, 4) and axial[0, 0] == 255

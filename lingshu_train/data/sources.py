@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -143,22 +144,15 @@ def _judged(sample: Sample, pictures: list[Stored], order: Order) -> Item:
 
 
 def _stored(picture: Image.Image | Picture, order: Order) -> Stored:
-    """A picture as the corpus keeps it."""
-    import hashlib
-    import io
-
-    if not isinstance(picture, Image.Image):
-        picture = images.read(picture.path or Path(picture.name), data=picture.data, excerpt=picture.excerpt)
-    buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "PNG", compress_level=6)
-    data = buffer.getvalue()
-    return Stored(
-        data=data,
-        digest=hashlib.sha256(data).hexdigest(),
-        suffix="png",
-        width=picture.width,
-        height=picture.height,
-    )
+    """A picture as the corpus keeps it, with its hash."""
+    limits = {"min_pixels": order.min_pixels, "max_pixels": order.max_pixels}
+    if isinstance(picture, Image.Image):
+        kept = images.stored(picture, **limits)
+    else:
+        source = picture.data or picture.path or Path(picture.name)
+        kept = images.stored(source, name=picture.name, excerpt=picture.excerpt, **limits)
+    digest = hashlib.sha256(kept.data).hexdigest()
+    return Stored(data=kept.data, digest=digest, suffix=kept.suffix, width=kept.width, height=kept.height)
 
 
 def _kind(line: Line, reason: str) -> str:

@@ -39,7 +39,8 @@ class Item(Loose):
 
     `group` is the patient or the acquisition: every copy, in any file or card, has this group and split.
     `lesions` allows discs to be drawn into it. `box` (left, top, right, bottom) cuts scanner text and rulers
-    away; `extent` (first, last) cuts a volume along an axis, before the slices of `volume` are counted.
+    away; `extent` (first, last) cuts a volume along an axis, before the slices of `volume` are counted. `window` is
+    (centre, width) or the name of a CT preset (data/images/ct_windows.json).
     """
 
     path: str
@@ -52,7 +53,7 @@ class Item(Loose):
     view: str = ""
     laterality: Literal["", "left", "right"] = ""
     lesions: bool = False
-    window: tuple[float, float] | None = None
+    window: tuple[float, float] | str | None = None
     frames: tuple[int, ...] = (0,)
     box: tuple[int, int, int, int] | None = None
     volume: dict[Plane, Slices] = Field(default_factory=dict)
@@ -93,6 +94,11 @@ def fields(card: Card) -> Fields:
             raise DataError(
                 f"data_cards/{card.name}.md: group {item.group!r} is in two splits; it belongs to exactly one"
             )
+        if isinstance(item.window, str) and item.modality != "ct":
+            raise DataError(
+                f"data_cards/{card.name}.md: {item.path}: window {item.window!r} is for CT, and this is "
+                f"{item.modality}; give `window: [centre, width]`"
+            )
     return found
 
 
@@ -106,7 +112,7 @@ def pictures(card: Card, root: Path) -> Iterator[Picture]:
             raise DataError(f"{path}: sha256 is not the one in card {card.name}; it needs {_pin(card)}")
         for suffix, plane, image in _images(item, path):
             yield Picture(
-                image=image.crop(item.box) if item.box else image,
+                image=(image.crop(item.box) if item.box else image).convert("RGB"),
                 name=f"{item.path}{suffix}",
                 card=card.name,
                 group=item.group,

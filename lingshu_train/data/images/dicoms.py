@@ -1,0 +1,118 @@
+"""Decoding DICOM: what the header claims is checked first, then the frames asked for are read, and no others."""
+
+from __future__ import annotations
+
+import math
+import warnings
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from lingshu_train.data.images import dicom_values
+from lingshu_train.data.images.limits import (
+    CODEC_RATIO,
+    DEFLATE_RATIO,
+    MAX_BYTES,
+    MAX_FRAMES,
+    check_bytes,
+    check_size,
+)
+from lingshu_train.data.images.opening import opened, package
+from lingshu_train.data.images.windows import Array, Window, shade
+from lingshu_train.errors import DataError, MissingInput
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+DEFLATED = "1.2.840.10008.1.2.1.99"
+"""The transfer syntax whose whole dataset is compressed, header and pixels together."""
+
+
+def dicom(
+    path: Path, *, data: bytes = b"", frames: tuple[int, ...] = (0,), window: Window | None = None
+) -> list[Image.Image]:
+    """The frames as they are meant to be seen: mode L where grey, else RGB; MONOCHROME1 inverted, axial upright.
+
+    `window` None takes the VOI LUT or the first window of the header. `data` as for `raster`.
+    MissingInput: no installed package decodes the file's transfer syntax.
+    """
+    pydicom = package("pydicom", path)
+    with (
+        opened(path, data, kind="DICOM", faults=(pydicom.errors.InvalidDicomError,)) as file,
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        deflated = _is_deflated(path, file)
+        dataset = pydicom.dcmread(file, stop_before_pixels=not deflated)
+        _check_header(path, dataset, file)
+        file.seek(0)
+        source = dataset if deflated else file
+        return [_frame(path, dataset, source, index=index, window=window) for index in frames]
+
+
+def _is_deflated(path: Path, file: BinaryIO) -> bool:
+    """pydicom inflates such a dataset at one go, so its length is measured before. DataError: over MAX_BYTES."""
+    import pydicom
+
+    pydicom.filereader.read_preamble(file, False)
+    deflated = bool(pydicom.filereader._read_file_meta_info(file).get("TransferSyntaxUID") == DEFLATED)
+    stream, length = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while deflated and (packed := stream.unconsumed_tail or file.read(2**16)):
+        length += len(stream.decompress(packed, 2**20))
+        if length > MAX_BYTES:
+            raise DataError(f"{path}: inflates to more than the {MAX_BYTES:,} bytes that are accepted")
+    file.seek(0)
+    return deflated
+
+
+def _check_header(path: Path, dataset: Dataset, file: BinaryIO) -> None:
+    """Size, frames and bytes before decoding, and that a decoder is there."""
+    columns, rows = int(dataset.get("Columns", 0) or 0), int(dataset.get("Rows", 0) or 0)
+    check_size(path, columns, rows)
+    count = frame_count(dataset)
+    if not 1 <= count <= MAX_FRAMES:
+        raise DataError(
+            f"{path}: the header says {count:,} frames; between 1 and {MAX_FRAMES:,} are accepted"
+        )
+    syntax = dataset.file_meta.TransferSyntaxUID
+    bits = columns * rows * int(dataset.get("SamplesPerPixel", 1)) * int(dataset.BitsAllocated)
+    if syntax.is_encapsulated:
+        check_bytes(path, math.ceil(bits / 8), file, ratio=CODEC_RATIO)
+    else:
+        halved = dataset.PhotometricInterpretation == "YBR_FULL_422"
+        total = math.ceil(bits * count * (2 / 3 if halved else 1) / 8)
+        check_bytes(path, total, file, ratio=DEFLATE_RATIO if syntax == DEFLATED else 1)
+    decoder = package("pydicom.pixels", path).get_decoder(syntax)
+    if not decoder.is_available:
+        raise MissingInput(
+            f"{path}: no installed package decodes {syntax.name}; install one of: "
+            f"{'; '.join(decoder.missing_dependencies)}"
+        )
+
+
+def frame_count(dataset: Dataset) -> int:
+    return int(dataset.get("NumberOfFrames", 1) or 1)
+
+
+def _frame(path: Path, dataset: Dataset, source: Any, *, index: int, window: Window | None) -> Image.Image:
+    pixels = package("pydicom.pixels", path)
+    count = frame_count(dataset)
+    if not 0 <= index < count:
+        raise DataError(f"{path}: no frame {index}; there are {count}")
+    stored: Array = pixels.pixel_array(source, index=index)
+    if dataset.PhotometricInterpretation == "PALETTE COLOR":
+        stored = pixels.apply_color_lut(stored, dataset)
+        stored = (stored >> 8).astype(np.uint8) if stored.dtype == np.uint16 else stored
+    if stored.ndim == 3:
+        if stored.dtype != np.uint8:
+            raise DataError(
+                f"{path}: colour of {stored.dtype.itemsize * 8} bits per channel is not supported, only 8"
+            )
+        if window is not None:
+            raise DataError(f"{path}: a window is for grey values, and this picture is in colour")
+        return Image.fromarray(np.ascontiguousarray(stored[..., :3]))
+    chosen, scale = dicom_values.scale(path, dataset, index, window=window, bits=stored.dtype.itemsize * 8)
+    return dicom_values.upright(dataset, index, shade(path, stored, window=chosen, scale=scale))

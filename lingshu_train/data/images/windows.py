@@ -1,0 +1,143 @@
+"""From measured values to brightness: windows by numbers or by name, and the refusal of more than 8 bits without one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from lingshu_train.errors import DataError
+
+Array = npt.NDArray[Any]
+Window = tuple[float, float] | str
+"""Centre and width, in the units of the data after rescaling (HU for CT), or the name of a CT preset."""
+Function = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
+TABLE = Path(__file__).with_name("ct_windows.json")
+LOWEST_OF_CT = -200
+"""HU. Every CT slice has lung, gut gas or the air around the patient below this; MR and label maps have nothing there."""
+
+
+def same(values: Array) -> Array:
+    """The stored values are already in the unit of the window."""
+    return values
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What a file says of its values.
+
+    `bits` are those stored; `unit` turns stored values into the unit of the window; `padding` are the stored values
+    (first, last) of pixels that hold no picture, which become black; `invert`: high values are dark. `modality` is
+    DICOM's word, "" where the file does not say.
+    """
+
+    bits: int
+    unit: Callable[[Array], Array] = same
+    invert: bool = False
+    padding: tuple[float, float] | None = None
+    function: Function = "LINEAR"
+    modality: str = ""
+
+
+def shade(path: Path, stored: Array, *, window: Window | None, scale: Scale) -> Image.Image:
+    """Stored values, (rows, columns), as a picture of mode L; RGB for `ct_rgb`. None leaves at most 8 bits as they are.
+
+    DataError: more than 8 bits without a window, or a named window on values that are not Hounsfield units.
+    """
+    if window is None and scale.bits > 8:
+        raise DataError(
+            f"{path}: {scale.bits}-bit pixels without a window; give `window: [centre, width]` in the card, "
+            "or use the values that the scanner's window or the CT unit names"
+        )
+    if stored.dtype.kind not in "iu":
+        return Image.fromarray(_brightness(path, stored, window=window, scale=scale))
+    low, high = int(stored.min()), int(stored.max())
+    if high - low >= stored.size:
+        return Image.fromarray(_brightness(path, stored, window=window, scale=scale))
+    table = _brightness(path, np.arange(low, high + 1), window=window, scale=scale)
+    return Image.fromarray(table[stored.astype(np.intp) - low])
+
+
+def _brightness(path: Path, stored: Array, *, window: Window | None, scale: Scale) -> npt.NDArray[np.uint8]:
+    """Brightness of each value, a last axis of three where the window is a triple."""
+    values = np.asarray(scale.unit(stored))
+    if window is None:
+        shown = _as_stored(path, values, bits=scale.bits)
+    elif isinstance(window, str):
+        _check_ct(path, window, values=values, modality=scale.modality)
+        presets, triples = _table()
+        if window in presets:
+            shown = _levels(path, values, window=presets[window], function="LINEAR")
+        else:
+            shown = np.stack(
+                [_eight_bits((values - low) / (high - low)) for low, high in triples[window]], axis=-1
+            )
+    else:
+        shown = _levels(path, values, window=window, function=scale.function)
+    if scale.invert:
+        shown = 255 - shown
+    if scale.padding is not None:
+        shown[(stored >= scale.padding[0]) & (stored <= scale.padding[1])] = 0
+    return shown
+
+
+def _levels(
+    path: Path, values: Array, *, window: tuple[float, float], function: Function
+) -> npt.NDArray[np.uint8]:
+    """The three VOI functions of DICOM PS3.3, C.11.2.1.2 and C.11.2.1.3."""
+    centre, width = window
+    if width <= (1 if function == "LINEAR" else 0):
+        raise DataError(f"{path}: a window must be wider than 1, got {width}")
+    exact = values.astype(np.float64)
+    if function == "LINEAR":
+        return _eight_bits((exact - (centre - 0.5)) / (width - 1) + 0.5)
+    if function == "LINEAR_EXACT":
+        return _eight_bits((exact - centre) / width + 0.5)
+    return _eight_bits(1 / (1 + np.exp(np.clip(-4 * (exact - centre) / width, -700, 700))))
+
+
+def _eight_bits(share: Array) -> npt.NDArray[np.uint8]:
+    """Shares of full brightness, clipped to 0 to 1; what is not a number is black."""
+    bright: npt.NDArray[np.uint8] = np.rint(np.clip(np.nan_to_num(share), 0, 1) * 255).astype(np.uint8)
+    return bright
+
+
+def _as_stored(path: Path, values: Array, *, bits: int) -> npt.NDArray[np.uint8]:
+    """At most 8 bits fill the whole range of brightness; values that do not fit are refused, never clipped."""
+    top = 2**bits - 1
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= top):
+        raise DataError(
+            f"{path}: values from {low:g} to {high:g} do not fit {bits} bits; give `window: [centre, width]`"
+        )
+    spread = values if bits == 8 else values.astype(np.float64) * (255 / top)
+    return np.rint(spread).astype(np.uint8)
+
+
+def _check_ct(path: Path, name: str, *, values: Array, modality: str) -> None:
+    presets, triples = _table()
+    if name not in presets and name not in triples:
+        raise DataError(f"{path}: no window {name!r}; there are {', '.join([*presets, *triples])}")
+    if modality not in ("", "CT"):
+        raise DataError(
+            f"{path}: window {name!r} is for CT, and this is {modality}; give `window: [centre, width]`"
+        )
+    if not modality and not values.min() < LOWEST_OF_CT:
+        raise DataError(
+            f"{path}: window {name!r} is for CT in Hounsfield units, but the lowest value here is "
+            f"{values.min():g}, not below {LOWEST_OF_CT}; give `window: [centre, width]`"
+        )
+
+
+@lru_cache(maxsize=1)
+def _table() -> tuple[dict[str, tuple[float, float]], dict[str, list[tuple[float, float]]]]:
+    """Named windows (centre, width), and triples of (lowest, highest) for red, green and blue."""
+    table = json.loads(TABLE.read_text(encoding="utf-8"))
+    return table["windows"], table["rgb"]
