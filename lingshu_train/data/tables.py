@@ -116,6 +116,12 @@ def read(root: Path, pattern: str, *, lists: str = "") -> Iterator[Line]:
                 yield replace(line, fault=f"a row must be a record, got {type(values).__name__}")
 
 
+def listed(root: Path, name: str) -> frozenset[str]:
+    """The lines of a text file that lists names, one a line. No such file: MissingInput."""
+    (path, *_) = matching(root, name)
+    return frozenset(text.strip() for text in whole(path).splitlines() if text.strip())
+
+
 def gathered(
     lines: Iterable[Line], field: str, *, key: Callable[[Line], Hashable | None], into: str
 ) -> Iterator[Line]:

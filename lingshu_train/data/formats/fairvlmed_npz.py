@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import zipfile
 import zlib
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image
 
+from lingshu_train.data import arrays, tables
 from lingshu_train.data import row as rowlib
-from lingshu_train.data import tables
-from lingshu_train.data.row import Origin, Picture, Row
+from lingshu_train.data.row import Origin, Row
 from lingshu_train.data.tables import Line
 from lingshu_train.record import Sample
 
@@ -29,12 +27,9 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     pixels, note = _arrays(line)
-    if pixels.dtype != np.uint8 or pixels.ndim != 2:
-        raise line.error("slo_fundus", f"must be grey values of 8 bits, got {pixels.dtype} of {pixels.shape}")
     if note.dtype.kind != "U" or not str(note).strip():
         raise line.error("note", "must be a text that is not empty")
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, format="PNG")
+    image = arrays.picture(line, pixels, name=line.file.name)
     sample = Sample(
         id=line.file.stem,
         card=origin.card,
@@ -46,16 +41,16 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         group=line.file.stem,
         modality="scanning laser fundus",
     )
-    yield Row(sample=sample, images=(Picture(name=line.file.name, data=stream.getvalue()),))
+    yield Row(sample=sample, images=(image,))
 
 
 def _arrays(line: Line) -> tuple[np.ndarray, np.ndarray]:
     """Picture and note. Pickled content is refused, because reading it would run code of the file."""
     try:
-        with np.load(line.file, allow_pickle=False) as arrays:
-            absent = {"slo_fundus", "note"} - set(arrays.files)
+        with np.load(line.file, allow_pickle=False) as found:
+            absent = {"slo_fundus", "note"} - set(found.files)
             if absent:
-                raise line.error(min(absent), f"is missing; the file has: {', '.join(arrays.files)}")
-            return arrays["slo_fundus"], arrays["note"]
+                raise line.error(min(absent), f"is missing; the file has: {', '.join(found.files)}")
+            return found["slo_fundus"], found["note"]
     except (EOFError, OSError, ValueError, zipfile.BadZipFile, zlib.error) as fault:
         raise line.error("npz", f"cannot be read: {fault}") from None
