@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -76,17 +76,29 @@ class Line:
         return replace(self, values=value)
 
 
-def read(root: Path, pattern: str) -> Iterator[Line]:
-    """Every row of the files below `root` that match `pattern` (`*` and one `{a,b}` group), files by name.
+def files(root: Path, pattern: str) -> Iterator[Line]:
+    """A line without values for every file below `root` that matches `pattern`, for files that are rows."""
+    for path in matching(root, pattern):
+        yield Line(file=path, number=1, record=1)
 
-    JSON that does not parse, or Parquet, is an error of the whole file; of JSON lines and CSV, only of the row.
-    """
-    files = sorted({path for choice in _choices(pattern) for path in root.glob(choice) if path.is_file()})
-    if not files:
+
+def matching(root: Path, pattern: str) -> list[Path]:
+    """The files below `root` that match `pattern` (`*` and one `{a,b}` group), by name. None: MissingInput."""
+    found = sorted({path for choice in _choices(pattern) for path in root.glob(choice) if path.is_file()})
+    if not found:
         raise MissingInput(
             f"{root}: no file matches {pattern!r}; fetch the card's data, or correct `files` in the card"
         )
-    for path in files:
+    return found
+
+
+def read(root: Path, pattern: str, *, lists: str = "") -> Iterator[Line]:
+    """Every row of the files below `root` that match `pattern` (`*` and one `{a,b}` group), files by name.
+
+    JSON that does not parse, or Parquet, is an error of the whole file; of JSON lines and CSV, only of the row.
+    `lists`: the field that holds a row which is a list, where a data set has such rows.
+    """
+    for path in matching(root, pattern):
         reader = _READERS.get(path.suffix)
         if reader is None:
             raise DataError(
@@ -96,10 +108,37 @@ def read(root: Path, pattern: str) -> Iterator[Line]:
             line = Line(file=path, number=number, record=record)
             if isinstance(values, dict):
                 yield replace(line, values=values)
+            elif lists and isinstance(values, list):
+                yield replace(line, values={lists: values})
             elif isinstance(values, Fault):
                 yield replace(line, fault=values)
             else:
                 yield replace(line, fault=f"a row must be a record, got {type(values).__name__}")
+
+
+def listed(root: Path, name: str) -> frozenset[str]:
+    """The lines of a text file that lists names, one a line. No such file: MissingInput."""
+    (path, *_) = matching(root, name)
+    return frozenset(text.strip() for text in whole(path).splitlines() if text.strip())
+
+
+def gathered(
+    lines: Iterable[Line], field: str, *, key: Callable[[Line], Hashable | None], into: str
+) -> Iterator[Line]:
+    """One line for all that share a key, at the place of the first; `into` holds their texts of `field` in order.
+
+    Lines whose key is None are left out. A bad line comes first, alone, with its fault.
+    """
+    found: dict[Hashable, tuple[Line, list[str]]] = {}
+    for line in lines:
+        try:
+            shared = key(line.sound())
+            if shared is not None:
+                found.setdefault(shared, (line, []))[1].append(line.text(field))
+        except DataError as fault:
+            yield replace(line, fault=str(fault).removeprefix(f"{line.where}: "))
+    for line, texts in found.values():
+        yield replace(line, values={**line.values, into: texts})
 
 
 def _choices(pattern: str) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -11,7 +10,6 @@ from lingshu_train.data import report_text, tables
 from lingshu_train.data import row as rowlib
 from lingshu_train.data.row import Origin, Picture, Row
 from lingshu_train.data.tables import Line
-from lingshu_train.errors import DataError
 
 
 class Fields(rowlib.SplitFiles):
@@ -26,25 +24,19 @@ class Fields(rowlib.SplitFiles):
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
-    """One line per study, at the place of its first film; a film's bad line stands for itself."""
-    studies: dict[tuple[str, str], tuple[Line, list[str]]] = {}
-    for line in tables.read(origin.root, fields.files[origin.split]):
-        try:
-            part, key = line.sound().text("split"), (line.text("subject_id"), line.text("study_id"))
-            film = line.text("dicom_id")
-        except DataError:
-            yield line  # `rows` reads the same fields again, and says what is wrong with them.
-            continue
-        if {"validate": "validation"}.get(part, part) == origin.split:
-            studies.setdefault(key, (line, []))[1].append(film)
-    for line, films in studies.values():
-        yield replace(line, values={**line.values, "films": films})
+    """One line per study, at the place of its first film."""
+
+    def study(line: Line) -> tuple[str, str] | None:
+        part = line.text("split")
+        wanted = {"validate": "validation"}.get(part, part) == origin.split
+        return (line.text("subject_id"), line.text("study_id")) if wanted else None
+
+    table = tables.read(origin.root, fields.files[origin.split])
+    yield from tables.gathered(table, "dicom_id", key=study, into="films")
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """One study; none where the report lacks the wanted sections, which many do and which is no fault."""
-    for column in ("split", "dicom_id"):
-        line.text(column)
     subject, study = line.text("subject_id"), line.text("study_id")
     place = Path(f"p{subject[:2]}", f"p{subject}", f"s{study}")
     path = origin.root / fields.reports / place.with_suffix(".txt")

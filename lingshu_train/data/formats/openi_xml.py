@@ -12,7 +12,6 @@ from lingshu_train.data import embedded, report_text, tables
 from lingshu_train.data import row as rowlib
 from lingshu_train.data.row import Origin, Row
 from lingshu_train.data.tables import Line
-from lingshu_train.errors import MissingInput
 
 
 class Fields(rowlib.SplitFiles):
@@ -26,14 +25,7 @@ class Fields(rowlib.SplitFiles):
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
-    """One line per report file, files by name."""
-    files = sorted(origin.root.glob(fields.files[origin.split]))
-    if not files:
-        raise MissingInput(
-            f"{origin.root}: no file matches {fields.files[origin.split]!r}; unpack NLMCXR_reports.tgz there"
-        )
-    for path in files:
-        yield Line(file=path, number=1, record=1)
+    yield from tables.files(origin.root, fields.files[origin.split])
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
