@@ -145,12 +145,16 @@ def _judged(sample: Sample, pictures: list[Stored], order: Order) -> Item:
 
 def _stored(picture: Image.Image | Picture, order: Order) -> Stored:
     """A picture as the corpus keeps it, with its hash."""
-    limits = {"min_pixels": order.min_pixels, "max_pixels": order.max_pixels}
     if isinstance(picture, Image.Image):
-        kept = images.stored(picture, **limits)
+        kept = images.stored(picture, min_pixels=order.min_pixels, max_pixels=order.max_pixels)
     else:
-        source = picture.data or picture.path or Path(picture.name)
-        kept = images.stored(source, name=picture.name, excerpt=picture.excerpt, **limits)
+        kept = images.stored(
+            picture.data or picture.path or Path(picture.name),
+            name=picture.name,
+            excerpt=picture.excerpt,
+            min_pixels=order.min_pixels,
+            max_pixels=order.max_pixels,
+        )
     digest = hashlib.sha256(kept.data).hexdigest()
     return Stored(data=kept.data, digest=digest, suffix=kept.suffix, width=kept.width, height=kept.height)
 
