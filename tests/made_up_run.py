@@ -174,7 +174,7 @@ def _pictures(folder: Path, *, count: int) -> list[str]:
         )
         writer.add([Kept(sample=sample, pictures=(stored,))])
         found.append(stored.digest)
-    writer.finish(licences={})
+    writer.finish(licences={}, max_pixels=12544)
     return found
 
 

@@ -46,7 +46,7 @@ def write(folder: Path, items: Sequence[Item], **options: int) -> corpus.Summary
     writer = Writer(folder, **options)
     for item in items:
         writer.add([item])
-    return writer.finish(licences={"made_up": "MIT"})
+    return writer.finish(licences={"made_up": "MIT"}, max_pixels=12544)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -116,7 +116,7 @@ def test_writing_that_was_cut_off_goes_on_to_the_same_corpus(stopped: int, tmp_p
     assert again.done <= stopped
     for item in items[again.done :]:
         again.add([item])
-    assert again.finish(licences={"made_up": "MIT"}) == whole
+    assert again.finish(licences={"made_up": "MIT"}, max_pixels=12544) == whole
     assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
 
 

@@ -145,3 +145,12 @@ def test_a_finished_corpus_is_not_made_again(tmp_path: Path) -> None:
     summary = prepare(tmp_path / "out", order(tmp_path))
     (folder / "train_2.csv").unlink()
     assert prepare(tmp_path / "out", order(tmp_path)) == summary
+
+
+def test_a_prepared_corpus_is_taken_as_it_is_without_a_second_copy(tmp_path: Path) -> None:
+    pmc_vqa(tmp_path, rows=9)
+    summary = prepare(tmp_path / "out", order(tmp_path))
+    assert preparing.link(tmp_path / "out", tmp_path / "linked") == summary
+    assert contents(tmp_path / "linked") == contents(tmp_path / "out")
+    assert (tmp_path / "linked" / "images-00000.tar").stat().st_nlink == 2
+    assert corpus.load(tmp_path / "linked").samples == corpus.load(tmp_path / "out").samples

@@ -66,7 +66,7 @@ def write_corpus(
     writer = Writer(folder, **options)
     for sample, pictures in rows:
         writer.add([Kept(sample=sample, pictures=tuple(png(picture) for picture in pictures))])
-    return writer.finish(licences={})
+    return writer.finish(licences={}, max_pixels=12544)
 
 
 def png(picture: Image.Image) -> Stored:

@@ -6,6 +6,8 @@ writes the same corpus, and a run that was killed goes on with the first job tha
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -22,6 +24,7 @@ from lingshu_train.data import corpus, sources
 from lingshu_train.data.sources import Job, Order
 from lingshu_train.data.writer import QUARANTINE, SUMMARY, Item, Summary, Writer
 from lingshu_train.errors import DataError, MissingInput
+from lingshu_train.runs.files import write_json
 
 _AHEAD = 4
 """Jobs in flight per process: enough to keep all busy, few enough to bound memory."""
@@ -57,7 +60,23 @@ def prepare(folder: Path, order: Order, *, workers: int, most_refused: float) ->
                 bar.update(len(items))
                 _check_refused(writer, most_refused, least=_EARLY)
         _check_refused(writer, most_refused, least=1)
-        return writer.finish(licences={name: cards.load(name).lingshu.licence.id for name in order.cards})
+        licences = {name: cards.load(name).lingshu.licence.id for name in order.cards}
+        return writer.finish(licences=licences, max_pixels=order.max_pixels)
+
+
+def link(prepared: Path, folder: Path) -> Summary:
+    """The finished corpus in `prepared` as `folder`: the same files under another name, copied across file systems."""
+    summary = corpus.read_summary(prepared)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(prepared.iterdir()):
+        target = folder / path.name
+        if not path.name.startswith(".") and path.name != SUMMARY and not target.exists():
+            try:
+                os.link(path, target)
+            except OSError:
+                shutil.copyfile(path, target)
+    write_json(folder / SUMMARY, summary.model_dump(mode="json"))
+    return summary
 
 
 def missing(order: Order) -> list[str]:

@@ -60,7 +60,7 @@ Item = Kept | Refused
 class Summary(Strict):
     """corpus.json, written last. Counts are of the samples kept; `refused` counts the others by reason.
 
-    `shards` holds the number of rows of each shard. `fingerprint` covers every row, and every picture by its hash.
+    `shards` holds the number of rows of each shard. Only a JPEG may have more than `max_pixels`. `fingerprint` covers every row, and every picture by its hash.
     """
 
     samples: int
@@ -74,6 +74,7 @@ class Summary(Strict):
     licences: dict[str, str]
     refused: dict[str, int]
     shards: tuple[int, ...]
+    max_pixels: int
     fingerprint: str
 
 
@@ -150,7 +151,7 @@ class Writer:
         except OSError as fault:
             raise failure(self.folder, fault) from None
 
-    def finish(self, *, licences: Mapping[str, str]) -> Summary:
+    def finish(self, *, licences: Mapping[str, str], max_pixels: int) -> Summary:
         """Close the last shard and write corpus.json."""
         try:
             self._commit()
@@ -173,6 +174,7 @@ class Writer:
             licences=dict(licences),
             refused=counts.get("refused", {}),
             shards=tuple(tally.shards),
+            max_pixels=max_pixels,
             fingerprint=digest(tally.digests),
         )
         write_json(self.folder / SUMMARY, summary.model_dump(mode="json"))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from lingshu_train.errors import RecipeError
+from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import Strict, parse
 from lingshu_train.stages._config import Provided, StageConfig
@@ -27,7 +27,8 @@ class Config(StageConfig):
     pixels, a multiple of 28; cards of rows are read whole, those of `splits`.
 
     A row with a picture of a side under `least_side` pixels is refused. More than the share `most_refused` of a card's
-    rows refused stops the stage.
+    rows refused stops the stage. `prepared` is a folder that `lingshu data prepare` wrote of these cards: it is taken as
+    it is.
     """
 
     provides: ClassVar[Provided | None] = "corpus"
@@ -39,14 +40,23 @@ class Config(StageConfig):
     splits: tuple[str, ...] = ("train",)
     least_side: int = Field(default=1, gt=0)
     most_refused: float = Field(default=0.01, ge=0, le=1)
+    prepared: str = ""
 
     @property
     def card_names(self) -> tuple[str, ...]:
         return self.cards
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (str(Path(self.prepared) / "corpus.json"),) if self.prepared else ()
+
     def check(self, where: str) -> None:
         from lingshu_train.data.questions import TASKS
 
+        if self.prepared and not Path(self.files[0]).is_file():
+            raise MissingInput(
+                f"{where}.prepared: {self.prepared}: no finished corpus; `lingshu data prepare` makes one"
+            )
         for task in self.questions:
             if task not in TASKS:
                 raise RecipeError(f"{where}.questions: unknown task {task!r}; there are: {', '.join(TASKS)}")
@@ -54,19 +64,40 @@ class Config(StageConfig):
 
 def run(stage: Stage) -> dict[str, Any]:
     """Write `corpus/` below the stage's folder, or go on with it. Returns its summary for the manifest."""
-    from lingshu_train.data import preparing
     from lingshu_train.model.settings import Settings
+    from lingshu_train.trainers import lengths
 
     config = parse(Config, stage.config, where=f"stage {stage.name}", error=RecipeError)
     config.check(f"stage {stage.name}")
     wanted = parse(Settings, stage.model, where="model", error=RecipeError)
-    summary = preparing.prepare(
-        Path(stage.folder) / OUTPUTS[0],
-        order(config, wanted, data_root=stage.data_root, seed=stage.seed),
-        workers=stage.cluster.threads,
-        most_refused=config.most_refused,
-    )
-    return summary.model_dump(mode="json")
+    folder, workers = stage.path / OUTPUTS[0], stage.cluster.threads
+    summary = _corpus(stage, config, wanted, folder)
+    if wanted.base:
+        # Here one process has the time; in a training stage all ranks would wait for it.
+        lengths.of(folder, wanted.base, wanted, workers=workers)
+    described: dict[str, Any] = summary.model_dump(mode="json")
+    return described
+
+
+def _corpus(stage: Stage, config: Config, wanted: Any, folder: Path) -> Any:
+    from lingshu_train.data import corpus, preparing
+
+    if not config.prepared:
+        made = order(config, wanted, data_root=stage.data_root, seed=stage.seed)
+        return preparing.prepare(
+            folder, made, workers=stage.cluster.threads, most_refused=config.most_refused
+        )
+    where = f"stages.{stage.name}.prepared: {config.prepared}"
+    found = corpus.read_summary(Path(config.prepared))
+    if set(found.cards) - set(config.cards):
+        raise RecipeError(
+            f"{where} holds cards {', '.join(found.cards)}; cards names {', '.join(config.cards)}"
+        )
+    if found.max_pixels != wanted.max_pixels:
+        raise RecipeError(
+            f"{where} was prepared for max_pixels={found.max_pixels}; the model has {wanted.max_pixels}"
+        )
+    return preparing.link(Path(config.prepared), folder)
 
 
 def order(config: Config, wanted: Any, *, data_root: str, seed: int) -> Any:
