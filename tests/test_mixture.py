@@ -69,6 +69,13 @@ def test_many_samples_are_located_as_each_alone(mixture: Mixture, numbers: list[
     assert list(zip(found.tolist(), rows.tolist(), strict=True)) == [mixture.locate(n) for n in numbers]
 
 
+def test_blocks_of_samples_meet_without_a_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lingshu_train.data.mixture._BLOCK", 7)
+    mixture = Mixture((Ingredient(rows=9, draws=4), Ingredient(rows=5, draws=10)), 1)
+    found, rows = mixture.locate_many(np.arange(50))
+    assert list(zip(found.tolist(), rows.tolist(), strict=True)) == drawn(mixture, 0, 50)
+
+
 def test_half_a_pass_takes_the_other_half_in_the_next_epoch() -> None:
     mixture = Mixture((Ingredient(rows=10, draws=5), Ingredient(rows=7, draws=14)), 0)
     halves = [{row for number, row in drawn(mixture, 19 * e, 19 * (e + 1)) if number == 0} for e in range(4)]

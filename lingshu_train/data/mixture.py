@@ -16,10 +16,11 @@ from math import floor
 import numpy as np
 from numpy.typing import NDArray
 
-from lingshu_train.data.order import Permutation
+from lingshu_train.data.order import Permutation, permute
 from lingshu_train.errors import RecipeError
 
 Ints = NDArray[np.int64]
+_BLOCK = 1 << 19  # samples located at a time, to bound the memory beside the result
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,38 +63,39 @@ class Mixture:
     def locate(self, n: int) -> tuple[int, int]:
         """Ingredient and row of the n-th sample since the start of training. O(1) time and memory."""
         epoch, position = divmod(n, self.size)
-        slot = self._epoch(epoch)(position)
+        slot = Permutation(self.size, f"{self.seed}/{epoch}")(position)
         number = bisect_right(self._starts, slot) - 1
         item = self.ingredients[number]
         turn, place = divmod(epoch * item.draws + slot - self._starts[number], item.rows)
-        return number, place if item.whole else self._pass(number, turn)(place)
+        if not item.whole:
+            place = Permutation(item.rows, f"{self._prefix(number)}{turn}")(place)
+        return number, place
 
     def locate_many(self, numbers: Ints) -> tuple[Ints, Ints]:
         """Ingredients and rows of the samples `numbers`: equal to `locate` of each."""
-        epochs, slots = np.divmod(numbers, self.size)
-        for epoch, chosen in _groups(epochs):
-            slots[chosen] = self._epoch(epoch).many(slots[chosen])
-        found = np.searchsorted(self._starts, slots, side="right") - 1
-        rows = slots - np.array(self._starts)[found]
-        for number, chosen in _groups(found):
-            draws = self.ingredients[number].draws
-            rows[chosen] = self._rows(number, epochs[chosen] * draws + rows[chosen])
+        found, rows = np.empty(len(numbers), np.int64), np.empty(len(numbers), np.int64)
+        for start in range(0, len(numbers), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            found[block], rows[block] = self._locate_block(numbers[block])
         return found, rows
 
-    def _rows(self, number: int, stream: Ints) -> Ints:
-        """Rows of one ingredient at places of its stream, which counts its draws since the start of training."""
-        item = self.ingredients[number]
-        turns, places = np.divmod(stream, item.rows)
-        if not item.whole:
-            for turn, chosen in _groups(turns):
-                places[chosen] = self._pass(number, turn).many(places[chosen])
-        return places
+    def _locate_block(self, numbers: Ints) -> tuple[Ints, Ints]:
+        epochs, positions = np.divmod(numbers, self.size)
+        slots = _permute(positions, size=self.size, prefix=f"{self.seed}/", numbers=epochs)
+        found = np.searchsorted(self._starts, slots, side="right") - 1
+        for number, chosen in _groups(found):
+            item = self.ingredients[number]
+            stream = epochs[chosen] * item.draws + (slots[chosen] - self._starts[number])
+            turns, places = np.divmod(stream, item.rows)
+            slots[chosen] = places if item.whole else self._passes(number, turns, places)
+        return found, slots
 
-    def _epoch(self, epoch: int) -> Permutation:
-        return Permutation(self.size, f"{self.seed}/{epoch}")
+    def _passes(self, number: int, turns: Ints, places: Ints) -> Ints:
+        prefix, size = self._prefix(number), self.ingredients[number].rows
+        return _permute(places, size=size, prefix=prefix, numbers=turns)
 
-    def _pass(self, number: int, turn: int) -> Permutation:
-        return Permutation(self.ingredients[number].rows, f"{self.seed}/ingredient {number}/pass {turn}")
+    def _prefix(self, number: int) -> str:
+        return f"{self.seed}/ingredient {number}/pass "
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,10 +186,21 @@ def _apportion(weights: Sequence[Fraction], total: int) -> list[int]:
     return parts
 
 
+def _permute(positions: Ints, *, size: int, prefix: str, numbers: Ints) -> Ints:
+    """Each position by the permutation whose key ends in its own number."""
+    low, high = int(numbers.min()), int(numbers.max())
+    distinct: Sequence[int] = range(low, high + 1)
+    which: Ints | None = None
+    if low < high < low + len(numbers):
+        which = numbers - low
+    elif low < high:
+        values, which = np.unique(numbers, return_inverse=True)
+        distinct = values.tolist()
+    return permute(positions, size=size, keys=[f"{prefix}{number}" for number in distinct], which=which)
+
+
 def _groups(keys: Ints) -> Iterator[tuple[int, slice | Ints]]:
     """Each distinct key, with where it stands."""
-    if not len(keys):
-        return
     low, high = int(keys.min()), int(keys.max())
     if low == high:
         yield low, slice(None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ class Permutation:
         """Where `position` goes. O(1) time and memory; at most four walks on average."""
         if not 0 <= position < self.size:
             raise IndexError(f"position {position} is outside range({self.size})")
-        half = self._half
+        half = _half(self.size)
         mask = (1 << half) - 1
         keys = _round_keys(self.key)
         value = position
@@ -45,27 +46,8 @@ class Permutation:
                 return value
 
     def many(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Where each of `positions` goes: equal to calling it on each. Memory beside input and result does not grow."""
-        if len(positions) and not (positions.min() >= 0 and positions.max() < self.size):
-            raise IndexError(f"a position is outside range({self.size})")
-        keys = [np.uint64(key) for key in _round_keys(self.key)]
-        places = np.empty(len(positions), np.int64)
-        for start in range(0, len(positions), _BLOCK):
-            block = positions[start : start + _BLOCK].astype(np.uint64)
-            _network(block, half=self._half, keys=keys)
-            walking = np.flatnonzero(block >= self.size)
-            while len(walking):
-                values = block[walking]
-                _network(values, half=self._half, keys=keys)
-                block[walking] = values
-                walking = walking[values >= self.size]
-            places[start : start + _BLOCK] = block
-        return places
-
-    @property
-    def _half(self) -> int:
-        """Bits of each half: two halves hold every position."""
-        return max(1, ((self.size - 1).bit_length() + 1) // 2)
+        """Where each of `positions` goes: equal to calling it on each. Memory beside the result does not grow."""
+        return permute(positions, size=self.size, keys=[self.key])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +67,43 @@ class Order:
             yield self.row(n)
 
 
+def permute(
+    positions: NDArray[np.int64],
+    *,
+    size: int,
+    keys: Sequence[str],
+    which: NDArray[np.integer[Any]] | None = None,
+) -> NDArray[np.int64]:
+    """Where each position goes under `Permutation(size, keys[which])`; `which` has a number for each, or all are 0."""
+    if len(positions) and not (positions.min() >= 0 and positions.max() < size):
+        raise IndexError(f"a position is outside range({size})")
+    table = np.array([_round_keys(key) for key in keys], np.uint64).T
+    places = np.empty(len(positions), np.int64)
+    for start in range(0, len(positions), _BLOCK):
+        block = positions[start : start + _BLOCK].astype(np.uint64)
+        rounds = table[:, :1] if which is None else table[:, which[start : start + _BLOCK]]
+        _network(block, half=_half(size), keys=rounds)
+        walking = np.flatnonzero(block >= size)
+        while len(walking):
+            values = block[walking]
+            _network(values, half=_half(size), keys=rounds if which is None else rounds[:, walking])
+            block[walking] = values
+            walking = walking[values >= size]
+        places[start : start + _BLOCK] = block
+    return places
+
+
+def _half(size: int) -> int:
+    """Bits of each half of the network: two halves hold every position."""
+    return max(1, ((size - 1).bit_length() + 1) // 2)
+
+
 def _round_keys(key: str) -> tuple[int, ...]:
     raw = hashlib.blake2b(key.encode(), digest_size=8 * _ROUNDS).digest()
     return tuple(int.from_bytes(raw[8 * i : 8 * i + 8], "little") for i in range(_ROUNDS))
 
 
-def _network(values: NDArray[np.uint64], *, half: int, keys: Sequence[np.uint64]) -> None:
+def _network(values: NDArray[np.uint64], *, half: int, keys: NDArray[np.uint64]) -> None:
     """All rounds on an array, in place. Unsigned 64-bit arithmetic wraps, as the scalar `_mix` masks."""
     mask = np.uint64((1 << half) - 1)
     left, right = values >> np.uint64(half), values & mask
