@@ -63,6 +63,10 @@ def test_two_ranks_take_the_steps_of_one(deepspeed: str, straight: Straight) -> 
     assert_same_steps(straight(("sft", 2, deepspeed)), straight(ONE_RANK))
 
 
+def test_two_ranks_take_the_steps_of_one_on_packs(straight: Straight) -> None:
+    assert_same_steps(straight(("packed", 2, "none")), straight(("packed", 1, "none")))
+
+
 @pytest.mark.parametrize("deepspeed", ["zero2", "zero3"])
 def test_a_divided_rollout_stage_takes_the_steps_of_an_undivided_one(
     deepspeed: str, straight: Straight

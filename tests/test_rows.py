@@ -13,6 +13,7 @@ from lingshu_train.data.order import Order
 from lingshu_train.errors import DataError
 from lingshu_train.model import processor
 from lingshu_train.runs.stage import Stage
+from lingshu_train.trainers.packed import Packed
 
 pytestmark = pytest.mark.slow
 
@@ -56,3 +57,35 @@ def test_rows_that_are_too_long_stop_the_stage_unless_it_allows_for_them(base: P
     rows = tiny.rows(stage, source(base), tokens=60, most=0.9)
     assert 0 < rows.left_out["data"] == 32 - len(rows)
     assert max(rows.tokens(range(len(rows)))) <= 60
+
+
+def packed(base: Path, stage: Stage, *, tokens: int = 256, per_step: int = 2) -> Packed:
+    return Packed(tiny.rows(stage, source(base)), stage.path, tokens=tokens, patches=None, per_step=per_step)
+
+
+def test_packs_hold_every_row_of_an_epoch_once_and_no_pack_too_many_tokens(base: Path, stage: Stage) -> None:
+    packs = packed(base, stage)
+    for epoch in range(2):
+        first, end = packs.items(epoch), packs.items(epoch + 1)
+        assert sorted(packs.rows(first, end).tolist()) == list(range(32))
+        assert all(sum(packs.tokens(packs.rows(n, n + 1).tolist())) <= 256 for n in range(first, end))
+    assert packs.rows(0, packs.items(1)).tolist() != packs.rows(packs.items(1), packs.items(2)).tolist()
+    assert packs.fill[0] > 0.85
+
+
+def test_dealing_packs_to_ranks_keeps_every_step_its_packs(base: Path, stage: Stage) -> None:
+    packs = packed(base, stage, per_step=4)
+    packs.cover(12)
+    for step in range(3):
+        assert sorted(packs.row(n) for n in range(4 * step, 4 * step + 4)) == list(
+            range(4 * step, 4 * step + 4)
+        )
+
+
+def test_a_plan_is_read_back_as_it_was_made(base: Path, stage: Stage) -> None:
+    made = packed(base, stage)
+    made.cover(30)
+    again = packed(base, stage)
+    again.cover(30)
+    assert again.rows(0, 30).tolist() == made.rows(0, 30).tolist()
+    assert again.fill == made.fill

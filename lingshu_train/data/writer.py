@@ -60,7 +60,8 @@ Item = Kept | Refused
 class Summary(Strict):
     """corpus.json, written last. Counts are of the samples kept; `refused` counts the others by reason.
 
-    `shards` holds the number of rows of each shard. Only a JPEG may have more than `max_pixels`. `fingerprint` covers every row, and every picture by its hash.
+    `shards` holds the number of rows of each shard. Only a JPEG may have more than `max_pixels`. `fingerprint` covers
+    every row, and every picture by its hash.
     """
 
     samples: int

@@ -45,12 +45,16 @@ class _Mix(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """Rows of more than `tokens` are left out and counted; DataError where they are more than the share `most` of a
-    corpus. `completion` says whether the completion counts too, or the prompt alone."""
+    """Rows of more than `tokens`, or of more than `patches`, are left out and counted; DataError where they are more than
+    the share `most` of a corpus. `completion` says whether the completion counts too, or the prompt alone."""
 
     tokens: int
     completion: bool
     most: float
+    patches: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.tokens:,} tokens" + (f" or {self.patches:,} patches" if self.patches else "")
 
 
 class Rows:
@@ -97,6 +101,9 @@ class Rows:
     def items(self, epochs: float) -> int:
         """How many items the loader yields in so many epochs."""
         return math.ceil(epochs * len(self))
+
+    def cover(self, items: int) -> None:
+        """Any number of items can be asked for."""
 
     def epoch(self, n: int) -> float:
         """Epochs done after `n` items."""
@@ -198,14 +205,16 @@ def _fitting(found: Corpus, table: lengths.Table, limit: Limit, *, where: str) -
     chosen = np.arange(len(found), dtype=np.uint32) if found.chosen is None else found.chosen
     total = table[chosen, PROMPT] + (table[chosen, COMPLETION] if limit.completion else 0)
     long = total > limit.tokens
+    if limit.patches is not None:
+        long |= table[chosen, PATCHES] > limit.patches
     count = int(long.sum())
     if not count:
         return found
     if count > limit.most * len(found):
         first = found.sample(int(np.flatnonzero(long)[0]))
         raise DataError(
-            f"{where}: {count:,} of {len(found):,} rows are longer than {limit.tokens:,} tokens, more than "
-            f"most_too_long={limit.most:g} allows; the first is {first.id} ({int(total[long][0]):,} tokens); raise the "
-            "limit or most_too_long, or lower model.max_pixels"
+            f"{where}: {count:,} of {len(found):,} rows are longer than {limit}, more than most_too_long={limit.most:g} "
+            f"allows; the first is {first.id} ({int(total[long][0]):,} tokens); raise the limit or most_too_long, or lower "
+            "model.max_pixels"
         )
     return replace(found, chosen=chosen[~long])

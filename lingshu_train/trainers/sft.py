@@ -46,11 +46,17 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
         config.data,
         source=session.source(stage, config.base, wanted),
         wanted=wanted,
-        limit=Limit(tokens=config.max_length, completion=True, most=config.most_too_long),
+        limit=Limit(
+            tokens=config.max_length,
+            completion=True,
+            most=config.most_too_long,
+            patches=config.max_patches if config.packing else None,
+        ),
     )
     per_step = config.per_device_batch * config.accumulation * dist.place().world_size
-    items = _packed(stage, config, rows, items=(config.steps or 0) * per_step) if config.packing else rows
+    items = _packed(stage, config, rows, per_step=per_step) if config.packing else rows
     steps = num_steps(steps=config.steps, items=items.items(config.epochs or 0), per_step=per_step)
+    items.cover(steps * per_step)
     # The arguments come first: under ZeRO-3 they decide how the model is loaded.
     options = arguments.shared(stage, config, wanted, steps=steps, accumulation=config.accumulation)
     args = SFTConfig(**options, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
@@ -98,12 +104,5 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     return summary | ({"packs": len(items), "fill": items.fill} if isinstance(items, Packed) else {})
 
 
-def _packed(stage: Stage, config: Any, rows: Rows, *, items: int) -> Packed:
-    return Packed(
-        rows,
-        stage.path,
-        tokens=config.max_length,
-        patches=config.max_patches,
-        epochs=config.epochs,
-        items=items,
-    )
+def _packed(stage: Stage, config: Any, rows: Rows, *, per_step: int) -> Packed:
+    return Packed(rows, stage.path, tokens=config.max_length, patches=config.max_patches, per_step=per_step)
