@@ -83,14 +83,22 @@ def _contents(stage: Stage) -> list[str]:
     counts = ", ".join(
         f"{task} {one.get('train', 0)} + {one.get('held_out', 0)}" for task, one in asked.items()
     )
-    mixes = [
-        f"{mix['corpus']}: {', '.join(mix.get('tasks', [])) or 'all tasks'}"
-        for mix in stage.config.get("data", [])
-    ]
+    mixes = [_mix(mix) for mix in stage.config.get("data", [])]
     return [
         *([f"   asks     {counts} (train + held out)"] if counts else []),
         *([f"   data     {'; '.join(mixes)}"] if mixes else []),
     ]
+
+
+def _mix(mix: dict[str, Any]) -> str:
+    """One ingredient: what is taken of the corpus, and how often."""
+    cards = mix.get("cards", [])
+    chosen = [
+        *([f"{len(cards)} card{'s' if len(cards) > 1 else ''} ({cards[0]} ...)"] if cards else []),
+        *(", ".join(mix[key]) for key in ("tasks", "question_types", "modalities") if mix.get(key)),
+        *(f"{key} {mix[key]:g}" for key in ("share", "repeat", "limit") if mix.get(key) is not None),
+    ]
+    return f"{mix['corpus']}: {', '.join(chosen) or 'all'}"
 
 
 def _cards(names: tuple[str, ...], stage: Stage) -> str:

@@ -9,6 +9,7 @@ import json
 import re
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -130,6 +131,23 @@ def test_the_reinforcement_stage_has_every_number_of_the_paper() -> None:
     assert {term.name: term.weight for term in rl.rewards.terms} == {"format": 0.5, "accuracy": 1.0}
     assert rl.window == 4
     assert rl.save_every % rl.window == 0
+
+
+def test_the_instruction_mixture_has_the_group_sizes_of_the_paper_and_leaves_no_card_out() -> None:
+    """Table 10: medical multimodal 2.7M, general multimodal 1.2M, general text 1M, medical text 173K, captions 2M."""
+    found = stages("lingshu_7b")
+    mixes = found["instruct"].data
+    paper = [2.7e6, 1.2e6, 1.0e6, 0.173e6, 2.0e6]
+    assert [mix.share for mix in mixes] == pytest.approx([size / sum(paper) for size in paper], abs=2e-4)
+    assert sum(Fraction(str(mix.share)) for mix in mixes) == 1
+    named = [card for mix in mixes for card in mix.cards]
+    assert sorted(named) == sorted(found["instruct_data"].cards)
+
+
+def test_the_reinforcement_selection_keeps_yes_no_at_five_percent() -> None:
+    selection = stages("lingshu_7b")["rl"].selection
+    assert (selection.yes_no_share, selection.open_words, selection.size) == (0.05, True, 100_000)
+    assert set(selection.balance) == {"modality", "question_type"}
 
 
 def test_the_stages_follow_one_another_as_in_the_paper() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import tiny
 from conftest import stage_for
 
 from lingshu_train.data.order import Order
+from lingshu_train.data.selection import Selection
 from lingshu_train.errors import DataError
 from lingshu_train.model import processor
+from lingshu_train.record import Sample
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trainers.packed import Packed
 
@@ -89,3 +92,40 @@ def test_a_plan_is_read_back_as_it_was_made(base: Path, stage: Stage) -> None:
     again.cover(30)
     assert again.rows(0, 30).tolist() == made.rows(0, 30).tolist()
     assert again.fill == made.fill
+
+
+def quiz(folder: Path) -> None:
+    """40 choices between organs, 20 yes/no questions, in two modalities."""
+    rows = []
+    for n in range(60):
+        polar = n % 3 == 2
+        rows.append(
+            Sample(
+                id=f"quiz-{n}",
+                card="drawn",
+                split="train",
+                task="closed_vqa" if polar else "mcq",
+                question="Is the liver shown?" if polar else "Which organ is shown?",
+                question_type="yes_no" if polar else "mcq",
+                answer="yes" if polar else "AB"[n % 2],
+                options={} if polar else {"A": "liver", "B": "spleen"},
+                modality=("ct", "mri")[n % 2],
+            )
+        )
+    tiny.write_corpus(folder / "quiz" / "corpus", [(sample, []) for sample in rows])
+
+
+def test_a_selection_takes_few_yes_no_questions_and_opens_choices(base: Path, tmp_path: Path) -> None:
+    quiz(tmp_path)
+    stage = tiny.make_stage(
+        tmp_path, "rl", tiny.grpo(), parents={"quiz": tmp_path / "quiz", "short": base / "short"}
+    )
+    rows = tiny.rows(stage, source(base), corpus="quiz", select=Selection(yes_no_share=0.05))
+    samples = [rows.sample(rows.row(n)) for n in range(len(rows))]
+    kinds = Counter(sample.question_type for sample in samples)
+    assert kinds["yes_no"] == round(0.05 * len(samples)) == 2
+    assert kinds["mcq"] == kinds["short"] == 20
+    assert {sample.answer for sample in samples if sample.question_type == "short"} == {"liver", "spleen"}
+    assert not any(sample.options for sample in samples if sample.question_type == "short")
+    again = tiny.rows(stage, source(base), corpus="quiz", select=Selection(yes_no_share=0.05))
+    assert [again.sample(n).id for n in range(len(again))] == [rows.sample(n).id for n in range(len(rows))]

@@ -106,11 +106,11 @@ def draw_corpus(folder: Path, *, rows: int = 40, reasoning: bool = True) -> Path
     return folder
 
 
-def rows(stage: Stage, source: Path, *, corpus: str = "data", tokens: int = 512, most: float = 0.0) -> Rows:
+def rows(stage: Stage, source: Path, *, corpus: str = "data", tokens: int = 512, **options: Any) -> Rows:
     """All training rows of a corpus that are short enough, measured with the processor of the model in `source`."""
     wanted = Settings.model_validate_json(json.dumps(stage.model))
-    limit = Limit(tokens=tokens, completion=True, most=most)
-    return Rows(stage, [Mix(corpus=corpus)], source=str(source), wanted=wanted, limit=limit)
+    limit = Limit(tokens=tokens, completion=True, most=options.pop("most", 0.0))
+    return Rows(stage, [Mix(corpus=corpus)], source=str(source), wanted=wanted, limit=limit, **options)
 
 
 def finish(stage: Stage, *, outputs: list[str]) -> None:

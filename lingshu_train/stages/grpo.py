@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from lingshu_train.data import card as cards
+from lingshu_train.data.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.runs.stage import Stage
@@ -21,7 +22,8 @@ class Config(TrainingConfig):
 
     A generation window samples `group_size` completions for each of `rollout_prompts` prompts, then takes
     `rollout_prompts / update_prompts` optimizer steps on them (paper section 3.4: 512 and 128). `per_device_batch`
-    counts completions per forward pass. Prompts of more than `max_prompt` tokens, images included, are left out.
+    counts completions per forward pass. Prompts of more than `max_prompt` tokens, images included, are left out;
+    of the rest, `selection` (data/selection.py) takes those to train on.
     """
 
     kind: Literal["grpo"]
@@ -34,6 +36,7 @@ class Config(TrainingConfig):
     clip_low: float = Field(default=0.2, gt=0)
     clip_high: float = Field(default=0.2, gt=0)
     loss: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "grpo"
+    selection: Selection | None = None
     max_prompt: int | None = Field(default=None, gt=0)
     max_completion: int = Field(gt=0)
     schedule: Literal["cosine", "constant", "constant_with_warmup", "linear"] = "constant"
@@ -73,6 +76,16 @@ class Config(TrainingConfig):
         if self.steps and self.steps % self.window:
             raise RecipeError(
                 f"{where}.steps: {self.steps} is not a multiple of the generation window ({self.window} steps)"
+            )
+        weighted = [
+            name
+            for mix in self.data
+            for name in ("repeat", "share", "limit")
+            if getattr(mix, name) is not None
+        ]
+        if self.selection and weighted:
+            raise RecipeError(
+                f"{where}.data: {weighted[0]} beside selection; the selection alone decides how many rows are taken"
             )
         rewards.check(self.rewards, where=f"{where}.rewards")
         self.check_licences(f"{where}.rewards")

@@ -47,6 +47,7 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
         source=session.source(stage, config.base, wanted),
         wanted=wanted,
         limit=Limit(tokens=config.max_prompt or sys.maxsize, completion=False, most=config.most_too_long),
+        select=config.selection,
     )
     accumulation = config.accumulation(dist.place().world_size)
     repeats = accumulation * config.window

@@ -19,11 +19,13 @@ from lingshu_train import dist, naming
 from lingshu_train.data import chat, corpus
 from lingshu_train.data.corpus import Corpus
 from lingshu_train.data.mixture import Ingredient, Mixture, Wish, draws_for
+from lingshu_train.data.opened import opened
+from lingshu_train.data.selection import Chosen, Selection
 from lingshu_train.errors import DataError
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Sample
 from lingshu_train.runs.stage import Stage
-from lingshu_train.trainers import lengths
+from lingshu_train.trainers import lengths, selected
 from lingshu_train.trainers.lengths import COMPLETION, PATCHES, PROMPT
 
 Numbers = npt.NDArray[np.int64]
@@ -64,7 +66,14 @@ class Rows:
     """
 
     def __init__(
-        self, stage: Stage, mixture: Sequence[_Mix], *, source: str, wanted: Settings, limit: Limit
+        self,
+        stage: Stage,
+        mixture: Sequence[_Mix],
+        *,
+        source: str,
+        wanted: Settings,
+        limit: Limit,
+        select: Selection | None = None,
     ) -> None:
         where = f"stages.{stage.name}.data"
         self.left_out: dict[str, int] = {}
@@ -77,20 +86,17 @@ class Rows:
             self.left_out[mix.corpus] = self.left_out.get(mix.corpus, 0) + len(found) - len(fit)
             self._corpora.append(fit)
             self._tables.append(table)
-        wishes = [
-            Wish(
-                name=f"{where}.{index}", rows=len(found), repeat=mix.repeat, share=mix.share, limit=mix.limit
-            )
-            for index, (mix, found) in enumerate(zip(mixture, self._corpora, strict=True))
-        ]
-        self.mixture = Mixture(
-            tuple(
-                Ingredient(rows=wish.rows, draws=draws)
-                for wish, draws in zip(wishes, draws_for(wishes), strict=True)
-            ),
-            stage.seed,
-        )
         self._starts = list(accumulate((len(found) for found in self._corpora), initial=0))
+        self._selected: Chosen | None = None
+        if select is None:
+            parts = _ingredients(mixture, self._corpora, where=where)
+        else:
+            self._selected = selected.choose(
+                stage.path, self._corpora, select, seed=stage.seed, where=f"stages.{stage.name}.selection"
+            )
+            size = len(self._selected.rows)
+            parts = (Ingredient(rows=size, draws=size),)
+        self.mixture = Mixture(parts, stage.seed)
         # A GRPO group is the same row several times over.
         self._pictures = lru_cache(maxsize=16)(self._decoded)
 
@@ -111,15 +117,15 @@ class Rows:
 
     def row(self, n: int) -> int:
         ingredient, row = self.mixture.locate(n)
-        return self._starts[ingredient] + row
+        return row if self._selected else self._starts[ingredient] + row
 
     def rows(self, start: int, stop: int) -> Numbers:
         """`row(n)` of n from `start` to `stop`."""
         ingredients, rows = self.mixture.locate_many(np.arange(start, stop))
-        return np.asarray(self._starts)[ingredients] + rows
+        return rows if self._selected else np.asarray(self._starts)[ingredients] + rows
 
     def costs(self, rows: Numbers) -> tuple[Numbers, Numbers]:
-        """Tokens and patches of rows."""
+        """Tokens and patches of rows as they stand in the corpus; not for a selection."""
         tokens, patches = np.empty(len(rows), np.int64), np.empty(len(rows), np.int64)
         ingredients = np.searchsorted(self._starts, rows, side="right") - 1
         for number, (found, table) in enumerate(zip(self._corpora, self._tables, strict=True)):
@@ -136,7 +142,8 @@ class Rows:
 
     def sample(self, row: int) -> Sample:
         found, n = self._find(row)
-        return found.sample(n)
+        sample = found.sample(n)
+        return opened(sample) if self._selected and self._selected.opened[row] else sample
 
     def dataset(self, *, system: str, with_completion: bool) -> Dataset:
         """What TRL reads: see `columns`."""
@@ -144,7 +151,8 @@ class Rows:
         def read(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
             return self.columns(batch["row"], system=system, with_completion=with_completion)
 
-        return numbered(self._starts[-1]).with_transform(read)
+        size = len(self._selected.rows) if self._selected else self._starts[-1]
+        return numbered(size).with_transform(read)
 
     def columns(self, rows: Sequence[int], *, system: str, with_completion: bool) -> dict[str, list[Any]]:
         """Row, prompt, images (decoded and checked when read) and completion of rows."""
@@ -167,8 +175,18 @@ class Rows:
         return found.pictures(n)
 
     def _find(self, row: int) -> tuple[Corpus, int]:
+        row = int(self._selected.rows[row]) if self._selected else row
         ingredient = bisect_right(self._starts, row) - 1
         return self._corpora[ingredient], row - self._starts[ingredient]
+
+
+def _ingredients(mixture: Sequence[_Mix], corpora: Sequence[Corpus], *, where: str) -> tuple[Ingredient, ...]:
+    wishes = [
+        Wish(name=f"{where}.{index}", rows=len(found), repeat=mix.repeat, share=mix.share, limit=mix.limit)
+        for index, (mix, found) in enumerate(zip(mixture, corpora, strict=True))
+    ]
+    draws = draws_for(wishes)
+    return tuple(Ingredient(rows=wish.rows, draws=count) for wish, count in zip(wishes, draws, strict=True))
 
 
 def numbered(size: int) -> Dataset:
