@@ -77,7 +77,8 @@ def box(inside: Array) -> tuple[int, int, int, int]:
 
 def regions(line: Line, path: Path, values: Mapping[str, Value]) -> dict[str, Array]:
     """The parts of a mask image by their colour or number. `line` is named in errors, here and below."""
-    mask = _image(line, path)
+    numbered = all(isinstance(value, int) for value in values.values())
+    mask = _image(line, path, numbered=numbered)
     found = {}
     for label, value in values.items():
         if isinstance(value, int):
@@ -98,8 +99,8 @@ def region(line: Line, path: Path, size: tuple[int, int]) -> Array:
         canvas = Image.new("L", size)
         ImageDraw.Draw(canvas).polygon(_points(line, path), fill=1)
         return np.asarray(canvas)
-    mask = _image(line, path)
-    return _grey(mask) != 0
+    inside: Array = _grey(_image(line, path)) != 0
+    return inside
 
 
 def _grey(mask: Array) -> Array:
@@ -122,10 +123,12 @@ def _points(line: Line, path: Path) -> list[tuple[float, float]]:
     return points
 
 
-def _image(line: Line, path: Path) -> Array:
+def _image(line: Line, path: Path, *, numbered: bool = False) -> Array:
+    """Grey values or colours; of a picture with a palette its colours, or its numbers where these are meant."""
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB") if image.mode in ("P", "RGBA", "LA") else image)
+            plain = image.mode in ("1", "L", "I", "I;16", "RGB") or (numbered and image.mode == "P")
+            return np.asarray(image if plain else image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
         raise line.error("mask", f"{path} cannot be read as an image: {fault}") from None
 

@@ -36,7 +36,7 @@ class Fields(templates.Words):
 
     `image`, `label`: names of the columns of a table, the first that a row has. Without `image`, `files` are the
     pictures; without `label`, every key of `labels` is a column. `separator` stands between several labels of a cell.
-    `images`: pattern of the folders of the pictures, whose names end in `suffix`. `only`: split -> list of its pictures.
+    `images`: pattern of the folders that the names start from, which `suffix` completes. `only`: split -> list of its pictures.
     `group`: the patient's column; `patient`: a pattern whose first group is the patient in a picture's name.
     `healthy`: words that say that nothing was found, about which no yes/no question is asked.
     """
@@ -45,7 +45,7 @@ class Fields(templates.Words):
     image: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
     separator: str = ""
-    images: str = "."
+    images: str = ""
     suffix: str = ""
     only: dict[str, str] = Field(default_factory=dict)
     group: str = ""
@@ -83,8 +83,8 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """Which finding, where there is exactly one; whether a finding is there; the modality."""
     values = line.values
     folder = origin.root
-    if fields.image:
-        folders = sorted(origin.root.glob(fields.images)) or [origin.root / fields.images]
+    if fields.image and fields.images:
+        folders = sorted(folder.glob(fields.images)) or [folder / fields.images]
         folder = next((place for place in folders if (place / values["name"]).is_file()), folders[0])
     subject = templates.Subject(
         origin=origin,
