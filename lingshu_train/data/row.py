@@ -18,6 +18,13 @@ class SplitFiles(Strict):
     files: dict[str, str]
 
 
+class Captions(SplitFiles):
+    """What every format of captions has. `images`: folder of the image files. `prompt` asks for the caption."""
+
+    images: str = "."
+    prompt: str = "Describe this image."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """One image of a row: a file, or the bytes that the row carries. `name` is what error messages say."""
@@ -66,6 +73,23 @@ class Origin:
     card: str
     split: str
     root: Path
+
+
+def caption(
+    fields: Captions, origin: Origin, *, text: str, group: str, id: str = "", modality: str = ""
+) -> Sample:
+    """The sample that asks for the text that goes with an image."""
+    return Sample(
+        id=id,
+        card=origin.card,
+        split=origin.split,
+        task="caption",
+        question=fields.prompt,
+        question_type="free",
+        answer=text,
+        group=group,
+        modality=modality,
+    )
 
 
 def answer_type(answer: str) -> AnswerType:
