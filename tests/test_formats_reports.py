@@ -183,6 +183,14 @@ def test_a_chexpert_plus_row_without_a_path_names_file_line_and_field(tmp_path: 
         read("chexpert_plus_csv", tmp_path, {"files": {"train": "df.csv"}, "parts": {}})
 
 
+def test_a_mimic_cxr_study_that_is_no_number_is_a_bad_row(tmp_path: Path) -> None:
+    mimic(tmp_path)
+    table = tmp_path / "split.csv"
+    table.write_text(table.read_text().replace("50000003", "../x"), encoding="utf-8")
+    with pytest.raises(DataError, match=r"split\.csv:5: subject_id: subject and study must be numbers, got"):
+        read("mimic_cxr_reports", tmp_path, {"files": {"train": "split.csv"}})
+
+
 def npz(path: Path, **arrays: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(path, **arrays)

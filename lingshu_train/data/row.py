@@ -35,13 +35,16 @@ class Picture:
     excerpt: Excerpt | None = None
 
     def exists(self) -> bool:
-        return bool(self.data) or (self.path is not None and self.path.is_file())
+        try:
+            return bool(self.data) or (self.path is not None and self.path.is_file())
+        except OSError:  # A name that no file system takes.
+            return False
 
     def read(self) -> bytes:
         """The undecoded file. DataError names an image that is not there."""
         if self.data:
             return self.data
-        if self.path is None or not self.path.is_file():
+        if self.path is None or not self.exists():
             raise DataError(f"{self.path or self.name}: image file is missing; fetch the card's images")
         return self.path.read_bytes()
 
