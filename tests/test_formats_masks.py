@@ -56,9 +56,7 @@ def test_a_mask_that_does_not_fit_or_is_not_there_is_a_bad_row(tmp_path: Path) -
     colour_mask(tmp_path / "US" / "annotations" / "train" / "a[1].png")
     assert told(read("labelled_masks", tmp_path, ABDOMEN)) == []
     Image.new("RGB", (9, 9)).save(picture)
-    with pytest.raises(
-        DataError, match=r"a\[1\]\.png:1: liver: the outline has \(40, 30\) pixels, the picture \(9"
-    ):
+    with pytest.raises(DataError, match=r"a\[1\]\.png:1: mask: .* has \(40, 30\) pixels, the picture \(9"):
         read("labelled_masks", tmp_path, ABDOMEN)
     put(picture, b"no image")
     with pytest.raises(DataError, match=r"a\[1\]\.png:1: picture: cannot be read as an image"):
@@ -159,13 +157,35 @@ def test_slices_of_a_label_volume_lie_as_the_picture_shows_them(tmp_path: Path, 
         assert row.sample.answer == str(list(outlines.box(shown > 200)))
 
 
-def test_a_label_volume_that_is_torn_is_a_bad_row(tmp_path: Path) -> None:
+def test_a_label_volume_that_is_torn_or_flat_is_a_bad_row(tmp_path: Path) -> None:
     nifti(tmp_path / "data" / "a" / "a-t2f.nii.gz", np.ones((4, 4, 4), np.uint8))
-    put(tmp_path / "data" / "a" / "a-seg.nii.gz", b"\x1f\x8btorn")
-    with pytest.raises(
-        DataError, match=r"a-t2f\.nii\.gz:1: volume: .*a-seg\.nii\.gz cannot be read as NIfTI"
-    ):
+    seg = put(tmp_path / "data" / "a" / "a-seg.nii.gz", b"\x1f\x8btorn")
+    torn = r"a-t2f\.nii\.gz:1: volume: .*a-seg\.nii\.gz cannot be read as NIfTI"
+    with pytest.raises(DataError, match=torn):
         read("labelled_masks", tmp_path, BRATS)
+    nifti(seg, np.random.default_rng(0).integers(0, 5, (40, 40, 40), np.uint8), flip=True)
+    put(seg, seg.read_bytes()[:9000])
+    with pytest.raises(DataError, match=torn):
+        read("labelled_masks", tmp_path, BRATS)
+    nifti(seg, np.ones((4, 4), np.uint8))
+    with pytest.raises(DataError, match=r"volume: .*a-seg\.nii\.gz must have 3 dimensions, got 2"):
+        read("labelled_masks", tmp_path, BRATS)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"patient": "RET"}, "must have a group (in parentheses) for the patient"),
+        ({"patient": "("}, "Input should be a valid regular expression"),
+        ({"mask": "{case}-seg.nii.gz"}, "'{case}-seg.nii.gz' may hold only {name}, {file} and {stem}"),
+        ({"outlines": {"tumour": "x"}}, "needs either `mask` and `parts`, or `outlines`"),
+        ({"modality": "PET-CT"}, "Input should be 'X-ray'"),
+    ],
+)
+def test_a_mistake_in_a_cards_fields_is_one_line(tmp_path: Path, change: dict[str, Any], fault: str) -> None:
+    with pytest.raises(DataError, match=r"^data_cards/made\.md: lingshu\.fields") as raised:
+        read("labelled_masks", tmp_path, {**BRATS, **change})
+    assert fault in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_oblong_voxels_are_made_square_as_the_picture_is(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ label, where 1 is present, 0 absent, and everything else (uncertain, not mention
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -49,7 +48,7 @@ class Fields(templates.Words):
     suffix: str = ""
     only: dict[str, str] = Field(default_factory=dict)
     group: str = ""
-    patient: re.Pattern[str] | None = None
+    patient: templates.Patient | None = None
     healthy: tuple[str, ...] = ()
 
 
