@@ -144,7 +144,7 @@ def test_an_unknown_label_of_a_table_names_file_line_and_column(tmp_path: Path) 
     with pytest.raises(
         DataError, match=r"2017\.csv:5: Finding Labels: unknown label 'Mars'; the card has: Eff"
     ):
-        read("labelled_images", tmp_path, {**NIH, "only": {}})
+        read("labelled_images", tmp_path, NIH)
 
 
 def test_a_column_per_label_asks_nothing_about_what_is_uncertain_or_not_mentioned(tmp_path: Path) -> None:
@@ -172,6 +172,20 @@ def test_a_column_per_label_asks_nothing_about_what_is_uncertain_or_not_mentione
         "patient00003",
         {"oedema", "fracture"},
     )
+
+
+def test_a_column_that_the_table_lacks_is_an_error_and_not_an_unknown(tmp_path: Path) -> None:
+    put_csv(tmp_path / "train.csv", [["Path", "Edema"], ["a.jpg", "1"]])
+    fields = {
+        "files": {"train": "train.csv"},
+        "image": ["Path"],
+        "picture": "chest X-ray",
+        "modality": "X-ray",
+    }
+    with pytest.raises(DataError, match=r"train\.csv:2: Oedema: is missing; the row has: Edema, Path"):
+        read("labelled_images", tmp_path, {**fields, "labels": {"Edema": "oedema", "Oedema": "x"}})
+    with pytest.raises(DataError, match=r"lingshu\.fields.*a table needs `labels`"):
+        read("labelled_images", tmp_path, fields)
 
 
 MHSMA = {

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lingshu_train.data import tables, templates
 from lingshu_train.data.embedded import file
@@ -51,12 +51,22 @@ class Fields(templates.Words):
     patient: templates.Patient | None = None
     healthy: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _words(self) -> Fields:
+        if self.image and not self.labels:
+            raise ValueError("a table needs `labels`")
+        return self
+
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every picture with its labels, and which of them to ask about, balanced over the split."""
     wanted = fields.only.get(origin.split)
     listed = tables.listed(origin.root, wanted) if wanted else None
-    found = [line for line in _stated(fields, origin) if listed is None or line.values.get("name") in listed]
+    found = [
+        line
+        for line in _stated(fields, origin)
+        if line.fault or listed is None or line.values["name"] in listed
+    ]
     sound = [line.values for line in found if not line.fault]
     space = {*fields.labels.values()} or {label for values in sound for label in values["present"]}
     each = [
@@ -81,14 +91,14 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """Which finding, where there is exactly one; whether a finding is there; the modality."""
     values = line.values
-    folder = origin.root
+    folders = [origin.root]
     if fields.image and fields.images:
-        folders = sorted(folder.glob(fields.images)) or [folder / fields.images]
-        folder = next((place for place in folders if (place / values["name"]).is_file()), folders[0])
+        folders = sorted(origin.root.glob(fields.images)) or [origin.root / fields.images]
+    places = [file(line, "name", folder, name=values["name"]) for folder in folders]
     subject = templates.Subject(
         origin=origin,
         words=fields,
-        image=file(line, "name", folder, name=values["name"]),
+        image=next((image for image in places if image.exists()), places[0]),
         name=values["name"],
         group=values["group"],
     )
@@ -131,6 +141,9 @@ def _file(line: Line, fields: Fields, origin: Origin) -> dict[str, Any]:
 def _row(line: Line, fields: Fields) -> dict[str, Any]:
     name = line.text(_column(line, fields.image)) + fields.suffix
     if by_column(fields):
+        for column in fields.labels:
+            if column not in line.values:
+                raise line.absent(column)
         stated = {words: STATED.get(line.optional(column).lower()) for column, words in fields.labels.items()}
         present = {words for words, there in stated.items() if there}
         absent = {words for words, there in stated.items() if there is False}
