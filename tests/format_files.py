@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import nibabel
+import numpy as np
 import pyarrow as arrow
 import pyarrow.parquet as parquet
 from PIL import Image, ImageDraw
@@ -16,6 +18,7 @@ from PIL import Image, ImageDraw
 from lingshu_train.data import reading
 from lingshu_train.data.card import Card, Licence, Lingshu, Source
 from lingshu_train.data.row import Row
+from lingshu_train.verify import gold_problem
 
 
 def card_of(format: str, fields: Mapping[str, Any]) -> Card:
@@ -63,3 +66,22 @@ def put_parquet(path: Path, rows: list[dict[str, Any]]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     parquet.write_table(arrow.Table.from_pylist(rows), path)
     return path
+
+
+def told(rows: list[Row]) -> list[tuple[str, str, str]]:
+    """Task, what is asked about, and the answer in words, of every row but those about the modality."""
+    found = []
+    for row in rows:
+        sample = row.sample
+        assert gold_problem(sample) is None, sample
+        if sample.task != "template_modality":
+            about = sample.question.rpartition(": ")[2].rstrip("?.") if ": " in sample.question else ""
+            answer = sample.options[sample.answer] if sample.options else sample.answer
+            found.append((sample.task.removeprefix("template_"), about, answer))
+    return found
+
+
+def nifti(path: Path, data: np.ndarray, *, flip: bool = False) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    affine = np.diag([-1.0 if flip else 1.0, 1.0, 3.0, 1.0])
+    nibabel.save(nibabel.Nifti1Image(data, affine), path)

@@ -10,10 +10,13 @@ import yaml
 
 from lingshu_train.data import card as cards
 from lingshu_train.data.card import Card
+from lingshu_train.data.row import Origin, Picture
+from lingshu_train.data.templates import Subject
 from lingshu_train.errors import DataError, RecipeError
-from lingshu_train.naming import component, components
+from lingshu_train.naming import component
 from lingshu_train.record import ANSWER_TYPES
 from lingshu_train.schema import parse
+from lingshu_train.verify import gold_problem
 
 FORMATS = "lingshu_train.data.formats"
 STAGES = {"shallow", "deep", "instruct", "rl", "evaluate", "synthesis", "quickstart"}
@@ -61,13 +64,26 @@ def test_a_card_names_known_words_only(name: str) -> None:
 
 
 @EVERY_CARD
-def test_the_fields_of_a_card_fit_the_reader_of_its_format(name: str) -> None:
+def test_every_card_names_a_format_and_its_fields_fit_the_reader(name: str) -> None:
     block = cards.load(name).lingshu
-    if block.format in components(FORMATS):
-        reader = component(FORMATS, block.format, where=name, error=DataError)
-        parse(reader.Fields, block.fields, where=name, error=DataError)
-    else:
-        assert not block.fields, f"{block.format} has no reader that could check these fields"
+    reader = component(FORMATS, block.format, where=name, error=DataError)
+    parse(reader.Fields, block.fields, where=name, error=DataError)
+
+
+def test_the_words_of_every_card_of_labels_make_answers_that_can_be_judged(tmp_path: Path) -> None:
+    for card in map(cards.load, cards.names()):
+        labels = card.lingshu.fields.get("labels")
+        if labels:
+            words = component(FORMATS, card.lingshu.format, where=card.name, error=DataError).Fields
+            subject = Subject(
+                origin=Origin(card=card.name, split="train", root=tmp_path),
+                words=parse(words, card.lingshu.fields, where=card.name, error=DataError),
+                image=Picture(name="x"),
+                name="x",
+            )
+            for label in labels.values():
+                rows = [*subject.finding(label, labels.values()), *subject.presence({label: True})]
+                assert [gold_problem(row.sample) for row in rows] == [None] * len(rows), (card.name, label)
 
 
 @EVERY_CARD

@@ -236,3 +236,79 @@ def test_an_instruction_without_question_or_answer_names_its_columns(tmp_path: P
     put(tmp_path / "t.jsonl", '{"instruction": "Q", "output": null}')
     with pytest.raises(DataError, match=r"t\.jsonl:1: output: is empty"):
         read("text_instruction", tmp_path, {"files": {"train": "t.jsonl"}})
+
+
+def test_apollo_reads_dialogues_that_are_plain_lists(tmp_path: Path) -> None:
+    put(
+        tmp_path / "train" / "sft" / "medicalExam_en_clean.json",
+        [["Q: which vitamin?", "A: K"], ["1", "2", "3", "4"]],
+    )
+    put(tmp_path / "train" / "pretrain" / "medicalBook_en_qa.json", [["Why?", "Because."]])
+    put(tmp_path / "train" / "pretrain" / "medicalBook_en_text.json", ["No question here."])
+    fields = {"files": {"train": "train/{pretrain/*_qa,sft/*_clean}.json"}}
+    first, second, third = read("apollo_json", tmp_path, fields)
+    assert (first.sample.question, first.sample.id) == ("Why?", "train/pretrain/medicalBook_en_qa.json#1")
+    assert (second.sample.question, second.sample.answer) == ("Q: which vitamin?", "A: K")
+    assert third.turns == (Turn(question="1", answer="2"),) and third.sample.answer == "4"
+
+
+@pytest.mark.parametrize(
+    ("row", "fault"),
+    [
+        (["Why?"], "dialogue: must be a list of questions and answers in turn"),
+        (["Why?", " "], "dialogue: text 2 is empty"),
+        ("Why?", "a row must be a record, got str"),
+        ({"q": "Why?"}, "dialogue: must be a list of questions and answers in turn"),
+    ],
+)
+def test_a_bad_apollo_dialogue_names_file_line_and_field(tmp_path: Path, row: Any, fault: str) -> None:
+    put(tmp_path / "a.json", "[\n[1, 2],\n" + json.dumps(row) + "]")
+    with pytest.raises(DataError) as raised:
+        read("apollo_json", tmp_path, {"files": {"train": "a.json"}})
+    assert str(raised.value) == f"{tmp_path / 'a.json'}:3: {fault}"
+
+
+MMMU_IMAGE = {"bytes": png(4), "path": "validation_Pharmacy_1_1.png"}
+MMMU = {
+    "id": "validation_Pharmacy_1",
+    "question": "Which of <image 1> and <image 2> fits?",
+    "options": "['<image 2>', \"Raynaud's\", 'C']",
+    "explanation": "",
+    **{f"image_{number}": MMMU_IMAGE if number < 3 else None for number in range(1, 8)},
+    "img_type": "['Plots and Charts']",
+    "answer": "B",
+    "topic_difficulty": "Medium",
+    "question_type": "multiple-choice",
+    "subfield": "Pharmacology",
+}
+
+
+def test_mmmu_reads_several_images_and_options_that_are_written_as_a_list(tmp_path: Path) -> None:
+    opened = {**MMMU, "question_type": "open", "options": "[]", "answer": "['24/7', '3.43']"}
+    put_parquet(tmp_path / "Pharmacy" / "validation-0.parquet", [MMMU, {**opened, "answer": "7"}, opened])
+    rows = read(
+        "mmmu_parquet", tmp_path, {"files": {"test": "{Pharmacy,X}/validation-*.parquet"}}, split="test"
+    )
+    assert rows[0].sample.question == "Which of (image 1) and (image 2) fits?"
+    assert rows[0].sample.options == {"A": "(image 2)", "B": "Raynaud's", "C": "C"}
+    assert (rows[0].sample.answer, len(rows[0].images)) == ("B", 2)
+    assert (rows[1].sample.question_type, rows[1].sample.answer) == ("numeric", "7")
+    assert (rows[2].sample.answer, rows[2].sample.aliases) == ("24/7", ("3.43",))
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"answer": "?"}, "answer: is not public for the test split; use validation"),
+        ({"answer": "D"}, "answer: 'D' is none of the options A, B, C"),
+        ({"options": "__import__('os').getcwd()"}, "options: must be a written list of texts"),
+        ({"question": "<image 3>?"}, "question: <image 3> stands for no image; the row has 2"),
+        ({"image_1": None}, "image_1: is empty, and 1 images are there"),
+        ({"question_type": "essay"}, "question_type: must be multiple-choice or open, got 'essay'"),
+    ],
+)
+def test_a_bad_mmmu_row_names_file_row_and_field(tmp_path: Path, change: dict[str, Any], fault: str) -> None:
+    put_parquet(tmp_path / "v.parquet", [MMMU, {**MMMU, **change}])
+    with pytest.raises(DataError) as raised:
+        read("mmmu_parquet", tmp_path, {"files": {"test": "v.parquet"}}, split="test")
+    assert str(raised.value) == f"{tmp_path / 'v.parquet'}:2: {fault}"

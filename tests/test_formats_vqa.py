@@ -1,14 +1,17 @@
-"""Questions about images, in the layouts of SLAKE, PMC-VQA, VQA-RAD, OmniMedVQA, VQA-Med."""
+"""Questions about images, in the layouts of their publishers."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from format_files import png, put, put_csv, put_parquet, read
 
 from lingshu_train.errors import DataError
+from lingshu_train.verify import gold_problem
 
 SLAKE = {
     "img_id": 1,
@@ -203,3 +206,50 @@ def test_vqa_med_reads_three_and_four_fields_between_bars(tmp_path: Path) -> Non
     put(tmp_path / "QA.txt", "synpic1|what is it?|ct\nsynpic2 no bars\n")
     with pytest.raises(DataError, match=r"QA\.txt:2: text: must have 3 or 4 fields between bars, got 1"):
         read("vqa_med_txt", tmp_path, fields)
+
+
+MIMIC_VQA = {
+    "subject_id": "10000032",
+    "study_id": "50414267",
+    "image_path": "p10/p10000032/s50414267/02aa804e.jpg",
+    "answer": ["yes"],
+    "split": "train",
+    "idx": 13280,
+    "image_id": "02aa804e",
+    "question": "Are there signs of pleural effusion?",
+    "content_type": "attribute",
+    "semantic_type": "verify",
+}
+
+
+def test_mimic_cxr_vqa_gives_yes_no_and_sets_of_names_and_keeps_empty_answers(tmp_path: Path) -> None:
+    names = {"semantic_type": "query", "answer": ["left lung", "right lung"]}
+    put(tmp_path / "train.json", [MIMIC_VQA, {**MIMIC_VQA, **names}, {**MIMIC_VQA, **names, "answer": []}])
+    fields = {"files": {"train": "train.json"}, "images": "../mimic_cxr/files"}
+    rows = read("mimic_cxr_vqa_json", tmp_path, fields)
+    assert [(row.sample.question_type, row.sample.answer) for row in rows] == [
+        ("yes_no", "yes"),
+        ("label_set", "left lung, right lung"),
+        ("label_set", "none"),
+    ]
+    assert [gold_problem(row.sample) for row in rows] == [None, None, None]
+    assert (rows[0].sample.group, rows[0].sample.id) == ("p10000032", "train.json#1:13280")
+    assert rows[0].images[0].path == tmp_path / "../mimic_cxr/files" / MIMIC_VQA["image_path"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"answer": "yes"}, "answer: must be a list of texts"),
+        ({"answer": ["maybe"]}, "answer: must be yes or no, got ['maybe']"),
+        ({"semantic_type": "guess"}, "semantic_type: must be one of verify, choose, query, got 'guess'"),
+        ({"image_path": ""}, "image_path: is empty"),
+    ],
+)
+def test_a_bad_mimic_cxr_vqa_row_names_file_line_and_field(
+    tmp_path: Path, change: dict[str, Any], fault: str
+) -> None:
+    put(tmp_path / "train.json", json.dumps([{**MIMIC_VQA, **change}]))
+    with pytest.raises(DataError) as raised:
+        read("mimic_cxr_vqa_json", tmp_path, {"files": {"train": "train.json"}})
+    assert str(raised.value) == f"{tmp_path / 'train.json'}:1: {fault}"

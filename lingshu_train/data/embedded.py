@@ -45,7 +45,9 @@ def _picture(line: Line, field: str, cell: Any, folder: Path) -> Picture:
         raise line.error(field, f"must be a file name or image bytes, got {type(cell).__name__}")
     data, name = cell.get("bytes"), str(cell.get("path") or f"{line.where}: {field}")
     if data:
-        return Picture(name=name, data=bytes(data))
+        if not isinstance(data, bytes):
+            raise line.error(field, f"image bytes must be bytes, got {type(data).__name__}")
+        return Picture(name=name, data=data)
     if not cell.get("path"):
         raise line.error(field, "has neither image bytes nor a path")
     return file(line, field, folder, name=name)

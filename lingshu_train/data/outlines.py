@@ -47,6 +47,8 @@ def questions(
     yield from subject.largest({label: areas[label] for label in there})
     boxed = False
     for label in templates.order(there, f"{key}/box"):
+        if boxed and label not in counted:
+            continue
         found = _instances(regions[label]) if instances else _components(regions[label])
         if len(found) == 1 and not boxed:
             boxed = True
@@ -75,9 +77,13 @@ def box(inside: Array) -> tuple[int, int, int, int]:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def regions(line: Line, path: Path, values: Mapping[str, Value]) -> dict[str, Array]:
-    """The parts of a mask image by their colour or number. `line` is named in errors, here and below."""
-    mask = _image(line, path)
+def regions(line: Line, path: Path, values: Mapping[str, Value], size: tuple[int, int]) -> dict[str, Array]:
+    """The parts of a mask image by their colour or number. `size`, here and below: width and height of the picture.
+
+    What is wrong is said of `line`, here and below.
+    """
+    numbered = all(isinstance(value, int) for value in values.values())
+    mask = _image(line, path, size, numbered=numbered)
     found = {}
     for label, value in values.items():
         if isinstance(value, int):
@@ -85,21 +91,18 @@ def regions(line: Line, path: Path, values: Mapping[str, Value]) -> dict[str, Ar
         elif mask.ndim == 2:
             raise line.error("mask", f"{path} is grey, and the card gives colours")
         else:
-            found[label] = (mask[..., :3] == np.array(value)).all(axis=2)
+            found[label] = (mask == np.array(value)).all(axis=2)
     return found
 
 
 def region(line: Line, path: Path, size: tuple[int, int]) -> Array:
-    """One outline: a mask image that is not black inside, or a polygon (JSON list of points, or lines `x y`).
-
-    `size` is width and height of the picture, in whose pixels polygons are drawn.
-    """
+    """One outline: a mask image that is not black inside, or a polygon (JSON list of points, or lines `x y`)."""
     if path.suffix in (".json", ".txt"):
         canvas = Image.new("L", size)
         ImageDraw.Draw(canvas).polygon(_points(line, path), fill=1)
         return np.asarray(canvas)
-    mask = _image(line, path)
-    return _grey(mask) != 0
+    inside: Array = _grey(_image(line, path, size)) != 0
+    return inside
 
 
 def _grey(mask: Array) -> Array:
@@ -115,32 +118,36 @@ def _points(line: Line, path: Path) -> list[tuple[float, float]]:
         else:
             rows = [re.split(r"[\s,]+", row.strip()) for row in text.splitlines() if row.strip()]
         points = [(float(x), float(y)) for x, y in rows]
-        if len(points) < 3:
+        if len(points) < 3 or not np.isfinite(points).all():
             raise ValueError(f"{len(points)} points")
     except (RecursionError, TypeError, ValueError) as fault:
         raise line.error("outline", f"{path} must be at least three points x, y: {fault}") from None
     return points
 
 
-def _image(line: Line, path: Path) -> Array:
+def _image(line: Line, path: Path, size: tuple[int, int], *, numbered: bool = False) -> Array:
+    """Grey values or RGB; of a picture with a palette its colours, or its numbers where these are meant."""
     try:
         with Image.open(path) as image:
-            return np.asarray(image.convert("RGB") if image.mode in ("P", "RGBA", "LA") else image)
+            if image.size != size:
+                raise line.error("mask", f"{path} has {image.size} pixels, the picture {size}")
+            plain = image.mode in ("1", "L", "I", "I;16", "RGB") or (numbered and image.mode == "P")
+            return np.asarray(image if plain else image.convert("RGB"))
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
         raise line.error("mask", f"{path} cannot be read as an image: {fault}") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A volume of label numbers, (x, y, z) in canonical (RAS+) orientation with voxel sizes in mm."""
+    """A volume of label numbers, (x, y, z) in canonical (RAS+) orientation; width and height of a voxel in mm."""
 
     data: Array
-    spacing: tuple[float, float, float]
+    spacing: tuple[float, float]
 
     def axial(self, index: int) -> Array:
         """One slice as data/images shows it: front up, the patient's right on the left, pixels square."""
         pixels = self.data[::-1, ::-1, index].T
-        width, height = self.spacing[0], self.spacing[1]
+        width, height = self.spacing
         finest = min(width, height)
         size = (round(pixels.shape[1] * width / finest), round(pixels.shape[0] * height / finest))
         if size == pixels.shape[::-1]:
@@ -152,22 +159,24 @@ def volume(line: Line, path: Path, *, fill: tuple[slice, slice, slice] | None = 
     """The labels of a NIfTI file; or 1 inside the box `fill`, in the file's own voxel order, and 0 outside."""
     nibabel = _package("nibabel", str(path))
     image = _nifti(line, nibabel, path)
-    if fill is not None:
-        labels = np.zeros(image.shape[:3], dtype=np.uint8)
+    if len(image.shape) != 3:
+        raise line.error("volume", f"{path} must have 3 dimensions, got {len(image.shape)}")
+    if fill is None:
+        labels = np.rint(_voxels(line, path, image)).astype(np.int32)
+    else:
+        labels = np.zeros(image.shape, dtype=np.int32)
         labels[fill] = 1
-        image = nibabel.Nifti1Image(labels, image.affine)
-    canonical = nibabel.as_closest_canonical(image)
-    sizes = [float(step) for step in canonical.header.get_zooms()[:3]]
-    data = np.asarray(canonical.dataobj)
-    if data.ndim != 3:
-        raise line.error("mask", f"{path} must have 3 dimensions, got {data.ndim}")
-    return Volume(data=np.rint(data).astype(np.int32), spacing=(sizes[0], sizes[1], sizes[2]))
+    canonical = nibabel.as_closest_canonical(nibabel.Nifti1Image(labels, image.affine))
+    width, height = (float(step) for step in canonical.header.get_zooms()[:2])
+    if not (width > 0 and height > 0):
+        raise line.error("volume", f"{path}: voxels are {width:g} by {height:g} mm")
+    return Volume(data=np.asarray(canonical.dataobj), spacing=(width, height))
 
 
 def spread(line: Line, path: Path) -> tuple[float, float]:
     """A window (centre, width) for volumes without a unit: from the 0.5th to the 99.5th percentile of what is not 0."""
-    values = np.asarray(_nifti(line, _package("nibabel", str(path)), path).dataobj)
-    values = values[values != 0]
+    values = _voxels(line, path, _nifti(line, _package("nibabel", str(path)), path))
+    values = values[np.isfinite(values) & (values != 0)]
     if not values.size:
         raise line.error("volume", f"{path}: all voxels are 0")
     low, high = np.percentile(values, (0.5, 99.5))
@@ -175,9 +184,18 @@ def spread(line: Line, path: Path) -> tuple[float, float]:
 
 
 def _nifti(line: Line, nibabel: Any, path: Path) -> Any:
+    bad = (nibabel.filebasedimages.ImageFileError, nibabel.spatialimages.HeaderDataError)
     try:
         return nibabel.load(path)
-    except (EOFError, OSError, ValueError, zlib.error, nibabel.filebasedimages.ImageFileError) as fault:
+    except (EOFError, OSError, ValueError, zlib.error, *bad) as fault:
+        raise line.error("volume", f"{path} cannot be read as NIfTI: {fault}") from None
+
+
+def _voxels(line: Line, path: Path, image: Any) -> Array:
+    """The values; a file that ends too early is found only now."""
+    try:
+        return np.asarray(image.dataobj)
+    except (EOFError, OSError, ValueError, zlib.error) as fault:
         raise line.error("volume", f"{path} cannot be read as NIfTI: {fault}") from None
 
 

@@ -18,6 +18,13 @@ class SplitFiles(Strict):
     files: dict[str, str]
 
 
+class Captions(SplitFiles):
+    """What every format of captions has. `images`: folder of the image files. `prompt` asks for the caption."""
+
+    images: str = "."
+    prompt: str = "Describe this image."
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
     """One image of a row: a file, or the bytes that the row carries. `name` is what error messages say."""
@@ -28,13 +35,16 @@ class Picture:
     excerpt: Excerpt | None = None
 
     def exists(self) -> bool:
-        return bool(self.data) or (self.path is not None and self.path.is_file())
+        try:
+            return bool(self.data) or (self.path is not None and self.path.is_file())
+        except OSError:  # A name that no file system takes.
+            return False
 
     def read(self) -> bytes:
         """The undecoded file. DataError names an image that is not there."""
         if self.data:
             return self.data
-        if self.path is None or not self.path.is_file():
+        if self.path is None or not self.exists():
             raise DataError(f"{self.path or self.name}: image file is missing; fetch the card's images")
         return self.path.read_bytes()
 
@@ -66,6 +76,23 @@ class Origin:
     card: str
     split: str
     root: Path
+
+
+def caption(
+    fields: Captions, origin: Origin, *, text: str, group: str, id: str = "", modality: str = ""
+) -> Sample:
+    """The sample that asks for the text that goes with an image."""
+    return Sample(
+        id=id,
+        card=origin.card,
+        split=origin.split,
+        task="caption",
+        question=fields.prompt,
+        question_type="free",
+        answer=text,
+        group=group,
+        modality=modality,
+    )
 
 
 def answer_type(answer: str) -> AnswerType:

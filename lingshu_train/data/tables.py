@@ -163,7 +163,7 @@ def _json(path: Path) -> Iterator[tuple[int, Any]]:
             raise DataError(f"{path}:{fault.lineno}: not JSON: {fault.msg}") from None
         except (ValueError, RecursionError) as fault:
             raise DataError(f"{path}:{number}: not JSON: {fault}") from None
-        yield number, values
+        yield number, _paired(values) if "\\u" in text[place:end] else values
         place = _skip(space, text, end)
 
 
@@ -177,11 +177,21 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
         for number, line in enumerate(stream, start=1):
             if line.strip():
                 try:
-                    yield number, json.loads(line.removeprefix(BOM) if number == 1 else line)
+                    values = json.loads(line.removeprefix(BOM) if number == 1 else line)
+                    yield number, _paired(values) if b"\\u" in line else values
                 except UnicodeDecodeError as fault:
                     yield number, Fault(f"not UTF-8 at byte {fault.start} of the line")
                 except (ValueError, RecursionError) as fault:
                     yield number, Fault(f"not JSON: {getattr(fault, 'msg', fault)}")
+
+
+def _paired(values: Any) -> Any:
+    """The values, unless an escape in them is half of a character, which no file could hold afterwards."""
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return Fault("holds half a character: an escape from \\ud800 to \\udfff without its partner")
+    return values
 
 
 def _csv(path: Path) -> Iterator[tuple[int, Any]]:

@@ -7,10 +7,13 @@ run and on every machine. `task` names the template.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
 
 from lingshu_train.data.row import Origin, Picture, Row, SplitFiles
 from lingshu_train.record import AnswerType, Sample
@@ -37,6 +40,22 @@ LARGER = 1.2
 """The largest area must exceed the next by this factor: outlines are not exact."""
 
 
+KINDS: Mapping[str, AnswerType] = {
+    **dict.fromkeys(("finding", "largest", "modality"), "mcq"),
+    **{"presence": "yes_no", "count": "numeric", "box": "bbox"},
+}
+
+
+def _with_group(pattern: re.Pattern[str]) -> re.Pattern[str]:
+    if not pattern.groups:
+        raise ValueError("must have a group (in parentheses) for the patient")
+    return pattern
+
+
+Patient = Annotated[re.Pattern[str], AfterValidator(_with_group)]
+"""Finds the patient in the name of a picture: its first group."""
+
+
 class Words(SplitFiles):
     """What every card of labels says. `picture`: what one of its pictures is called, as in "chest X-ray"."""
 
@@ -55,21 +74,13 @@ class Subject:
     group: str = ""
 
     def ask(self, task: str, question: str, answer: str, **more: Mapping[str, str]) -> Row:
-        kinds: dict[str, AnswerType] = {
-            "finding": "mcq",
-            "largest": "mcq",
-            "modality": "mcq",
-            "presence": "yes_no",
-            "count": "numeric",
-            "box": "bbox",
-        }
         sample = Sample(
             id="",
             card=self.origin.card,
             split=self.origin.split,
             task=f"template_{task}",
             question=question,
-            question_type=kinds[task],
+            question_type=KINDS[task],
             answer=answer,
             options=more.get("options", {}),
             group=self.group or self.name,

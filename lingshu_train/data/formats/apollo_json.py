@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 from lingshu_train.data import row as rowlib
 from lingshu_train.data import tables
-from lingshu_train.data.formats.text_instruction import turns
+from lingshu_train.data.formats import text_instruction
 from lingshu_train.data.row import Origin, Row
 from lingshu_train.data.tables import Line
-from lingshu_train.record import Sample
+
+DIALOGUE = "dialogue"
 
 
 class Fields(rowlib.SplitFiles):
@@ -17,18 +18,10 @@ class Fields(rowlib.SplitFiles):
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
-    yield from tables.read(origin.root, fields.files[origin.split], lists="dialogue")
+    yield from tables.read(origin.root, fields.files[origin.split], lists=DIALOGUE)
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
-    found = turns(line, "dialogue")
-    sample = Sample(
-        id="",
-        card=origin.card,
-        split=origin.split,
-        task="instruction",
-        question=found[-1].question,
-        question_type="free",
-        answer=found[-1].answer,
+    yield from text_instruction.rows(
+        line, text_instruction.Fields(files=fields.files, turns=DIALOGUE), origin
     )
-    yield Row(sample=sample, turns=found[:-1])

@@ -11,11 +11,10 @@ from collections.abc import Iterator
 from lingshu_train.data import row as rowlib
 from lingshu_train.data.row import Origin, Picture, Row
 from lingshu_train.data.tables import Line
-from lingshu_train.record import Sample
 
 
-class Fields(rowlib.SplitFiles):
-    """Column names; `images` is the folder of the fetched pictures; `prompt` asks for the caption.
+class Fields(rowlib.Captions):
+    """Column names; `images` is the folder of the fetched pictures.
 
     `leave_out`: rows whose picture was not fetched are left out, since addresses die; else they are faults.
     """
@@ -23,7 +22,6 @@ class Fields(rowlib.SplitFiles):
     images: str = "images"
     address: str = "image_url"
     caption: str = "caption"
-    prompt: str = "Describe this image."
     leave_out: bool = False
 
 
@@ -35,16 +33,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         if fields.leave_out:
             return
         raise line.error(fields.address, f"the picture of {address} was not fetched to {image.path}")
-    sample = Sample(
-        id="",
-        card=origin.card,
-        split=origin.split,
-        task="caption",
-        question=fields.prompt,
-        question_type="free",
-        answer=caption,
-        group=name,
-    )
+    sample = rowlib.caption(fields, origin, text=caption, group=name)
     yield Row(sample=sample, images=(image,))
 
 

@@ -15,7 +15,7 @@ from lingshu_train.data.templates import Subject
 OFFSET = 32768
 """What the publisher added to Hounsfield units, to store them without a sign."""
 PARTS = {"train": "1", "validation": "2", "test": "3"}
-LESION = "the marked lesion"
+LESION = "the lesion"
 TYPES = {
     **{"1": "bone lesion", "2": "abdominal lesion", "3": "mediastinal lesion", "4": "liver lesion"},
     **{"5": "lung lesion", "6": "kidney lesion", "7": "soft tissue lesion", "8": "pelvic lesion"},

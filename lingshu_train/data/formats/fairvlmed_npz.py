@@ -12,10 +12,9 @@ from lingshu_train.data import arrays, tables
 from lingshu_train.data import row as rowlib
 from lingshu_train.data.row import Origin, Row
 from lingshu_train.data.tables import Line
-from lingshu_train.record import Sample
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.Captions):
     """`prompt` asks for the note. The attributes (age, race and so on) are not read."""
 
     prompt: str = "Write the clinical note that goes with this scanning laser fundus image."
@@ -30,15 +29,12 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     if note.dtype.kind != "U" or not str(note).strip():
         raise line.error("note", "must be a text that is not empty")
     image = arrays.picture(line, pixels, name=line.file.name)
-    sample = Sample(
-        id=line.file.stem,
-        card=origin.card,
-        split=origin.split,
-        task="caption",
-        question=fields.prompt,
-        question_type="free",
-        answer=str(note).strip(),
+    sample = rowlib.caption(
+        fields,
+        origin,
+        text=str(note).strip(),
         group=line.file.stem,
+        id=line.file.stem,
         modality="scanning laser fundus",
     )
     yield Row(sample=sample, images=(image,))

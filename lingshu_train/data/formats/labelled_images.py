@@ -6,12 +6,11 @@ label, where 1 is present, 0 absent, and everything else (uncertain, not mention
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lingshu_train.data import tables, templates
 from lingshu_train.data.embedded import file
@@ -36,7 +35,7 @@ class Fields(templates.Words):
 
     `image`, `label`: names of the columns of a table, the first that a row has. Without `image`, `files` are the
     pictures; without `label`, every key of `labels` is a column. `separator` stands between several labels of a cell.
-    `images`: pattern of the folders of the pictures, whose names end in `suffix`. `only`: split -> list of its pictures.
+    `images`: pattern of the folders that the names start from, which `suffix` completes. `only`: split -> list of its pictures.
     `group`: the patient's column; `patient`: a pattern whose first group is the patient in a picture's name.
     `healthy`: words that say that nothing was found, about which no yes/no question is asked.
     """
@@ -45,19 +44,29 @@ class Fields(templates.Words):
     image: tuple[str, ...] = ()
     label: tuple[str, ...] = ()
     separator: str = ""
-    images: str = "."
+    images: str = ""
     suffix: str = ""
     only: dict[str, str] = Field(default_factory=dict)
     group: str = ""
-    patient: re.Pattern[str] | None = None
+    patient: templates.Patient | None = None
     healthy: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _words(self) -> Fields:
+        if self.image and not self.labels:
+            raise ValueError("a table needs `labels`")
+        return self
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every picture with its labels, and which of them to ask about, balanced over the split."""
     wanted = fields.only.get(origin.split)
     listed = tables.listed(origin.root, wanted) if wanted else None
-    found = [line for line in _stated(fields, origin) if listed is None or line.values.get("name") in listed]
+    found = [
+        line
+        for line in _stated(fields, origin)
+        if line.fault or listed is None or line.values["name"] in listed
+    ]
     sound = [line.values for line in found if not line.fault]
     space = {*fields.labels.values()} or {label for values in sound for label in values["present"]}
     each = [
@@ -82,14 +91,14 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """Which finding, where there is exactly one; whether a finding is there; the modality."""
     values = line.values
-    folder = origin.root
-    if fields.image:
+    folders = [origin.root]
+    if fields.image and fields.images:
         folders = sorted(origin.root.glob(fields.images)) or [origin.root / fields.images]
-        folder = next((place for place in folders if (place / values["name"]).is_file()), folders[0])
+    places = [file(line, "name", folder, name=values["name"]) for folder in folders]
     subject = templates.Subject(
         origin=origin,
         words=fields,
-        image=file(line, "name", folder, name=values["name"]),
+        image=next((image for image in places if image.exists()), places[0]),
         name=values["name"],
         group=values["group"],
     )
@@ -132,6 +141,9 @@ def _file(line: Line, fields: Fields, origin: Origin) -> dict[str, Any]:
 def _row(line: Line, fields: Fields) -> dict[str, Any]:
     name = line.text(_column(line, fields.image)) + fields.suffix
     if by_column(fields):
+        for column in fields.labels:
+            if column not in line.values:
+                raise line.absent(column)
         stated = {words: STATED.get(line.optional(column).lower()) for column, words in fields.labels.items()}
         present = {words for words, there in stated.items() if there}
         absent = {words for words, there in stated.items() if there is False}

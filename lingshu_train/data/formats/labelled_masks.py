@@ -41,7 +41,7 @@ class Fields(templates.Words):
     optional: tuple[str, ...] = ()
     counted: tuple[str, ...] = ()
     labels: dict[str, str] = Field(default_factory=dict)
-    patient: re.Pattern[str] | None = None
+    patient: templates.Patient | None = None
     slices: int = Field(default=3, gt=0)
     window: tuple[float, float] | Literal["spread"] | None = None
 
@@ -49,6 +49,11 @@ class Fields(templates.Words):
     def _one_kind(self) -> Fields:
         if bool(self.mask) == bool(self.outlines) or bool(self.mask) != bool(self.parts):
             raise ValueError("needs either `mask` and `parts`, or `outlines`")
+        for pattern in (self.mask, *self.outlines.values()):
+            try:
+                pattern.format(name="", file="", stem="")
+            except (IndexError, KeyError, ValueError):
+                raise ValueError(f"{pattern!r} may hold only {{name}}, {{file}} and {{stem}}") from None
         return self
 
 
@@ -85,26 +90,18 @@ def _regions(line: Line, fields: Fields) -> dict[str, Array]:
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
         raise line.error("picture", f"cannot be read as an image: {fault}") from None
     if fields.mask:
-        found = outlines.regions(line, _mask(line, fields), fields.parts)
-    else:
-        found = {part: _region(line, fields, part, size) for part in fields.outlines}
-    for part, region in found.items():
-        if region.shape != size[::-1]:
-            raise line.error(part, f"the outline has {region.shape[::-1]} pixels, the picture {size}")
-    return found
+        return outlines.regions(line, _mask(line, fields), fields.parts, size)
+    return {part: _region(line, fields, part, size) for part in fields.outlines}
 
 
 def _region(line: Line, fields: Fields, part: str, size: tuple[int, int]) -> Array:
     """All outlines of one part together."""
     paths = _files(line, fields.outlines[part])
     if not paths and part not in fields.optional:
-        raise line.error(part, f"no file matches {fields.outlines[part]}")
+        raise line.error(part, f"no file matches {fields.outlines[part]!r}")
     whole = np.zeros(size[::-1], dtype=bool)
     for path in paths:
-        region = outlines.region(line, path, size)
-        if region.shape != whole.shape:
-            raise line.error(part, f"{path.name} has {region.shape[::-1]} pixels, the picture {size}")
-        whole |= region != 0
+        whole |= outlines.region(line, path, size) != 0
     return whole
 
 

@@ -83,7 +83,7 @@ def _message(line: Line, field: str, item: Any) -> tuple[str, str]:
     if not isinstance(item, Mapping):
         raise line.error(field, f"a message must be a record, got {type(item).__name__}")
     role, text = item.get("from", item.get("role")), item.get("value", item.get("content"))
-    if role not in ROLES:
+    if not isinstance(role, str) or role not in ROLES:
         raise line.error(field, f"unknown speaker {role!r}; known: {', '.join(ROLES)}")
     if not isinstance(text, str):
         raise line.error(field, f"the message of {role} has no text")

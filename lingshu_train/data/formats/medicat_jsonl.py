@@ -8,14 +8,12 @@ from lingshu_train.data import embedded
 from lingshu_train.data import row as rowlib
 from lingshu_train.data.row import Origin, Row
 from lingshu_train.data.tables import Line
-from lingshu_train.record import Sample
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.Captions):
     """`images` is the folder of the figures. `radiology`: only figures that the publisher's classifier calls so."""
 
     images: str = "figures"
-    prompt: str = "Describe this image."
     radiology: bool = False
 
 
@@ -28,14 +26,6 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     legend = line.optional("s2_caption") or line.optional("s2orc_caption")
     if not legend:
         raise line.error("s2_caption", "is empty, and so is s2orc_caption")
-    sample = Sample(
-        id=f"{article}_{line.text('fig_key')}",
-        card=origin.card,
-        split=origin.split,
-        task="caption",
-        question=fields.prompt,
-        question_type="free",
-        answer=legend,
-        group=article,
-    )
+    name = f"{article}_{line.text('fig_key')}"
+    sample = rowlib.caption(fields, origin, text=legend, group=article, id=name)
     yield Row(sample=sample, images=(image,))

@@ -8,16 +8,14 @@ from lingshu_train.data import embedded
 from lingshu_train.data import row as rowlib
 from lingshu_train.data.row import Origin, Row
 from lingshu_train.data.tables import Line
-from lingshu_train.record import Sample
 
 MODALITIES = {"CT": "ct", "MR": "mri"}
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.Captions):
     """`images` is the folder of the PNG files. Rows whose caption starts with one of `blank` have none yet."""
 
     images: str = "images"
-    prompt: str = "Describe this image."
     blank: tuple[str, ...] = ()
 
 
@@ -31,15 +29,5 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     caption = line.inside("Description").text("Caption")
     if caption.casefold().startswith(tuple(text.casefold() for text in fields.blank)):
         return
-    sample = Sample(
-        id=name,
-        card=origin.card,
-        split=origin.split,
-        task="caption",
-        question=fields.prompt,
-        question_type="free",
-        answer=caption,
-        group=case,
-        modality=modality,
-    )
+    sample = rowlib.caption(fields, origin, text=caption, group=case, id=name, modality=modality)
     yield Row(sample=sample, images=(image,))

@@ -38,6 +38,8 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """One study; none where the report lacks the wanted sections, which many do and which is no fault."""
     subject, study = line.text("subject_id"), line.text("study_id")
+    if not (subject.isdecimal() and study.isdecimal()):
+        raise line.error("subject_id", f"subject and study must be numbers, got {subject!r} and {study!r}")
     place = Path(f"p{subject[:2]}", f"p{subject}", f"s{study}")
     path = origin.root / fields.reports / place.with_suffix(".txt")
     if not path.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from lingshu_train.data import arrays, outlines, tables, templates
 from lingshu_train.data.row import Origin, Row
@@ -26,10 +27,17 @@ class Fields(templates.Words):
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
-    (path,) = tables.matching(origin.root, fields.files[origin.split])
-    (masks,) = tables.matching(origin.root, fields.masks.get(origin.split, ""))
-    types = arrays.stack(path.with_name("types.npy"))
-    count = len(arrays.stack(path))
+    """Every tile of the split's folds."""
+    tiles = tables.matching(origin.root, fields.files[origin.split])
+    masks = tables.matching(origin.root, fields.masks.get(origin.split, ""))
+    if len(tiles) != len(masks):
+        raise DataError(f"{origin.root}: {len(tiles)} stacks of tiles and {len(masks)} of masks")
+    for path, outlined in zip(tiles, masks, strict=True):
+        yield from _fold(path, outlined)
+
+
+def _fold(path: Path, masks: Path) -> Iterator[Line]:
+    types, count = arrays.stack(path.with_name("types.npy")), len(arrays.stack(path))
     shape = arrays.stack(masks).shape
     if len(types) != count or len(shape) != 4 or shape[0] != count or shape[3] != len(CHANNELS) + 1:
         raise DataError(

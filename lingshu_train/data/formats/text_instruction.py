@@ -27,7 +27,7 @@ class Fields(rowlib.SplitFiles):
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
-    found = turns(line, fields.turns) if fields.turns else (_single(line, fields),)
+    found = _turns(line, fields.turns) if fields.turns else (_single(line, fields),)
     sample = Sample(
         id=line.optional("id"),
         card=origin.card,
@@ -52,7 +52,7 @@ def _single(line: Line, fields: Fields) -> Turn:
     return Turn(question="\n\n".join(parts), answer=line.text(fields.answer))
 
 
-def turns(line: Line, field: str) -> tuple[Turn, ...]:
+def _turns(line: Line, field: str) -> tuple[Turn, ...]:
     """The dialogue that a field holds as texts in turn, without the speakers' marks that Chinese sets carry."""
     value = line.values.get(field)
     if not isinstance(value, list) or not value or len(value) % 2:
