@@ -50,7 +50,7 @@ class Client:
     session: requests.Session
     refusal: str
     login: tuple[str, str] | None = field(default=None, repr=False)
-    waits: tuple[float, ...] = WAITS
+    waits: tuple[float, ...] = field(default_factory=lambda: WAITS)
     sleep: Callable[[float], object] = time.sleep
     say: Callable[[str], None]
 
@@ -148,7 +148,7 @@ class Client:
                 return answer
             answer.close()
             there = urljoin(here, answer.headers["Location"])
-            if not (urlsplit(there).scheme == "https" or _same(urlsplit(there), urlsplit(here))):
+            if not _may_follow(urlsplit(there), urlsplit(here)):
                 raise NotPermitted(
                     f"{_shown(here)}: is redirected to {_shown(there)}, which is neither https nor the same host"
                 )
@@ -269,6 +269,10 @@ def _refuse_room(folder: Path, needed: int) -> None:
             f"{folder}: needs {needed / 2**20:,.0f} MiB and {free / 2**20:,.0f} MiB are free; free space and run "
             "the same command again"
         )
+
+
+def _may_follow(there: SplitResult, here: SplitResult) -> bool:
+    return there.scheme == "https" or _same(there, here)
 
 
 def _same(one: SplitResult, other: SplitResult) -> bool:
