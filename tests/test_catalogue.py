@@ -154,9 +154,11 @@ def test_a_pinned_revision_is_part_of_the_download_command(tmp_path: Path) -> No
     assert f"--revision {cards.load('supergpqa_med').lingshu.source.revision} --local-dir" in line
 
 
-def test_check_says_how_to_get_absent_data_and_which_format_has_no_reader(tmp_path: Path) -> None:
+def test_check_says_how_to_get_absent_data_and_that_a_format_is_unknown(tmp_path: Path) -> None:
     assert catalogue.check(made(tmp_path), tmp_path / "data") == catalogue_how(tmp_path)
-    assert any("has no reader yet" in line for line in catalogue.check(cards.load("deeplesion"), tmp_path))
+    block = made(tmp_path).lingshu.model_copy(update={"format": "slack_json"})
+    unknown = made(tmp_path).model_copy(update={"lingshu": block})
+    assert any("unknown format 'slack_json'" in line for line in catalogue.check(unknown, tmp_path))
 
 
 def catalogue_how(tmp_path: Path) -> list[str]:

@@ -17,18 +17,35 @@ def pictures(line: Line, field: str, folder: Path) -> tuple[Picture, ...]:
     return tuple(_picture(line, field, cell, folder) for cell in cells)
 
 
+def picture(line: Line, field: str, folder: Path) -> Picture:
+    """The one image in `field`."""
+    found = pictures(line, field, folder)
+    if not found:
+        raise line.absent(field)
+    if len(found) > 1:
+        raise line.error(field, f"must be one image, got {len(found)}")
+    return found[0]
+
+
+def file(line: Line, field: str, folder: Path, *, name: str) -> Picture:
+    """The image file `name` below `folder`. A web address, or a name that leads out of it: DataError."""
+    if "://" in name:
+        raise line.error(field, f"is a web address ({name}); fetch the images first")
+    if name.startswith("/") or ".." in Path(name).parts:
+        raise line.error(field, f"must be a file name below {folder}, got {name!r}")
+    return Picture(name=name, path=folder / name)
+
+
 def _picture(line: Line, field: str, cell: Any, folder: Path) -> Picture:
     if isinstance(cell, str) and cell.strip():
-        if "://" in cell:
-            raise line.error(field, f"is a web address ({cell}); fetch the images first")
-        return Picture(name=cell, path=folder / cell)
+        return file(line, field, folder, name=cell.strip())
     if isinstance(cell, bytes):
         cell = {"bytes": cell}
     if not isinstance(cell, Mapping):
         raise line.error(field, f"must be a file name or image bytes, got {type(cell).__name__}")
-    data, name = cell.get("bytes"), str(cell.get("path") or f"{line.id}.{field}")
+    data, name = cell.get("bytes"), str(cell.get("path") or f"{line.where}: {field}")
     if data:
         return Picture(name=name, data=bytes(data))
     if not cell.get("path"):
         raise line.error(field, "has neither image bytes nor a path")
-    return Picture(name=name, path=folder / name)
+    return file(line, field, folder, name=name)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 
 from lingshu_train.data import card as cards
+from lingshu_train.data import reading
 from lingshu_train.data.card import Card
 from lingshu_train.data.croissant import home
 from lingshu_train.data.row import SplitFiles
 from lingshu_train.errors import DataError, MissingInput
-from lingshu_train.naming import component, components, file_digest
+from lingshu_train.naming import component, file_digest
 from lingshu_train.schema import parse
-
-FORMATS = "lingshu_train.data.formats"
 
 
 def how_to_get(card: Card, data_root: Path) -> str:
@@ -43,30 +41,26 @@ def problems(card: Card, data_root: Path) -> Iterator[str]:
     """The field block against the reader's schema; where data is there: rows, images, groups, counts."""
     where, block = f"data_cards/{card.name}.md", card.lingshu
     root = cards.root(card, data_root)
-    if block.format not in components(FORMATS):
-        known = ", ".join(components(FORMATS))
-        yield f"{where}: format {block.format!r} has no reader yet in data/formats/, which has: {known}"
-        return
-    reader = component(FORMATS, block.format, where=where, error=DataError)
     try:
-        fields = parse(reader.Fields, block.fields, where=f"{where}: lingshu.fields", error=DataError)
+        layout = component(reading.FORMATS, block.format, where=f"{where}: lingshu.format", error=DataError)
+        fields = parse(layout.Fields, block.fields, where=f"{where}: lingshu.fields", error=DataError)
     except DataError as fault:
         yield str(fault)
         return
     if root is None:
         yield how_to_get(card, data_root)
     elif isinstance(fields, SplitFiles):
-        yield from _content(card, root, reader=reader, splits=list(fields.files))
+        yield from _content(card, root, splits=list(fields.files))
 
 
-def _content(card: Card, root: Path, *, reader: ModuleType, splits: Sequence[str]) -> Iterator[str]:
+def _content(card: Card, root: Path, *, splits: Sequence[str]) -> Iterator[str]:
     """Read every row of every split. The first bad row of a split ends that split."""
     seen: dict[str, str] = {}
     for split in splits:
         count, absent = 0, 0
         first, shared = "", set[str]()
         try:
-            for row in reader.rows(card, root, split=split):
+            for row in reading.open(card, root, split=split):
                 count += 1
                 if row.sample.group and seen.setdefault(row.sample.group, split) != split:
                     shared.add(row.sample.group)

@@ -5,22 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
 
-from lingshu_train.data.card import Card
 from lingshu_train.data.excerpt import Excerpt
-from lingshu_train.errors import DataError, RecipeError
+from lingshu_train.errors import DataError
 from lingshu_train.record import AnswerType, Sample
-from lingshu_train.schema import Strict, parse
+from lingshu_train.schema import Strict
 
 
 class SplitFiles(Strict):
     """What every row format has in a card's `fields` block: split -> file pattern below the data folder."""
 
     files: dict[str, str]
-
-
-FieldsT = TypeVar("FieldsT", bound=SplitFiles)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +49,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """`sample` has no image digests yet: `images` holds the pictures in order. `turns` came before it."""
+    """`sample` has no image digests yet: `images` holds the pictures in order. `turns` came before it.
+
+    A format gives the sample the publisher's own id, or none: the reader makes it unique.
+    """
 
     sample: Sample
     images: tuple[Picture, ...] = ()
@@ -68,15 +66,6 @@ class Origin:
     card: str
     split: str
     root: Path
-
-
-def fields(model: type[FieldsT], card: Card, *, split: str) -> FieldsT:
-    """The card's `fields` block for one reader. A bad block: DataError; no such split: RecipeError."""
-    where = f"data_cards/{card.name}.md: lingshu.fields"
-    found = parse(model, card.lingshu.fields, where=where, error=DataError)
-    if split not in found.files:
-        raise RecipeError(f"{where}.files: no split {split!r}; it has: {', '.join(found.files)}")
-    return found
 
 
 def answer_type(answer: str) -> AnswerType:

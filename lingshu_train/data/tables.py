@@ -5,46 +5,61 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as parquet
-
 from lingshu_train.errors import DataError, MissingInput
+
+BOM = b"\xef\xbb\xbf"
+
+
+class Fault(str):
+    """Stands for a row that cannot be read, and says why."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One row. `number` is the line in a text file, or the row in a Parquet file; both start at 1."""
+    """One row. `number` is the line in a text file, or the row in a Parquet file; both start at 1.
+
+    `record` counts the file's rows from 1 (several may stand in one line). `fault`: why it could not be read.
+    """
 
     file: Path
     number: int
-    values: Mapping[str, Any]
+    record: int
+    values: Mapping[str, Any] = field(default_factory=dict)
+    fault: str = ""
 
     @property
     def where(self) -> str:
         return f"{self.file}:{self.number}"
 
-    @property
-    def id(self) -> str:
-        """A name for rows that carry none: file stem and line."""
-        return f"{self.file.stem}-{self.number}"
+    def sound(self) -> Line:
+        """The line itself. DataError where it could not be read."""
+        if self.fault:
+            raise DataError(f"{self.where}: {self.fault}")
+        return self
 
     def text(self, field: str) -> str:
         """A field that must hold text (numbers are written out). Absent or blank: DataError."""
         value = self.optional(field)
         if not value:
-            raise self.error(
-                field, "is empty" if field in self.values else f"is missing; the row has: {self._known()}"
-            )
+            raise self.absent(field)
         return value
+
+    def absent(self, field: str) -> DataError:
+        """The error of a field that must hold something and does not."""
+        known = ", ".join(sorted(self.values)) or "nothing"
+        return self.error(field, "is empty" if field in self.values else f"is missing; the row has: {known}")
 
     def optional(self, field: str) -> str:
         """A field's text without surrounding space, empty where absent. Not text or number: DataError."""
         value = self.values.get(field)
-        if value is None:
+        if value is None or value != value:  # Tables written by pandas hold not-a-number where nothing is.
             return ""
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise self.error(field, f"must be text, got {type(value).__name__}")
@@ -58,29 +73,66 @@ class Line:
         value = self.values.get(field)
         if not isinstance(value, Mapping):
             raise self.error(field, "must be a record")
-        return Line(file=self.file, number=self.number, values=value)
-
-    def _known(self) -> str:
-        return ", ".join(sorted(self.values)) or "nothing"
+        return replace(self, values=value)
 
 
-def read(root: Path, pattern: str) -> Iterator[Line]:
-    """Every row of the files below `root` that match `pattern` (`*` and one `{a,b}` group), files by name."""
-    files = sorted({path for choice in _choices(pattern) for path in root.glob(choice) if path.is_file()})
-    if not files:
+def files(root: Path, pattern: str) -> Iterator[Line]:
+    """A line without values for every file below `root` that matches `pattern`, for files that are rows."""
+    for path in matching(root, pattern):
+        yield Line(file=path, number=1, record=1)
+
+
+def matching(root: Path, pattern: str) -> list[Path]:
+    """The files below `root` that match `pattern` (`*` and one `{a,b}` group), by name. None: MissingInput."""
+    found = sorted({path for choice in _choices(pattern) for path in root.glob(choice) if path.is_file()})
+    if not found:
         raise MissingInput(
             f"{root}: no file matches {pattern!r}; fetch the card's data, or correct `files` in the card"
         )
-    for path in files:
+    return found
+
+
+def read(root: Path, pattern: str, *, lists: str = "") -> Iterator[Line]:
+    """Every row of the files below `root` that match `pattern` (`*` and one `{a,b}` group), files by name.
+
+    JSON that does not parse, or Parquet, is an error of the whole file; of JSON lines and CSV, only of the row.
+    `lists`: the field that holds a row which is a list, where a data set has such rows.
+    """
+    for path in matching(root, pattern):
         reader = _READERS.get(path.suffix)
         if reader is None:
             raise DataError(
                 f"{path}: cannot read {path.suffix or 'a file without suffix'}; can: {', '.join(_READERS)}"
             )
-        for number, values in reader(path):
-            if not isinstance(values, dict):
-                raise DataError(f"{path}:{number}: a row must be a record, got {type(values).__name__}")
-            yield Line(file=path, number=number, values=values)
+        for record, (number, values) in enumerate(reader(path), start=1):
+            line = Line(file=path, number=number, record=record)
+            if isinstance(values, dict):
+                yield replace(line, values=values)
+            elif lists and isinstance(values, list):
+                yield replace(line, values={lists: values})
+            elif isinstance(values, Fault):
+                yield replace(line, fault=values)
+            else:
+                yield replace(line, fault=f"a row must be a record, got {type(values).__name__}")
+
+
+def gathered(
+    lines: Iterable[Line], field: str, *, key: Callable[[Line], Hashable | None], into: str
+) -> Iterator[Line]:
+    """One line for all that share a key, at the place of the first; `into` holds their texts of `field` in order.
+
+    Lines whose key is None are left out. A bad line comes first, alone, with its fault.
+    """
+    found: dict[Hashable, tuple[Line, list[str]]] = {}
+    for line in lines:
+        try:
+            shared = key(line.sound())
+            if shared is not None:
+                found.setdefault(shared, (line, []))[1].append(line.text(field))
+        except DataError as fault:
+            yield replace(line, fault=str(fault).removeprefix(f"{line.where}: "))
+    for line, texts in found.values():
+        yield replace(line, values={**line.values, into: texts})
 
 
 def _choices(pattern: str) -> list[str]:
@@ -92,7 +144,7 @@ def _choices(pattern: str) -> list[str]:
 
 def _json(path: Path) -> Iterator[tuple[int, Any]]:
     """An array, decoded one element at a time: the text is held once, the objects one by one."""
-    text, decoder, space = _text(path), json.JSONDecoder(), re.compile(r"[\s,]*")
+    text, decoder, space = whole(path), json.JSONDecoder(), re.compile(r"[\s,]*")
     start = _skip(space, text, 0)
     if text[start : start + 1] != "[":
         raise DataError(f"{path}:1: must be a JSON array of records")
@@ -103,6 +155,8 @@ def _json(path: Path) -> Iterator[tuple[int, Any]]:
             values, end = decoder.raw_decode(text, place)
         except json.JSONDecodeError as fault:
             raise DataError(f"{path}:{fault.lineno}: not JSON: {fault.msg}") from None
+        except (ValueError, RecursionError) as fault:
+            raise DataError(f"{path}:{number}: not JSON: {fault}") from None
         yield number, values
         place = _skip(space, text, end)
 
@@ -113,36 +167,58 @@ def _skip(space: re.Pattern[str], text: str, place: int) -> int:
 
 
 def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
-    with path.open(encoding="utf-8-sig") as stream:
+    with path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             if line.strip():
                 try:
-                    yield number, json.loads(line)
-                except json.JSONDecodeError as fault:
-                    raise DataError(f"{path}:{number}: not JSON: {fault.msg}") from None
+                    yield number, json.loads(line.removeprefix(BOM) if number == 1 else line)
+                except UnicodeDecodeError as fault:
+                    yield number, Fault(f"not UTF-8 at byte {fault.start} of the line")
+                except (ValueError, RecursionError) as fault:
+                    yield number, Fault(f"not JSON: {getattr(fault, 'msg', fault)}")
 
 
 def _csv(path: Path) -> Iterator[tuple[int, Any]]:
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        reader = csv.DictReader(stream, restkey="")
-        for values in reader:
-            if "" in values and isinstance(values[""], list):
-                raise DataError(
-                    f"{path}:{reader.line_num}: more cells than the header's {len(reader.fieldnames or ())}"
-                )
-            yield reader.line_num, dict(values)
+    with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
+        reader = csv.reader(stream)
+        head = next(reader, [])
+        while True:
+            try:
+                cells = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as fault:
+                yield reader.line_num, Fault(f"not CSV: {fault}")
+                continue
+            if cells:
+                yield reader.line_num, _cells(head, cells)
+
+
+def _cells(head: list[str], cells: list[str]) -> dict[str, str] | Fault:
+    if len(cells) != len(head):
+        return Fault(f"{len(cells)} cells, the header has {len(head)}")
+    if any("\udc80" <= character <= "\udcff" for cell in cells if not cell.isascii() for character in cell):
+        return Fault("not UTF-8")
+    return dict(zip(head, cells, strict=True))
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
-    with parquet.ParquetFile(path) as file:
-        number = 0
-        for batch in file.iter_batches(batch_size=64):
-            for values in batch.to_pylist():
-                number += 1
-                yield number, values
+    import pyarrow as arrow  # Here, because listing and planning cards must not wait for it.
+    import pyarrow.parquet as parquet
+
+    number = 0
+    try:
+        with parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=64):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield number, values
+    except (arrow.ArrowInvalid, OSError) as fault:
+        raise DataError(f"{path}:{number + 1}: not Parquet: {str(fault).splitlines()[0]}") from None
 
 
-def _text(path: Path) -> str:
+def whole(path: Path) -> str:
+    """The text of a file. Not UTF-8: DataError."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as fault:

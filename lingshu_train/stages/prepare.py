@@ -10,9 +10,8 @@ from typing import Any, ClassVar, Literal, get_args
 
 from pydantic import Field
 
-from lingshu_train import naming
 from lingshu_train.data import card as cards
-from lingshu_train.data import corpus, images, questions
+from lingshu_train.data import corpus, images, questions, reading
 from lingshu_train.data import pool as pools
 from lingshu_train.data.formats import package_images
 from lingshu_train.errors import MissingInput, RecipeError
@@ -99,12 +98,8 @@ def _pictures(chosen: list[cards.Card], data_root: Path) -> Iterator[package_ima
 
 def _read(card: cards.Card, data_root: Path, splits: tuple[str, ...]) -> Iterator[questions.Row]:
     """The rows of one card, their ids made unique by the card's name and split."""
-    where = f"data_cards/{card.name}.md: lingshu.format"
-    layout = naming.component(
-        "lingshu_train.data.formats", card.lingshu.format, where=where, error=RecipeError
-    )
     for split in splits:
-        for row in layout.rows(card, _here(card, data_root), split=split):
+        for row in reading.open(card, _here(card, data_root), split=split):
             turns = tuple((turn.question, turn.answer) for turn in row.turns)
             sample = replace(row.sample, id=f"{card.name}/{split}/{row.sample.id}", turns=turns)
             pictures = tuple(

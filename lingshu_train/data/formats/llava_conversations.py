@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from lingshu_train.data import row as rowlib
-from lingshu_train.data import tables
-from lingshu_train.data.card import Card
 from lingshu_train.data.embedded import pictures
 from lingshu_train.data.row import Origin, Row, Turn
 from lingshu_train.data.tables import Line
@@ -31,23 +28,16 @@ class Fields(rowlib.SplitFiles):
     rows: Literal["all", "image", "text"] = "all"
 
 
-def rows(card: Card, root: Path, *, split: str) -> Iterator[Row]:
-    """The dialogues of a split, in file order. A bad row: DataError with file, line and field."""
-    fields = rowlib.fields(Fields, card, split=split)
-    origin = Origin(card=card.name, split=split, root=root)
-    for line in tables.read(root, fields.files[split]):
-        if fields.rows == "all" or (fields.rows == "image") == bool(line.values.get(fields.image)):
-            yield row(line, fields, origin)
-
-
-def row(line: Line, fields: Fields, origin: Origin) -> Row:
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """The last question is the sample's, earlier ones its turns. An image's place in the text is dropped."""
+    if fields.rows != "all" and (fields.rows == "image") != bool(line.values.get(fields.image)):
+        return
     images = pictures(line, fields.image, origin.root / fields.images)
     turns, placeholders = _turns(line, fields.conversations)
     if placeholders not in (0, len(images)):
         raise line.error(fields.conversations, f"{placeholders} <image> marks for {len(images)} images")
     sample = Sample(
-        id=line.optional("id") or line.id,
+        id=line.optional("id"),
         card=origin.card,
         split=origin.split,
         task="conversation",
@@ -57,7 +47,7 @@ def row(line: Line, fields: Fields, origin: Origin) -> Row:
         group=images[0].name if images else "",
         modality=line.optional("modality"),
     )
-    return Row(sample=sample, images=images, turns=turns[:-1])
+    yield Row(sample=sample, images=images, turns=turns[:-1])
 
 
 def _turns(line: Line, field: str) -> tuple[tuple[Turn, ...], int]:

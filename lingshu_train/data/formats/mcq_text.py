@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from lingshu_train.data import row as rowlib
-from lingshu_train.data import tables
-from lingshu_train.data.card import Card
 from lingshu_train.data.embedded import pictures
 from lingshu_train.data.row import Origin, Row
 from lingshu_train.data.tables import Line
@@ -37,17 +34,10 @@ class Fields(rowlib.SplitFiles):
     folder: str = "."
 
 
-def rows(card: Card, root: Path, *, split: str) -> Iterator[Row]:
-    """The rows of a split that `where` keeps, in file order. A bad row: DataError: file, line and field."""
-    fields = rowlib.fields(Fields, card, split=split)
-    origin = Origin(card=card.name, split=split, root=root)
-    for line in tables.read(root, fields.files[split]):
-        if all(line.optional(column) == value for column, value in fields.where.items()):
-            yield row(line, fields, origin)
-
-
-def row(line: Line, fields: Fields, origin: Origin) -> Row:
-    name = line.optional("id") or line.id
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    if any(line.optional(column) != value for column, value in fields.where.items()):
+        return
+    name = line.optional("id")
     line = line.inside(fields.record) if fields.record else line
     options = _options(line, fields.options)
     question = line.text(fields.question)
@@ -62,7 +52,7 @@ def row(line: Line, fields: Fields, origin: Origin) -> Row:
         options=options,
     )
     images = pictures(line, fields.images, origin.root / fields.folder) if fields.images else ()
-    return Row(sample=sample, images=images)
+    yield Row(sample=sample, images=images)
 
 
 def _options(line: Line, columns: tuple[str, ...]) -> dict[str, str]:

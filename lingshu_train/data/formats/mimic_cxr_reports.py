@@ -8,9 +8,8 @@ from typing import Literal
 
 from lingshu_train.data import report_text, tables
 from lingshu_train.data import row as rowlib
-from lingshu_train.data.card import Card
 from lingshu_train.data.row import Origin, Picture, Row
-from lingshu_train.errors import DataError
+from lingshu_train.data.tables import Line
 
 
 class Fields(rowlib.SplitFiles):
@@ -24,35 +23,33 @@ class Fields(rowlib.SplitFiles):
     sections: Literal["findings", "both"] = "both"
 
 
-def rows(card: Card, root: Path, *, split: str) -> Iterator[Row]:
-    """The studies of a split that have the wanted sections, in the CSV's order. No report file: DataError."""
-    fields = rowlib.fields(Fields, card, split=split)
-    origin = Origin(card=card.name, split=split, root=root)
-    studies: dict[tuple[str, str], list[str]] = {}
-    for line in tables.read(root, fields.files[split]):
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    """One line per study, at the place of its first film."""
+
+    def study(line: Line) -> tuple[str, str] | None:
         part = line.text("split")
-        if {"validate": "validation"}.get(part, part) == split:
-            studies.setdefault((line.text("subject_id"), line.text("study_id")), []).append(
-                line.text("dicom_id")
-            )
-    for (subject, study), dicoms in studies.items():
-        found = row(subject, study, dicoms, fields, origin)
-        if found is not None:
-            yield found
+        wanted = {"validate": "validation"}.get(part, part) == origin.split
+        return (line.text("subject_id"), line.text("study_id")) if wanted else None
+
+    table = tables.read(origin.root, fields.files[origin.split])
+    yield from tables.gathered(table, "dicom_id", key=study, into="films")
 
 
-def row(subject: str, study: str, dicoms: list[str], fields: Fields, origin: Origin) -> Row | None:
-    """One study; None where the report lacks the wanted sections, which many do and which is no fault."""
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    """One study; none where the report lacks the wanted sections, which many do and which is no fault."""
+    subject, study = line.text("subject_id"), line.text("study_id")
     place = Path(f"p{subject[:2]}", f"p{subject}", f"s{study}")
     path = origin.root / fields.reports / place.with_suffix(".txt")
     if not path.is_file():
-        raise DataError(f"{path}: report of study {study} is missing; unpack mimic-cxr-reports.zip")
-    found = report_text.sections(path.read_text(encoding="utf-8"))
+        raise line.error("study_id", f"report {path} is missing; unpack mimic-cxr-reports.zip")
+    found = report_text.sections(tables.whole(path))
     only = fields.sections == "findings"
     if not (found.findings if only else found.stated):
-        return None
+        return
     folder = origin.root / fields.images / place
-    return Row(
+    yield Row(
         sample=report_text.sample(found, origin, id=f"s{study}", group=f"p{subject}", findings_only=only),
-        images=tuple(Picture(name=f"{place}/{name}.jpg", path=folder / f"{name}.jpg") for name in dicoms),
+        images=tuple(
+            Picture(name=f"{place}/{film}.jpg", path=folder / f"{film}.jpg") for film in line.values["films"]
+        ),
     )

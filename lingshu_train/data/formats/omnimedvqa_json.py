@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from lingshu_train.data import row as rowlib
-from lingshu_train.data import tables
-from lingshu_train.data.card import Card
-from lingshu_train.data.row import Origin, Picture, Row
+from lingshu_train.data.embedded import picture
+from lingshu_train.data.row import Origin, Row
 from lingshu_train.data.tables import Line
 from lingshu_train.record import Sample
 
@@ -19,16 +17,8 @@ class Fields(rowlib.SplitFiles):
     images: str = "."
 
 
-def rows(card: Card, root: Path, *, split: str) -> Iterator[Row]:
-    """The rows of a split, files by name. A bad row: DataError with file, line and field."""
-    fields = rowlib.fields(Fields, card, split=split)
-    origin = Origin(card=card.name, split=split, root=root)
-    for line in tables.read(root, fields.files[split]):
-        yield row(line, fields, origin)
-
-
-def row(line: Line, fields: Fields, origin: Origin) -> Row:
-    path, gold = line.text("image_path"), line.text("gt_answer")
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    image, gold = picture(line, "image_path", origin.root / fields.images), line.text("gt_answer")
     options = {letter: text for letter in "ABCD" if (text := line.optional(f"option_{letter}"))}
     if len(options) < 2:
         raise line.error("option_A", f"needs at least two options, got {len(options)}")
@@ -36,7 +26,7 @@ def row(line: Line, fields: Fields, origin: Origin) -> Row:
     if not letters:
         raise line.error("gt_answer", f"{gold!r} is none of the options: {', '.join(options.values())}")
     sample = Sample(
-        id=line.optional("question_id") or line.id,
+        id=line.optional("question_id"),
         card=origin.card,
         split=origin.split,
         task=line.optional("question_type") or "mcq",
@@ -44,7 +34,7 @@ def row(line: Line, fields: Fields, origin: Origin) -> Row:
         question_type="mcq",
         answer=letters[0],
         options=options,
-        group=path,
+        group=image.name,
         modality=line.optional("modality_type"),
     )
-    return Row(sample=sample, images=(Picture(name=path, path=origin.root / fields.images / path),))
+    yield Row(sample=sample, images=(image,))

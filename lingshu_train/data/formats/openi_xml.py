@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as xml
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
-from lingshu_train.data import report_text, tables
+from lingshu_train.data import embedded, report_text, tables
 from lingshu_train.data import row as rowlib
-from lingshu_train.data.card import Card
-from lingshu_train.data.embedded import pictures
-from lingshu_train.data.row import Origin, Picture, Row
-from lingshu_train.errors import DataError, MissingInput
+from lingshu_train.data.row import Origin, Row
+from lingshu_train.data.tables import Line
 
 
 class Fields(rowlib.SplitFiles):
@@ -24,44 +24,37 @@ class Fields(rowlib.SplitFiles):
     without: str = ""
 
 
-def rows(card: Card, root: Path, *, split: str) -> Iterator[Row]:
-    """The examinations with an image and a report, files by name. Not XML: DataError with the line."""
-    fields = rowlib.fields(Fields, card, split=split)
-    origin = Origin(card=card.name, split=split, root=root)
-    held_out = _held_out(root, fields.without)
-    files = sorted(root.glob(fields.files[split]))
-    if not files:
-        raise MissingInput(
-            f"{root}: no file matches {fields.files[split]!r}; unpack NLMCXR_reports.tgz there"
-        )
-    for path in files:
-        found = row(path, fields, origin)
-        if found is not None and held_out.isdisjoint(picture.name for picture in found.images):
-            yield found
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    yield from tables.files(origin.root, fields.files[origin.split])
 
 
-def row(path: Path, fields: Fields, origin: Origin) -> Row | None:
-    """One examination; None where it has no film or no report, which is no fault."""
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    """One examination; none where it has no film or no report, which is no fault, or is held out."""
     try:
-        tree = xml.parse(path).getroot()
+        tree = xml.parse(line.file).getroot()
     except xml.ParseError as fault:
-        raise DataError(f"{path}:{fault.position[0]}: not XML: {fault}") from None
+        raise replace(line, number=fault.position[0]).error("eCitation", f"not XML: {fault}") from None
     texts = {
         part.get("Label", ""): " ".join("".join(part.itertext()).split())
         for part in tree.iter("AbstractText")
     }
     found = report_text.Sections(findings=texts.get("FINDINGS", ""), impression=texts.get("IMPRESSION", ""))
-    names = [f"{image.get('id')}.png" for image in tree.iter("parentImage") if image.get("id")]
-    if not names or not found.stated:
-        return None
-    folder = origin.root / fields.images
-    return Row(
-        sample=report_text.sample(found, origin, id=path.stem, group=path.stem),
-        images=tuple(Picture(name=name, path=folder / name) for name in names),
+    images = tuple(
+        embedded.file(line, "parentImage", origin.root / fields.images, name=f"{image.get('id')}.png")
+        for image in tree.iter("parentImage")
+        if image.get("id")
     )
+    held_out = _held_out(origin.root, fields.without) if fields.without else frozenset[str]()
+    if images and found.stated and held_out.isdisjoint(image.name for image in images):
+        study = line.file.stem
+        yield Row(sample=report_text.sample(found, origin, id=study, group=study), images=images)
 
 
-def _held_out(root: Path, without: str) -> set[str]:
-    if not without:
-        return set()
-    return {picture.name for line in tables.read(root, without) for picture in pictures(line, "image", root)}
+@lru_cache(maxsize=4)
+def _held_out(root: Path, without: str) -> frozenset[str]:
+    """Names of the films in a list; every examination asks for the same one."""
+    return frozenset(
+        image.name
+        for line in tables.read(root, without)
+        for image in embedded.pictures(line.sound(), "image", root)
+    )

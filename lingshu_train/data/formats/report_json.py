@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
-from lingshu_train.data import report_text, tables
+from lingshu_train.data import report_text
 from lingshu_train.data import row as rowlib
-from lingshu_train.data.card import Card
 from lingshu_train.data.embedded import pictures
 from lingshu_train.data.row import Origin, Row
 from lingshu_train.data.tables import Line
@@ -19,15 +17,7 @@ class Fields(rowlib.SplitFiles):
     images: str = "images"
 
 
-def rows(card: Card, root: Path, *, split: str) -> Iterator[Row]:
-    """The examinations of a split, in file order. A bad row: DataError with file, line and field."""
-    fields = rowlib.fields(Fields, card, split=split)
-    origin = Origin(card=card.name, split=split, root=root)
-    for line in tables.read(root, fields.files[split]):
-        yield row(line, fields, origin)
-
-
-def row(line: Line, fields: Fields, origin: Origin) -> Row:
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     images = pictures(line, "image", origin.root / fields.images)
     if not images:
         raise line.error("image", "needs at least one image file name")
@@ -36,5 +26,7 @@ def row(line: Line, fields: Fields, origin: Origin) -> Row:
     )
     if not sections.stated:
         raise line.error("findings", "is empty, and so is impression: nothing to write")
-    name = line.optional("id") or line.id
-    return Row(sample=report_text.sample(sections, origin, id=name, group=name), images=images)
+    name = line.optional("id")
+    yield Row(
+        sample=report_text.sample(sections, origin, id=name, group=name or images[0].name), images=images
+    )

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 from lingshu_train.data import row as rowlib
-from lingshu_train.data import tables
-from lingshu_train.data.card import Card
-from lingshu_train.data.row import Origin, Picture, Row
+from lingshu_train.data.embedded import picture
+from lingshu_train.data.row import Origin, Row
 from lingshu_train.data.tables import Line
 from lingshu_train.record import Sample
 
@@ -20,29 +18,22 @@ class Fields(rowlib.SplitFiles):
     languages: tuple[str, ...] = ()
 
 
-def rows(card: Card, root: Path, *, split: str) -> Iterator[Row]:
-    """The rows of a split, in file order. A bad row: DataError with file, line and field."""
-    fields = rowlib.fields(Fields, card, split=split)
-    origin = Origin(card=card.name, split=split, root=root)
-    for line in tables.read(root, fields.files[split]):
-        if not fields.languages or line.text("q_lang") in fields.languages:
-            yield row(line, fields, origin)
-
-
-def row(line: Line, fields: Fields, origin: Origin) -> Row:
-    name, answer = line.text("img_name"), line.text("answer")
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    if fields.languages and line.text("q_lang") not in fields.languages:
+        return
+    image, answer = picture(line, "img_name", origin.root / fields.images), line.text("answer")
     kind = line.text("answer_type")
     if kind.upper() not in ("OPEN", "CLOSED"):
         raise line.error("answer_type", f"must be OPEN or CLOSED, got {kind!r}")
     sample = Sample(
-        id=line.optional("qid") or line.id,
+        id=line.optional("qid"),
         card=origin.card,
         split=origin.split,
         task=f"{kind.lower()}_vqa",
         question=line.text("question"),
         question_type=rowlib.answer_type(answer),
         answer=answer,
-        group=name.partition("/")[0],
+        group=image.name.partition("/")[0],
         modality=line.optional("modality"),
     )
-    return Row(sample=sample, images=(Picture(name=name, path=origin.root / fields.images / name),))
+    yield Row(sample=sample, images=(image,))

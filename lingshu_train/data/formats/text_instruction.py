@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from lingshu_train.data import row as rowlib
-from lingshu_train.data import tables
-from lingshu_train.data.card import Card
 from lingshu_train.data.row import Origin, Row, Turn
 from lingshu_train.data.tables import Line
 from lingshu_train.record import Sample
 
-SPEAKER = re.compile(r"^\s*(问|答|Q|A)\s*[:：]\s*")
+SPEAKER = re.compile(r"^\s*[问答]\s*[:：]\s*")
 
 
 class Fields(rowlib.SplitFiles):
@@ -29,27 +26,19 @@ class Fields(rowlib.SplitFiles):
     blank: tuple[str, ...] = ("<noinput>",)
 
 
-def rows(card: Card, root: Path, *, split: str) -> Iterator[Row]:
-    """The rows of a split, in file order. A bad row: DataError with file, line and field."""
-    fields = rowlib.fields(Fields, card, split=split)
-    origin = Origin(card=card.name, split=split, root=root)
-    for line in tables.read(root, fields.files[split]):
-        yield row(line, fields, origin)
-
-
-def row(line: Line, fields: Fields, origin: Origin) -> Row:
-    turns = _turns(line, fields.turns) if fields.turns else (_single(line, fields),)
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    found = turns(line, fields.turns) if fields.turns else (_single(line, fields),)
     sample = Sample(
-        id=line.optional("id") or line.id,
+        id=line.optional("id"),
         card=origin.card,
         split=origin.split,
         task="instruction",
-        question=turns[-1].question,
+        question=found[-1].question,
         question_type="free",
-        answer=turns[-1].answer,
+        answer=found[-1].answer,
         reasoning=line.optional(fields.reasoning) if fields.reasoning else "",
     )
-    return Row(sample=sample, turns=turns[:-1])
+    yield Row(sample=sample, turns=found[:-1])
 
 
 def _single(line: Line, fields: Fields) -> Turn:
@@ -63,7 +52,8 @@ def _single(line: Line, fields: Fields) -> Turn:
     return Turn(question="\n\n".join(parts), answer=line.text(fields.answer))
 
 
-def _turns(line: Line, field: str) -> tuple[Turn, ...]:
+def turns(line: Line, field: str) -> tuple[Turn, ...]:
+    """The dialogue that a field holds as texts in turn, without the speakers' marks that Chinese sets carry."""
     value = line.values.get(field)
     if not isinstance(value, list) or not value or len(value) % 2:
         raise line.error(field, "must be a list of questions and answers in turn")

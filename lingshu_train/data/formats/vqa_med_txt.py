@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import replace
 
+from lingshu_train.data import embedded
 from lingshu_train.data import row as rowlib
-from lingshu_train.data.card import Card
-from lingshu_train.data.row import Origin, Picture, Row
+from lingshu_train.data.row import Origin, Row
 from lingshu_train.data.tables import Line
 from lingshu_train.errors import DataError, MissingInput
 from lingshu_train.record import Sample
@@ -20,45 +20,45 @@ class Fields(rowlib.SplitFiles):
     suffix: str = ".jpg"
 
 
-def rows(card: Card, root: Path, *, split: str) -> Iterator[Row]:
-    """The rows of a split, in file order. A bad row: DataError with file, line and field."""
-    fields = rowlib.fields(Fields, card, split=split)
-    origin = Origin(card=card.name, split=split, root=root)
-    for line in _lines(root / fields.files[split]):
-        yield row(line, fields, origin)
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    path = origin.root / fields.files[origin.split]
+    if not path.is_file():
+        raise MissingInput(f"{path}: no such file; fetch the card's data, or correct `files` in the card")
+    with path.open("rb") as stream:
+        for number, text in enumerate(stream, start=1):
+            if text.strip():
+                yield Line(file=path, number=number, record=number, values={"text": text})
 
 
-def row(line: Line, fields: Fields, origin: Origin) -> Row:
-    name, answer = line.text("image"), line.text("answer")
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     folder = fields.images.get(origin.split)
     if folder is None:
         raise DataError(
             f"data_cards/{origin.card}.md: lingshu.fields.images: no folder for split {origin.split!r}"
         )
+    line = _cells(line)
+    answer = line.text("answer")
+    image = embedded.file(line, "image", origin.root / folder, name=f"{line.text('image')}{fields.suffix}")
     kind = rowlib.answer_type(answer)
     sample = Sample(
-        id=line.id,
+        id="",
         card=origin.card,
         split=origin.split,
         task="closed_vqa" if kind == "yes_no" else "open_vqa",
         question=line.text("question"),
         question_type=kind,
         answer=answer,
-        group=name,
+        group=line.text("image"),
     )
-    file = f"{name}{fields.suffix}"
-    return Row(sample=sample, images=(Picture(name=file, path=origin.root / folder / file),))
+    yield Row(sample=sample, images=(image,))
 
 
-def _lines(path: Path) -> Iterator[Line]:
-    if not path.is_file():
-        raise MissingInput(f"{path}: no such file; fetch the card's data, or correct `files` in the card")
-    with path.open(encoding="utf-8-sig") as stream:
-        for number, text in enumerate(stream, start=1):
-            cells = text.strip().split("|")
-            if cells == [""]:
-                continue
-            if len(cells) not in (3, 4):
-                raise DataError(f"{path}:{number}: must have 3 or 4 fields between bars, got {len(cells)}")
-            values = {"image": cells[0], "question": cells[-2], "answer": cells[-1]}
-            yield Line(file=path, number=number, values=values)
+def _cells(line: Line) -> Line:
+    """The fields between the bars of one line of text."""
+    try:
+        cells = line.values["text"].decode("utf-8-sig").strip().split("|")
+    except UnicodeDecodeError:
+        raise line.error("text", "not UTF-8") from None
+    if len(cells) not in (3, 4):
+        raise line.error("text", f"must have 3 or 4 fields between bars, got {len(cells)}")
+    return replace(line, values={"image": cells[0], "question": cells[-2], "answer": cells[-1]})
