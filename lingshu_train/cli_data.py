@@ -92,14 +92,15 @@ def _fetch(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from lingshu_train.data import card, catalogue
+    from lingshu_train.data import card, checking
 
-    problems = catalogue.check(card.load(arguments.card), arguments.data_root)
-    for problem in problems:
-        print(problem)
-    print(f"{arguments.card}: {len(problems)} problems" if problems else f"{arguments.card}: whole")
-    absent = card.root(card.load(arguments.card), arguments.data_root) is None
-    return 66 if absent else 65 if problems else 0
+    report = checking.check(card.load(arguments.card), arguments.data_root, sample=arguments.sample)
+    for line in report.problems:
+        print(line)
+    for line in report.known:
+        print(f"known: {line}")
+    print(f"{arguments.card}: {report.summary}")
+    return report.exit_code
 
 
 def _export(arguments: argparse.Namespace) -> int:

@@ -23,7 +23,7 @@ from huggingface_hub import constants
 
 from lingshu_train import cli
 from lingshu_train.data import card as cards
-from lingshu_train.data import fetched, presence
+from lingshu_train.data import checking, fetched
 from lingshu_train.errors import CannotCreate, DataError, MissingInput, NotPermitted, OutputFailed, RunAgain
 from lingshu_train.hub import download, fetch
 from lingshu_train.hub.sources import physionet
@@ -259,7 +259,8 @@ def test_another_revision_than_the_pinned_one_is_never_mixed_in(hub: Hub, tmp_pa
     moved = made(tmp_path, f"{{kind: hub, name: a/b, revision: '{second}'}}")
     with pytest.raises(CannotCreate, match=rf"holds a/b at {first}"):
         get(moved, tmp_path / "data")
-    (problem,) = [line for line in presence.problems(moved, tmp_path / "data") if "revision" in line]
+    report = checking.check(moved, tmp_path / "data", folder=tmp_path / "cards")
+    (problem,) = [line for line in report.problems if "revision" in line]
     assert f"the card pins {second}" in problem
 
 

@@ -58,7 +58,7 @@ def whole(card: Card, folder: Path, record: Fetched) -> bool:
     )
 
 
-def problems(card: Card, folder: Path, tell: Callable[[str], None]) -> Iterator[str]:
+def problems(card: Card, folder: Path, tell: Callable[[str], object]) -> Iterator[str]:
     """Another source or revision than the card's, and files that are gone or have other bytes, one line each.
 
     `tell` hears the name of every file before it is read.
