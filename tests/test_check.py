@@ -62,6 +62,7 @@ lingshu:
 def data(folder: Path, **splits: Rows) -> Path:
     """Write the splits, and a picture of its own for every study. Returns the card's data folder."""
     root = folder / "data" / "made"
+    root.mkdir(parents=True, exist_ok=True)
     for split, rows in splits.items():
         for one in rows:
             path = root / "imgs" / one["img_name"]

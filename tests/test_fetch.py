@@ -260,7 +260,7 @@ def test_another_revision_than_the_pinned_one_is_never_mixed_in(hub: Hub, tmp_pa
     with pytest.raises(CannotCreate, match=rf"holds a/b at {first}"):
         get(moved, tmp_path / "data")
     report = checking.check(moved, tmp_path / "data", folder=tmp_path / "cards")
-    (problem,) = [line for line in report.problems if "revision" in line]
+    (problem,) = [line for line in report.problems if "holds revision" in line]
     assert f"the card pins {second}" in problem
 
 

@@ -172,7 +172,7 @@ def _row(row: Row, place: Place, found: _Findings, seen: Seen) -> None:
             )
     if row.sample.group:
         first = seen.add("group", row.sample.group, place)
-        if first.split != place.split:
+        if first and first.split != place.split:
             found.add(
                 f"{place.where}: group {row.sample.group!r} is in split {first.split} too ({first.where})",
                 kind="rows whose group is in another split",

@@ -67,7 +67,7 @@ class _Common:
         if not group:
             return
         met = self.seen.add("group", group, place)
-        if met.card == self.card.name and self.seen.add("shared group", group, place) == place:
+        if met and met.card == self.card.name and not self.seen.add("shared group", group, place):
             self._count("groups", f"{group!r} ({met.where} and {place.where})")
 
     def _pictures(self, examined: Iterator[Examined]) -> None:

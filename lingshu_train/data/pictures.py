@@ -54,7 +54,7 @@ class Pictures:
             place = Place(card=self.card.name, split=self.split, where=where)
             file = picture.path or hashlib.sha256(picture.data).hexdigest()
             key = f"{self.card.name} {self.split} {file} {picture.excerpt}"
-            if self.seen.add("file", key, place) == place:
+            if not self.seen.add("file", key, place):
                 self.waiting.append((picture, where))
         if len(self.waiting) >= BATCH:
             yield from self._examine()
@@ -74,8 +74,8 @@ class Pictures:
             batch, _each(batch, decode=self.sample is None), strict=True
         ):
             place = Place(card=self.card.name, split=self.split, where=where)
-            first = place if fault else self.seen.add("picture", digest, place)
-            apart = (first.card, first.split) != (place.card, place.split)
+            first = None if fault else self.seen.add("picture", digest, place)
+            apart = first and (first.card, first.split) != (place.card, place.split)
             yield Examined(
                 name=picture.name,
                 where=where,

@@ -24,12 +24,12 @@ class Seen:
 
     database: sqlite3.Connection
 
-    def add(self, kind: str, key: str, place: Place) -> Place:
-        """Note that `key` was met at `place`, unless it was met before; returns where it was met first."""
+    def add(self, kind: str, key: str, place: Place) -> Place | None:
+        """Note that `key` was met at `place`. Where it was met before: returns the first place, and notes nothing."""
         name = kind.encode() + b" " + hashlib.sha256(key.encode()).digest()[:16]
         values = (name, place.card, place.split, place.where)
         if self.database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?)", values).rowcount:
-            return place
+            return None
         card, split, where = self.database.execute(
             "SELECT card, split, place FROM seen WHERE name = ?", values[:1]
         ).fetchone()
