@@ -62,7 +62,7 @@ def test_presence_follows_the_data_folder_and_a_benchmark_is_found_beside_its_tr
         if entry.role != "demonstration"
     }
     assert there == {"slake_test"}
-    (tmp_path / "slake" / "validate.json").write_text("[]", encoding="utf-8")
+    (tmp_path / "slake" / "validation.json").write_text("[]", encoding="utf-8")
     assert cards.root(cards.load("slake"), tmp_path) == tmp_path / "slake"
 
 
@@ -76,7 +76,8 @@ def test_the_table_has_one_line_per_card_and_counts(tmp_path: Path) -> None:
 
 def test_a_total_is_not_given_where_a_split_states_no_count(tmp_path: Path) -> None:
     totals = {entry.name: entry.rows for entry in catalogue.rows(data_root=tmp_path)}
-    assert totals["slake"] is None
+    assert totals["abdomen_us"] is None
+    assert totals["slake"] == 9_835 + 2_099
     assert totals["vqa_med_2019"] == 14_792
 
 
@@ -107,13 +108,13 @@ def test_missing_says_for_each_access_class_what_a_person_has_to_do(tmp_path: Pa
 
 def test_a_card_whose_publisher_may_change_the_data_is_marked(tmp_path: Path) -> None:
     revisions = {entry.name: entry.revision for entry in catalogue.rows(data_root=tmp_path)}
-    assert revisions["vqa_rad"] == "unpinned"
+    assert revisions["kvasir_vqa"] == "unpinned"
     assert revisions["supergpqa_med"] == cards.load("supergpqa_med").lingshu.source.revision
     assert revisions["synth_vqa"] == "", "what is published nowhere has no revision to pin"
     (line,) = [
         line
         for line in catalogue.table(catalogue.rows(data_root=tmp_path)).splitlines()
-        if "vqa_rad " in line
+        if "kvasir_vqa " in line
     ]
     assert "unpinned" in line
 

@@ -649,9 +649,16 @@ def test_what_is_not_in_the_projects_checksums_is_refused(
 def test_without_yes_it_lists_and_downloads_nothing(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    assert cli.main(["data", "fetch", "slake", "vqa_rad", "--data-root", str(tmp_path / "data")]) == 0
+    assert cli.main(["data", "fetch", "slake", "kvasir_vqa", "--data-root", str(tmp_path / "data")]) == 0
     text = capsys.readouterr().out
-    for word in ("BoKelvin/SLAKE", "CC-BY-4.0", "train.json", str(tmp_path / "data" / "slake"), "--yes"):
+    for word in (
+        "not pinned",
+        "BoKelvin/SLAKE",
+        "CC-BY-4.0",
+        "train.json",
+        str(tmp_path / "data" / "slake"),
+        "--yes",
+    ):
         assert word in text
     assert not (tmp_path / "data").exists()
 

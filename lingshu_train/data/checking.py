@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from lingshu_train.data import card as cards
-from lingshu_train.data import fetched, overlap, presence, reading
+from lingshu_train.data import fetched, overlap, patterns, presence, reading
 from lingshu_train.data.card import Card
 from lingshu_train.data.pictures import Examined, Pictures
 from lingshu_train.data.row import Row, SplitFiles
@@ -154,8 +154,8 @@ def _split(card: Card, root: Path, split: str, *, found: _Findings, pictures: Pi
     if stated.rows is not None and not stated.unverified and stated.rows != count:
         also = f" and {unread:,} that cannot be read" if unread else ""
         found.add(f"{name}: {count:,} rows{also}, the card states {stated.rows:,}")
-    path = root / str(card.lingshu.fields["files"][split])
-    if stated.sha256 and path.is_file() and file_digest(path) != stated.sha256:
+    files = set(patterns.files(root, str(card.lingshu.fields["files"][split])))
+    if stated.sha256 and len(files) == 1 and file_digest(path := files.pop()) != stated.sha256:
         found.add(
             f"{path}: sha256 differs from the card's; fetch revision {card.lingshu.source.revision} again"
         )

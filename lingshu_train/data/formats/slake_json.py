@@ -1,4 +1,4 @@
-"""SLAKE: `train.json`, `validate.json`, `test.json` beside `imgs/<case>/source.jpg`; English and Chinese."""
+"""SLAKE: `train.json`, `validation.json`, `test.json` beside `imgs/<case>/source.jpg`; English and Chinese."""
 
 from __future__ import annotations
 
