@@ -19,6 +19,9 @@ class Fields(rowlib.SplitFiles):
     caption: str = "caption"
     prompt: str = "Describe this image."
 
+    def columns(self) -> dict[str, rowlib.Content]:
+        return {self.image: "image", self.caption: "text"}
+
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     image = picture(line, fields.image, origin.root / fields.images)

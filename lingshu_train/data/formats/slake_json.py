@@ -17,6 +17,10 @@ class Fields(rowlib.SplitFiles):
     images: str = "imgs"
     languages: tuple[str, ...] = ()
 
+    def columns(self) -> dict[str, rowlib.Content]:
+        texts = ("question", "answer", "answer_type", "q_lang")
+        return {"img_name": "image", **dict.fromkeys(texts, "text")}
+
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     if fields.languages and line.text("q_lang") not in fields.languages:
