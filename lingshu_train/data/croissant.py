@@ -221,4 +221,4 @@ def _records(card: Card, split: str, columns: dict[str, str]) -> dict[str, Any]:
 
 def _extract(pattern: str, name: str) -> dict[str, str]:
     """Where a value stands: a key of each element of a JSON list, else a column."""
-    return {"jsonPath": f"$[*].{name}"} if pattern.endswith(".json") else {"column": name}
+    return {"jsonPath": f"$[*].'{name}'"} if pattern.endswith(".json") else {"column": name}
