@@ -14,7 +14,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 @dataclass
 class Files:
-    """What is served. `login` guards every path below `guarded`; `cut` ends that many answers after `cut_at` bytes.
+    """What is served. `login` guards every path below `guarded` as PhysioNet does: 401 without it or with a wrong one,
+    403 for clients that it does not know and for accounts that are not `permitted`. `cut` ends that many answers after `cut_at` bytes.
 
     From request `down_after` on the server answers 503. `requests` holds (path, Range header, Authorization header) of everything that was asked.
     """
@@ -24,6 +25,7 @@ class Files:
     redirects: dict[str, str] = field(default_factory=dict)
     login: tuple[str, str] | None = None
     guarded: str = "/files/"
+    permitted: bool = True
     ranges: bool = True
     tags: bool = True
     sizes: bool = True
@@ -67,9 +69,11 @@ class _Handler(BaseHTTPRequestHandler):
             return self._end(302, {"Location": self.files.redirects[path]})
         if self.files.login and path.startswith(self.files.guarded):
             expected = base64.b64encode(":".join(self.files.login).encode()).decode()
-            if not authorization:
-                return self._end(401, {"WWW-Authenticate": "Basic"})
+            if not self.headers.get("User-Agent", "").startswith(("Wget/", "libwfdb/")):
+                return self._end(403)
             if authorization != f"Basic {expected}":
+                return self._end(401, {"WWW-Authenticate": "Basic"})
+            if not self.files.permitted:
                 return self._end(403)
         if path not in self.files.content:
             return self._end(404)

@@ -7,6 +7,7 @@ import json
 import tracemalloc
 from pathlib import Path
 
+import fetching
 import pytest
 from PIL import Image
 
@@ -32,31 +33,19 @@ def row(study: str = "x1", answer: str = "Yes", kind: str = "CLOSED") -> dict[st
 
 
 def made(
-    folder: Path, *, rows: int | None = None, name: str = "made", role: str = "training", more: str = ""
+    folder: Path,
+    *,
+    rows: int | None = None,
+    name: str = "made",
+    role: str = "training",
+    files: str = "train: train.json, test: test.json",
+    overlaps: str = "",
 ) -> Card:
-    """A card in SLAKE's layout. Cards with the same folder are told apart by `files` in `more`."""
-    (folder / "cards").mkdir(exist_ok=True)
-    files = more or "fields: {files: {train: train.json, test: test.json}, images: imgs}"
-    (folder / "cards" / f"{name}.md").write_text(
-        f"""---
-pretty_name: Made
-license: mit
-language: [en]
-task_categories: [visual-question-answering]
-lingshu:
-  source: {{kind: hub, name: a/b, folder: made}}
-  access: open
-  licence: {{id: MIT, derive_weights: true}}
-  role: {role}
-  format: slake_json
-  {files}
-  splits: {{train: {{rows: {rows if rows is not None else "null"}}}}}
----
-# Made
-""",
-        encoding="utf-8",
-    )
-    return cards.load(name, folder=folder / "cards")
+    """A card whose data is in the folder `made`. Cards of one folder are told apart by `files`."""
+    count = "null" if rows is None else rows
+    more = f"role: {role}\n  overlaps: [{overlaps}]\n  splits: {{train: {{rows: {count}}}}}"
+    source = "{kind: hub, name: a/b, folder: made}"
+    return fetching.made(folder, source, name=name, files=files, more=more)
 
 
 def data(folder: Path, **splits: Rows) -> Path:
@@ -160,16 +149,12 @@ def test_a_sample_finds_a_broken_picture_among_those_it_decodes(tmp_path: Path) 
     assert len(check(tmp_path, card, sample=2).problems) == 1
 
 
-SHARED = "fields: {{files: {{{split}: {split}.json}}, images: imgs}}"
-
-
 @pytest.mark.parametrize("declared", [True, False])
 def test_a_benchmark_that_shares_pictures_with_its_training_card_is_told(
     tmp_path: Path, declared: bool
 ) -> None:
-    overlaps = "\n  overlaps: [made_test]" if declared else ""
-    card = made(tmp_path, more=SHARED.format(split="train") + overlaps)
-    made(tmp_path, name="made_test", role="benchmark", more=SHARED.format(split="test"))
+    card = made(tmp_path, files="train: train.json", overlaps="made_test" if declared else "")
+    made(tmp_path, name="made_test", role="benchmark", files="test: test.json")
     data(tmp_path, train=[row("x1"), row("x2")], test=[row("x2"), row("x2"), row("x3")])
     report = check(tmp_path, card)
     lines = report.known if declared else report.problems

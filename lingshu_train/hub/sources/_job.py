@@ -7,13 +7,13 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path, PurePosixPath
 
 import requests
 from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 
+from lingshu_train import __version__
 from lingshu_train.data.card import Card
 from lingshu_train.data.fetched import FetchedFile
 from lingshu_train.errors import CannotCreate, DataError, OutputFailed
@@ -21,6 +21,7 @@ from lingshu_train.hub.download import Client, Wanted
 from lingshu_train.naming import file_digest
 
 WORKERS = 8
+AGENT = f"lingshu-train/{__version__}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +55,10 @@ class Arrived:
     files: Mapping[str, FetchedFile]
 
 
-def session() -> requests.Session:
-    """Connections that several threads share: no cookies, so that nothing in it changes."""
+def session(agent: str = AGENT) -> requests.Session:
+    """Connections that several threads share. `agent`: what the server is told that we are."""
     made = requests.Session()
-    made.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    made.headers["User-Agent"] = agent
     for scheme in ("https://", "http://"):
         made.mount(scheme, HTTPAdapter(pool_maxsize=WORKERS))
     return made

@@ -14,10 +14,14 @@ from lingshu_train.data.card import Card
 from lingshu_train.data.croissant import home
 from lingshu_train.errors import DataError, NotPermitted
 from lingshu_train.hub.download import Client, Wanted
+from lingshu_train.hub.sources import _job
 from lingshu_train.hub.sources._job import Arrived, Job, Offer, download, place, session
 
 ENDPOINT = "https://physionet.org"
 SUMS = "SHA256SUMS.txt"
+AGENT = f"Wget/1 (compatible; {_job.AGENT})"
+"""PhysioNet takes a login only from command-line clients that it knows by the start of this name (Wget/, libwfdb/):
+MIT-LCP/physionet-build, project/utility.py, HTTP_AUTH_USER_AGENT."""
 USER, PASSWORD = "PHYSIONET_USER", "PHYSIONET_PASSWORD"
 
 
@@ -29,7 +33,7 @@ def offer(card: Card) -> Offer:
 
 def fetch(job: Job) -> Arrived:
     """The files of the card's projects that match `include` (without it all), each against the project's checksum."""
-    client = Client(session=session(), refusal=_steps(job.card), login=_login(job.card), say=job.say)
+    client = Client(session=session(AGENT), refusal=_steps(job.card), login=_login(job.card), say=job.say)
     source = job.card.lingshu.source
     wanted = [pair for project in (source.name, *source.also) for pair in _listed(job, client, project)]
     if not wanted:
