@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from lingshu_train import cli_data
 from lingshu_train.errors import LingshuError, MissingInput, UsageError
 
 VERBS = ("run", "plan", "status", "report", "verify", "data", "score", "push")
@@ -78,31 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     push.add_argument("--private", action="store_true")
     push.set_defaults(verb=_push)
 
-    _data_verbs(verb("data", "List, show and check data cards."))
+    cli_data.add(verb("data", "List, show, fetch and check the data of cards."))
     return parser
-
-
-def _data_verbs(parser: argparse.ArgumentParser) -> None:
-    verbs = parser.add_subparsers(dest="what", required=True, parser_class=_Parser)
-    listing = verbs.add_parser("list", help="one line per card")
-    for name in ("modality", "task", "access"):
-        listing.add_argument(f"--{name}")
-    listing.add_argument("--present", action=argparse.BooleanOptionalAction, default=None)
-    listing.add_argument("--data-root", type=Path, default=Path("data"))
-    listing.set_defaults(verb=_data_list)
-    show = verbs.add_parser("show", help="one card whole")
-    show.add_argument("card")
-    show.set_defaults(verb=_data_show)
-    export = verbs.add_parser("export", help="the card for machines, as Croissant JSON-LD")
-    export.add_argument("card")
-    export.add_argument(
-        "--croissant", action="store_true", required=True, help="the format; the only one there is"
-    )
-    export.set_defaults(verb=_data_export)
-    check = verbs.add_parser("check", help="is the card right, and its data here and whole")
-    check.add_argument("card")
-    check.add_argument("--data-root", type=Path, default=Path("data"))
-    check.set_defaults(verb=_data_check)
 
 
 def _say(line: str) -> None:
@@ -217,42 +194,3 @@ def _push(arguments: argparse.Namespace) -> int:
     else:
         print("dry run: nothing was sent; add --yes to send it")
     return 0
-
-
-def _data_list(arguments: argparse.Namespace) -> int:
-    from lingshu_train.data import catalogue
-
-    found = catalogue.rows(
-        modality=arguments.modality,
-        task=arguments.task,
-        access=arguments.access,
-        present=arguments.present,
-        data_root=arguments.data_root,
-    )
-    print(catalogue.table(found))
-    return 0
-
-
-def _data_show(arguments: argparse.Namespace) -> int:
-    from lingshu_train.data import card, catalogue
-
-    print(catalogue.show(card.load(arguments.card)))
-    return 0
-
-
-def _data_export(arguments: argparse.Namespace) -> int:
-    from lingshu_train.data import card, catalogue
-
-    print(json.dumps(catalogue.croissant(card.load(arguments.card)), indent=2, ensure_ascii=False))
-    return 0
-
-
-def _data_check(arguments: argparse.Namespace) -> int:
-    from lingshu_train.data import card, catalogue
-
-    problems = catalogue.check(card.load(arguments.card), arguments.data_root)
-    for problem in problems:
-        print(problem)
-    print(f"{arguments.card}: {len(problems)} problems" if problems else f"{arguments.card}: whole")
-    absent = card.root(card.load(arguments.card), arguments.data_root) is None
-    return 66 if absent else 65 if problems else 0

@@ -100,3 +100,8 @@ def stop() -> None:
 def threads() -> int:
     """CPU threads this process may use, as the launcher set them; 0 where it did not."""
     return int(os.environ.get("OMP_NUM_THREADS", "0"))
+
+
+def credential(name: str) -> str:
+    """A login that the user put into the environment; empty where it is not set. For the hub layer, never for a log."""
+    return os.environ.get(name, "")

@@ -102,8 +102,12 @@ def _mix(mix: dict[str, Any]) -> str:
 
 
 def _cards(names: tuple[str, ...], stage: Stage) -> str:
-    found = [(name, cards.root(cards.load(name), Path(stage.data_root))) for name in names]
-    return ", ".join(f"{name} ({'here' if place else 'missing'})" for name, place in found)
+    found = [cards.load(name) for name in names]
+    here = {card.name: cards.root(card, Path(stage.data_root)) is not None for card in found}
+    return ", ".join(
+        f"{card.name} ({'here' if here[card.name] else 'missing'}{', unpinned' if card.unpinned else ''})"
+        for card in found
+    )
 
 
 def _count(number: int) -> str:

@@ -1,13 +1,16 @@
-"""Fixtures shared by the tests: one drawn corpus, one tiny base model, and straight runs to compare with."""
+"""Fixtures shared by the tests: one drawn corpus, one tiny base model, straight runs to compare with, a file server."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import file_server
 import pytest
 import tiny
 
+from lingshu_train.hub import download
+from lingshu_train.hub.sources import physionet
 from lingshu_train.runs.stage import Stage
 
 Layout = tuple[str, int, str]
@@ -55,3 +58,18 @@ def straight(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
         return done[layout]
 
     return run
+
+
+@pytest.fixture
+def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Downloads with no one's real account, and without pauses between tries."""
+    monkeypatch.setattr(download, "WAITS", (0.0, 0.0))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("NETRC", physionet.USER, physionet.PASSWORD, "HF_TOKEN", "HF_HUB_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def web() -> Iterator[file_server.Files]:
+    with file_server.serve() as running:
+        yield running

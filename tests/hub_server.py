@@ -44,9 +44,11 @@ class Blob:
 
 @dataclass
 class Repo:
-    """Branches point to commits, commits are whole trees."""
+    """Branches point to commits, commits are whole trees. Of a gated one only `granted` accounts may read files."""
 
     private: bool
+    gated: bool = False
+    granted: set[str] = field(default_factory=set)
     branches: dict[str, str] = field(default_factory=dict)
     commits: dict[str, dict[str, Blob]] = field(default_factory=dict)
 
@@ -86,8 +88,8 @@ class Hub:
     def received(self, path: str, data: bytes) -> bytes:
         return self.tamper(path, data) if self.tamper else data
 
-    def create(self, name: str, *, private: bool = False) -> Repo:
-        repo = self.repos[name] = Repo(private=private)
+    def create(self, name: str, *, private: bool = False, gated: bool = False) -> Repo:
+        repo = self.repos[name] = Repo(private=private, gated=gated)
         repo.commit("main", {".gitattributes": Blob(GITATTRIBUTES, lfs=False)})
         return repo
 
@@ -118,6 +120,8 @@ class Refused(Exception):
 
 
 REPO = r"(?P<repo>[^/]+/[^/]+)"
+DATASET = r"(?P<repo>datasets/[^/]+/[^/]+)"
+"""Data sets live under their own prefix, which is also part of their key in `Hub.repos`."""
 REVISION = r"(?P<revision>[^/]+)"
 ROUTES = (
     ("GET", r"/api/whoami-v2", "whoami"),
@@ -132,6 +136,9 @@ ROUTES = (
     ("PUT", r"/lfs/(?P<oid>[0-9a-f]{64})", "lfs_put"),
     ("POST", r"/lfs/verify", "lfs_verify"),
     ("GET|HEAD", rf"/{REPO}/resolve/{REVISION}/(?P<path>.+)", "resolve"),
+    ("GET", rf"/api/{DATASET}(/revision/{REVISION})?", "model_info"),
+    ("GET", rf"/api/{DATASET}/tree/{REVISION}", "tree"),
+    ("GET|HEAD", rf"/{DATASET}/resolve/{REVISION}/(?P<path>.+)", "resolve"),
 )
 
 
@@ -212,6 +219,7 @@ class _Handler(BaseHTTPRequestHandler):
                 "modelId": repo,
                 "sha": oid,
                 "private": found.private,
+                "gated": "manual" if found.gated else False,
                 "siblings": siblings,
                 "tags": [],
             },
@@ -297,8 +305,19 @@ class _Handler(BaseHTTPRequestHandler):
         blob = found.commits[oid].get(path)
         if blob is None:
             raise Refused(404, "EntryNotFound", "Entry not found")
+        self._refuse_strangers(found)
         etag = blob.sha256 if blob.lfs else blob.oid
-        self._send(200, blob.data, {"X-Repo-Commit": oid, "ETag": f'"{etag}"'})
+        data = self.hub.received(path, blob.data)
+        self._send(200, data, {"X-Repo-Commit": oid, "ETag": f'"{etag}"'})
+
+    def _refuse_strangers(self, repo: Repo) -> None:
+        """A gated repository is listed to everyone; its files are for those whom its owner has let in."""
+        if not repo.gated:
+            return
+        if not self.headers.get("Authorization"):
+            raise Refused(401, "GatedRepo", "Access to this dataset is restricted. You must be authenticated")
+        if self._account()[0] not in repo.granted:
+            raise Refused(403, "GatedRepo", "Access is restricted and you are not in the authorized list")
 
     def _account(self) -> tuple[str, bool]:
         token = (self.headers.get("Authorization") or "").removeprefix("Bearer ")

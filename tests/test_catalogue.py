@@ -1,4 +1,4 @@
-"""The data verbs: list, show, check, missing, what a set of cards allows, Croissant."""
+"""Which cards there are, what one says, what is missing, what a set of cards allows, Croissant."""
 
 from __future__ import annotations
 
@@ -11,17 +11,10 @@ import pytest
 
 from lingshu_train.data import card as cards
 from lingshu_train.data import catalogue
-from lingshu_train.data.card import Card, Split
+from lingshu_train.data.card import Card
+from lingshu_train.data.croissant import croissant
+from lingshu_train.data.permissions import strictest
 from lingshu_train.errors import RecipeError
-from lingshu_train.naming import file_digest
-
-SLAKE_ROW = {
-    "img_name": "xmlab0/source.jpg",
-    "question": "Is the heart enlarged?",
-    "answer": "Yes",
-    "answer_type": "CLOSED",
-    "q_lang": "en",
-}
 
 
 def made(
@@ -47,14 +40,6 @@ lingshu:
     return cards.load(name, folder=folder)
 
 
-def data(root: Path, train: list[dict[str, str]], test: list[dict[str, str]]) -> None:
-    folder = root / "made"
-    (folder / "imgs" / "xmlab0").mkdir(parents=True)
-    (folder / "imgs" / "xmlab0" / "source.jpg").write_bytes(b"not decoded here")
-    for split, rows in (("train", train), ("test", test)):
-        (folder / f"{split}.json").write_text(json.dumps(rows), encoding="utf-8")
-
-
 def test_the_list_holds_every_card_and_filters_narrow_it(tmp_path: Path) -> None:
     every = catalogue.rows(data_root=tmp_path)
     assert [entry.name for entry in every] == cards.names()
@@ -76,7 +61,9 @@ def test_presence_follows_the_data_folder_and_a_benchmark_is_found_beside_its_tr
         for entry in catalogue.rows(present=True, data_root=tmp_path)
         if entry.role != "demonstration"
     }
-    assert there == {"slake", "slake_test"}
+    assert there == {"slake_test"}
+    (tmp_path / "slake" / "validation.json").write_text("[]", encoding="utf-8")
+    assert cards.root(cards.load("slake"), tmp_path) == tmp_path / "slake"
 
 
 def test_the_table_has_one_line_per_card_and_counts(tmp_path: Path) -> None:
@@ -89,7 +76,8 @@ def test_the_table_has_one_line_per_card_and_counts(tmp_path: Path) -> None:
 
 def test_a_total_is_not_given_where_a_split_states_no_count(tmp_path: Path) -> None:
     totals = {entry.name: entry.rows for entry in catalogue.rows(data_root=tmp_path)}
-    assert totals["slake"] is None
+    assert totals["abdomen_us"] is None
+    assert totals["slake"] == 9_835 + 2_099
     assert totals["vqa_med_2019"] == 14_792
 
 
@@ -103,10 +91,7 @@ def test_show_gives_the_body_and_says_what_is_not_known() -> None:
 
 def test_missing_says_for_each_access_class_what_a_person_has_to_do(tmp_path: Path) -> None:
     lines = catalogue.missing(["slake", "quilt_llava_pretrain", "mimic_cxr", "chexpert_plus"], tmp_path)
-    assert (
-        lines[0]
-        == f"slake (open): hf download BoKelvin/SLAKE --repo-type dataset --local-dir {tmp_path / 'slake'}"
-    )
+    assert lines[0] == f"slake (open): lingshu data fetch slake --yes --data-root {tmp_path}"
     assert "accept the terms at https://huggingface.co/datasets/wisdomik/Quilt-LLaVA-Pretrain" in lines[1]
     assert (
         "human-subjects training" in lines[2] and "https://physionet.org/content/mimic-cxr/2.1.0/" in lines[2]
@@ -114,84 +99,46 @@ def test_missing_says_for_each_access_class_what_a_person_has_to_do(tmp_path: Pa
     assert "research-use agreement" in lines[3]
     (tmp_path / "slake").mkdir()
     (tmp_path / "slake" / "train.json").write_text("[]", encoding="utf-8")
-    assert catalogue.missing(["slake", "slake_test"], tmp_path) == []
+    assert [line.split()[0] for line in catalogue.missing(["slake", "slake_test"], tmp_path)] == [
+        "slake_test"
+    ]
     with pytest.raises(RecipeError, match="unknown data card"):
         catalogue.missing(["nothing"], tmp_path)
 
 
-def test_check_is_silent_where_rows_images_and_counts_agree(tmp_path: Path) -> None:
-    card = made(tmp_path, rows=2)
-    data(tmp_path / "data", [SLAKE_ROW, SLAKE_ROW], [])
-    assert catalogue.check(card, tmp_path / "data") == []
-
-
-def test_check_names_wrong_counts_missing_images_bad_rows_and_shared_groups(tmp_path: Path) -> None:
-    card = made(tmp_path, rows=5)
-    lost = {**SLAKE_ROW, "img_name": "xmlab7/source.jpg"}
-    data(tmp_path / "data", [SLAKE_ROW, lost], [SLAKE_ROW])
-    found = catalogue.check(card, tmp_path / "data")
-    assert "made train: 2 rows, the card states 5" in found
-    assert any("1 images are missing" in line and "xmlab7/source.jpg" in line for line in found)
-    assert "made test: 1 groups are in another split too: 'xmlab0'" in found
-    bad = {**SLAKE_ROW, "answer": ""}
-    (tmp_path / "data" / "made" / "train.json").write_text(json.dumps([bad]), encoding="utf-8")
-    assert any("train.json:1: answer: is empty" in line for line in catalogue.check(card, tmp_path / "data"))
-
-
-def test_check_compares_the_checksum_that_a_card_states(tmp_path: Path) -> None:
-    card = made(tmp_path)
-    data(tmp_path / "data", [SLAKE_ROW, SLAKE_ROW], [])
-    path = tmp_path / "data" / "made" / "train.json"
-    for digest, problems in ((file_digest(path), 0), ("0" * 64, 1)):
-        pinned = Split(rows=2, sha256=digest)
-        block = card.lingshu.model_copy(update={"splits": {"train": pinned}})
-        found = catalogue.check(card.model_copy(update={"lingshu": block}), tmp_path / "data")
-        assert len([line for line in found if "sha256 differs from the card's" in line]) == problems
-
-
-def test_a_pinned_revision_is_part_of_the_download_command(tmp_path: Path) -> None:
-    (line,) = catalogue.missing(["supergpqa_med"], tmp_path)
-    assert f"--revision {cards.load('supergpqa_med').lingshu.source.revision} --local-dir" in line
-
-
-def test_check_says_how_to_get_absent_data_and_that_a_format_is_unknown(tmp_path: Path) -> None:
-    assert catalogue.check(made(tmp_path), tmp_path / "data") == catalogue_how(tmp_path)
-    block = made(tmp_path).lingshu.model_copy(update={"format": "slack_json"})
-    unknown = made(tmp_path).model_copy(update={"lingshu": block})
-    assert any("unknown format 'slack_json'" in line for line in catalogue.check(unknown, tmp_path))
-
-
-def catalogue_how(tmp_path: Path) -> list[str]:
-    return [f"made (open): hf download a/b --repo-type dataset --local-dir {tmp_path / 'data' / 'made'}"]
-
-
-def test_check_finds_a_credentialed_card_that_does_not_forbid_services(tmp_path: Path) -> None:
-    card = made(tmp_path)
-    loose = card.model_copy(update={"lingshu": card.lingshu.model_copy(update={"access": "credentialed"})})
-    found = catalogue.check(loose, tmp_path)
-    assert "data_cards/made.md: lingshu.licence.third_party_api must be false for credentialed data" in found
+def test_a_card_whose_publisher_may_change_the_data_is_marked(tmp_path: Path) -> None:
+    revisions = {entry.name: entry.revision for entry in catalogue.rows(data_root=tmp_path)}
+    assert revisions["kvasir_vqa"] == "unpinned"
+    assert revisions["supergpqa_med"] == cards.load("supergpqa_med").lingshu.source.revision
+    assert revisions["synth_vqa"] == "", "what is published nowhere has no revision to pin"
+    (line,) = [
+        line
+        for line in catalogue.table(catalogue.rows(data_root=tmp_path)).splitlines()
+        if "kvasir_vqa " in line
+    ]
+    assert "unpinned" in line
 
 
 def test_the_strictest_card_decides_and_is_named() -> None:
-    allowed = catalogue.strictest([cards.load("slake"), cards.load("vqa_rad")])
+    allowed = strictest([cards.load("slake"), cards.load("vqa_rad")])
     assert allowed.derive_weights and allowed.redistribute and allowed.commercial and not allowed.because
-    mixed = catalogue.strictest([cards.load("slake"), cards.load("kvasir_vqa"), cards.load("mimic_cxr")])
+    mixed = strictest([cards.load("slake"), cards.load("kvasir_vqa"), cards.load("mimic_cxr")])
     assert not (mixed.redistribute or mixed.derive_weights or mixed.third_party_api or mixed.commercial)
     assert mixed.because["redistribute"] == ("mimic_cxr (LicenseRef-PhysioNet-Credentialed-1.5.0: no)",)
     assert [reason.split()[0] for reason in mixed.because["commercial"]] == ["kvasir_vqa", "mimic_cxr"]
 
 
 def test_what_is_not_known_or_was_not_read_at_the_source_counts_as_no(tmp_path: Path) -> None:
-    unknown = catalogue.strictest([made(tmp_path, licence="id: MIT")])
+    unknown = strictest([made(tmp_path, licence="id: MIT")])
     assert "not known, treated as no" in unknown.why("derive_weights")
-    hearsay = catalogue.strictest([made(tmp_path, licence="id: MIT, derive_weights: true, unverified: true")])
+    hearsay = strictest([made(tmp_path, licence="id: MIT, derive_weights: true, unverified: true")])
     assert hearsay.why("derive_weights") == "made (MIT: not read at the source)"
-    assert catalogue.strictest([made(tmp_path)]).why("derive_weights") == ""
+    assert strictest([made(tmp_path)]).why("derive_weights") == ""
 
 
 @pytest.mark.parametrize("name", ["slake", "mimic_cxr", "cpd", "package_pydicom", "omnimedvqa"])
 def test_croissant_has_what_the_standard_asks_for(name: str) -> None:
-    document = catalogue.croissant(cards.load(name))
+    document = croissant(cards.load(name))
     assert document["conformsTo"] == "http://mlcommons.org/croissant/1.0"
     assert {"@context", "@type", "name", "description", "url", "license", "creator"} <= set(document)
     parts = {part["@id"] for part in document["distribution"]}
@@ -200,17 +147,43 @@ def test_croissant_has_what_the_standard_asks_for(name: str) -> None:
 
 
 def test_croissant_says_what_credentialed_data_forbids() -> None:
-    document = catalogue.croissant(cards.load("mimic_cxr"))
+    document = croissant(cards.load("mimic_cxr"))
     assert "third_party_api no" in document["usageInfo"]
     assert document["conditionsOfAccess"].startswith("credentialed")
+
+
+def test_croissant_names_the_columns_that_a_format_reads_and_the_checksums_that_a_card_states() -> None:
+    document = croissant(cards.load("pmc_vqa"))
+    (records,) = document["recordSet"]
+    assert {field["source"]["extract"]["column"] for field in records["field"]} >= {"Question", "Choice A"}
+    (rows,) = [part for part in document["distribution"] if part["@id"] == "files-train"]
+    assert rows["contentUrl"] == "train_2.csv"
+    assert rows["sha256"] == cards.load("pmc_vqa").lingshu.splits["train"].sha256
+    embedded = croissant(cards.load("vqa_rad"))["recordSet"][0]["field"]
+    assert {field["dataType"] for field in embedded} == {"sc:ImageObject", "sc:Text"}
+    assert croissant(cards.load("mimic_cxr"))["license"].startswith(
+        "https://physionet.org/content/mimic-cxr/"
+    )
+    assert croissant(cards.load("slake"))["license"] == "https://spdx.org/licenses/CC-BY-4.0"
+
+
+def test_croissant_of_package_pictures_has_the_checksum_of_every_file() -> None:
+    card = cards.load("package_mahotas")
+    listed = {one["path"]: one["sha256"] for one in card.lingshu.fields["pictures"]}
+    parts = {part["contentUrl"]: part["sha256"] for part in croissant(card)["distribution"]}
+    assert listed.items() <= parts.items()
 
 
 def test_every_card_passes_the_reference_validator_of_croissant(tmp_path: Path) -> None:
     mlcroissant = pytest.importorskip("mlcroissant")
     for name in cards.names():
         path = tmp_path / f"{name}.json"
-        path.write_text(json.dumps(catalogue.croissant(cards.load(name))), encoding="utf-8")
-        assert not mlcroissant.Dataset(jsonld=str(path)).metadata.ctx.issues.errors, name
+        path.write_text(json.dumps(croissant(cards.load(name))), encoding="utf-8")
+        try:
+            issues = mlcroissant.Dataset(jsonld=str(path)).metadata.ctx.issues
+        except mlcroissant.ValidationError as fault:
+            pytest.fail(f"{name}: {fault}")
+        assert not issues.errors, name
 
 
 def test_listing_imports_no_training_library() -> None:

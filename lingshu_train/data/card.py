@@ -10,17 +10,19 @@ from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import unquote, urlsplit
 
 import yaml
 from pydantic import Field
 
+from lingshu_train.data import patterns
 from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.naming import digest
 from lingshu_train.schema import Strict, parse
 
 CARDS = Path(__file__).resolve().parents[2] / "data_cards"
 INFORMS: Any = {
-    "source": {"how_to_get", "url", "folder"},
+    "source": {"how_to_get", "url", "folder", "files", "also", "include", "unpack"},
     **dict.fromkeys(("problems", "overlaps", "used_in", "creators", "citations", "year"), True),
 }
 
@@ -43,10 +45,25 @@ class Licence(Strict):
     commercial: bool | None = None
 
 
+class RemoteFile(Strict):
+    """A file at a web address. `path`: below the data folder, where that is not the address's last part."""
+
+    url: str
+    path: str = ""
+    sha256: str = ""
+    bytes: int | None = None
+
+    @property
+    def place(self) -> str:
+        return self.path or unquote(urlsplit(self.url).path.rpartition("/")[2])
+
+
 class Source(Strict):
     """Where the data comes from: an installed package, the hub, a web address, PhysioNet or a local folder.
 
-    `folder`: below the data root, where that is not the card's name (a benchmark in its training set).
+    `folder`: below the data root, where that is not the card's name (a benchmark in its training set). What is fetched:
+    of http, `files`; of the hub and PhysioNet, the files of the splits and what matches `include`. `also`: PhysioNet
+    projects whose files belong into the same folder. `unpack`: patterns of archives that are unpacked where they lie.
     """
 
     kind: Literal["package", "hub", "http", "physionet", "local"]
@@ -55,6 +72,10 @@ class Source(Strict):
     url: str = ""
     folder: str = ""
     how_to_get: str = ""
+    files: tuple[RemoteFile, ...] = ()
+    also: tuple[str, ...] = ()
+    include: tuple[str, ...] = ()
+    unpack: tuple[str, ...] = ()
 
 
 class Split(Strict):
@@ -110,6 +131,26 @@ class Card(Strict):
         """What a corpus prepared from this card depends on: the strict block without what only informs."""
         return digest(self.lingshu.model_dump(mode="json", exclude=INFORMS))
 
+    @property
+    def unpinned(self) -> bool:
+        """The publisher may change the data under this card: it comes from the hub and names no commit."""
+        return self.lingshu.source.kind == "hub" and not self.lingshu.source.revision
+
+    def folder(self, data_root: Path) -> Path:
+        """Where the data of this card belongs. Cards may share a folder."""
+        return data_root / (self.lingshu.source.folder or self.name)
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """The files that hold the rows of the splits, as patterns below the data folder."""
+        found = self.lingshu.fields.get("files", {})
+        return tuple(str(pattern) for pattern in found.values()) if isinstance(found, dict) else ()
+
+    @property
+    def journal(self) -> str:
+        """The file in the data folder that is there as long as a download is not finished."""
+        return f".lingshu-fetching-{self.name}.jsonl"
+
 
 def names(folder: Path = CARDS) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.md"))
@@ -144,12 +185,18 @@ def _read(path: Path, written: int, size: int) -> Card:
 
 
 def root(card: Card, data_root: Path) -> Path | None:
-    """The folder that holds the card's data on this machine, or None where it is not there."""
+    """The folder that holds the card's data on this machine. None where no split has a file, or some are on their way."""
     if card.lingshu.source.kind == "package":
         spec = importlib.util.find_spec(card.lingshu.source.name)
         return Path(spec.origin).parent if spec and spec.origin else None
-    folder = data_root / (card.lingshu.source.folder or card.name)
-    return folder if folder.is_dir() and any(folder.iterdir()) else None
+    folder = card.folder(data_root)
+    if not folder.is_dir() or (folder / card.journal).exists():
+        return None
+    if card.patterns:
+        here = any(next(patterns.files(folder, pattern), None) for pattern in card.patterns)
+    else:
+        here = any(not path.name.startswith(".") for path in folder.iterdir())
+    return folder if here else None
 
 
 def _split(path: Path) -> tuple[dict[str, Any], str]:

@@ -1,25 +1,25 @@
-"""The data verbs: which cards there are, what one says, whether its data is sound, how to get it."""
+"""Which cards there are, what one says, how to get the data of those that are missing."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lingshu_train.data import card as cards
 from lingshu_train.data import presence
 from lingshu_train.data.card import Card
-from lingshu_train.data.croissant import croissant
-from lingshu_train.data.permissions import PERMISSIONS, Strictest, strictest
-
-__all__ = ["Entry", "Strictest", "check", "croissant", "missing", "rows", "show", "strictest", "table"]
+from lingshu_train.data.permissions import PERMISSIONS
 
 _ANSWER = {True: "yes", False: "no", None: "not known (treated as no)"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One line of the catalogue. `rows` is the sum over splits, None where a split states no count."""
+    """One line of the catalogue. `rows` is the sum over splits, None where a split states no count.
+
+    `revision`: "unpinned" where the publisher may change the data, empty where the source has no revisions.
+    """
 
     name: str
     title: str
@@ -31,6 +31,7 @@ class Entry:
     format: str
     used_in: tuple[str, ...]
     rows: int | None
+    revision: str
     present: bool
 
 
@@ -58,7 +59,7 @@ def table(rows: Sequence[Entry]) -> str:
     """Aligned columns for a terminal, with a last line that counts."""
     if not rows:
         return "no data card matches"
-    head = ("name", "role", "access", "licence", "rows", "data", "modality")
+    head = ("name", "role", "access", "licence", "rows", "revision", "data", "modality")
     lines = [
         (
             entry.name,
@@ -66,6 +67,7 @@ def table(rows: Sequence[Entry]) -> str:
             entry.access,
             entry.licence.removeprefix("LicenseRef-"),
             "?" if entry.rows is None else f"{entry.rows:,}",
+            entry.revision.rpartition("=")[2][:12] or "-",
             "present" if entry.present else "missing",
             _short(entry.modality),
         )
@@ -109,34 +111,10 @@ def show(card: Card) -> str:
     )
 
 
-def check(card: Card, data_root: Path) -> list[str]:
-    """What is wrong with a card and with its data on this machine, one line each; empty where all is well."""
-    return [*_statement(card), *presence.problems(card, data_root)]
-
-
 def missing(names: Sequence[str], data_root: Path) -> list[str]:
     """One line per named card without data on this machine: how to get it. Unknown names: RecipeError."""
     loaded = (cards.load(name) for name in names)
     return [presence.how_to_get(card, data_root) for card in loaded if cards.root(card, data_root) is None]
-
-
-def _statement(card: Card) -> Iterator[str]:
-    """Contradictions within the card."""
-    block, where = card.lingshu, f"data_cards/{card.name}.md"
-    for key in ("pretty_name", "license", "language", "task_categories"):
-        if not card.hub.get(key):
-            yield f"{where}: hub key {key!r} is missing"
-    for other in block.overlaps:
-        if not (cards.CARDS / f"{other}.md").is_file():
-            yield f"{where}: lingshu.overlaps names {other!r}, which is no data card"
-    if block.access == "credentialed":
-        for permission in ("redistribute", "third_party_api"):
-            if getattr(block.licence, permission) is not False:
-                yield f"{where}: lingshu.licence.{permission} must be false for credentialed data"
-    if block.source.kind in ("http", "local") and not block.source.how_to_get:
-        yield f"{where}: lingshu.source.how_to_get is missing; say in one line how a user gets the data"
-    if block.access == "open" and block.source.kind == "physionet":
-        yield f"{where}: lingshu.access must be credentialed for PhysioNet data"
 
 
 def _entry(card: Card, data_root: Path) -> Entry:
@@ -153,6 +131,7 @@ def _entry(card: Card, data_root: Path) -> Entry:
         format=block.format,
         used_in=block.used_in,
         rows=sum(count for count in counts if count) if counts and None not in counts else None,
+        revision="unpinned" if card.unpinned else block.source.revision,
         present=cards.root(card, data_root) is not None,
     )
 

@@ -5,17 +5,25 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from lingshu_train.data.excerpt import Excerpt
 from lingshu_train.errors import DataError
 from lingshu_train.record import AnswerType, Sample
 from lingshu_train.schema import Strict
 
+Content = Literal["text", "image"]
+"""What a column holds. An image is a file name, or the bytes that Parquet files carry."""
+
 
 class SplitFiles(Strict):
     """What every row format has in a card's `fields` block: split -> file pattern below the data folder."""
 
     files: dict[str, str]
+
+    def columns(self) -> dict[str, Content]:
+        """The columns or keys of a row that are read, for those who describe the files; empty where they are no table."""
+        return {}
 
 
 class Captions(SplitFiles):

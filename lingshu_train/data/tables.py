@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from lingshu_train.data import patterns
 from lingshu_train.errors import DataError, MissingInput
 
 BOM = b"\xef\xbb\xbf"
@@ -84,7 +85,7 @@ def files(root: Path, pattern: str) -> Iterator[Line]:
 
 def matching(root: Path, pattern: str) -> list[Path]:
     """The files below `root` that match `pattern` (`*` and one `{a,b}` group), by name. None: MissingInput."""
-    found = sorted({path for choice in _choices(pattern) for path in root.glob(choice) if path.is_file()})
+    found = sorted(set(patterns.files(root, pattern)))
     if not found:
         raise MissingInput(
             f"{root}: no file matches {pattern!r}; fetch the card's data, or correct `files` in the card"
@@ -139,13 +140,6 @@ def gathered(
             yield replace(line, fault=str(fault).removeprefix(f"{line.where}: "))
     for line, texts in found.values():
         yield replace(line, values={**line.values, into: texts})
-
-
-def _choices(pattern: str) -> list[str]:
-    group = re.search(r"\{([^{}]*)\}", pattern)
-    if group is None:
-        return [pattern]
-    return [pattern[: group.start()] + choice + pattern[group.end() :] for choice in group[1].split(",")]
 
 
 def _json(path: Path) -> Iterator[tuple[int, Any]]:

@@ -16,6 +16,9 @@ class Fields(rowlib.Captions):
     image: str = "image"
     caption: str = "caption"
 
+    def columns(self) -> dict[str, rowlib.Content]:
+        return {self.image: "image", self.caption: "text"}
+
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     image = picture(line, fields.image, origin.root / fields.images)

@@ -24,6 +24,9 @@ class Fields(rowlib.Captions):
     caption: str = "caption"
     leave_out: bool = False
 
+    def columns(self) -> dict[str, rowlib.Content]:
+        return {self.address: "text", self.caption: "text"}
+
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     address, caption = line.text(fields.address), line.text(fields.caption)

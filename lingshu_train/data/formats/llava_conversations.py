@@ -27,6 +27,9 @@ class Fields(rowlib.SplitFiles):
     conversations: str = "conversations"
     rows: Literal["all", "image", "text"] = "all"
 
+    def columns(self) -> dict[str, rowlib.Content]:
+        return {self.image: "image", self.conversations: "text"}
+
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """The last question is the sample's, earlier ones its turns. An image's place in the text is dropped."""

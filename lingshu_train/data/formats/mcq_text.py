@@ -33,6 +33,12 @@ class Fields(rowlib.SplitFiles):
     images: str = ""
     folder: str = "."
 
+    def columns(self) -> dict[str, rowlib.Content]:
+        own = (self.question, *self.options, self.answer, self.context, *self.where)
+        texts = (self.record,) if self.record else own
+        images: dict[str, rowlib.Content] = {self.images: "image"} if self.images else {}
+        return {**{name: "text" for name in texts if name}, **images}
+
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     if any(line.optional(column) != value for column, value in fields.where.items()):

@@ -16,6 +16,10 @@ class Fields(rowlib.SplitFiles):
 
     images: str = "."
 
+    def columns(self) -> dict[str, rowlib.Content]:
+        texts = ("question", *(f"option_{letter}" for letter in "ABCD"), "gt_answer")
+        return {"image_path": "image", **dict.fromkeys(texts, "text")}
+
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     image, gold = picture(line, "image_path", origin.root / fields.images), line.text("gt_answer")

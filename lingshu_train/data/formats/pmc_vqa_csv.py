@@ -22,6 +22,10 @@ class Fields(rowlib.SplitFiles):
 
     images: str = "figures"
 
+    def columns(self) -> dict[str, rowlib.Content]:
+        texts = ("Question", *(f"Choice {letter}" for letter in LETTERS), "Answer")
+        return {"Figure_path": "image", **dict.fromkeys(texts, "text")}
+
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     figure = picture(line, "Figure_path", origin.root / fields.images)

@@ -1,4 +1,4 @@
-"""SLAKE: `train.json`, `validate.json`, `test.json` beside `imgs/<case>/source.jpg`; English and Chinese."""
+"""SLAKE: `train.json`, `validation.json`, `test.json` beside `imgs/<case>/source.jpg`; English and Chinese."""
 
 from __future__ import annotations
 
@@ -16,6 +16,10 @@ class Fields(rowlib.SplitFiles):
 
     images: str = "imgs"
     languages: tuple[str, ...] = ()
+
+    def columns(self) -> dict[str, rowlib.Content]:
+        texts = ("question", "answer", "answer_type", "q_lang")
+        return {"img_name": "image", **dict.fromkeys(texts, "text")}
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

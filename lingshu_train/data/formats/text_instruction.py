@@ -25,6 +25,10 @@ class Fields(rowlib.SplitFiles):
     turns: str = ""
     blank: tuple[str, ...] = ("<noinput>",)
 
+    def columns(self) -> dict[str, rowlib.Content]:
+        own = (self.turns,) if self.turns else (*self.question, self.reasoning, self.answer)
+        return {name: "text" for name in own if name}
+
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     found = _turns(line, fields.turns) if fields.turns else (_single(line, fields),)

@@ -20,6 +20,10 @@ class Fields(rowlib.SplitFiles):
     answer: str = "answer"
     group: str = ""
 
+    def columns(self) -> dict[str, rowlib.Content]:
+        group: dict[str, rowlib.Content] = {self.group: "text"} if self.group else {}
+        return {self.image: "image", self.question: "text", self.answer: "text", **group}
+
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     answer, image = line.text(fields.answer), picture(line, fields.image, origin.root)

@@ -1,0 +1,49 @@
+"""Which groups and pictures have been met, and where: on disk, so that millions of rows take no memory."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where something was met first. `card` and `split` say which half it belongs to, `where` the file and line."""
+
+    card: str
+    split: str
+    where: str
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What was met, by kind of thing. Keys are kept as the first 16 bytes of their sha256."""
+
+    database: sqlite3.Connection
+
+    def add(self, kind: str, key: str, place: Place) -> Place | None:
+        """Note that `key` was met at `place`. Where it was met before: returns the first place, and notes nothing."""
+        name = kind.encode() + b" " + hashlib.sha256(key.encode()).digest()[:16]
+        values = (name, place.card, place.split, place.where)
+        if self.database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?)", values).rowcount:
+            return None
+        card, split, where = self.database.execute(
+            "SELECT card, split, place FROM seen WHERE name = ?", values[:1]
+        ).fetchone()
+        return Place(card=card, split=split, where=where)
+
+
+@contextmanager
+def notebook() -> Iterator[Seen]:
+    """An empty one, in a private temporary file that is gone afterwards."""
+    with closing(sqlite3.connect("", isolation_level=None)) as database:
+        database.execute("PRAGMA synchronous = OFF")
+        database.execute("PRAGMA cache_size = -32768")
+        database.execute(
+            "CREATE TABLE seen (name BLOB PRIMARY KEY, card TEXT, split TEXT, place TEXT) WITHOUT ROWID"
+        )
+        database.execute("BEGIN")
+        yield Seen(database)

@@ -1,0 +1,44 @@
+"""Files at fixed web addresses, which the card lists."""
+
+from __future__ import annotations
+
+from lingshu_train.data.card import Card
+from lingshu_train.data.croissant import home
+from lingshu_train.errors import MissingInput, NotPermitted
+from lingshu_train.hub.download import Client, Wanted
+from lingshu_train.hub.sources._job import Arrived, Job, Offer, download, place, session
+
+
+def offer(card: Card) -> Offer:
+    """NotPermitted where a person must accept terms first; MissingInput where the card lists no files."""
+    _refuse(card)
+    files = card.lingshu.source.files
+    sizes = [file.bytes for file in files]
+    size = sum(size or 0 for size in sizes) if None not in sizes else None
+    return Offer(what=", ".join(f"{file.url} as {file.place}" for file in files), size=size)
+
+
+def fetch(job: Job) -> Arrived:
+    """The files of the card, each against its checksum where the card has one."""
+    _refuse(job.card)
+    client = Client(session=session(), refusal=_steps(job.card), say=job.say)
+    wanted = [
+        (
+            file.place,
+            Wanted(url=file.url, target=place(job, file.place), sha256=file.sha256, size=file.bytes),
+        )
+        for file in job.card.lingshu.source.files
+    ]
+    return Arrived(revision=job.card.lingshu.source.revision, files=download(job, client, wanted))
+
+
+def _refuse(card: Card) -> None:
+    if card.lingshu.access != "open":
+        raise NotPermitted(f"{card.name}: is {card.lingshu.access}: {_steps(card)}")
+    if not card.lingshu.source.files:
+        raise MissingInput(f"{card.name}: the card knows no address of its files: {_steps(card)}")
+
+
+def _steps(card: Card) -> str:
+    source = card.lingshu.source
+    return f"{source.how_to_get} ({home(card)})" if source.how_to_get else f"see {home(card)}"

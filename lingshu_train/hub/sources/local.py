@@ -1,0 +1,21 @@
+"""Data that is published nowhere: the user has it or makes it."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from lingshu_train.data.card import Card
+from lingshu_train.errors import MissingInput
+from lingshu_train.hub.sources._job import Job
+
+
+def offer(card: Card) -> NoReturn:
+    """Always MissingInput: what the user must put where."""
+    names = ", ".join(card.patterns) or "its files"
+    raise MissingInput(
+        f"{card.name}: is published nowhere; {card.lingshu.source.how_to_get}; put {names} into its data folder"
+    )
+
+
+def fetch(job: Job) -> NoReturn:
+    offer(job.card)

@@ -1,0 +1,21 @@
+"""Pictures that come with an installed Python package."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from lingshu_train.data.card import Card
+from lingshu_train.errors import MissingInput
+from lingshu_train.hub.sources._job import Job
+
+
+def offer(card: Card) -> NoReturn:
+    """Always MissingInput, since what is installed is not offered: which pip command."""
+    source = card.lingshu.source
+    raise MissingInput(
+        f"{card.name}: comes with the Python package {source.revision or source.name}; {source.how_to_get}"
+    )
+
+
+def fetch(job: Job) -> NoReturn:
+    offer(job.card)

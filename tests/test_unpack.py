@@ -1,0 +1,123 @@
+"""Archives from strangers: refused whole, or unpacked whole."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import stat
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+from fetching import left, zipped
+
+from lingshu_train.errors import DataError
+from lingshu_train.hub.unpack import unpack
+
+
+def archive(tmp_path: Path, members: list[tuple[tarfile.TarInfo, bytes]]) -> Path:
+    path = tmp_path / "made.tar.gz"
+    with tarfile.open(path, "w:gz") as out:
+        for info, data in members:
+            info.size = len(data) if info.isreg() else 0
+            out.addfile(info, io.BytesIO(data))
+    return path
+
+
+def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+@pytest.mark.parametrize(
+    "evil",
+    [
+        member("../out.txt"),
+        member("/abs.txt"),
+        member("a/../../out.txt"),
+        member("link", tarfile.SYMTYPE, "/etc/passwd"),
+        member("hard", tarfile.LNKTYPE, "good.txt"),
+        member("pipe", tarfile.FIFOTYPE),
+        member("dev", tarfile.CHRTYPE),
+    ],
+    ids=lambda info: info.name,
+)
+def test_a_tar_that_leaves_its_folder_or_links_is_refused_whole(
+    tmp_path: Path, evil: tarfile.TarInfo
+) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    path = archive(inner, [(member("good.txt"), b"good"), (evil, b"evil")])
+    with pytest.raises(DataError, match="nothing was unpacked"):
+        unpack(path)
+    assert left(tmp_path) == {"inner/made.tar.gz"}
+
+
+@pytest.mark.parametrize("name", ["../out.txt", "/abs.txt", "..\\out.txt", "C:/out.txt"])
+def test_a_zip_that_leaves_its_folder_is_refused_whole(tmp_path: Path, name: str) -> None:
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "made.zip").write_bytes(zipped({"good.txt": b"good", name: b"evil"}))
+    with pytest.raises(DataError, match="leads out of the folder"):
+        unpack(inner / "made.zip")
+    assert left(tmp_path) == {"inner/made.zip"}
+
+
+def test_a_zip_with_a_link_is_refused(tmp_path: Path) -> None:
+    info = zipfile.ZipInfo("link")
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    with zipfile.ZipFile(tmp_path / "made.zip", "w") as out:
+        out.writestr(info, "/etc/passwd")
+    with pytest.raises(DataError, match="is a link or a device"):
+        unpack(tmp_path / "made.zip")
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz", ".gz"])
+def test_a_bomb_is_stopped_while_it_grows(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from lingshu_train.hub import unpack as unpacking
+
+    monkeypatch.setattr(unpacking, "FLOOR", 1 << 20)
+    zeros = b"\0" * (8 << 20)
+    path = tmp_path / f"made{suffix}"
+    if suffix == ".zip":
+        path.write_bytes(zipped({"zeros": zeros}))
+    elif suffix == ".gz":
+        path.write_bytes(gzip.compress(zeros))
+    else:
+        path = archive(tmp_path, [(member("zeros"), zeros)])
+    with pytest.raises(DataError, match="beyond what is plausible"):
+        unpack(path)
+    assert left(tmp_path) == {path.name}
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar.gz", ".gz"])
+def test_a_torn_archive_is_65_and_leaves_nothing(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"made{suffix}"
+    noise = hashlib.shake_128(b"noise").digest(200_000)
+    if suffix == ".zip":
+        path.write_bytes(zipped({"a.bin": noise}))
+    elif suffix == ".gz":
+        path.write_bytes(gzip.compress(noise))
+    else:
+        archive(tmp_path, [(member("a.bin"), noise)])
+    path.write_bytes(path.read_bytes()[:100_000])
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        unpack(path)
+    assert left(tmp_path) == {path.name}
+
+
+def test_archives_of_several_parts_share_a_folder_and_hidden_files_stay_out(tmp_path: Path) -> None:
+    (tmp_path / "1.zip").write_bytes(
+        zipped({"images/a.png": b"a", "__MACOSX/._a.png": b"x", ".DS_Store": b"x"})
+    )
+    (tmp_path / "2.zip").write_bytes(zipped({"images/b.png": b"b", ".lingshu-source.json": b"{}"}))
+    assert unpack(tmp_path / "1.zip") + unpack(tmp_path / "2.zip") == 2
+    assert left(tmp_path) == {"1.zip", "2.zip", "images/a.png", "images/b.png"}
+    (tmp_path / "split.csv.gz").write_bytes(gzip.compress(b"a,b\n"))
+    assert unpack(tmp_path / "split.csv.gz") == 1
+    assert (tmp_path / "split.csv").read_bytes() == b"a,b\n"
