@@ -15,7 +15,6 @@ from lingshu_train.data.images import dicom_values
 from lingshu_train.data.images.limits import (
     CODEC_RATIO,
     DEFLATE_RATIO,
-    MAX_BYTES,
     MAX_FRAMES,
     check_bytes,
     check_size,
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 AT_ONCE = 2**28
-"""Bytes. A longer file stays on disk, and only the frames asked for are read: a slide, or a long clip."""
+"""Bytes. A longer file stays on disk, and only the frames asked for are read: a slide, or a long clip. One that is
+deflated as a whole cannot be read in parts, and is refused above."""
 DEFLATED = "1.2.840.10008.1.2.1.99"
 """The transfer syntax whose whole dataset is compressed, header and pixels together."""
 
@@ -42,8 +42,9 @@ def dicom(
     MissingInput: no installed package decodes the file's transfer syntax.
     """
     pydicom = package("pydicom", path)
+    faults = (pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException)
     with (
-        opened(path, data, kind="DICOM", faults=(pydicom.errors.InvalidDicomError,)) as file,
+        opened(path, data, kind="DICOM", faults=faults) as file,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
@@ -56,7 +57,7 @@ def dicom(
 
 
 def _is_deflated(path: Path, file: BinaryIO) -> bool:
-    """pydicom inflates such a dataset at one go, so its length is measured before. DataError: over MAX_BYTES."""
+    """pydicom inflates such a dataset at one go, so its length is measured before. DataError: over AT_ONCE."""
     import pydicom
 
     pydicom.filereader.read_preamble(file, False)
@@ -64,8 +65,8 @@ def _is_deflated(path: Path, file: BinaryIO) -> bool:
     stream, length = zlib.decompressobj(-zlib.MAX_WBITS), 0
     while deflated and (packed := stream.unconsumed_tail or file.read(2**16)):
         length += len(stream.decompress(packed, 2**20))
-        if length > MAX_BYTES:
-            raise DataError(f"{path}: inflates to more than the {MAX_BYTES:,} bytes that are accepted")
+        if length > AT_ONCE:
+            raise DataError(f"{path}: inflates to more than the {AT_ONCE:,} bytes that are accepted")
     return deflated
 
 
