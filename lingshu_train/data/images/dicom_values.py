@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -34,7 +36,7 @@ def scale(
     if window is None and dataset.get("VOILUTSequence"):
         table = dataset.VOILUTSequence[0]
         top = 2 ** int(table.LUTDescriptor[2])
-        unit, chosen = partial(_looked_up, dataset, table, unit), (top / 2, top)
+        unit, chosen = partial(_voi_values, dataset, table, unit), (top / 2, top)
     elif window is None:
         chosen, function = _header_window(dataset, index)
     padding = dataset.get("PixelPaddingValue")
@@ -61,6 +63,23 @@ def upright(dataset: Dataset, index: int, picture: Image.Image) -> Image.Image:
     return picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if direction[4] < 0 else picture
 
 
+def coloured(dataset: Dataset, stored: Array) -> Array:
+    """Palette indices to 8-bit RGB, a last axis of three (PS3.3 C.7.6.3.1.5)."""
+    if (
+        "SegmentedRedPaletteColorLookupTableData" in dataset
+        or "RedPaletteColorLookupTableData" not in dataset
+    ):
+        colours: Array = importlib.import_module("pydicom.pixels").apply_color_lut(stored, dataset)
+        return (colours >> 8).astype(np.uint8) if colours.dtype == np.uint16 else colours
+    channels = []
+    for name in ("Red", "Green", "Blue"):
+        descriptor = dataset[f"{name}PaletteColorLookupTableDescriptor"].value
+        entries = dataset[f"{name}PaletteColorLookupTableData"].value
+        channel = _entries_for(dataset, descriptor, entries, stored)
+        channels.append((channel >> 8 if descriptor[2] == 16 else channel).astype(np.uint8))
+    return np.stack(channels, axis=-1)
+
+
 def _transformation(dataset: Dataset, index: int) -> Dataset:
     return _groups(dataset, index, "PixelValueTransformationSequence") or dataset
 
@@ -74,24 +93,32 @@ def _rescaled(dataset: Dataset, index: int, stored: Array) -> Array:
     """Stored values to the unit of the data: HU for CT (PS3.3 C.11.1)."""
     place = _transformation(dataset, index)
     if place.get("ModalityLUTSequence"):
-        return _entries(dataset, place.ModalityLUTSequence[0], stored)
+        return _table_values(dataset, place.ModalityLUTSequence[0], stored)
     slope, intercept = place.get("RescaleSlope"), place.get("RescaleIntercept")
     return stored * float(slope) + float(intercept or 0) if slope is not None else stored
 
 
-def _looked_up(dataset: Dataset, table: Dataset, unit: partial[Array], stored: Array) -> Array:
+def _voi_values(dataset: Dataset, table: Dataset, unit: partial[Array], stored: Array) -> Array:
     """The VOI lookup table, which stands on rescaled values (PS3.3 C.11.2.1.1)."""
-    return _entries(dataset, table, np.rint(unit(stored)).astype(np.int64))
+    return _table_values(dataset, table, np.rint(unit(stored)).astype(np.int64))
 
 
-def _entries(dataset: Dataset, table: Dataset, values: Array) -> Array:
-    """Lookup in LUTData: values before the first entry take the first, those behind the last take the last."""
-    first, data = int(table.LUTDescriptor[1]), table.LUTData
+def _table_values(dataset: Dataset, table: Dataset, values: Array) -> Array:
+    """A modality or VOI lookup table."""
+    return _entries_for(dataset, table.LUTDescriptor, table.LUTData, values)
+
+
+def _entries_for(
+    dataset: Dataset, descriptor: Sequence[int], data: bytes | Sequence[int], values: Array
+) -> Array:
+    """Values before the first entry take the first, those behind the last take the last (PS3.3 C.11.1.1.1)."""
+    first = int(descriptor[1])
+    kind: np.dtype[Any] = np.dtype(np.int64)
     if isinstance(data, bytes):
-        count = int(table.LUTDescriptor[0]) or 2**16
+        count = int(descriptor[0]) or 2**16
         order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"
-        data = np.frombuffer(data, dtype=np.uint8 if len(data) == count else f"{order}u2")
-    entries = np.asarray(data, dtype=np.int64)
+        kind = np.dtype(np.uint8 if len(data) == count else f"{order}u2")
+    entries = np.frombuffer(data, kind) if isinstance(data, bytes) else np.asarray(data, kind)
     return entries[np.clip(values.astype(np.int64) - first, 0, len(entries) - 1)]
 
 

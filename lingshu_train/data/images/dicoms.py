@@ -15,7 +15,6 @@ from lingshu_train.data.images import dicom_values
 from lingshu_train.data.images.limits import (
     CODEC_RATIO,
     DEFLATE_RATIO,
-    MAX_BYTES,
     MAX_FRAMES,
     check_bytes,
     check_size,
@@ -27,6 +26,9 @@ from lingshu_train.errors import DataError, MissingInput
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+AT_ONCE = 2**28
+"""Bytes. A longer file stays on disk, and only the frames asked for are read: a slide, or a long clip. One that is
+deflated as a whole cannot be read in parts, and is refused above."""
 DEFLATED = "1.2.840.10008.1.2.1.99"
 """The transfer syntax whose whole dataset is compressed, header and pixels together."""
 
@@ -40,21 +42,22 @@ def dicom(
     MissingInput: no installed package decodes the file's transfer syntax.
     """
     pydicom = package("pydicom", path)
+    faults = (pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException)
     with (
-        opened(path, data, kind="DICOM", faults=(pydicom.errors.InvalidDicomError,)) as file,
+        opened(path, data, kind="DICOM", faults=faults) as file,
         warnings.catch_warnings(),
     ):
         warnings.simplefilter("ignore")
-        deflated = _is_deflated(path, file)
-        dataset = pydicom.dcmread(file, stop_before_pixels=not deflated)
-        _check_header(path, dataset, file)
+        whole = _is_deflated(path, file) or file.seek(0, 2) <= AT_ONCE
         file.seek(0)
-        source = dataset if deflated else file
+        dataset = pydicom.dcmread(file, stop_before_pixels=not whole)
+        _check_header(path, dataset, file)
+        source = dataset if whole else file
         return [_frame(path, dataset, source, index=index, window=window) for index in frames]
 
 
 def _is_deflated(path: Path, file: BinaryIO) -> bool:
-    """pydicom inflates such a dataset at one go, so its length is measured before. DataError: over MAX_BYTES."""
+    """pydicom inflates such a dataset at one go, so its length is measured before. DataError: over AT_ONCE."""
     import pydicom
 
     pydicom.filereader.read_preamble(file, False)
@@ -62,9 +65,8 @@ def _is_deflated(path: Path, file: BinaryIO) -> bool:
     stream, length = zlib.decompressobj(-zlib.MAX_WBITS), 0
     while deflated and (packed := stream.unconsumed_tail or file.read(2**16)):
         length += len(stream.decompress(packed, 2**20))
-        if length > MAX_BYTES:
-            raise DataError(f"{path}: inflates to more than the {MAX_BYTES:,} bytes that are accepted")
-    file.seek(0)
+        if length > AT_ONCE:
+            raise DataError(f"{path}: inflates to more than the {AT_ONCE:,} bytes that are accepted")
     return deflated
 
 
@@ -102,10 +104,13 @@ def _frame(path: Path, dataset: Dataset, source: Any, *, index: int, window: Win
     count = frame_count(dataset)
     if not 0 <= index < count:
         raise DataError(f"{path}: no frame {index}; there are {count}")
-    stored: Array = pixels.pixel_array(source, index=index)
+    try:
+        stored: Array = pixels.pixel_array(source, index=index)
+    except RuntimeError as fault:
+        absent = pixels.get_decoder(dataset.file_meta.TransferSyntaxUID).missing_dependencies
+        raise RuntimeError(f"{fault}; not installed: {'; '.join(absent) or 'nothing'}") from None
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        stored = pixels.apply_color_lut(stored, dataset)
-        stored = (stored >> 8).astype(np.uint8) if stored.dtype == np.uint16 else stored
+        stored = dicom_values.coloured(dataset, stored)
     if stored.ndim == 3:
         if stored.dtype != np.uint8:
             raise DataError(

@@ -17,6 +17,8 @@ from lingshu_train.errors import DataError
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 """Both byte orders, below and above 4 GiB."""
+OTHER = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF", b"BM")
+"""JPEG, PNG, GIF, WebP and BMP."""
 
 
 def read(path: Path, *, data: bytes = b"", excerpt: Excerpt | None = None) -> Image.Image:
@@ -58,6 +60,8 @@ def _kind(path: Path, data: bytes) -> str:
         return "volume"
     if head.startswith(TIFF):
         return "tiff"
+    if head.startswith(OTHER):
+        return "raster"
     if path.suffix.lower() in (".dcm", ".dicom"):
         return "dicom"
     return "volume" if path.name.lower().endswith((".nii", ".nii.gz", ".nrrd")) else "raster"

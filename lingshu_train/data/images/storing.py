@@ -15,12 +15,13 @@ from lingshu_train.data.images.limits import check_size
 from lingshu_train.data.images.opening import opened
 from lingshu_train.data.images.rasters import plain
 from lingshu_train.data.images.reading import decode
+from lingshu_train.errors import DataError
 
 ORIENTATION = 0x0112
 UPRIGHT = 1
 SOI = b"\xff\xd8\xff"
-LEVEL = 4
-"""Of zlib."""
+LEVEL = 1
+"""Of zlib: up to four times the speed of its default 6, for files larger by 2 (histology) to 20 % (fundus)."""
 
 
 class Stored(NamedTuple):
@@ -47,6 +48,8 @@ def stored(
     """
     if isinstance(source, Image.Image):
         return _png(plain(source), min_pixels=min_pixels, max_pixels=max_pixels)
+    if source == b"":
+        raise DataError(f"{name}: holds no bytes")
     path, data = (source, b"") if isinstance(source, Path) else (Path(name), source)
     if excerpt is None or excerpt == Excerpt():
         kept = _kept(path, data)
