@@ -137,10 +137,11 @@ def test_without_a_patch_budget_patches_do_not_matter() -> None:
     assert np.array_equal(plan(lengths, patches, tokens=8192).order, plan(lengths, tokens=8192).order)
 
 
-def test_packs_do_not_run_from_long_rows_to_short_ones() -> None:
+@pytest.mark.parametrize("room", [None, 20_480])
+def test_packs_do_not_run_from_long_rows_to_short_ones(room: int | None) -> None:
     """Neither within a window nor over them: the mean row of a pack has no trend."""
-    lengths, _ = mixture_of_the_paper(40_000)
-    packs = plan(lengths, tokens=8192)
+    lengths, patches = mixture_of_the_paper(40_000)
+    packs = plan(lengths, patches, tokens=8192, most_patches=room)
     mean = packs.sums(lengths) / np.diff(packs.offsets)
     assert abs(np.corrcoef(np.arange(len(packs)), mean)[0, 1]) < 0.05
     first = int(np.searchsorted(packs.offsets, 10_000))
