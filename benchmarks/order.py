@@ -25,10 +25,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from generated_rows import IMAGE_TOKENS, TOKENS, Lengths, generated
+from generated_rows import TOKENS, Lengths, generated
+from pack_quality import quality
 
 from lingshu_train.data.mixture import Ingredient, Mixture, Wish, draws_for
-from lingshu_train.data.packing import Packs, deal, plan
+from lingshu_train.data.packing import Packs, plan
 
 MOST_PATCHES, GLOBAL_BATCH, CARDS = 20_480, 128, 70
 BLOCK = 500_000  # rows whose order is computed at a time
@@ -104,19 +105,26 @@ def _samples(mixture: Mixture, numbers: Iterable[int]) -> list[tuple[int, int]]:
 
 
 def packed(rows: int) -> dict[str, Any]:
-    """An epoch's order and its packs, from stored lengths; the plan kept as a mapped file, as a run keeps it."""
+    """A plan made by another process and mapped, as a training process has it."""
     with tempfile.TemporaryDirectory() as folder:
-        stored = _stored(generated(rows, images="even"), Path(folder))
+        found = _apart("planned", rows, "--folder", folder)
         before = anonymous_memory()
-        with Peak() as peak:
-            timed = _timed_plan(rows, stored)
-            mapped = _mapped(timed.pop("packs"), Path(folder))
-        after = anonymous_memory()
-        at = int(RESUME_AT * len(mapped))
-        timed["first_batch_s"] = seconds(lambda: _batch(mapped, rows, 0))
-        timed["resume_from_file_s"] = seconds(lambda: _batch(_map(Path(folder)), rows, at))
-    timed["anonymous_bytes"] = {"before": before, "peak_in_planning": peak.bytes, "after": after}
-    return timed
+        at = int(RESUME_AT * len(_map(Path(folder))))
+        found["first_batch_s"] = seconds(lambda: _batch(_map(Path(folder)), rows, 0))
+        found["resume_s"] = seconds(lambda: _batch(_map(Path(folder)), rows, at))
+        found["anonymous_bytes"] = {"before": before, "after": anonymous_memory()}
+    return found
+
+
+def planned(rows: int, folder: Path) -> dict[str, Any]:
+    """The first epoch's order, the stored lengths in it, and its packs, written to the folder."""
+    stored = _stored(generated(rows, images="even"), folder)
+    before = anonymous_memory()
+    with Peak() as peak:
+        found, packs = _timed_plan(rows, stored)
+    np.save(folder / "order.npy", packs.order)
+    np.save(folder / "offsets.npy", packs.offsets)
+    return {**found, "planning_anonymous_bytes": {"before": before, "peak": peak.bytes}}
 
 
 def _stored(lengths: Lengths, folder: Path) -> Lengths:
@@ -127,25 +135,26 @@ def _stored(lengths: Lengths, folder: Path) -> Lengths:
     )
 
 
-def _timed_plan(rows: int, stored: Lengths) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    in_order: list[Lengths] = []
-    found["order_s"] = seconds(
-        lambda: in_order.__setitem__(slice(None), [_in_order(mixture_of(rows), stored)])
-    )
-    tokens, patches = in_order[0].tokens, in_order[0].patches
-    planned: list[Packs] = []
+def _timed_plan(rows: int, stored: Lengths) -> tuple[dict[str, Any], Packs]:
+    kept: dict[str, Any] = {}
+
+    def order() -> None:
+        kept["lengths"] = _in_order(mixture_of(rows), stored)
 
     def pack() -> None:
-        planned.clear()
-        planned.append(plan(tokens, patches, tokens=TOKENS, most_patches=MOST_PATCHES))
+        kept.pop("packs", None)
+        lengths = kept["lengths"]
+        kept["packs"] = plan(lengths.tokens, lengths.patches, tokens=TOKENS, most_patches=MOST_PATCHES)
 
-    found["packs_s"] = seconds(pack)
-    found["plan_s"] = {
-        clock: round(found["order_s"][clock] + found["packs_s"][clock], 4) for clock in ("wall", "cpu")
+    order_s, packs_s = seconds(order), seconds(pack)
+    found = {
+        "order_s": order_s,
+        "packs_s": packs_s,
+        "plan_s": {clock: round(order_s[clock] + packs_s[clock], 4) for clock in order_s},
+        "rows_packed_per_s": {clock: round(rows / time) for clock, time in packs_s.items()},
+        "fill": kept["packs"].fill(kept["lengths"].tokens),
     }
-    found["rows_packed_per_s"] = {clock: round(rows / time) for clock, time in found["packs_s"].items()}
-    return {**found, "fill": planned[0].fill(tokens), "packs": planned[0]}
+    return found, kept["packs"]
 
 
 def _in_order(mixture: Mixture, stored: Lengths) -> Lengths:
@@ -160,13 +169,6 @@ def _in_order(mixture: Mixture, stored: Lengths) -> Lengths:
     return found
 
 
-def _mapped(packs: Packs, folder: Path) -> Packs:
-    np.save(folder / "order.npy", packs.order)
-    np.save(folder / "offsets.npy", packs.offsets)
-    del packs
-    return _map(folder)
-
-
 def _map(folder: Path) -> Packs:
     order, offsets = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("order", "offsets"))
     return Packs(order=order, offsets=offsets, tokens=TOKENS)
@@ -176,47 +178,6 @@ def _batch(packs: Packs, rows: int, first: int) -> list[tuple[int, int]]:
     """Rows of a global batch of 16 packs."""
     mixture = mixture_of(rows)
     return _samples(mixture, (int(n) for pack in range(first, first + 16) for n in packs[pack]))
-
-
-def quality(rows: int) -> dict[str, Any]:
-    """Fill, and how long ranks wait for the slowest: the mean over steps of highest over mean cost of its packs."""
-    found = {}
-    for images in IMAGE_TOKENS:
-        lengths = generated(rows, images=images)
-        budgets = {"no_patch_budget": None, "patch_budget": MOST_PATCHES}
-        found[images] = {name: _quality(lengths, most_patches=budget) for name, budget in budgets.items()}
-        found[images]["mean_tokens"] = float(lengths.tokens.mean())
-        found[images]["mean_patches_per_full_pack"] = float(
-            lengths.patches.sum(dtype=np.int64) / lengths.tokens.sum(dtype=np.int64) * TOKENS
-        )
-    return found
-
-
-def _quality(lengths: Lengths, *, most_patches: int | None) -> dict[str, Any]:
-    packs = plan(lengths.tokens, lengths.patches, tokens=TOKENS, most_patches=most_patches)
-    patches = packs.sums(lengths.patches)
-    # A 7B: 15.2 GF a token, 0.4 MF a pair of tokens that see each other, 1.35 GF a patch with the tower trained.
-    pairs = packs.sums(lengths.tokens.astype(np.int64) ** 2) / 2
-    cost = 15.2 * packs.sums(lengths.tokens) + 0.0004 * pairs + 1.35 * patches
-    waits = {}
-    for ranks in (8, 64):
-        per_batch = 8 * ranks
-        whole = cost[: len(cost) // per_batch * per_batch]
-        waits[str(ranks)] = {
-            "as_planned": _wait(whole, ranks),
-            "dealt_in_batches_of_8_steps": _wait(whole[deal(whole, ranks=ranks, per_batch=per_batch)], ranks),
-        }
-    return {
-        "fill": packs.fill(lengths.tokens),
-        "packs_without_image": float((patches == 0).mean()),
-        "most_patches_in_a_pack": int(patches.max()),
-        "slowest_over_mean_by_ranks": waits,
-    }
-
-
-def _wait(cost: np.ndarray, ranks: int) -> float:
-    steps = cost.reshape(-1, ranks)
-    return round(float((steps.max(axis=1) / steps.mean(axis=1)).mean()), 4)
 
 
 def torch_sampler(rows: int) -> dict[str, Any]:
@@ -277,8 +238,8 @@ def measured(small: int, large: int) -> Iterator[tuple[str, Any]]:
     yield "quality", _apart("quality", min(small, 1_000_000))
 
 
-def _apart(name: str, rows: int) -> Any:
-    command = [sys.executable, __file__, "--measure", name, "--large", str(rows)]
+def _apart(name: str, rows: int, *more: str) -> Any:
+    command = [sys.executable, __file__, "--measure", name, "--large", str(rows), *more]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -287,10 +248,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     parser.add_argument("--small", type=int, default=1_000_000)
     parser.add_argument("--large", type=int, default=5_000_000)
-    parser.add_argument("--measure", choices=[*MEASURES, "quality"], help=argparse.SUPPRESS)
+    parser.add_argument("--measure", choices=[*MEASURES, "planned", "quality"], help=argparse.SUPPRESS)
+    parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.measure:
-        print(json.dumps({**MEASURES, "quality": quality}[args.measure](args.large)))
+        measures = {**MEASURES, "quality": quality, "planned": lambda rows: planned(rows, args.folder)}
+        print(json.dumps(measures[args.measure](args.large)))
         return
     commit = subprocess.run(
         ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True

@@ -215,6 +215,7 @@ def test_an_opened_question_has_no_options_and_is_judged_by_the_text_of_the_righ
         choice(answer="Liver"),
         choice("What is the most likely diagnosis?", "A", A="Type 2 diabetes", B="Gout"),
         choice("图中哪个器官肿大？", "A", A="肝脏", B="脾脏"),
+        choice("图中是哪种成像方式？", "A", A="超声", B="磁共振成像"),
         choice("What modality is shown?", "A", A="T2-weighted MRI", B="CT"),
     ],
 )

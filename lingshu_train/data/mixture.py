@@ -103,7 +103,7 @@ class Wish:
     """What a recipe says of one ingredient; `name` is the key that errors start with.
 
     `repeat` passes over its `rows` per epoch (1 where nothing is said), at most `limit` draws; or a `share` of the draws
-    of an epoch.
+    of an epoch. With a limit, as with half a pass, each epoch draws rows that the one before did not.
     """
 
     name: str

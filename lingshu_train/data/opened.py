@@ -21,8 +21,8 @@ _NEEDS_OPTIONS = re.compile(
     r"\bfollowing\b|\b(?:of|among|from|between) (?:these|those)\b|\bwhich (?:one\b|(?:option|choice|statement|answer)s?\b)"
     r"|\b(?:options?|choices?|listed|given) (?:above|below|here)\b|\b(?:the|these|given|answer) (?:options|choices)\b"
     r"|\b(?:above|below)\b.*\b(?:true|false|correct)\b|\b(?:true|false|incorrect|correct) (?:statement|option|choice)"
-    r"|\bexcept\b|\bleast (?:likely|common|appropriate)\b|\bNOT\b|\b(?:is|are|was|were|does|do|would|should) not\b|n't\b"
-    r"|以下|下列|下面|如下|选项|哪[一个些]*[项種种]|除外|之外|除了|不(?:是|包括|属于|正确|符合|可能|应)|错误|正确的(?:说法|描述)",
+    r"|\bexcept\b|\bleast (?:likely|common|appropriate)\b|\bnot\b|n't\b"
+    r"|以下|下列|下面|如下|选项|哪[一个几些]*项|除外|之外|除了|不(?:是|包括|属于|正确|符合|可能|应)|错误|正确的(?:说法|描述)",
     re.IGNORECASE,
 )
 # The option speaks of other options.
