@@ -1,9 +1,10 @@
-"""The data verbs: list, show, fetch, check and export. Parses, calls, prints; decides nothing."""
+"""The data verbs: list, show, fetch, check, prepare and export. Parses, calls, prints; decides nothing."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -34,6 +35,17 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     _data_root(check)
     check.set_defaults(verb=_check)
+    prepare = verbs.add_parser("prepare", help="turn cards into a corpus that recipes can take as it is")
+    prepare.add_argument("cards", nargs="+", metavar="card")
+    prepare.add_argument("--split", action="append", dest="splits", help="may be given again (train)")
+    prepare.add_argument("--out", type=Path, help="folder (DATA_ROOT/prepared/NAME-HASH)")
+    prepare.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
+    prepare.add_argument("--min-pixels", type=int, default=3136, help="of the model (3136)")
+    prepare.add_argument("--max-pixels", type=int, default=1_003_520, help="of the model (1003520)")
+    prepare.add_argument("--least-side", type=int, default=1, help="smaller pictures are refused (1)")
+    prepare.add_argument("--most-refused", type=float, default=0.01, help="share of a card's rows (0.01)")
+    _data_root(prepare)
+    prepare.set_defaults(verb=_prepare)
     export = verbs.add_parser("export", help="the card for machines, as Croissant JSON-LD")
     export.add_argument("card")
     export.add_argument(
@@ -101,6 +113,27 @@ def _check(arguments: argparse.Namespace) -> int:
         print(f"known: {line}")
     print(f"{arguments.card}: {report.summary}")
     return report.exit_code
+
+
+def _prepare(arguments: argparse.Namespace) -> int:
+    from lingshu_train.data import preparing
+    from lingshu_train.data.sources import Order
+
+    splits = arguments.splits or ["train"]
+    order = Order(
+        splits=tuple((name, tuple((split, split) for split in splits)) for name in arguments.cards),
+        data_root=str(arguments.data_root),
+        asked=(),
+        image_size=56,
+        least_side=arguments.least_side,
+        min_pixels=arguments.min_pixels,
+        max_pixels=arguments.max_pixels,
+        seed=0,
+    )
+    folder = arguments.out or arguments.data_root / "prepared" / preparing.name(order)
+    summary = preparing.prepare(folder, order, workers=arguments.workers, most_refused=arguments.most_refused)
+    print(preparing.text(summary, folder))
+    return 0
 
 
 def _export(arguments: argparse.Namespace) -> int:

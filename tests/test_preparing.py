@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
-from format_files import put_csv
+from format_files import put, put_csv
 from PIL import Image
 from test_corpus import contents
 
@@ -22,12 +22,11 @@ from lingshu_train.errors import DataError, MissingInput
 HEAD = ["Figure_path", "Question", "Answer", "Choice A", "Choice B", "Choice C", "Choice D"]
 
 
-def order(root: Path, **changes: object) -> Order:
+def order(root: Path, *, cards: tuple[str, ...] = ("pmc_vqa",), **changes: object) -> Order:
     return Order(
         **{
-            "cards": ("pmc_vqa",),
+            "splits": tuple((name, (("train", "train"),)) for name in cards),
             "data_root": str(root),
-            "splits": ("train",),
             "asked": (),
             "image_size": 56,
             "least_side": 1,
@@ -136,7 +135,7 @@ def test_a_picture_with_a_side_too_small_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_card_without_data_says_how_to_get_it(tmp_path: Path) -> None:
-    with pytest.raises(MissingInput, match=r"pmc_vqa: .* is not on this machine"):
+    with pytest.raises(MissingInput, match=r"pmc_vqa \(open\): lingshu data fetch pmc_vqa"):
         prepare(tmp_path / "out", order(tmp_path))
 
 
@@ -154,3 +153,39 @@ def test_a_prepared_corpus_is_taken_as_it_is_without_a_second_copy(tmp_path: Pat
     assert contents(tmp_path / "linked") == contents(tmp_path / "out")
     assert (tmp_path / "linked" / "images-00000.tar").stat().st_nlink == 2
     assert corpus.load(tmp_path / "linked").samples == corpus.load(tmp_path / "out").samples
+
+
+def lingshu(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lingshu_train", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.slow
+def test_the_verb_prepares_and_a_recipe_takes_what_it_made(tmp_path: Path) -> None:
+    pmc_vqa(tmp_path / "data", rows=9)
+    done = lingshu("data", "prepare", "pmc_vqa", "--workers", "2", "--max-pixels", "12544", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    folder = done.stdout.splitlines()[-1].split()[-1]
+    assert folder.startswith("data/prepared/pmc_vqa-")
+    assert "samples      9 (train 9)" in done.stdout
+    recipe = (
+        "defaults: [quickstart, _self_]\nname: mine\noutput: out\npipeline: [data]\n"
+        f"stages: {{data: {{cards: [pmc_vqa], prepared: {folder}, questions: {{}}}}}}\n"
+    )
+    put(tmp_path / "mine.yaml", recipe)
+    run = lingshu("run", "mine.yaml", cwd=tmp_path)
+    assert run.returncode == 0, run.stderr
+    (made,) = tmp_path.glob("out/data-*/corpus")
+    assert contents(made) == contents(tmp_path / folder)
+
+
+@pytest.mark.slow
+def test_mistakes_of_the_verb_are_one_line(tmp_path: Path) -> None:
+    for card, code, words in (
+        ("pmc_vqa", 66, "lingshu data fetch pmc_vqa"),
+        ("package_pydicom", 78, "holds labelled pictures and no rows"),
+        ("pmc_vqua", 78, "unknown data card 'pmc_vqua'"),
+    ):
+        done = lingshu("data", "prepare", card, cwd=tmp_path)
+        assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
+        assert words in done.stderr

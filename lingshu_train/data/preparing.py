@@ -14,16 +14,19 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 
 from tqdm import tqdm
 
+import lingshu_train
 from lingshu_train.data import card as cards
-from lingshu_train.data import corpus, sources
+from lingshu_train.data import catalogue, corpus, sources
 from lingshu_train.data.sources import Job, Order
 from lingshu_train.data.writer import QUARANTINE, SUMMARY, Item, Summary, Writer
-from lingshu_train.errors import DataError, MissingInput
+from lingshu_train.errors import DataError, MissingInput, RecipeError
+from lingshu_train.naming import digest
 from lingshu_train.runs.files import write_json
 
 _AHEAD = 4
@@ -40,6 +43,11 @@ def prepare(folder: Path, order: Order, *, workers: int, most_refused: float) ->
     """
     if (folder / SUMMARY).is_file():
         return corpus.read_summary(folder)
+    for each in order.cards:
+        if not order.asked and cards.load(each, where="cards").lingshu.format == sources.PICTURES:
+            raise RecipeError(
+                f"{each}: holds labelled pictures and no rows; a recipe's `questions` are asked of them"
+            )
     absent = missing(order)
     if absent:
         raise MissingInput("; ".join(absent))
@@ -79,15 +87,37 @@ def link(prepared: Path, folder: Path) -> Summary:
     return summary
 
 
+def name(order: Order) -> str:
+    """What a corpus is called: its first card and how many more, and a hash of all that determines it."""
+    content = asdict(order) | {"cards": {each: cards.load(each).digest for each in order.cards}}
+    del content["data_root"]
+    more = f"-and-{len(order.cards) - 1}-more" if len(order.cards) > 1 else ""
+    return f"{order.cards[0]}{more}-{digest([lingshu_train.__version__, content])[:12]}"
+
+
+def text(summary: Summary, folder: Path) -> str:
+    """The corpus for a reader, one line a fact."""
+    refused = sum(summary.refused.values())
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(summary.refused.items()))
+    return "\n".join(
+        [
+            f"samples      {summary.samples:,} ({_counts(summary.splits)})",
+            f"answers      {_counts(summary.question_types)}",
+            f"images       {summary.images:,} ({summary.image_bytes / 2**20:,.0f} MiB)",
+            f"refused      {refused:,}" + (f" ({reasons}); see {folder / QUARANTINE}" if refused else ""),
+            f"fingerprint  {summary.fingerprint[:12]}",
+            f"corpus       {folder}",
+        ]
+    )
+
+
+def _counts(table: Mapping[str, int]) -> str:
+    return ", ".join(f"{key} {count:,}" for key, count in sorted(table.items()))
+
+
 def missing(order: Order) -> list[str]:
     """One line for every card whose data is not on this machine, with the way to get it."""
-    lines = []
-    for name in order.cards:
-        card = cards.load(name, where="cards")
-        if cards.root(card, Path(order.data_root)) is None:
-            source = card.lingshu.source
-            lines.append(f"{name}: {source.name} is not on this machine; {source.how_to_get}")
-    return lines
+    return catalogue.missing(order.cards, Path(order.data_root))
 
 
 def _results(order: Order, jobs: Iterator[Job], *, workers: int) -> Iterator[list[Item]]:

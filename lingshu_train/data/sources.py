@@ -39,15 +39,15 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """All that determines a corpus: `splits` of which `cards`, the questions `asked` of labelled pictures, and pixels.
+    """All that determines a corpus: the `splits` of each card, each as (its own name, its name here), the questions `asked`
+    of labelled pictures, and pixels.
 
     `image_size` is the side of a view of a labelled picture. Pictures of more than `max_pixels` are fitted as the
     processor would fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused.
     """
 
-    cards: tuple[str, ...]
+    splits: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     data_root: str
-    splits: tuple[str, ...]
     asked: tuple[Asked, ...]
     image_size: int
     least_side: int
@@ -55,12 +55,17 @@ class Order:
     max_pixels: int
     seed: int
 
+    @property
+    def cards(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.splits)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A part of the work: `lines` of a card's split, or questions `start` to `stop` of a task."""
+    """A part of the work: `lines` of a card's `own` split, or questions `start` to `stop` of a task, for `split`."""
 
     card: str = ""
+    own: str = ""
     split: str
     lines: tuple[Line, ...] = ()
     task: str = ""
@@ -74,28 +79,28 @@ class Job:
 
 def jobs(order: Order) -> Iterator[Job]:
     """The jobs in order: questions first, by split and task, then the rows of each card."""
-    chosen = [cards.load(name, where="cards") for name in order.cards]
-    if any(card.lingshu.format == PICTURES for card in chosen):
+    chosen = [(cards.load(name, where="cards"), splits) for name, splits in order.splits]
+    if any(card.lingshu.format == PICTURES for card, _ in chosen):
         for split in get_args(package_images.Split):
             for asked in order.asked:
                 count = getattr(asked, split)
                 for start in range(0, count, CHUNK):
                     yield Job(split=split, task=asked.task, start=start, stop=min(start + CHUNK, count))
-    for card in chosen:
+    for card, splits in chosen:
         if card.lingshu.format != PICTURES:
-            for split in order.splits:
-                for part in _chunks(_reader(order, card.name, split).lines()):
-                    yield Job(card=card.name, split=split, lines=part)
+            for own, split in splits:
+                for part in _chunks(_reader(order, card.name, own).lines()):
+                    yield Job(card=card.name, own=own, split=split, lines=part)
 
 
 def expected(order: Order) -> int | None:
     """How many rows there will be, where the cards say."""
     total = sum(asked.train + asked.held_out for asked in order.asked)
-    for name in order.cards:
+    for name, splits in order.splits:
         card = cards.load(name)
         if card.lingshu.format == PICTURES:
             continue
-        for split in order.splits:
+        for split, _ in splits:
             stated = card.lingshu.splits.get(split)
             if stated is None or stated.rows is None:
                 return None
@@ -118,10 +123,11 @@ def _read(order: Order, job: Job, line: Line) -> Iterator[Item]:
     """The samples of one line, their ids made unique by the card's name and split."""
     modality = cards.load(job.card).lingshu.modality
     try:
-        for row in _reader(order, job.card, job.split).rows(line):
+        for row in _reader(order, job.card, job.own).rows(line):
             sample = replace(
                 row.sample,
-                id=f"{job.card}/{job.split}/{row.sample.id}",
+                id=f"{job.card}/{job.own}/{row.sample.id}",
+                split=job.split,
                 turns=tuple((turn.question, turn.answer) for turn in row.turns),
                 modality=row.sample.modality or (modality[0] if len(modality) == 1 else ""),
             )

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from lingshu_train.data import card as cards
 from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import Strict, parse
@@ -24,7 +25,8 @@ class Counts(Strict):
 
 class Config(StageConfig):
     """Cards of labelled pictures are asked the `questions` (tasks of data/questions.py, with counts) at `image_size`
-    pixels, a multiple of 28; cards of rows are read whole, those of `splits`.
+    pixels, a multiple of 28; cards of rows are read whole: their `splits`. Where a card's splits have other names,
+    `card_splits` says what they are called here: `{iu_xray: {all: train}}`.
 
     A row with a picture of a side under `least_side` pixels is refused. More than the share `most_refused` of a card's
     rows refused stops the stage. `prepared` is a folder that `lingshu data prepare` wrote of these cards: it is taken as
@@ -38,6 +40,7 @@ class Config(StageConfig):
     image_size: int = Field(default=56, gt=0, multiple_of=28)
     questions: dict[str, Counts] = Field(default_factory=dict)
     splits: tuple[str, ...] = ("train",)
+    card_splits: dict[str, dict[str, str]] = Field(default_factory=dict)
     least_side: int = Field(default=1, gt=0)
     most_refused: float = Field(default=0.01, ge=0, le=1)
     prepared: str = ""
@@ -57,9 +60,27 @@ class Config(StageConfig):
             raise MissingInput(
                 f"{where}.prepared: {self.prepared}: no finished corpus; `lingshu data prepare` makes one"
             )
+        for name in set(self.card_splits) - set(self.cards):
+            raise RecipeError(f"{where}.card_splits: {name!r} is not among cards: {', '.join(self.cards)}")
+        for name in self.cards:
+            self._check_splits(name, where)
         for task in self.questions:
             if task not in TASKS:
                 raise RecipeError(f"{where}.questions: unknown task {task!r}; there are: {', '.join(TASKS)}")
+
+    def splits_of(self, card: str) -> dict[str, str]:
+        """The card's splits that are read, and what each is called in the corpus."""
+        return self.card_splits.get(card, {split: split for split in self.splits})
+
+    def _check_splits(self, name: str, where: str) -> None:
+        """A card of rows has every split that is asked of it."""
+        there = cards.load(name, where=f"{where}.cards").lingshu.fields.get("files", {})
+        for split in self.splits_of(name) if there else ():
+            if split not in there:
+                raise RecipeError(
+                    f"{where}.splits: {name} has no split {split!r}, it has: {', '.join(there)}; say which to read as what: "
+                    f"{where}.card_splits.{name}={{{next(iter(there))}: {split}}}"
+                )
 
 
 def run(stage: Stage) -> dict[str, Any]:
@@ -105,9 +126,8 @@ def order(config: Config, wanted: Any, *, data_root: str, seed: int) -> Any:
     from lingshu_train.data.sources import Asked, Order
 
     return Order(
-        cards=config.cards,
         data_root=data_root,
-        splits=config.splits,
+        splits=tuple((name, tuple(config.splits_of(name).items())) for name in config.cards),
         asked=tuple(
             Asked(task=task, train=counts.train, held_out=counts.held_out)
             for task, counts in config.questions.items()
