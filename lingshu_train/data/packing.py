@@ -1,8 +1,8 @@
 """Which rows share a sequence: packs filled one by one from a window of the shuffled order, under two budgets.
 
 A plan is a pure function of the lengths in epoch order: neither ranks nor workers enter it. A pack takes the longest row
-that still fits, again and again. With a patch budget it does so among rows with an image while it is behind in patches,
-and among rows without one while it is ahead, so that packs cost alike and hardly one is without an image.
+that still fits, again and again. With a patch budget it takes the image row of most patches that fits while it is behind
+in patches, and the longest row of text while it is ahead, so that packs cost alike and hardly one is without an image.
 """
 
 from __future__ import annotations
