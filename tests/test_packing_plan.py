@@ -45,7 +45,7 @@ def one_by_one(lengths: list[int], patches: list[int], tokens: int, room: int) -
     left, packs = set(range(len(lengths))), set()
     while left:
         pack: list[int] = []
-        aim = 1.25 * sum(patches[i] for i in left) / sum(lengths[i] for i in left)
+        aim = 2 * 1.25 * sum(patches[i] for i in left) / sum(lengths[i] for i in left)
         while True:
             used, seen = sum(lengths[i] for i in pack), sum(patches[i] for i in pack)
             fit = [
@@ -57,7 +57,7 @@ def one_by_one(lengths: list[int], patches: list[int], tokens: int, room: int) -
             )
             if text is None and image is None:
                 break
-            behind = image is not None and seen + patches[image] / 2 <= aim * (used + lengths[image])
+            behind = image is not None and (2 * seen + patches[image]) / aim <= used + lengths[image]
             pack.append(image if image is not None and (text is None or behind) else text)  # type: ignore[arg-type]
         packs.add(frozenset(pack))
         left -= set(pack)

@@ -1,14 +1,15 @@
 """Which rows share a sequence: packs filled one by one from a window of the shuffled order, under two budgets.
 
 A plan is a pure function of the lengths in epoch order: neither ranks nor workers enter it. A pack takes the longest row
-that still fits, again and again. With a patch budget it does so among rows with an image while it is behind in patches,
-and among rows without one while it is ahead, so that packs cost alike and hardly one is without an image.
+that still fits, again and again. With a patch budget it takes the image row of most patches that fits while it is behind
+in patches, and the longest row of text while it is ahead, so that packs cost alike and hardly one is without an image.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -59,7 +60,7 @@ def plan(
     """Packs of at most `tokens` tokens and `most_patches` vision patches, from rows of the same `window` of the epoch.
 
     `lengths` and `patches` are those of the rows in epoch order, (n,). That order is a keyed shuffle, and the packs of a
-    window are put in the order in which their longest rows stood in it: no curriculum from long to short. Memory
+    window are put in the order in which their first-taken rows stood in it: no curriculum from long to short. Memory
     beside the plan does not grow with n. A row over a budget is the caller's mistake.
 
     Without a patch budget this is first-fit decreasing. A budget of 1.1 times the mean patches of a full pack, or more,
@@ -96,9 +97,9 @@ def deal(costs: NDArray[Any], *, ranks: int, per_batch: int) -> NDArray[np.int64
     assert len(costs) % per_batch == 0 and per_batch % ranks == 0, (
         "global batches are whole, and shared evenly"
     )
-    batches = costs.reshape(-1, per_batch)
+    batches = np.asarray(costs, np.float64).reshape(-1, per_batch)
     falling = np.argsort(-batches, axis=1, kind="stable").reshape(len(batches), -1, ranks)
-    totals = np.zeros((len(batches), ranks), costs.dtype)
+    totals = np.zeros((len(batches), ranks))
     dealt = np.empty_like(falling)
     for step in range(falling.shape[1]):
         # The heaviest pack of a step goes to the rank that has had least so far.
@@ -121,31 +122,37 @@ def _packed(lengths: Ints, patches: Ints | None, *, tokens: int, room: int) -> t
     while text or images:
         starts.append(len(grouped))
         free, budget = tokens, room
-        aim = 2 * _AHEAD * patches_left / tokens_left
+        aim = 2 * _AHEAD * patches_left / tokens_left if patches_left else 1.0
         t, i = len(text) - 1, len(images) - 1
         while True:
             # Candidates only go down: what did not fit before does not fit later.
-            if t >= 0 and text[t] >> bits.place > free:
-                t = bisect_left(text, (free + 1) << bits.place, 0, t) - 1
-            if i >= 0 and (images[i] >> shift > budget or images[i] >> bits.place & length_mask > free):
-                i = _fitting(images, i, free=free, most=min(budget, int(free * densest) + 1), bits=bits)
+            stop = 0
             if i >= 0:
                 image = images[i]
                 length, needs = image >> bits.place & length_mask, image >> shift
-                # Behind in patches, by the middle of what the image would add.
-                if t < 0 or 2 * (room - budget) + needs <= aim * (tokens - free + length):
-                    del images[i]
-                    i -= 1
-                    free -= length
-                    budget -= needs
-                    grouped.append(image & places)
+                if needs > budget or length > free:
+                    i = _fitting(images, i, free=free, most=min(budget, int(free * densest) + 1), bits=bits)
                     continue
-            if t < 0:
+                # Text goes on while the image is not due and still fits. It is due as soon as the pack with it would
+                # be behind in patches, by the middle of what the image adds.
+                stop = max(length, tokens + length + 1 - ceil((2 * (room - budget) + needs) / aim))
+            while t >= 0 and free >= stop:
+                row = text[t]
+                if row >> bits.place > free:
+                    t = bisect_left(text, (free + 1) << bits.place, 0, t) - 1
+                    continue
+                del text[t]
+                t -= 1
+                free -= row >> bits.place
+                grouped.append(row & places)
+            if i < 0:
                 break
-            row = text.pop(t)
-            t -= 1
-            free -= row >> bits.place
-            grouped.append(row & places)
+            if length <= free:
+                del images[i]
+                i -= 1
+                free -= length
+                budget -= needs
+                grouped.append(image & places)
         tokens_left -= tokens - free
         patches_left -= room - budget
     return grouped, starts
@@ -182,7 +189,7 @@ def _fitting(images: list[int], below: int, *, free: int, most: int, bits: _Bits
 
 
 def _laid_out(grouped: list[int], starts: list[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions by pack, in epoch order inside each, packs in the epoch order of their longest rows; rows of each."""
+    """Positions by pack, in epoch order inside each, packs in that of their first-taken rows; rows of each."""
     positions, first = np.array(grouped), np.array(starts)
     sizes = np.diff(first, append=len(positions))
     by_lead = np.argsort(positions[first])
