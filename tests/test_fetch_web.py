@@ -14,7 +14,6 @@ from fetching import ROWS, get, left, made, sha256
 from lingshu_train.data import card as cards
 from lingshu_train.data import fetched
 from lingshu_train.errors import DataError, MissingInput, NotPermitted, OutputFailed, RunAgain
-from lingshu_train.hub import fetch
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -125,9 +124,9 @@ def test_redirects_go_within_the_host_or_to_https_only(web: file_server.Files, t
 def test_gated_web_data_and_data_without_addresses_are_a_persons_turn(tmp_path: Path) -> None:
     source = "{kind: http, name: 'https://x.invalid/page', how_to_get: ask the owners}"
     with pytest.raises(NotPermitted, match=r"ask the owners \(https://x\.invalid/page\)"):
-        fetch.offer(made(tmp_path, source, access="gated"), tmp_path / "data")
+        get(made(tmp_path, source, access="gated"), tmp_path / "data")
     with pytest.raises(MissingInput, match=r"ask the owners \(https://x\.invalid/page\)"):
-        fetch.offer(made(tmp_path, source, name="open"), tmp_path / "data")
+        get(made(tmp_path, source, name="open"), tmp_path / "data")
 
 
 def test_a_full_disk_is_74_and_the_download_goes_on_later(

@@ -34,10 +34,14 @@ CACHE = ".cache"
 
 
 def offer(card: Card) -> Offer:
-    """Asks the hub nothing. NotPermitted where the set is gated and nobody is logged in."""
+    """Which files of the repository."""
+    return Offer(what=", ".join(_patterns(card) or ["the whole repository"]))
+
+
+def permit(card: Card) -> None:
+    """NotPermitted where the set is gated and nobody is logged in."""
     if card.lingshu.access == "gated" and not get_token():
         raise _gated(card)
-    return Offer(what=", ".join(_patterns(card) or ["the whole repository"]))
 
 
 def fetch(job: Job) -> Arrived:
