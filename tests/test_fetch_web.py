@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import shutil
+import subprocess
+import sys
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -57,6 +60,30 @@ def test_another_process_goes_on_with_what_an_interrupted_one_left(
     assert [asked for _, asked, _ in web.requests] == ["bytes=500000-"]
     assert (folder / "train.json").read_bytes() == BIG
     assert left(folder) == {"train.json", fetched.RECORD}
+
+
+def test_a_download_killed_in_the_middle_leaves_nothing_that_looks_whole_and_goes_on(
+    web: file_server.Files, tmp_path: Path
+) -> None:
+    card = made(tmp_path, one(web, BIG))
+    part = tmp_path / "data" / "made" / ".train.json.part"
+    code = (
+        "from pathlib import Path; from lingshu_train.data import card; from lingshu_train.hub import fetch\n"
+        f"fetch.fetch(card.load('made', folder=Path({str(tmp_path / 'cards')!r})), Path({str(tmp_path / 'data')!r}), say=print)"
+    )
+    web.stall_at = 600_000
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as process:
+        waited = time.monotonic() + 60
+        while not (part.is_file() and part.stat().st_size) and time.monotonic() < waited:
+            time.sleep(0.05)
+        process.kill()
+    assert 0 < part.stat().st_size < len(BIG)
+    assert not (part.parent / "train.json").exists() and cards.root(card, tmp_path / "data") is None
+    web.stall_at = 0
+    web.requests.clear()
+    get(card, tmp_path / "data")
+    assert (part.parent / "train.json").read_bytes() == BIG
+    assert all(asked.startswith("bytes=") for _, asked, _ in web.requests)
 
 
 @pytest.mark.parametrize("ranges", [True, False])

@@ -18,7 +18,7 @@ from lingshu_train.data.fetched import FetchedFile
 from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted, OutputFailed, RunAgain
 from lingshu_train.runs.files import failure, sync
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 CEILING = 512 * 2**30
 """Most bytes of one file whose card states no size."""
 HOPS = 8
