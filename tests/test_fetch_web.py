@@ -16,7 +16,7 @@ from fetching import ROWS, get, left, made, sha256
 
 from lingshu_train.data import card as cards
 from lingshu_train.data import fetched
-from lingshu_train.errors import DataError, MissingInput, NotPermitted, OutputFailed, RunAgain
+from lingshu_train.errors import CannotCreate, DataError, MissingInput, NotPermitted, OutputFailed, RunAgain
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -108,6 +108,24 @@ def test_a_damaged_part_is_started_again_instead_of_being_believed(
     get(made(tmp_path, one(web, BIG)), tmp_path / "data")
     assert (folder / "train.json").read_bytes() == BIG
     assert [asked for _, asked, _ in web.requests] == ["bytes=1000-", ""]
+
+
+def test_a_file_that_a_person_placed_is_taken_where_its_checksum_is_right_and_left_alone_otherwise(
+    web: file_server.Files, tmp_path: Path
+) -> None:
+    card = made(tmp_path, one(web, BIG), files="train: other.json")
+    path = tmp_path / "data" / "made" / "train.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(BIG)
+    get(card, tmp_path / "data")
+    assert web.requests == []
+    mine = made(tmp_path, one(web, BIG), files="train: other.json", name="mine")
+    path = tmp_path / "data" / "mine" / "train.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"my own")
+    with pytest.raises(CannotCreate, match=r"train\.json: lies there already"):
+        get(mine, tmp_path / "data")
+    assert path.read_bytes() == b"my own"
 
 
 def test_a_wrong_checksum_is_65_and_leaves_nothing(web: file_server.Files, tmp_path: Path) -> None:
