@@ -5,11 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from loopback import serving
 
 
 @dataclass
@@ -17,7 +19,7 @@ class Files:
     """What is served. `login` guards every path below `guarded` as PhysioNet does: 401 without it or with a wrong one,
     403 for clients that it does not know and for accounts that are not `permitted`. `cut` ends that many answers after `cut_at` bytes.
 
-    From request `down_after` on the server answers 503. `requests` holds (path, Range header, Authorization header) of everything that was asked.
+    After `stall_at` bytes an answer waits for a minute. From request `down_after` on the server answers 503. `requests` holds (path, Range header, Authorization header) of everything that was asked.
     """
 
     address: str = ""
@@ -32,6 +34,7 @@ class Files:
     cut: int = 0
     cut_at: int = 0
     down_after: int = 0
+    stall_at: int = 0
     requests: list[tuple[str, str, str]] = field(default_factory=list)
 
 
@@ -39,17 +42,8 @@ class Files:
 def serve() -> Iterator[Files]:
     """A running server on a free port of 127.0.0.1."""
     files = Files()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Handler", (_Handler,), {"files": files}))
-    server.daemon_threads = True
-    files.address = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(type("Handler", (_Handler,), {"files": files})) as files.address:
         yield files
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join(5)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -106,6 +100,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body[: self.files.cut_at])
             self.close_connection = True
             return
+        if self.files.stall_at:
+            self.wfile.write(body[: self.files.stall_at])
+            self.wfile.flush()
+            time.sleep(60)
         self.wfile.write(body)
 
     def _end(self, status: int, headers: dict[str, str] | None = None) -> None:

@@ -15,6 +15,7 @@ from lingshu_train.data.card import Card
 from lingshu_train.data.croissant import croissant
 from lingshu_train.data.permissions import strictest
 from lingshu_train.errors import RecipeError
+from lingshu_train.naming import file_digest
 
 
 def made(
@@ -184,6 +185,41 @@ def test_every_card_passes_the_reference_validator_of_croissant(tmp_path: Path) 
         except mlcroissant.ValidationError as fault:
             pytest.fail(f"{name}: {fault}")
         assert not issues.errors, name
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("slake", [{"img_name": "a.png", "question": "q", "answer": "Yes"}]),
+        ("medical_o1_verifiable", [{"Open-ended Verifiable Question": "q", "Ground-True Answer": "a"}]),
+    ],
+)
+def test_the_reference_reader_of_croissant_reads_the_columns_of_a_file(
+    name: str, rows: list[dict[str, str]], tmp_path: Path
+) -> None:
+    mlcroissant = pytest.importorskip("mlcroissant")
+    document = croissant(cards.load(name))
+    (records,) = [one for one in document["recordSet"] if one["@id"] == "rows-train"]
+    records["field"] = [one for one in records["field"] if _column(one) in rows[0]]
+    for one in records["field"]:
+        one["source"] = {"fileObject": {"@id": "files-train"}, "extract": one["source"]["extract"]}
+    (tmp_path / "train.json").write_text(json.dumps(rows), encoding="utf-8")
+    part = {
+        "@type": "cr:FileObject",
+        "@id": "files-train",
+        "name": "files-train",
+        "contentUrl": str(tmp_path / "train.json"),
+        "encodingFormat": "application/json",
+        "sha256": file_digest(tmp_path / "train.json"),
+    }
+    document |= {"distribution": [part], "recordSet": [records]}
+    (tmp_path / "card.json").write_text(json.dumps(document), encoding="utf-8")
+    (read,) = mlcroissant.Dataset(jsonld=str(tmp_path / "card.json")).records("rows-train")
+    assert {value.decode() for value in read.values()} == set(rows[0].values())
+
+
+def _column(field: dict[str, dict[str, dict[str, str]]]) -> str:
+    return field["source"]["extract"]["jsonPath"].removeprefix("$[*].").strip("'")
 
 
 def test_listing_imports_no_training_library() -> None:

@@ -107,7 +107,8 @@ def test_a_gated_set_without_or_with_the_wrong_token_says_where_to_accept(
     slake(hub, gated=True)
     card = made(tmp_path, "{kind: hub, name: a/b}", access="gated")
     with pytest.raises(NotPermitted, match=r"https://huggingface\.co/datasets/a/b"):
-        fetch.offer(card, tmp_path / "data")
+        get(card, tmp_path / "data")
+    assert "accept them there" in fetch.offer(card, tmp_path / "data")
     assert hub.requests == []
     undeclared = made(tmp_path, "{kind: hub, name: a/b}", name="undeclared")
     with pytest.raises(NotPermitted, match=r"https://huggingface\.co/datasets/a/b"):
@@ -159,6 +160,7 @@ def test_an_unknown_revision_repository_or_pattern_is_named(hub: Hub, tmp_path: 
         get(lost, tmp_path / "data")
     with pytest.raises(MissingInput, match="no such data set"):
         get(made(tmp_path, "{kind: hub, name: a/none}", name="none"), tmp_path / "data")
+    assert not (tmp_path / "data" / "none").exists(), "nothing came, so nothing is in the way"
     with pytest.raises(DataError, match=r"no file that matches other\.json"):
         get(
             made(tmp_path, "{kind: hub, name: a/b}", name="other", files="train: other.json"),

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import errno
 import shutil
+import subprocess
+import sys
+import time
 from collections import namedtuple
 from pathlib import Path
 
@@ -13,8 +16,7 @@ from fetching import ROWS, get, left, made, sha256
 
 from lingshu_train.data import card as cards
 from lingshu_train.data import fetched
-from lingshu_train.errors import DataError, MissingInput, NotPermitted, OutputFailed, RunAgain
-from lingshu_train.hub import fetch
+from lingshu_train.errors import CannotCreate, DataError, MissingInput, NotPermitted, OutputFailed, RunAgain
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -60,6 +62,30 @@ def test_another_process_goes_on_with_what_an_interrupted_one_left(
     assert left(folder) == {"train.json", fetched.RECORD}
 
 
+def test_a_download_killed_in_the_middle_leaves_nothing_that_looks_whole_and_goes_on(
+    web: file_server.Files, tmp_path: Path
+) -> None:
+    card = made(tmp_path, one(web, BIG))
+    part = tmp_path / "data" / "made" / ".train.json.part"
+    code = (
+        "from pathlib import Path; from lingshu_train.data import card; from lingshu_train.hub import fetch\n"
+        f"fetch.fetch(card.load('made', folder=Path({str(tmp_path / 'cards')!r})), Path({str(tmp_path / 'data')!r}), say=print)"
+    )
+    web.stall_at = 600_000
+    with subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL) as process:
+        waited = time.monotonic() + 60
+        while not (part.is_file() and part.stat().st_size) and time.monotonic() < waited:
+            time.sleep(0.05)
+        process.kill()
+    assert 0 < part.stat().st_size < len(BIG)
+    assert not (part.parent / "train.json").exists() and cards.root(card, tmp_path / "data") is None
+    web.stall_at = 0
+    web.requests.clear()
+    get(card, tmp_path / "data")
+    assert (part.parent / "train.json").read_bytes() == BIG
+    assert all(asked.startswith("bytes=") for _, asked, _ in web.requests)
+
+
 @pytest.mark.parametrize("ranges", [True, False])
 def test_a_file_that_changed_meanwhile_is_started_again(
     web: file_server.Files, tmp_path: Path, ranges: bool
@@ -82,6 +108,24 @@ def test_a_damaged_part_is_started_again_instead_of_being_believed(
     get(made(tmp_path, one(web, BIG)), tmp_path / "data")
     assert (folder / "train.json").read_bytes() == BIG
     assert [asked for _, asked, _ in web.requests] == ["bytes=1000-", ""]
+
+
+def test_a_file_that_a_person_placed_is_taken_where_its_checksum_is_right_and_left_alone_otherwise(
+    web: file_server.Files, tmp_path: Path
+) -> None:
+    card = made(tmp_path, one(web, BIG), files="train: other.json")
+    path = tmp_path / "data" / "made" / "train.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(BIG)
+    get(card, tmp_path / "data")
+    assert web.requests == []
+    mine = made(tmp_path, one(web, BIG), files="train: other.json", name="mine")
+    path = tmp_path / "data" / "mine" / "train.json"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"my own")
+    with pytest.raises(CannotCreate, match=r"train\.json: lies there already"):
+        get(mine, tmp_path / "data")
+    assert path.read_bytes() == b"my own"
 
 
 def test_a_wrong_checksum_is_65_and_leaves_nothing(web: file_server.Files, tmp_path: Path) -> None:
@@ -125,9 +169,9 @@ def test_redirects_go_within_the_host_or_to_https_only(web: file_server.Files, t
 def test_gated_web_data_and_data_without_addresses_are_a_persons_turn(tmp_path: Path) -> None:
     source = "{kind: http, name: 'https://x.invalid/page', how_to_get: ask the owners}"
     with pytest.raises(NotPermitted, match=r"ask the owners \(https://x\.invalid/page\)"):
-        fetch.offer(made(tmp_path, source, access="gated"), tmp_path / "data")
+        get(made(tmp_path, source, access="gated"), tmp_path / "data")
     with pytest.raises(MissingInput, match=r"ask the owners \(https://x\.invalid/page\)"):
-        fetch.offer(made(tmp_path, source, name="open"), tmp_path / "data")
+        get(made(tmp_path, source, name="open"), tmp_path / "data")
 
 
 def test_a_full_disk_is_74_and_the_download_goes_on_later(

@@ -24,7 +24,7 @@ _MIME = {
     "json": "application/json",
     "jsonl": "application/jsonlines",
     "csv": "text/csv",
-    "parquet": "application/vnd.apache.parquet",
+    "parquet": "application/x-parquet",
     "txt": "text/plain",
 }
 
@@ -190,7 +190,8 @@ def _columns(card: Card) -> dict[str, str]:
     where = f"data_cards/{card.name}.md: lingshu"
     layout = component(FORMATS, card.lingshu.format, where=f"{where}.format", error=DataError)
     found: SplitFiles = parse(layout.Fields, card.lingshu.fields, where=f"{where}.fields", error=DataError)
-    return dict(found.columns())
+    # Croissant 1.0 has no type for a list or a record of unknown keys.
+    return {name: holds for name, holds in found.columns().items() if holds != "nested"}
 
 
 def _records(card: Card, split: str, columns: dict[str, str]) -> dict[str, Any]:

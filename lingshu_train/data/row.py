@@ -12,8 +12,8 @@ from lingshu_train.errors import DataError
 from lingshu_train.record import AnswerType, Sample
 from lingshu_train.schema import Strict
 
-Content = Literal["text", "image"]
-"""What a column holds. An image is a file name, or the bytes that Parquet files carry."""
+Content = Literal["text", "image", "nested"]
+"""What a column holds. An image is a file name, or the bytes that Parquet files carry; a list or a record is nested."""
 
 
 class SplitFiles(Strict):

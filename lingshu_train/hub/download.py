@@ -18,7 +18,7 @@ from lingshu_train.data.fetched import FetchedFile
 from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted, OutputFailed, RunAgain
 from lingshu_train.runs.files import failure, sync
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 CEILING = 512 * 2**30
 """Most bytes of one file whose card states no size."""
 HOPS = 8
@@ -55,17 +55,17 @@ class Client:
     say: Callable[[str], None]
 
     def get(self, wanted: Wanted, advance: Advance) -> FetchedFile:
-        """Download one file. `advance` hears how many bytes came, those of an earlier try included.
+        """Download one file. `advance` hears how many more bytes of it are here; fewer than none where it is begun again.
 
         What has come stays beside the target in a hidden file, and another call goes on from there. Not permitted:
         NotPermitted; not there: MissingInput; other bytes than stated: DataError; no room: OutputFailed; a broken
         line: RunAgain, after waiting and trying again.
         """
-        part, tries = _Part(wanted.target), 0
+        part, tries, told = _Part(wanted.target), 0, _Told(advance)
         while True:
             had = part.size()
             try:
-                return self._once(wanted, part, advance)
+                return self._once(wanted, part, told)
             except RunAgain as fault:
                 tries = 0 if part.size() > had else tries
                 if tries == len(self.waits):
@@ -80,10 +80,12 @@ class Client:
             self._judge(url, answer.status_code)
             try:
                 return b"".join(_body(answer)).decode("utf-8")
+            except UnicodeDecodeError as fault:
+                raise DataError(f"{_shown(url)}: not UTF-8 at byte {fault.start}") from None
             except (HTTPError, requests.RequestException) as fault:
                 raise RunAgain(f"{_shown(url)}: the line broke ({type(fault).__name__})") from None
 
-    def _once(self, wanted: Wanted, part: _Part, advance: Advance) -> FetchedFile:
+    def _once(self, wanted: Wanted, part: _Part, told: _Told) -> FetchedFile:
         have = part.usable(known=bool(wanted.sha256))
         asked = {"Range": f"bytes={have}-"} if have else {}
         if have and part.tag():
@@ -98,13 +100,13 @@ class Client:
             _refuse_size(wanted, total)
             _refuse_room(wanted.target.parent, 0 if total is None else total - start)
             part.begin(start, tag=answer.headers.get("ETag", "") or answer.headers.get("Last-Modified", ""))
-            advance(start)
-            came = self._write(wanted, part, answer, advance)
+            told.reach(start)
+            came = self._write(wanted, part, answer, told)
         if total is not None and came < total:
             raise RunAgain(f"{_shown(wanted.url)}: the line broke after {came:,} of {total:,} bytes")
         return part.commit(wanted, came, resumed=start > 0)
 
-    def _write(self, wanted: Wanted, part: _Part, answer: requests.Response, advance: Advance) -> int:
+    def _write(self, wanted: Wanted, part: _Part, answer: requests.Response, told: _Told) -> int:
         """Append what comes to the part. Returns its size."""
         most = CEILING if wanted.size is None else wanted.size
         came = part.size()
@@ -118,7 +120,7 @@ class Client:
                             f"{_shown(wanted.url)}: sends more than the {most:,} bytes that it may have"
                         )
                     stream.write(piece)
-                    advance(len(piece))
+                    told.reach(came)
         except (HTTPError, requests.RequestException) as fault:
             raise RunAgain(
                 f"{_shown(wanted.url)}: the line broke after {came:,} bytes ({type(fault).__name__})"
@@ -171,6 +173,18 @@ class Client:
         if status in PASSING:
             raise RunAgain(where)
         raise faults.get(status, MissingInput(where))
+
+
+@dataclass(slots=True)
+class _Told:
+    """How much of a file has been reported, so that what a second try finds is not reported twice."""
+
+    advance: Advance
+    at: int = 0
+
+    def reach(self, position: int) -> None:
+        self.advance(position - self.at)
+        self.at = position
 
 
 @dataclass(frozen=True, slots=True)

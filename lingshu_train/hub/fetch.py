@@ -15,7 +15,7 @@ from lingshu_train.data import card as cards
 from lingshu_train.data import fetched, patterns
 from lingshu_train.data.card import Card
 from lingshu_train.data.fetched import Fetched, FetchedFile
-from lingshu_train.errors import CannotCreate, DataError
+from lingshu_train.errors import CannotCreate, DataError, MissingInput, NotPermitted
 from lingshu_train.hub.sources._job import Arrived, Job, Offer
 from lingshu_train.hub.unpack import unpack
 from lingshu_train.naming import component
@@ -25,36 +25,39 @@ SOURCES = "lingshu_train.hub.sources"
 
 
 def offer(card: Card, data_root: Path) -> str:
-    """What would be downloaded from where, one fact a line. Nothing is asked of any server.
-
-    A person's turn comes first: NotPermitted or MissingInput say what to do.
-    """
+    """What would be downloaded from where, one fact a line, with what a person must do first. Asks no server."""
     source, folder = card.lingshu.source, card.folder(data_root)
     if _present(card, data_root):
         return f"{card.name}: is here already ({cards.root(card, data_root)})"
-    found: Offer = _source(card).offer(card)
-    licence = card.lingshu.licence
+    way, licence = _source(card), card.lingshu.licence
+    found: Offer = way.offer(card)
+    unpinned = "not pinned: today's will be fetched and written down"
     facts = {
         "source": f"{source.kind} {', '.join((source.name, *source.also))}",
-        "revision": source.revision or "not pinned: today's will be fetched and written down",
+        "revision": source.revision or (unpinned if card.unpinned else "none"),
         "licence": licence.id + (" (not read at the source)" if licence.unverified else ""),
         "files": found.what,
         "size": "not known before" if found.size is None else f"{found.size:,} bytes",
         "unpack": ", ".join(source.unpack) or "nothing",
         "into": str(folder),
     }
+    try:
+        way.permit(card)
+    except (NotPermitted, MissingInput) as first:
+        facts["first"] = str(first).removeprefix(f"{card.name}: ")
     return "\n".join([card.name, *(f"  {name:<9} {value}" for name, value in facts.items())])
 
 
 def fetch(card: Card, data_root: Path, *, say: Callable[[str], None]) -> str:
     """Download a card's data, or go on with it. Returns the line that says what lies where.
 
-    The data folder counts as present only when everything has come, was checked and unpacked.
+    The data folder counts as present only when everything has come, was checked and unpacked. NotPermitted and
+    MissingInput say what a person must do first.
     """
     if _present(card, data_root):
         return f"{card.name}: is here already ({cards.root(card, data_root)})"
     source, folder, way = card.lingshu.source, card.folder(data_root), _source(card)
-    way.offer(card)
+    way.permit(card)
     record = _record(card, folder)
     with _journal(card, folder) as (journal, noted):
 
@@ -135,6 +138,11 @@ def _journal(card: Card, folder: Path) -> Iterator[tuple[IO[str], Mapping[str, F
         raise CannotCreate(f"{folder}: another process is fetching {card.name}; wait for it") from None
     except OSError as fault:
         raise failure(path, fault) from None
+    finally:
+        # Where nothing came, a person may still put the data there by hand.
+        if path.exists() and list(folder.iterdir()) == [path]:
+            path.unlink()
+            folder.rmdir()
 
 
 def _noted(stream: IO[str]) -> Iterator[tuple[str, FetchedFile]]:

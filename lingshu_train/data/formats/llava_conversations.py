@@ -28,7 +28,7 @@ class Fields(rowlib.SplitFiles):
     rows: Literal["all", "image", "text"] = "all"
 
     def columns(self) -> dict[str, rowlib.Content]:
-        return {self.image: "image", self.conversations: "text"}
+        return {self.image: "image", self.conversations: "nested"}
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

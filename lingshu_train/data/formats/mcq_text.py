@@ -34,10 +34,12 @@ class Fields(rowlib.SplitFiles):
     folder: str = "."
 
     def columns(self) -> dict[str, rowlib.Content]:
-        own = (self.question, *self.options, self.answer, self.context, *self.where)
-        texts = (self.record,) if self.record else own
+        if self.record:
+            return {self.record: "nested"}
+        texts = (self.question, self.answer, self.context, *self.where)
+        options: rowlib.Content = "nested" if len(self.options) == 1 else "text"
         images: dict[str, rowlib.Content] = {self.images: "image"} if self.images else {}
-        return {**{name: "text" for name in texts if name}, **images}
+        return {**{name: "text" for name in texts if name}, **dict.fromkeys(self.options, options), **images}
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

@@ -26,7 +26,9 @@ class Fields(rowlib.SplitFiles):
     blank: tuple[str, ...] = ("<noinput>",)
 
     def columns(self) -> dict[str, rowlib.Content]:
-        own = (self.turns,) if self.turns else (*self.question, self.reasoning, self.answer)
+        if self.turns:
+            return {self.turns: "nested"}
+        own = (*self.question, self.reasoning, self.answer)
         return {name: "text" for name in own if name}
 
 

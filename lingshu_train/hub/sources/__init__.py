@@ -1,1 +1,5 @@
-"""How data is got, one file for each `source.kind` of a card: `offer(card)` lists it, `fetch(job)` gets it."""
+"""How data is got, one file for each `source.kind` of a card.
+
+`offer(card)` says what would come, `permit(card)` whether a person must do something first, `fetch(job)` gets it. The first
+two ask no server.
+"""

@@ -82,14 +82,18 @@ def here(job: Job, name: str) -> FetchedFile | None:
     return file if file.unpacked or (path.is_file() and path.stat().st_size == file.bytes) else None
 
 
-def refuse_foreign(job: Job, name: str, sha256: str) -> None:
-    """CannotCreate where a file that no download put there would be written over."""
+def placed(job: Job, name: str, *, equal: Callable[[Path], bool]) -> FetchedFile | None:
+    """The file that lies there though no download put it there. CannotCreate where it is another one: it is not ours to
+    write over."""
     path = place(job, name)
-    if path.exists() and not (sha256 and path.is_file() and file_digest(path) == sha256):
+    if not path.exists():
+        return None
+    if not (path.is_file() and equal(path)):
         raise CannotCreate(
             f"{path}: lies there already and is not known to be the file that would be fetched; move it away, or "
             "fetch into another --data-root"
         )
+    return FetchedFile(sha256=file_digest(path), bytes=path.stat().st_size)
 
 
 def refuse_room(job: Job, needed: int) -> None:
@@ -102,12 +106,15 @@ def refuse_room(job: Job, needed: int) -> None:
         )
 
 
+def _placed(job: Job, name: str, wanted: Wanted) -> FetchedFile | None:
+    known = wanted.sha256
+    return placed(job, name, equal=lambda path: bool(known) and file_digest(path) == known)
+
+
 def download(job: Job, client: Client, wanted: Sequence[tuple[str, Wanted]]) -> dict[str, FetchedFile]:
     """Every file, several at a time. The first fault ends it; what is whole by then is noted and stays."""
-    found = {name: file for name, _ in wanted if (file := here(job, name))}
+    found = {name: file for name, one in wanted if (file := here(job, name) or _placed(job, name, one))}
     missing = [(name, one) for name, one in wanted if name not in found]
-    for name, one in missing:
-        refuse_foreign(job, name, one.sha256)
     sizes = [one.size for _, one in missing]
     known = None if None in sizes else sum(size or 0 for size in sizes)
     refuse_room(job, known or 0)

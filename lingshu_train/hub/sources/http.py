@@ -10,17 +10,23 @@ from lingshu_train.hub.sources._job import Arrived, Job, Offer, download, place,
 
 
 def offer(card: Card) -> Offer:
-    """NotPermitted where a person must accept terms first; MissingInput where the card lists no files."""
-    _refuse(card)
+    """The addresses that the card lists."""
     files = card.lingshu.source.files
     sizes = [file.bytes for file in files]
     size = sum(size or 0 for size in sizes) if None not in sizes else None
-    return Offer(what=", ".join(f"{file.url} as {file.place}" for file in files), size=size)
+    return Offer(what=", ".join(file.url for file in files), size=size if files else None)
+
+
+def permit(card: Card) -> None:
+    """NotPermitted where a person must accept terms first; MissingInput where the card lists no files."""
+    if card.lingshu.access != "open":
+        raise NotPermitted(f"{card.name}: is {card.lingshu.access}: {_steps(card)}")
+    if not card.lingshu.source.files:
+        raise MissingInput(f"{card.name}: the card knows no address of its files: {_steps(card)}")
 
 
 def fetch(job: Job) -> Arrived:
     """The files of the card, each against its checksum where the card has one."""
-    _refuse(job.card)
     client = Client(session=session(), refusal=_steps(job.card), say=job.say)
     wanted = [
         (
@@ -30,13 +36,6 @@ def fetch(job: Job) -> Arrived:
         for file in job.card.lingshu.source.files
     ]
     return Arrived(revision=job.card.lingshu.source.revision, files=download(job, client, wanted))
-
-
-def _refuse(card: Card) -> None:
-    if card.lingshu.access != "open":
-        raise NotPermitted(f"{card.name}: is {card.lingshu.access}: {_steps(card)}")
-    if not card.lingshu.source.files:
-        raise MissingInput(f"{card.name}: the card knows no address of its files: {_steps(card)}")
 
 
 def _steps(card: Card) -> str:

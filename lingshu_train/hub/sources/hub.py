@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import shutil
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from huggingface_hub import HfApi, get_token, snapshot_download
@@ -24,7 +25,7 @@ from lingshu_train.data.croissant import home
 from lingshu_train.data.fetched import FetchedFile
 from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted, OutputFailed, RunAgain
 from lingshu_train.hub.remote import PASSING, TransportFault, git_digest
-from lingshu_train.hub.sources._job import Arrived, Job, Offer, here, place, refuse_foreign, refuse_room
+from lingshu_train.hub.sources._job import Arrived, Job, Offer, here, place, placed, refuse_room
 from lingshu_train.naming import file_digest
 from lingshu_train.runs.files import failure
 
@@ -34,10 +35,14 @@ CACHE = ".cache"
 
 
 def offer(card: Card) -> Offer:
-    """Asks the hub nothing. NotPermitted where the set is gated and nobody is logged in."""
+    """Which files of the repository."""
+    return Offer(what=", ".join(_patterns(card) or ["the whole repository"]))
+
+
+def permit(card: Card) -> None:
+    """NotPermitted where the set is gated and nobody is logged in."""
     if card.lingshu.access == "gated" and not get_token():
         raise _gated(card)
-    return Offer(what=", ".join(_patterns(card) or ["the whole repository"]))
 
 
 def fetch(job: Job) -> Arrived:
@@ -50,7 +55,7 @@ def fetch(job: Job) -> Arrived:
     missing = [file for file in files if here(job, file.path) is None]
     if not (job.folder / CACHE).is_dir():
         for file in missing:
-            refuse_foreign(job, file.path, file.lfs.sha256 if file.lfs else "")
+            placed(job, file.path, equal=lambda path, file=file: _equal(path, file))  # type: ignore[misc]
     refuse_room(job, sum(file.size for file in missing))
     gone = [file.path for file in files if file not in missing and not place(job, file.path).exists()]
     _asked(
@@ -98,13 +103,17 @@ def _checked(job: Job, file: RepoFile) -> FetchedFile:
     path = place(job, file.path)
     if not path.is_file():
         raise RunAgain(f"{path}: did not arrive; run the same command again")
-    sha256 = file_digest(path)
-    if (sha256 if file.lfs else git_digest(path)) != (file.lfs.sha256 if file.lfs else file.blob_id):
+    if not _equal(path, file):
         path.unlink()
         raise DataError(f"{path}: arrived with other bytes than the hub lists for it, and was deleted")
-    found = FetchedFile(sha256=sha256, bytes=path.stat().st_size)
+    found = FetchedFile(sha256=file_digest(path), bytes=path.stat().st_size)
     job.note(file.path, found)
     return found
+
+
+def _equal(path: Path, file: RepoFile) -> bool:
+    """Whether a file has the bytes that the hub lists."""
+    return file_digest(path) == file.lfs.sha256 if file.lfs else git_digest(path) == str(file.blob_id)
 
 
 def _asked(job: Job, call: Callable[[], T]) -> T:

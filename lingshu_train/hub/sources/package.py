@@ -6,10 +6,14 @@ from typing import NoReturn
 
 from lingshu_train.data.card import Card
 from lingshu_train.errors import MissingInput
-from lingshu_train.hub.sources._job import Job
+from lingshu_train.hub.sources._job import Job, Offer
 
 
-def offer(card: Card) -> NoReturn:
+def offer(card: Card) -> Offer:
+    return Offer(what="nothing: it comes with a Python package")
+
+
+def permit(card: Card) -> NoReturn:
     """Always MissingInput, since what is installed is not offered: which pip command."""
     source = card.lingshu.source
     raise MissingInput(
@@ -18,4 +22,4 @@ def offer(card: Card) -> NoReturn:
 
 
 def fetch(job: Job) -> NoReturn:
-    offer(job.card)
+    permit(job.card)

@@ -26,9 +26,13 @@ USER, PASSWORD = "PHYSIONET_USER", "PHYSIONET_PASSWORD"
 
 
 def offer(card: Card) -> Offer:
+    """Which files of the card's projects."""
+    return Offer(what=", ".join(card.lingshu.source.include) or "every file of the project")
+
+
+def permit(card: Card) -> None:
     """NotPermitted where no login is known and the set needs one."""
     _login(card)
-    return Offer(what=", ".join(card.lingshu.source.include) or "every file of the project")
 
 
 def fetch(job: Job) -> Arrived:
