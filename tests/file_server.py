@@ -28,6 +28,7 @@ class Files:
     login: tuple[str, str] | None = None
     guarded: str = "/files/"
     permitted: bool = True
+    clients: tuple[str, ...] = ("Wget/", "lingshu-train/")
     ranges: bool = True
     tags: bool = True
     sizes: bool = True
@@ -63,7 +64,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._end(302, {"Location": self.files.redirects[path]})
         if self.files.login and path.startswith(self.files.guarded):
             expected = base64.b64encode(":".join(self.files.login).encode()).decode()
-            if not self.headers.get("User-Agent", "").startswith(("Wget/", "libwfdb/")):
+            if not self.headers.get("User-Agent", "").startswith(self.files.clients):
                 return self._end(403)
             if authorization != f"Basic {expected}":
                 return self._end(401, {"WWW-Authenticate": "Basic"})

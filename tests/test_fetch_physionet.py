@@ -88,6 +88,16 @@ def test_a_wrong_password_and_an_account_that_has_not_signed_are_77(
     assert password not in str(refused.value)
 
 
+def test_a_server_that_does_not_know_the_program_is_not_fooled_and_the_user_gets_the_command_it_knows(
+    physio: file_server.Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    physio.clients = ("Wget/",)
+    monkeypatch.setenv(physionet.USER, LOGIN[0])
+    monkeypatch.setenv(physionet.PASSWORD, LOGIN[1])
+    with pytest.raises(NotPermitted, match=r"answers 403; .* wget -r -N .*/files/set/1\.0\.0/"):
+        get(made(tmp_path, PHYSIO, access="credentialed"), tmp_path / "data")
+
+
 def test_a_login_never_goes_to_another_host(
     physio: file_server.Files, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

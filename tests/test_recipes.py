@@ -235,7 +235,10 @@ def test_a_changed_card_renames_the_stages_that_descend_from_it(monkeypatch: pyt
 
     def load(name: str, **where: Any) -> Any:
         found = real(name, **where)
-        return SimpleNamespace(digest="changed") if name == "package_pydicom" else found
+        if name != "package_pydicom":
+            return found
+        block = found.lingshu.model_copy(update={"format": "changed"})
+        return found.model_copy(update={"lingshu": block})
 
     monkeypatch.setattr(cards, "load", load)
     assert set(before.items()).isdisjoint(contents().items())

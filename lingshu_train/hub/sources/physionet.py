@@ -19,9 +19,6 @@ from lingshu_train.hub.sources._job import Arrived, Job, Offer, download, place,
 
 ENDPOINT = "https://physionet.org"
 SUMS = "SHA256SUMS.txt"
-AGENT = f"Wget/1 (compatible; {_job.AGENT})"
-"""PhysioNet takes a login only from command-line clients that it knows by the start of this name (Wget/, libwfdb/):
-MIT-LCP/physionet-build, project/utility.py, HTTP_AUTH_USER_AGENT."""
 USER, PASSWORD = "PHYSIONET_USER", "PHYSIONET_PASSWORD"
 
 
@@ -37,7 +34,9 @@ def permit(card: Card) -> None:
 
 def fetch(job: Job) -> Arrived:
     """The files of the card's projects that match `include` (without it all), each against the project's checksum."""
-    client = Client(session=session(AGENT), refusal=_steps(job.card), login=_login(job.card), say=job.say)
+    client = Client(
+        session=session(_job.AGENT), refusal=_refused(job.card), login=_login(job.card), say=job.say
+    )
     source = job.card.lingshu.source
     wanted = [pair for project in (source.name, *source.also) for pair in _listed(job, client, project)]
     if not wanted:
@@ -77,6 +76,16 @@ def _login(card: Card) -> tuple[str, str] | None:
     if card.lingshu.access == "open":
         return None
     raise NotPermitted(f"{card.name}: needs your PhysioNet account: {_steps(card)}")
+
+
+def _refused(card: Card) -> str:
+    """PhysioNet takes logins only from clients on its list (MIT-LCP/physionet-build, project/utility.py), and may not have
+    this one on it. We do not pass for another: the command it names itself does the same download."""
+    also = f"{ENDPOINT}/files/{card.lingshu.source.name}/"
+    return (
+        f"{_steps(card)}; where PhysioNet does not take this program's login, its own command does: "
+        f"wget -r -N -c -np -nH --cut-dirs=3 --user NAME --ask-password {also}"
+    )
 
 
 def _steps(card: Card) -> str:
