@@ -53,8 +53,17 @@ ALL_PARTS = ["vision_tower", "merger", "language_model"]
 LONG = "there are several bright spots and the picture is otherwise quite dark as far as can be seen "
 
 
-def draw_corpus(folder: Path, *, rows: int = 40, reasoning: bool = True) -> Path:
-    """A finished prepare stage: bright spots on noise, how many? Answers of very unequal length show wrong averaging."""
+def draw_corpus(
+    folder: Path,
+    *,
+    rows: int = 40,
+    reasoning: bool = True,
+    seen: Callable[[int], bool] = lambda _: True,
+) -> Path:
+    """A finished prepare stage: bright spots on noise, how many? Answers of very unequal length show wrong averaging.
+
+    `seen` says which samples come with their picture; the others are text alone.
+    """
     draw = np.random.default_rng(0)
     samples = []
     for n in range(rows):
@@ -75,7 +84,7 @@ def draw_corpus(folder: Path, *, rows: int = 40, reasoning: bool = True) -> Path
             group=f"picture-{n}",
             modality="drawn",
         )
-        samples.append((sample, (Image.fromarray(pixels).convert("RGB"),)))
+        samples.append((sample, (Image.fromarray(pixels).convert("RGB"),) if seen(n) else ()))
     corpus.write(folder / "corpus", samples)
     prepare = {"kind": "prepare", "cards": ["package_pydicom"], "image_size": 56, "questions": {}}
     finish(make_stage(folder.parent, folder.name, prepare, parents={}), outputs=["corpus"])

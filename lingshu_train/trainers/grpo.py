@@ -18,9 +18,17 @@ from lingshu_train.trainers.rows import Rows, num_steps
 from lingshu_train.trainers.scoring import Scoring
 from lingshu_train.trainers.watch import Watch
 
+UPSTREAM = {"_tokenize_prompts": ("self", "prompts")}
+"""As in exact.py, for a method that only TRL's GRPOTrainer has."""
+
 
 class ExactGRPOTrainer(Exact, GRPOTrainer):  # type: ignore[misc]
     """GRPOTrainer as this project needs it; see Exact for what differs."""
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[Any, Any, Any]:
+        """Upstream says None of a prompt without images, which the processor refuses where another prompt has some."""
+        ids, images, fields = super()._tokenize_prompts(prompts)
+        return ids, images and [one or [] for one in images], fields
 
 
 def item_to_row(order: Order, *, prompts: int, group: int, repeats: int) -> Any:
@@ -112,4 +120,6 @@ def _arguments(stage: Stage, config: Any, wanted: Settings, *, steps: int, accum
         loss_type=config.loss,
         use_vllm=False,
         log_completions=False,
+        # Upstream gathers the images of all ranks for it, also when nothing is logged: a rank without any never answers.
+        log_multimodal=False,
     )

@@ -1,0 +1,327 @@
+"""Batches with pictures and batches of text alone meet: on two ranks at once, and in one generation window.
+
+Without a guard such ranks fail or never return, so every run here has a limit of time. Guarded, they take the steps that
+one rank takes on the same global batches.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import tiny
+import torch
+from test_equivalence import GRPO, SFT
+from test_stock_defects import Kit, arguments, gradients, run_of
+from trl import GRPOConfig, GRPOTrainer
+
+from lingshu_train import launch
+from lingshu_train.data.order import Order
+from lingshu_train.model import load, parts, processor, vision_guard
+from lingshu_train.runs.stage import Stage
+from lingshu_train.trainers.exact import Exact
+from lingshu_train.trainers.grpo import ExactGRPOTrainer
+from lingshu_train.trainers.rows import Rows
+
+pytestmark = pytest.mark.slow
+
+HALVES = "TP PT PP TT TP PT"
+"""Of each SFT step the first and the second half of the global batch: text alone, or with pictures. One rank each."""
+
+WINDOWS = "TTTTPPPP PPPPTTTT TPTPPTPT"
+"""Of each GRPO window its prompts. The first four are one rank's, the others the other's."""
+
+LIMIT = 240
+"""Seconds for a run, some ten times what it takes."""
+
+UNGUARDED_LIMIT = 60
+"""Seconds after which a run without the guard counts as hung."""
+
+
+@pytest.fixture(scope="module")
+def mixed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two corpora, `data` for SFT and `short` for GRPO, whose samples come in the order above."""
+    root = tmp_path_factory.mktemp("mixed")
+    row = Order(size=32, seed=0).row
+    halves = HALVES.replace(" ", "")
+    text = {row(2 * n + one) for n, kind in enumerate(halves) if kind == "T" for one in (0, 1)}
+    tiny.draw_corpus(root / "data", seen=lambda n: n not in text)
+    prompts = WINDOWS.replace(" ", "")
+    unseen = {row(n) for n, kind in enumerate(prompts) if kind == "T"}
+    tiny.draw_corpus(root / "short", reasoning=False, seen=lambda n: n not in unseen)
+    return root
+
+
+Make = Callable[..., Stage]
+
+
+@pytest.fixture
+def make(mixed: Path, base: Path, tmp_path: Path) -> Make:
+    """A stage of six steps on the mixed corpora."""
+
+    def stage(kind: str, *, world: int, deepspeed: str = "none", **changes: Any) -> Stage:
+        if kind == "sft":
+            config = tiny.sft(steps=6, save_every=6, per_device_batch=4 // world, **changes)
+        else:
+            terms = [{"name": "accuracy"}, {"name": "length", "weight": 0.5, "params": {"margin": 8}}]
+            rewards = {"mode": "sum", "terms": terms}
+            size = 16 // world
+            config = tiny.grpo(steps=6, save_every=6, per_device_batch=size, rewards=rewards, **changes)
+        parents = {"data": mixed / "data", "short": mixed / "short"}
+        parents |= {name: base / name for name in ("base", "warm")}
+        name = f"{kind}-{world}-{deepspeed}"
+        return tiny.make_stage(
+            tmp_path / name, kind, config, parents=parents, deepspeed=deepspeed, world_size=world
+        )
+
+    return stage
+
+
+def run(stage: Stage, *, without_guard: bool = False, flags: tuple[str, ...] = ()) -> str:
+    """ "done", "failed", or "hung" where the time is up."""
+    argv = launch.command(stage, stage.write())
+    if without_guard:
+        module = argv.index("lingshu_train.worker")
+        argv[module - 1 : module + 1] = [str(Path(__file__).with_name("unguarded.py"))]
+    with (stage.path / "log.txt").open("ab") as log:
+        process = subprocess.Popen(
+            [*argv, *flags], env=launch._environment(stage), stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            code = process.wait(timeout=UNGUARDED_LIMIT if without_guard and not flags else LIMIT)
+            return "failed" if code else "done"
+        except subprocess.TimeoutExpired:
+            return "hung"
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+def steps(stage: Stage, **how: Any) -> dict[str, list[float]]:
+    """Of a run to its end: loss, gradient norm and what was sampled, step by step."""
+    assert run(stage, **how) == "done", (stage.path / "log.txt").read_text()[-3000:]
+    lines = tiny.trajectory(stage.path)
+    assert len(lines) == 6
+    names = ("loss", "grad_norm", "tokens", "reward", "completion_length")
+    return {name: [line[name] for line in lines if name in line] for name in names}
+
+
+# Ranks with different modalities.
+
+
+@pytest.mark.parametrize("deepspeed", ["none", "zero2", "zero3"])
+def test_without_the_guard_a_rank_without_pictures_stops_the_others(deepspeed: str, make: Make) -> None:
+    assert run(make("sft", world=2, deepspeed=deepspeed), without_guard=True) in ("failed", "hung")
+
+
+@pytest.fixture(scope="module")
+def one_rank() -> dict[bool, dict[str, list[float]]]:
+    """The steps of one rank, per whether it packs; run when first asked for."""
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("deepspeed", "packing"),
+    [("none", False), ("zero1", False), ("zero2", False), ("zero3", False), ("none", True), ("zero3", True)],
+)
+def test_a_rank_with_text_and_one_with_pictures_take_the_steps_of_one_with_both(
+    deepspeed: str, packing: bool, make: Make, one_rank: dict[bool, dict[str, list[float]]]
+) -> None:
+    if packing not in one_rank:
+        one_rank[packing] = steps(make("sft", world=1, packing=packing))
+    found = steps(make("sft", world=2, deepspeed=deepspeed, packing=packing))
+    for name, values in one_rank[packing].items():
+        assert found[name] == pytest.approx(values, rel=SFT), name
+
+
+def test_a_divided_vision_tower_is_gathered_for_text_though_it_is_frozen(make: Make) -> None:
+    """ZeRO-3 divides frozen parameters too. Without sharding, nothing of a frozen tower is waited for."""
+    train = {"train": ["language_model"], "learning_rate": {"language_model": 1e-2}}
+    alone = steps(make("sft", world=1, **train))
+    for deepspeed in ("none", "zero3"):
+        found = steps(make("sft", world=2, deepspeed=deepspeed, **train))
+        assert found["loss"] == pytest.approx(alone["loss"], rel=SFT), deepspeed
+        assert found["grad_norm"] == pytest.approx(alone["grad_norm"], rel=SFT), deepspeed
+
+
+def test_rollouts_of_text_on_one_rank_and_of_pictures_on_the_other_take_the_same_steps_on_every_layout(
+    make: Make,
+) -> None:
+    """What DDP does when told to look for what did not run is the measure: it needs no guard, and costs a search a step."""
+    expected = steps(make("grpo", world=2), without_guard=True, flags=("--find-unused",))
+    assert min(expected["grad_norm"]) > 0.01, "nothing was learned that could differ"
+    for deepspeed in ("zero2", "zero3", "none"):
+        found = steps(make("grpo", world=2, deepspeed=deepspeed))
+        assert found["completion_length"] == expected["completion_length"], deepspeed
+        for name in ("loss", "grad_norm", "reward"):
+            assert found[name] == pytest.approx(expected[name], rel=GRPO, abs=1e-6), (deepspeed, name)
+
+
+def test_the_reference_model_of_a_rollout_is_guarded_too(make: Make) -> None:
+    """With a KL term under ZeRO-3 there is a second model, divided as the first."""
+    plain, divided = (
+        steps(make("grpo", world=2, deepspeed=deepspeed, kl_coefficient=0.1))
+        for deepspeed in ("none", "zero3")
+    )
+    assert divided["grad_norm"] == pytest.approx(plain["grad_norm"], rel=GRPO)
+
+
+# One window with both.
+
+
+@pytest.fixture
+def kit(mixed: Path, base: Path, make: Make) -> Kit:
+    stage = make("grpo", world=1)
+    source = base / "warm" / "model"
+    rows = Rows(stage, [SimpleNamespace(corpus="short", tasks=(), split="train")])
+    text = processor.load(str(source), min_pixels=784, max_pixels=12544)
+    return Kit(stage=stage, source=source, rows=rows, text=text)
+
+
+def rollout(kit: Kit, cls: type, rows: list[int]) -> list[tuple[list[int], torch.Tensor]]:
+    """Of each row the completion and its log-probabilities, greedy, two at a time."""
+    args = GRPOConfig(
+        **arguments(kit.stage.path, per_device_train_batch_size=8),
+        num_generations=2,
+        max_completion_length=6,
+        beta=0.0,
+    )
+    data = kit.rows.dataset(system="", with_completion=False)
+    trainer = cls(
+        model=kit.model(),
+        args=args,
+        reward_funcs=[lambda completions, **_: [float(len(turn[0]["content"])) for turn in completions]],
+        train_dataset=data,
+        processing_class=kit.text,
+    )
+    if issubclass(cls, Exact):
+        trainer.begin(run_of(kit, steps=1, per_step=8, row=lambda i: i))
+    trainer.generation_config.do_sample = False
+    trainer.model.train()
+    out = trainer._generate_and_score_completions([data[row] for row in rows for _ in range(2)])
+    mask = torch.cat([out["prompt_mask"], out["completion_mask"]], dim=1)
+    pictures = ("pixel_values", "image_grid_thw", "num_images", "mm_token_type_ids")
+    with torch.no_grad():
+        logged, _, _ = trainer._get_per_token_logps_and_entropies(
+            trainer.model,
+            torch.cat([out["prompt_ids"], out["completion_ids"]], dim=1),
+            mask,
+            out["completion_ids"].shape[1],
+            batch_size=2,
+            **{name: out[name] for name in pictures if name in out},
+        )
+    written = out["completion_mask"].bool()
+    return [
+        (out["completion_ids"][i][written[i]].tolist(), logged[i][written[i]])
+        for i in range(0, 2 * len(rows), 2)
+    ]
+
+
+def test_prompts_in_a_mixed_window_get_the_completions_they_get_alone(kit: Kit) -> None:
+    seen = [row for row, sample in enumerate(kit.rows.samples) if sample.images][:3]
+    text = [row for row, sample in enumerate(kit.rows.samples) if not sample.images][:3]
+    window = [seen[0], text[0], text[1], seen[1], text[2], seen[2]]
+    with pytest.raises(TypeError, match="only a single or a list of entries is supported"):
+        rollout(kit, GRPOTrainer, window)
+    together = dict(zip(window, rollout(kit, ExactGRPOTrainer, window), strict=True))
+    for some in (seen, text):
+        for row, (ids, logged) in zip(some, rollout(kit, ExactGRPOTrainer, some), strict=True):
+            assert together[row][0] == ids
+            assert torch.allclose(together[row][1], logged, rtol=0, atol=1e-5)
+    assert len({tuple(ids) for ids, _ in together.values()}) > 1, "all completions alike prove little"
+
+
+# The guard itself.
+
+
+@pytest.fixture
+def batches(mixed: Path, base: Path, make: Make) -> dict[str, dict[str, torch.Tensor]]:
+    """A batch of text and one of pictures, as the collator makes them."""
+    source = base / "base" / "model"
+    rows = Rows(make("sft", world=1), [SimpleNamespace(corpus="data", tasks=(), split="train")])
+    text = processor.load(str(source), min_pixels=784, max_pixels=12544)
+    collator = Kit(stage=None, source=source, rows=rows, text=text).collator(fresh(base))  # type: ignore[arg-type]
+    data = rows.dataset(system="", with_completion=True)
+    found = {}
+    for name, wanted in (("text", False), ("pictures", True)):
+        chosen = [row for row, sample in enumerate(rows.samples) if bool(sample.images) == wanted][:2]
+        found[name] = collator([data[row] for row in chosen])
+    return found
+
+
+def fresh(base: Path, *train: str, sharded: bool | None = None) -> Any:
+    """The tiny model; guarded where `sharded` is given."""
+    model = load.load(str(base / "base" / "model"), dtype="float32", attention="sdpa")
+    parts.freeze_all_but(model, train)
+    if sharded is not None:
+        vision_guard.install(model, sharded=sharded)
+    return model
+
+
+def order_of_modules(model: Any, batch: dict[str, torch.Tensor]) -> list[str]:
+    """Names of the modules with parameters, in the order in which a forward pass runs them."""
+    names: list[str] = []
+    for name, module in model.named_modules():
+        if next(module.parameters(recurse=False), None) is not None:
+            module.register_forward_pre_hook(lambda *_, name=name: names.append(name))
+    model(**batch, use_cache=False)
+    return names
+
+
+def test_a_batch_of_text_has_token_types_and_no_pixels(batches: dict[str, dict[str, torch.Tensor]]) -> None:
+    assert "pixel_values" not in batches["text"]
+    assert not batches["text"]["mm_token_type_ids"].any()
+    assert batches["pictures"]["mm_token_type_ids"].any()
+
+
+@pytest.mark.parametrize("kind", ["text", "pictures"])
+def test_the_guard_changes_no_bit_of_loss_and_gradients(
+    kind: str, base: Path, batches: dict[str, dict[str, torch.Tensor]]
+) -> None:
+    batch = batches[kind]
+    plain, guarded = fresh(base, *tiny.ALL_PARTS), fresh(base, *tiny.ALL_PARTS, sharded=False)
+    with torch.no_grad():
+        assert torch.equal(plain(**batch).loss, guarded(**batch, use_cache=False).loss)
+    expected, found = gradients(plain, [batch]), gradients(guarded, [batch])
+    assert len(found) == len(list(guarded.parameters())), "every parameter has a gradient"
+    for name, gradient in found.items():
+        assert torch.equal(gradient, expected.get(name, torch.zeros_like(gradient))), name
+    if kind == "text":
+        assert {parts.part_of(name) for name in found.keys() - expected.keys()} == {"vision_tower", "merger"}
+
+
+def test_text_runs_the_modules_that_pictures_run_in_the_same_order(
+    base: Path, batches: dict[str, dict[str, torch.Tensor]]
+) -> None:
+    """ZeRO-3 gathers parameters in the order seen before, on every rank alike."""
+    order = {kind: order_of_modules(fresh(base, sharded=True), batch) for kind, batch in batches.items()}
+    assert order["text"] == order["pictures"]
+    assert any("visual" in name for name in order["text"])
+
+
+def test_a_frozen_whole_tower_is_not_run_for_text_and_pixels_of_no_picture_are_dropped(
+    base: Path, batches: dict[str, dict[str, torch.Tensor]]
+) -> None:
+    text = batches["text"]
+    nothing = {"pixel_values": torch.zeros(0, 1176), "image_grid_thw": torch.zeros(0, 3, dtype=torch.long)}
+    names = order_of_modules(fresh(base, "language_model", sharded=False), text | nothing)
+    assert names
+    assert not any("visual" in name for name in names)
+
+
+def test_generation_from_text_does_not_run_the_tower(
+    base: Path, batches: dict[str, dict[str, torch.Tensor]]
+) -> None:
+    model = fresh(base, *tiny.ALL_PARTS, sharded=True).eval()
+    runs: list[int] = []
+    model.model.visual.register_forward_pre_hook(lambda *_: runs.append(1))
+    prompt = {name: batches["text"][name] for name in ("input_ids", "attention_mask", "mm_token_type_ids")}
+    model.generate(**prompt, max_new_tokens=3, do_sample=False, use_cache=True)
+    assert not runs
