@@ -10,7 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLProcessor
+from transformers.image_utils import make_flat_list_of_images
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.processing_utils import ProcessorMixin
 
@@ -33,6 +35,22 @@ class ImageTextProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
         self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
         self.video_token_id = tokenizer.convert_tokens_to_ids(self.video_token)
         ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
+
+    def _process_images(self, images: Any, **kwargs: Any) -> tuple[Any, list[str]]:
+        """Each picture once: the prompts of a GRPO group share theirs, and upstream resizes and divides every copy."""
+        copies = make_flat_list_of_images(images)
+        distinct = {id(one): one for one in copies}
+        if len(distinct) == len(copies):
+            return super()._process_images(images, **kwargs)  # type: ignore[no-any-return]
+        found, texts = super()._process_images(list(distinct.values()), **kwargs)
+        place = {key: n for n, key in enumerate(distinct)}
+        order = [place[id(one)] for one in copies]
+        patches = np.asarray(found["image_grid_thw"]).prod(axis=-1)
+        starts = np.cumsum(patches) - patches
+        rows = np.concatenate([np.arange(starts[n], starts[n] + patches[n]) for n in order])
+        found["pixel_values"] = found["pixel_values"][rows]
+        found["image_grid_thw"] = found["image_grid_thw"][order]
+        return found, [texts[n] for n in order]
 
     @property
     def model_input_names(self) -> list[str]:
