@@ -26,6 +26,8 @@ UPSTREAM = {"_tokenize_prompts": ("self", "prompts")}
 class ExactGRPOTrainer(Exact, GRPOTrainer):  # type: ignore[misc]
     """GRPOTrainer as this project needs it; see Exact for what differs."""
 
+    train_dataset: Any
+
     def begin(self, run: Run) -> None:
         super().begin(run)
         self.train_dataset = Once(self.train_dataset)
