@@ -12,12 +12,12 @@ import tiny
 import torch
 from PIL import Image
 from test_stock_defects import Kit, arguments, run_of
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from trl import GRPOConfig
 
 from lingshu_train.data import corpus
 from lingshu_train.data.order import Order
 from lingshu_train.model import processor
+from lingshu_train.model.patches import ImageProcessor
 from lingshu_train.trainers.grpo import UNREAD, ExactGRPOTrainer, Once, item_to_row
 from lingshu_train.trainers.rows import Rows
 
@@ -78,7 +78,7 @@ def test_a_training_run_reads_and_processes_each_picture_of_a_window_once(
     kit = Kit(stage=stage, source=base / "base" / "model", rows=rows, text=words)
     read: list[str] = []
     processed: list[int] = []
-    image, preprocess = corpus.Corpus.image, Qwen2VLImageProcessorPil._preprocess
+    image, preprocess = corpus.Corpus.image, ImageProcessor._preprocess
 
     def counted_read(self: Any, name: str) -> Any:
         read.append(name)
@@ -89,7 +89,7 @@ def test_a_training_run_reads_and_processes_each_picture_of_a_window_once(
         return preprocess(self, images, **options)
 
     monkeypatch.setattr(corpus.Corpus, "image", counted_read)
-    monkeypatch.setattr(Qwen2VLImageProcessorPil, "_preprocess", counted_preprocess)
+    monkeypatch.setattr(ImageProcessor, "_preprocess", counted_preprocess)
     args = GRPOConfig(
         **arguments(stage.path, max_steps=REPEATS, per_device_train_batch_size=PROMPTS * GROUP // REPEATS),
         num_generations=GROUP,

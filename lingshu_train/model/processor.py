@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLProcessor
 from transformers.image_utils import make_flat_list_of_images
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from transformers.processing_utils import ProcessorMixin
+
+from lingshu_train.model.patches import ImageProcessor
 
 CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 EXPORTED_CLASS = "Qwen2_5_VLProcessor"
@@ -64,7 +65,7 @@ class ImageTextProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
 
 def build(tokenizer: Any, *, min_pixels: int, max_pixels: int) -> ImageTextProcessor:
     """A processor around a tokenizer. `min_pixels` and `max_pixels` bound the area of one resized image."""
-    images = Qwen2VLImageProcessorPil(size={"shortest_edge": min_pixels, "longest_edge": max_pixels})
+    images = ImageProcessor(size={"shortest_edge": min_pixels, "longest_edge": max_pixels})
     return ImageTextProcessor(images, tokenizer, chat_template=CHAT_TEMPLATE.read_text(encoding="utf-8"))
 
 
