@@ -40,9 +40,6 @@ WINDOWS = "TTTTPPPP PPPPTTTT TPTPPTPT"
 LIMIT = 240
 """Seconds for a run, some ten times what it takes."""
 
-UNGUARDED_LIMIT = 60
-"""Seconds after which a run without the guard counts as hung."""
-
 
 @pytest.fixture(scope="module")
 def mixed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -94,8 +91,7 @@ def run(stage: Stage, *, without_guard: bool = False, flags: tuple[str, ...] = (
             [*argv, *flags], env=launch._environment(stage), stdout=log, stderr=log, start_new_session=True
         )
         try:
-            code = process.wait(timeout=UNGUARDED_LIMIT if without_guard and not flags else LIMIT)
-            return "failed" if code else "done"
+            return "failed" if process.wait(timeout=LIMIT) else "done"
         except subprocess.TimeoutExpired:
             return "hung"
         finally:
@@ -117,8 +113,13 @@ def steps(stage: Stage, **how: Any) -> dict[str, list[float]]:
 
 
 @pytest.mark.parametrize("deepspeed", ["none", "zero2", "zero3"])
-def test_without_the_guard_a_rank_without_pictures_stops_the_others(deepspeed: str, make: Make) -> None:
-    assert run(make("sft", world=2, deepspeed=deepspeed), without_guard=True) in ("failed", "hung")
+def test_without_the_guard_ranks_wait_for_each_other_or_lose_their_connection(
+    deepspeed: str, make: Make
+) -> None:
+    stage = make("sft", world=2, deepspeed=deepspeed)
+    assert run(stage, without_guard=True) == "failed"
+    assert "gloo" in (stage.path / "log.txt").read_text()
+    assert tiny.steps_done(stage) == 0, "the first step has text on one rank, pictures on the other"
 
 
 @pytest.fixture(scope="module")
@@ -128,8 +129,7 @@ def one_rank() -> dict[bool, dict[str, list[float]]]:
 
 
 @pytest.mark.parametrize(
-    ("deepspeed", "packing"),
-    [("none", False), ("zero1", False), ("zero2", False), ("zero3", False), ("none", True), ("zero3", True)],
+    ("deepspeed", "packing"), [("none", False), ("zero2", False), ("zero3", False), ("zero3", True)]
 )
 def test_a_rank_with_text_and_one_with_pictures_take_the_steps_of_one_with_both(
     deepspeed: str, packing: bool, make: Make, one_rank: dict[bool, dict[str, list[float]]]
@@ -142,35 +142,32 @@ def test_a_rank_with_text_and_one_with_pictures_take_the_steps_of_one_with_both(
 
 
 def test_a_divided_vision_tower_is_gathered_for_text_though_it_is_frozen(make: Make) -> None:
-    """ZeRO-3 divides frozen parameters too. Without sharding, nothing of a frozen tower is waited for."""
+    """ZeRO-3 divides frozen parameters too."""
     train = {"train": ["language_model"], "learning_rate": {"language_model": 1e-2}}
     alone = steps(make("sft", world=1, **train))
-    for deepspeed in ("none", "zero3"):
-        found = steps(make("sft", world=2, deepspeed=deepspeed, **train))
-        assert found["loss"] == pytest.approx(alone["loss"], rel=SFT), deepspeed
-        assert found["grad_norm"] == pytest.approx(alone["grad_norm"], rel=SFT), deepspeed
+    found = steps(make("sft", world=2, deepspeed="zero3", **train))
+    assert found["loss"] == pytest.approx(alone["loss"], rel=SFT)
+    assert found["grad_norm"] == pytest.approx(alone["grad_norm"], rel=SFT)
 
 
 def test_rollouts_of_text_on_one_rank_and_of_pictures_on_the_other_take_the_same_steps_on_every_layout(
     make: Make,
 ) -> None:
-    """What DDP does when told to look for what did not run is the measure: it needs no guard, and costs a search a step."""
-    expected = steps(make("grpo", world=2), without_guard=True, flags=("--find-unused",))
+    """What DDP does when told to look for what did not run is the measure: it needs no guard, and costs a search a step.
+
+    With a KL term, so that there is a second model, which ZeRO-3 divides as it does the first.
+    """
+
+    def taken(deepspeed: str, **how: Any) -> dict[str, list[float]]:
+        return steps(make("grpo", world=2, deepspeed=deepspeed, kl_coefficient=0.1), **how)
+
+    expected = taken("none", without_guard=True, flags=("--find-unused",))
     assert min(expected["grad_norm"]) > 0.01, "nothing was learned that could differ"
     for deepspeed in ("zero2", "zero3", "none"):
-        found = steps(make("grpo", world=2, deepspeed=deepspeed))
+        found = taken(deepspeed)
         assert found["completion_length"] == expected["completion_length"], deepspeed
         for name in ("loss", "grad_norm", "reward"):
             assert found[name] == pytest.approx(expected[name], rel=GRPO, abs=1e-6), (deepspeed, name)
-
-
-def test_the_reference_model_of_a_rollout_is_guarded_too(make: Make) -> None:
-    """With a KL term under ZeRO-3 there is a second model, divided as the first."""
-    plain, divided = (
-        steps(make("grpo", world=2, deepspeed=deepspeed, kl_coefficient=0.1))
-        for deepspeed in ("none", "zero3")
-    )
-    assert divided["grad_norm"] == pytest.approx(plain["grad_norm"], rel=GRPO)
 
 
 # One window with both.
