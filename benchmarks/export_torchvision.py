@@ -66,13 +66,21 @@ def main() -> None:
     if arguments.compare:
         compare(arguments.compare)
         return
+    from quickstart_seeds import _processor
+
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         python = arguments.python or environment(root / "venv")
         export(root)
         subprocess.run([python, __file__, "--compare", str(root)], check=True, env=bare())
         found = json.loads((root / "found.json").read_text(encoding="utf-8"))
-    data = {"what": __doc__.splitlines()[0], "date": time.strftime("%Y-%m-%d"), "commit": commit(), **found}
+    data = {
+        "what": __doc__.splitlines()[0],
+        "date": time.strftime("%Y-%m-%d"),
+        "commit": commit(),
+        "hardware": {"processor": _processor()},
+        **found,
+    }
     arguments.out.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(data, indent=1, ensure_ascii=False))
 

@@ -36,6 +36,7 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 import trl  # noqa: E402
 from PIL import Image  # noqa: E402
+from quickstart_seeds import _processor  # noqa: E402
 from test_stock_defects import Kit, arguments, run_of  # noqa: E402
 from transformers import Qwen2_5_VLProcessor  # noqa: E402
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil  # noqa: E402
@@ -79,7 +80,7 @@ def main() -> None:
         "what": __doc__.splitlines()[0],
         "date": time.strftime("%Y-%m-%d"),
         "commit": head.stdout.strip(),
-        "hardware": {"processor": model_name(), "cores_used": 1},
+        "hardware": {"processor": _processor(), "cores_used": 1},
         "versions": {
             "python": platform.python_version(),
             "torch": torch.__version__,
@@ -234,13 +235,6 @@ def grpo(root: Path) -> dict[str, Any]:
             for part, seen in (("read", read), ("processed", processed))
         }
     return found
-
-
-def model_name() -> str:
-    lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    return next(
-        (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine()
-    )
 
 
 if __name__ == "__main__":

@@ -44,8 +44,8 @@ class ImageProcessor(Qwen2VLImageProcessorPil):  # type: ignore[misc]
 
     def _table(self, options: dict[str, Any]) -> Floats:
         """What each value becomes, (channels, 256), computed as upstream computes a pixel."""
-        levels: Any = np.tile(np.arange(256, dtype=np.uint8), (len(options["image_mean"]), 1, 1))
-        levels = np.moveaxis(levels, 1, 2)
+        channels = len(options["image_mean"])
+        levels: Any = np.tile(np.arange(256, dtype=np.uint8)[:, None], (channels, 1, 1))
         if options["do_rescale"]:
             levels = self.rescale(levels, options["rescale_factor"])
         if options["do_normalize"]:
