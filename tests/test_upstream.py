@@ -9,6 +9,7 @@ import pytest
 from transformers import Trainer
 from trl import GRPOTrainer, SFTTrainer
 
+from lingshu_train.trainers import grpo
 from lingshu_train.trainers.exact import UPSTREAM, Exact
 from lingshu_train.trainers.grpo import ExactGRPOTrainer
 from lingshu_train.trainers.sft import ExactSFTTrainer
@@ -44,13 +45,19 @@ def test_trl_passes_on_the_parameters_we_override(trl: type, name: str) -> None:
     assert found in (NAMED_OTHERWISE.get((trl, name), UPSTREAM[name]), ANYTHING)
 
 
+@pytest.mark.parametrize("name", grpo.UPSTREAM)
+def test_trl_has_the_grpo_method_with_the_parameters_we_override(name: str) -> None:
+    assert parameters(getattr(GRPOTrainer, name)) == grpo.UPSTREAM[name]
+
+
 @pytest.mark.parametrize("ours", [Exact, ExactSFTTrainer, ExactGRPOTrainer])
 def test_every_method_we_override_is_named_and_takes_the_same_parameters(ours: type) -> None:
+    named = UPSTREAM | grpo.UPSTREAM
     for name in overridden(ours):
         if name in ANY_ARGUMENTS or name.startswith("__"):
             continue
-        assert name in UPSTREAM, f"{ours.__name__}.{name} overrides upstream, but UPSTREAM does not name it"
-        assert parameters(getattr(ours, name)) == UPSTREAM[name]
+        assert name in named, f"{ours.__name__}.{name} overrides upstream, but UPSTREAM does not name it"
+        assert parameters(getattr(ours, name)) == named[name]
 
 
 @pytest.mark.parametrize("ours", [ExactSFTTrainer, ExactGRPOTrainer])

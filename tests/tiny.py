@@ -77,8 +77,17 @@ def png(picture: Image.Image) -> Stored:
     return Stored(data=data, digest=digest, suffix="png", width=picture.width, height=picture.height)
 
 
-def draw_corpus(folder: Path, *, rows: int = 40, reasoning: bool = True) -> Path:
-    """A finished prepare stage: bright spots on noise, how many? Answers of very unequal length show wrong averaging."""
+def draw_corpus(
+    folder: Path,
+    *,
+    rows: int = 40,
+    reasoning: bool = True,
+    seen: Callable[[int], bool] = lambda _: True,
+) -> Path:
+    """A finished prepare stage: bright spots on noise, how many? Answers of very unequal length show wrong averaging.
+
+    `seen` says which samples come with their picture; the others are text alone.
+    """
     draw = np.random.default_rng(0)
     samples = []
     for n in range(rows):
@@ -99,7 +108,7 @@ def draw_corpus(folder: Path, *, rows: int = 40, reasoning: bool = True) -> Path
             group=f"picture-{n}",
             modality="drawn",
         )
-        samples.append((sample, (Image.fromarray(pixels).convert("RGB"),)))
+        samples.append((sample, (Image.fromarray(pixels).convert("RGB"),) if seen(n) else ()))
     write_corpus(folder / "corpus", samples)
     prepare = {"kind": "prepare", "cards": ["package_pydicom"], "image_size": 56, "questions": {}}
     finish(make_stage(folder.parent, folder.name, prepare, parents={}), outputs=["corpus"])
@@ -111,6 +120,11 @@ def rows(stage: Stage, source: Path, *, corpus: str = "data", tokens: int = 512,
     wanted = Settings.model_validate_json(json.dumps(stage.model))
     limit = Limit(tokens=tokens, completion=True, most=options.pop("most", 0.0))
     return Rows(stage, [Mix(corpus=corpus)], source=str(source), wanted=wanted, limit=limit, **options)
+
+
+def samples(rows: Rows) -> list[Sample]:
+    """All of them, in row order."""
+    return [rows.sample(row) for row in range(len(rows))]
 
 
 def finish(stage: Stage, *, outputs: list[str]) -> None:

@@ -10,9 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from transformers import PreTrainedTokenizerFast, Qwen2_5_VLProcessor
-from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+from transformers.image_utils import make_flat_list_of_images
 from transformers.processing_utils import ProcessorMixin
+
+from lingshu_train.model.patches import ImageProcessor
 
 CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 EXPORTED_CLASS = "Qwen2_5_VLProcessor"
@@ -34,6 +37,22 @@ class ImageTextProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
         self.video_token_id = tokenizer.convert_tokens_to_ids(self.video_token)
         ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
+    def _process_images(self, images: Any, **kwargs: Any) -> tuple[Any, list[str]]:
+        """Each picture once: the prompts of a GRPO group share theirs, and upstream resizes and divides every copy."""
+        copies = make_flat_list_of_images(images)
+        distinct = {id(one): one for one in copies}
+        if len(distinct) == len(copies):
+            return super()._process_images(images, **kwargs)  # type: ignore[no-any-return]
+        found, texts = super()._process_images(list(distinct.values()), **kwargs)
+        place = {key: n for n, key in enumerate(distinct)}
+        order = [place[id(one)] for one in copies]
+        patches = np.asarray(found["image_grid_thw"]).prod(axis=-1)
+        starts = np.cumsum(patches) - patches
+        rows = np.concatenate([np.arange(starts[n], starts[n] + patches[n]) for n in order])
+        found["pixel_values"] = found["pixel_values"][rows]
+        found["image_grid_thw"] = found["image_grid_thw"][order]
+        return found, [texts[n] for n in order]
+
     @property
     def model_input_names(self) -> list[str]:
         names = [
@@ -46,7 +65,7 @@ class ImageTextProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
 
 def build(tokenizer: Any, *, min_pixels: int, max_pixels: int) -> ImageTextProcessor:
     """A processor around a tokenizer. `min_pixels` and `max_pixels` bound the area of one resized image."""
-    images = Qwen2VLImageProcessorPil(size={"shortest_edge": min_pixels, "longest_edge": max_pixels})
+    images = ImageProcessor(size={"shortest_edge": min_pixels, "longest_edge": max_pixels})
     return ImageTextProcessor(images, tokenizer, chat_template=CHAT_TEMPLATE.read_text(encoding="utf-8"))
 
 

@@ -20,7 +20,7 @@ from transformers import Trainer
 
 from lingshu_train import dist
 from lingshu_train.errors import OutputFailed, TrainingDiverged
-from lingshu_train.model import load, parts
+from lingshu_train.model import load, parts, vision_guard
 from lingshu_train.runs import checkpoint
 from lingshu_train.runs.files import failure
 from lingshu_train.runs.stage import Stage
@@ -87,6 +87,10 @@ class Exact(Trainer):  # type: ignore[misc]
         self.run = run
         # Without this the mean of micro-batch means is taken (R1): transformers says Qwen2.5-VL takes no loss arguments.
         self.model_accepts_loss_kwargs = True
+        sharded = run.stage.world_size > 1 and run.stage.cluster.deepspeed == "zero3"
+        for model in (self.model, getattr(self, "ref_model", None)):
+            if model is not None:
+                vision_guard.install(self.accelerator.unwrap_model(model), sharded=sharded)
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
         return Items(self.run)

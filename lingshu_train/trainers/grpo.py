@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+from torch.utils.data import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
 from lingshu_train import dist, verify
@@ -18,22 +19,56 @@ from lingshu_train.trainers.rows import Limit, Rows, num_steps
 from lingshu_train.trainers.scoring import Scoring
 from lingshu_train.trainers.watch import Watch
 
+UPSTREAM = {"_tokenize_prompts": ("self", "prompts")}
+"""As in exact.py, for a method that only TRL's GRPOTrainer has."""
+
 
 class ExactGRPOTrainer(Exact, GRPOTrainer):  # type: ignore[misc]
     """GRPOTrainer as this project needs it; see Exact for what differs."""
 
+    train_dataset: Any
 
-def item_to_row(order: Callable[[int], int], *, prompts: int, group: int, repeats: int) -> Any:
+    def begin(self, run: Run) -> None:
+        super().begin(run)
+        self.train_dataset = Once(self.train_dataset)
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[Any, Any, Any]:
+        """Upstream says None of a prompt without images, which the processor refuses where another prompt has some."""
+        ids, images, fields = super()._tokenize_prompts(prompts)
+        return ids, images and [one or [] for one in images], fields
+
+
+UNREAD = -1
+"""Row of an item that nobody looks at."""
+
+
+class Once(Dataset[Any]):
+    """Rows by number, `UNREAD` without content: their images need not be read, and to use one is an error."""
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitems__(self, numbers: list[int]) -> list[dict[str, Any]]:
+        """A batch of the loader: all of it is read or none."""
+        return [{} for _ in numbers] if UNREAD in numbers else self._rows.__getitems__(numbers)
+
+
+def item_to_row(
+    order: Callable[[int], int], *, prompts: int, group: int, repeats: int
+) -> Callable[[int], int]:
     """Row of the i-th item the loader yields.
 
     A window holds `prompts` prompts, each `group` times in a row, and the loader yields the window `repeats` times: TRL
-    reads a whole window at each of its micro-steps and generates at the first.
+    asks for a whole window at each of its micro-steps, and looks at the first alone, where it generates.
     """
     items = prompts * group
 
     def row(i: int) -> int:
-        window = i // (items * repeats)
-        return order(window * prompts + i % items // group)
+        window, item = divmod(i, items * repeats)
+        return order(window * prompts + item // group) if item < items else UNREAD
 
     return row
 
@@ -119,4 +154,6 @@ def _arguments(stage: Stage, config: Any, wanted: Settings, *, steps: int, accum
         loss_type=config.loss,
         use_vllm=False,
         log_completions=False,
+        # Upstream gathers the images of all ranks for it, also when nothing is logged: a rank without any never answers.
+        log_multimodal=False,
     )

@@ -1,0 +1,75 @@
+"""Pictures to patches: transformers' pixel values to the bit, at a fraction of their cost.
+
+A pixel has 256 values per channel, so that scaling and normalising are a table. The patches are cut while a pixel is one
+byte, and looked up afterwards: transformers computes and moves every pixel in float32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from transformers.image_processing_utils import BatchFeature
+from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+Bytes = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+
+class ImageProcessor(Qwen2VLImageProcessorPil):  # type: ignore[misc]
+    """Qwen2VLImageProcessorPil, saved under the name of all its variants."""
+
+    def to_dict(self) -> dict[str, Any]:
+        found: dict[str, Any] = super().to_dict()
+        return found | {"image_processor_type": "Qwen2VLImageProcessor"}
+
+    def _preprocess(self, images: list[npt.NDArray[Any]], **options: Any) -> BatchFeature:
+        """pixel_values (P, channels * temporal_patch * patch * patch) float32, image_grid_thw (images, 3)."""
+        if any(image.dtype != np.uint8 or len(image) != len(options["image_mean"]) for image in images):
+            return super()._preprocess(images, **options)
+        patch, merge = options["patch_size"], options["merge_size"]
+        if options["do_resize"]:
+            size = {name: options[name] for name in ("size", "resample")}
+            images = [self.resize(image, **size, factor=patch * merge) for image in images]
+        grids = [[1, image.shape[1] // patch, image.shape[2] // patch] for image in images]
+        values = looked_up(
+            [cut(image, patch=patch, merge=merge) for image in images],
+            self._table(options),
+            repeats=options["temporal_patch_size"],
+        )
+        data = {"pixel_values": values, "image_grid_thw": np.array(grids, dtype=np.int64)}
+        return BatchFeature(data=data, tensor_type=options["return_tensors"])
+
+    def _table(self, options: dict[str, Any]) -> Floats:
+        """What each value becomes, (channels, 256), computed as upstream computes a pixel."""
+        channels = len(options["image_mean"])
+        levels: Any = np.tile(np.arange(256, dtype=np.uint8)[:, None], (channels, 1, 1))
+        if options["do_rescale"]:
+            levels = self.rescale(levels, options["rescale_factor"])
+        if options["do_normalize"]:
+            levels = self.normalize(levels, options["image_mean"], options["image_std"])
+        return np.asarray(levels, dtype=np.float32)[:, :, 0]
+
+
+def cut(image: Bytes, *, patch: int, merge: int) -> Bytes:
+    """A picture (channels, height, width) as patches (P, channels, patch * patch); those merged later stand together."""
+    channels, height, width = image.shape
+    rows, columns = height // patch // merge, width // patch // merge
+    cells = image.reshape(channels, rows, merge, patch, columns, merge, patch)
+    return np.ascontiguousarray(cells.transpose(1, 4, 2, 5, 0, 3, 6)).reshape(-1, channels, patch * patch)
+
+
+def looked_up(patches: Sequence[Bytes], table: Floats, *, repeats: int) -> Floats:
+    """Patches of all pictures as the model reads them (P, channels * repeats * patch * patch): a still picture stands
+    `repeats` times in time."""
+    channels, area = patches[0].shape[1:]
+    out = np.empty((sum(map(len, patches)), channels, repeats, area), dtype=np.float32)
+    start = 0
+    for some in patches:
+        place = out[start : start + len(some)]
+        for channel in range(channels):
+            place[:, channel] = table[channel].take(some[:, channel])[:, None]
+        start += len(some)
+    return out.reshape(len(out), -1)
