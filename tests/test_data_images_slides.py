@@ -20,7 +20,7 @@ SIDE = 64
 
 
 def jpeg(pixels: np.ndarray, *, ycbcr: bool, stream: int) -> bytes:
-    """Without JFIF's or Adobe's segment. `stream`: 0 all in one, 1 the tables alone, 2 without the tables."""
+    """Without JFIF's or Adobe's segment, channels 1, 2, 3. `stream`: 0 all in one, 1 the tables, 2 without them."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(
         buffer, "JPEG", quality=95, keep_rgb=not ycbcr, subsampling=0, streamtype=stream
@@ -28,7 +28,8 @@ def jpeg(pixels: np.ndarray, *, ycbcr: bool, stream: int) -> bytes:
     data = buffer.getvalue()
     if data[2:4] in (b"\xff\xe0", b"\xff\xee"):
         data = data[:2] + data[4 + int.from_bytes(data[4:6], "big") :]
-    return data
+    data = data.replace(b"R\x11\0G\x11\0B\x11\0", b"\x01\x11\0\x02\x11\0\x03\x11\0")
+    return data.replace(b"\x03R\0G\0B\0", b"\x03\x01\0\x02\0\x03\0")
 
 
 def jpeg_slide(path: Path, pixels: np.ndarray, *, ycbcr: bool, shared: bool) -> Path:
