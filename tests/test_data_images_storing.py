@@ -190,3 +190,11 @@ def test_what_a_picture_in_memory_carries_is_left_behind() -> None:
     image = Image.fromarray(noise(30, 30))
     image.info |= {"icc_profile": b"Praxis Dr. Jones", "dpi": (1, 1), "exif": b"Exif\0\0Mustermann"}
     assert images.stored(image, **BUDGET) == images.stored(Image.fromarray(noise(30, 30)), **BUDGET)
+
+
+def test_a_deep_picture_in_memory_is_refused_and_not_clipped() -> None:
+    image = Image.fromarray(np.array([[0, 40_000]], dtype=np.uint16))
+    with pytest.raises(
+        DataError, match=r"row 7: more than 8 bits \(mode I;16\); read it with a window first"
+    ):
+        images.stored(image, name="row 7", **BUDGET)

@@ -47,6 +47,8 @@ def stored(
     for `read`; `name` stands in them for bytes.
     """
     if isinstance(source, Image.Image):
+        if source.mode.startswith(("I", "F")):
+            raise DataError(f"{name}: more than 8 bits (mode {source.mode}); read it with a window first")
         return _png(plain(source), min_pixels=min_pixels, max_pixels=max_pixels)
     if source == b"":
         raise DataError(f"{name}: holds no bytes")
@@ -71,13 +73,15 @@ def _kept(path: Path, data: bytes, *, max_pixels: int) -> Stored | None:
         with Image.open(file, formats=("JPEG", "PNG")) as image:
             check_size(path, *image.size)
             width, height = image.size
+            jpeg = head.startswith(SOI)
+            if not jpeg and (width * height > max_pixels or head[pngs.DEPTH_AT] != 8):
+                return None
             if image.mode not in ("L", "RGB") or image.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT:
                 return None
-            jpeg = head.startswith(SOI)
             if jpeg:
                 image.draft(image.mode, (1, 1))
                 image.load()
-            elif width * height > max_pixels or head[pngs.DEPTH_AT] != 8 or not _is_plain(image):
+            elif not _is_plain(image):
                 return None
         file.seek(0)
         bare = jpegs.bare if jpeg else pngs.bare
