@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ SIDE = 64
 
 
 def jpeg(pixels: np.ndarray, *, ycbcr: bool, stream: int) -> bytes:
-    """Without JFIF's or Adobe's segment. `stream`: 0 all in one, 1 the tables alone, 2 without the tables."""
+    """Without JFIF's or Adobe's segment, channels 1, 2, 3. `stream`: 0 all in one, 1 the tables, 2 without them."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(
         buffer, "JPEG", quality=95, keep_rgb=not ycbcr, subsampling=0, streamtype=stream
@@ -28,30 +29,45 @@ def jpeg(pixels: np.ndarray, *, ycbcr: bool, stream: int) -> bytes:
     data = buffer.getvalue()
     if data[2:4] in (b"\xff\xe0", b"\xff\xee"):
         data = data[:2] + data[4 + int.from_bytes(data[4:6], "big") :]
-    return data
+    data = data.replace(b"R\x11\0G\x11\0B\x11\0", b"\x01\x11\0\x02\x11\0\x03\x11\0")
+    return data.replace(b"\x03R\0G\0B\0", b"\x03\x01\0\x02\0\x03\0")
 
 
-def jpeg_slide(path: Path, pixels: np.ndarray, *, ycbcr: bool, shared: bool) -> Path:
-    """As scanners write them. tifffile takes JPEG only with imagecodecs, so the tags are set afterwards."""
-    height, width, _ = pixels.shape
-    parts = [
-        pixels[y : y + SIDE, x : x + SIDE] for y in range(0, height, SIDE) for x in range(0, width, SIDE)
-    ]
-    tables = jpeg(parts[0], ycbcr=ycbcr, stream=1)
+def encoded_slide(
+    path: Path,
+    pixels: np.ndarray,
+    parts: list[bytes],
+    *,
+    compression: int,
+    photometric: int,
+    tables: bytes = b"",
+) -> Path:
+    """Tiles as scanners write them. tifffile takes such only with imagecodecs, so the tags are set afterwards."""
     with tifffile.TiffWriter(path) as writer:
         writer.write(
-            (jpeg(part, ycbcr=ycbcr, stream=2 if shared else 0) for part in parts),
+            iter(parts),
             shape=pixels.shape,
             dtype=np.uint8,
             tile=(SIDE, SIDE),
             photometric="rgb",
             compression="zlib",
-            extratags=[(347, 7, len(tables), tables, True)] if shared else [],
+            extratags=[(347, 7, len(tables), tables, True)] if tables else [],
         )
     with tifffile.TiffFile(path, mode="r+b") as tiff:
-        tiff.pages[0].tags["Compression"].overwrite(7)
-        tiff.pages[0].tags["PhotometricInterpretation"].overwrite(6 if ycbcr else 2)
+        tiff.pages[0].tags["Compression"].overwrite(compression)
+        tiff.pages[0].tags["PhotometricInterpretation"].overwrite(photometric)
     return path
+
+
+def cut(pixels: np.ndarray) -> list[np.ndarray]:
+    height, width, _ = pixels.shape
+    return [pixels[y : y + SIDE, x : x + SIDE] for y in range(0, height, SIDE) for x in range(0, width, SIDE)]
+
+
+def ramps() -> np.ndarray:
+    """Each channel another slope: no channel can be taken for another."""
+    y, x = np.mgrid[:128, :192]
+    return np.stack([x, y, 255 - x], axis=-1).astype(np.uint8)
 
 
 def pyramid(path: Path, pixels: np.ndarray, **options: Any) -> Path:
@@ -88,11 +104,45 @@ def test_a_coarser_level_is_read_whole_or_in_part(tmp_path: Path) -> None:
 @pytest.mark.parametrize("ycbcr", [True, False])
 def test_jpeg_tiles_keep_their_colours(tmp_path: Path, ycbcr: bool, shared: bool) -> None:
     """Aperio's scanners write RGB into JPEG, which a decoder that is not told takes for YCbCr."""
-    y, x = np.mgrid[:128, :192]
-    pixels = np.stack([x, y, 255 - x], axis=-1).astype(np.uint8)
-    path = jpeg_slide(tmp_path / "slide.svs", pixels, ycbcr=ycbcr, shared=shared)
+    pixels = ramps()
+    path = encoded_slide(
+        tmp_path / "slide.svs",
+        pixels,
+        [jpeg(part, ycbcr=ycbcr, stream=2 if shared else 0) for part in cut(pixels)],
+        compression=7,
+        photometric=6 if ycbcr else 2,
+        tables=jpeg(pixels[:SIDE, :SIDE], ycbcr=ycbcr, stream=1) if shared else b"",
+    )
     image = np.asarray(images.read(path, excerpt=Excerpt(box=(30, 20, 150, 100)))).astype(int)
     assert np.abs(image - pixels[20:100, 30:150]).max() <= 6
+
+
+@pytest.mark.parametrize(("compression", "photometric"), [(33003, 6), (33003, 2), (33005, 2)])
+def test_aperio_jpeg_2000_tiles_keep_their_colours(
+    tmp_path: Path, compression: int, photometric: int
+) -> None:
+    pixels, parts = ramps(), []
+    for part in cut(pixels):
+        image, buffer = Image.fromarray(part), io.BytesIO()
+        if compression == 33003:
+            image = Image.merge("RGB", image.convert("YCbCr").split())
+        image.save(buffer, "JPEG2000", no_jp2=True, mct=0, irreversible=False)
+        parts.append(buffer.getvalue())
+    path = encoded_slide(
+        tmp_path / "slide.svs", pixels, parts, compression=compression, photometric=photometric
+    )
+    image = np.asarray(images.read(path, excerpt=Excerpt(box=(30, 20, 150, 100)))).astype(int)
+    assert np.abs(image - pixels[20:100, 30:150]).max() <= (3 if compression == 33003 else 0)
+
+
+def test_a_tile_is_not_inflated_beyond_its_pixels(tmp_path: Path) -> None:
+    pixels = ramps()
+    parts = [zlib.compress(b"\0" * 50_000_000)] * 6
+    path = encoded_slide(tmp_path / "bomb.svs", pixels, parts, compression=8, photometric=2)
+    with pytest.raises(
+        DataError, match=r"bomb\.svs: tile 0 inflates to more than the 12,288 bytes of its pixels"
+    ):
+        images.read(path, excerpt=Excerpt(box=(0, 0, 9, 9)))
 
 
 def test_only_the_tiles_under_the_box_are_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

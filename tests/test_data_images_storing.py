@@ -121,19 +121,48 @@ def test_what_is_stored_of_a_png_gives_the_model_equal_values(size: tuple[int, i
 
 def test_grey_in_three_channels_is_stored_as_one() -> None:
     grey = noise(50, 60, 1)
-    kept = images.stored(Image.fromarray(np.stack([grey] * 3, axis=-1)), **BUDGET)
-    assert np.array_equal(pixels_of(kept.data), grey)
+    buffer = io.BytesIO()
+    Image.fromarray(np.stack([grey] * 3, axis=-1)).save(buffer, "PNG")
+    for source in (Image.fromarray(np.stack([grey] * 3, axis=-1)), buffer.getvalue()):
+        assert np.array_equal(pixels_of(images.stored(source, **BUDGET).data), grey)
     almost = np.stack([grey] * 3, axis=-1)
     almost[49, 59, 2] ^= 1
     assert np.array_equal(pixels_of(images.stored(Image.fromarray(almost), **BUDGET).data), almost)
 
 
-def test_the_same_picture_is_stored_as_the_same_bytes_from_whatever_it_came(tmp_path: Path) -> None:
-    picture = noise(50, 60)
-    path = tmp_path / "some.png"
-    Image.fromarray(picture).save(path, compress_level=0)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_png_within_the_budget_keeps_its_compressed_data(channels: int) -> None:
+    picture = noise(50, 60, channels)
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(
+        buffer, "PNG", compress_level=9, dpi=(300, 300), icc_profile=b"Praxis Dr. Jones"
+    )
+    kept = images.stored(buffer.getvalue() + b"Mustermann", **BUDGET)
+    plain = io.BytesIO()
+    Image.fromarray(picture).save(plain, "PNG", compress_level=9)
+    assert kept == (plain.getvalue(), ".png", 60, 50)
+
+
+@pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA", "transparent"])
+def test_a_png_that_is_not_plain_is_stored_as_it_is_shown(mode: str) -> None:
+    image = Image.fromarray(noise(50, 60))
+    buffer = io.BytesIO()
+    if mode == "transparent":
+        image.save(buffer, "PNG", transparency=image.getpixel((3, 3)))
+    else:
+        image.convert(mode).save(buffer, "PNG")
+    kept = images.stored(buffer.getvalue(), **BUDGET)
+    shown = images.read(Path("row 7"), data=buffer.getvalue())
+    with Image.open(io.BytesIO(kept.data)) as stored:
+        assert stored.mode in ("L", "RGB") and "transparency" not in stored.info
+        assert stored.convert("RGB").tobytes() == shown.tobytes()
+
+
+def test_a_picture_in_a_file_is_stored_like_its_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "some.tif"
+    Image.fromarray(noise(50, 60)).save(path)
     from_file, from_bytes = images.stored(path, **BUDGET), images.stored(path.read_bytes(), **BUDGET)
-    assert from_file == from_bytes == images.stored(Image.fromarray(picture), **BUDGET)
+    assert from_file == from_bytes == images.stored(Image.fromarray(noise(50, 60)), **BUDGET)
 
 
 def test_names_dates_and_places_do_not_reach_the_corpus(tmp_path: Path) -> None:
@@ -161,3 +190,11 @@ def test_what_a_picture_in_memory_carries_is_left_behind() -> None:
     image = Image.fromarray(noise(30, 30))
     image.info |= {"icc_profile": b"Praxis Dr. Jones", "dpi": (1, 1), "exif": b"Exif\0\0Mustermann"}
     assert images.stored(image, **BUDGET) == images.stored(Image.fromarray(noise(30, 30)), **BUDGET)
+
+
+def test_a_deep_picture_in_memory_is_refused_and_not_clipped() -> None:
+    image = Image.fromarray(np.array([[0, 40_000]], dtype=np.uint16))
+    with pytest.raises(
+        DataError, match=r"row 7: more than 8 bits \(mode I;16\); read it with a window first"
+    ):
+        images.stored(image, name="row 7", **BUDGET)

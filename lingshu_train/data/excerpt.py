@@ -10,10 +10,12 @@ Plane = Literal["axial", "coronal", "sagittal"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excerpt:
-    """One picture of a file: a `frame` of a DICOM object, slice `index` along `plane` of a volume, or the tile `box`.
+    """One picture of a file; a field that does not go with the file's kind is refused, not passed over.
 
-    `window` is (centre, width) in the data's unit, or the name of a preset; None takes the file's own. `box` is
-    (left, top, right, bottom) in pixels of pyramid level `level`, 0 being the finest.
+    `frame` counts from 0: of a DICOM object, a TIFF's pages, a clip, or the fourth dimension of a volume, whose slice
+    `index` along `plane` is meant. `window` is (centre, width) in the data's unit, or the name of a CT preset
+    (data/images/ct_windows.json); None takes the file's own. `box` is (left, top, right, bottom) in pixels, of pyramid
+    level `level` in a whole-slide image, 0 being the finest.
     """
 
     frame: int = 0

@@ -25,7 +25,8 @@ def scale(
     path: Path, dataset: Dataset, index: int, *, window: Window | None, bits: int
 ) -> tuple[Window | None, Scale]:
     """The window that holds, one given before that of the header, and the scale. `bits` where the header says none."""
-    unit, function = partial(_rescaled, dataset, index), FUNCTIONS.get("")
+    unit = partial(_rescaled, dataset, index)
+    function: Function | None = None
     modality = str(dataset.get("Modality") or "")
     if isinstance(window, str) and modality == "CT" and not _has_unit(dataset, index):
         raise DataError(

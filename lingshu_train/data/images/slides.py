@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, YCBCR = 0, 1, 2, 6
 """TIFF's PhotometricInterpretation."""
 JPEG, APERIO_YCBCR, APERIO_RGB, JPEG2000 = 7, 33003, 33005, 34712
 """TIFF's Compression where Pillow decodes the tiles; the others are tifffile's."""
+DEFLATE = (8, 32946)
+"""TIFF's Compression where tifffile inflates a tile without a bound."""
 
 
 def tile(
@@ -96,6 +100,9 @@ def _segment(path: Path, page: Any, index: int) -> Array:
         if page.compression == APERIO_YCBCR:
             return np.asarray(Image.fromarray(pixels, mode="YCbCr").convert("RGB"))
         return pixels
+    size = math.prod(page.chunks) * page.dtype.itemsize
+    if page.compression in DEFLATE and len(zlib.decompressobj().decompress(packed, size + 1)) > size:
+        raise DataError(f"{path}: tile {index} inflates to more than the {size:,} bytes of its pixels")
     pixels, _, _ = page.decode(packed, index)
     return np.asarray(pixels[0])
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from PIL import Image, ImageChops
 
 from lingshu_train.data.excerpt import Excerpt
-from lingshu_train.data.images import jpegs
+from lingshu_train.data.images import jpegs, pngs
 from lingshu_train.data.images.fitting import fit
 from lingshu_train.data.images.limits import check_size
 from lingshu_train.data.images.opening import opened
@@ -41,42 +41,57 @@ def stored(
     min_pixels: int,
     max_pixels: int,
 ) -> Stored:
-    """A JPEG of 8 bits that stands upright keeps its compressed data; everything else becomes a PNG.
+    """An upright JPEG, or PNG within the budget, of 8 bits keeps its compressed data; everything else becomes a PNG.
 
-    A PNG of more than `max_pixels` is fitted first, which gives the model equal pixel values. Errors as for `read`;
-    `name` stands in them for bytes.
+    What is no JPEG and has more than `max_pixels` is fitted first, which gives the model equal pixel values. Errors as
+    for `read`; `name` stands in them for bytes.
     """
     if isinstance(source, Image.Image):
+        if source.mode.startswith(("I", "F")):
+            raise DataError(f"{name}: more than 8 bits (mode {source.mode}); read it with a window first")
         return _png(plain(source), min_pixels=min_pixels, max_pixels=max_pixels)
     if source == b"":
         raise DataError(f"{name}: holds no bytes")
     path, data = (source, b"") if isinstance(source, Path) else (Path(name), source)
     if excerpt is None or excerpt == Excerpt():
-        kept = _kept(path, data)
+        kept = _kept(path, data, max_pixels=max_pixels)
         if kept is not None:
             return kept
     return _png(decode(path, data=data, excerpt=excerpt), min_pixels=min_pixels, max_pixels=max_pixels)
 
 
-def _kept(path: Path, data: bytes) -> Stored | None:
-    """The JPEG without metadata; None where it must be decoded, or is none.
+def _kept(path: Path, data: bytes, *, max_pixels: int) -> Stored | None:
+    """The JPEG or PNG without metadata; None where its pixels must be changed, or it is neither.
 
-    It is decoded at an eighth of its size, which reads all of the compressed data, to find out whether it is whole.
+    It is decoded once to find out whether it is whole: a JPEG at an eighth of its size, which reads all of its data.
     """
     with opened(path, data, kind="an image", faults=(Image.DecompressionBombError,)) as file:
-        if file.read(len(SOI)) != SOI:
+        head = file.read(pngs.DEPTH_AT + 1)
+        if not head.startswith((SOI, pngs.START)):
             return None
         file.seek(0)
-        with Image.open(file, formats=("JPEG",)) as image:
+        with Image.open(file, formats=("JPEG", "PNG")) as image:
             check_size(path, *image.size)
-            upright = image.getexif().get(ORIENTATION, UPRIGHT) == UPRIGHT
-            if image.mode not in ("L", "RGB") or not upright:
-                return None
             width, height = image.size
-            image.draft(image.mode, (1, 1))
-            image.load()
+            jpeg = head.startswith(SOI)
+            if not jpeg and (width * height > max_pixels or head[pngs.DEPTH_AT] != 8):
+                return None
+            if image.mode not in ("L", "RGB") or image.getexif().get(ORIENTATION, UPRIGHT) != UPRIGHT:
+                return None
+            if jpeg:
+                image.draft(image.mode, (1, 1))
+                image.load()
+            elif not _is_plain(image):
+                return None
         file.seek(0)
-        return Stored(jpegs.bare(file.read()), ".jpg", width, height)
+        bare = jpegs.bare if jpeg else pngs.bare
+        return Stored(bare(file.read()), ".jpg" if jpeg else ".png", width, height)
+
+
+def _is_plain(image: Image.Image) -> bool:
+    """Whether every pixel is opaque, and grey is not kept in three channels."""
+    image.load()
+    return not image.has_transparency_data and _one_channel(image) is image
 
 
 def _png(image: Image.Image, *, min_pixels: int, max_pixels: int) -> Stored:

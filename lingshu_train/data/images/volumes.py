@@ -51,6 +51,8 @@ class Volume:
         self._ranges = [range(shape[axis]) for axis in self._axes]
         for plane, (first, last) in (extent or {}).items():
             self._ranges[AXES[plane]] = self._ranges[AXES[plane]][first:last]
+            if not self.depth(plane):
+                raise DataError(f"{path}: extent {plane} {first} to {last} leaves nothing of the volume")
 
     def depth(self, plane: Plane) -> int:
         return len(self._ranges[AXES[plane]])
