@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -129,3 +130,24 @@ def test_a_selection_takes_few_yes_no_questions_and_opens_choices(base: Path, tm
     assert not any(sample.options for sample in samples if sample.question_type == "short")
     again = tiny.rows(stage, source(base), corpus="quiz", select=Selection(yes_no_share=0.05))
     assert [again.sample(n).id for n in range(len(again))] == [rows.sample(n).id for n in range(len(rows))]
+
+
+@pytest.mark.parametrize("packing", [False, True], ids=["rows", "packs"])
+def test_loader_workers_read_what_the_process_itself_reads(packing: bool, base: Path, stage: Stage) -> None:
+    from torch.utils.data import DataLoader
+
+    items = packed(base, stage) if packing else tiny.rows(stage, source(base))
+    data = items.dataset(system="", with_completion=True)
+    numbers = [items.row(n) for n in range(6)]
+    loaded = list(DataLoader(data, sampler=numbers, batch_size=2, num_workers=2, collate_fn=list))
+    alone = [[data[number] for number in numbers[start : start + 2]] for start in (0, 2, 4)]
+    assert [[item["row"] for item in batch] for batch in loaded] == [
+        [item["row"] for item in batch] for batch in alone
+    ]
+    pictures = [item["images"] for batch in loaded for item in batch]
+    expected = [item["images"] for batch in alone for item in batch]
+    assert [image.tobytes() for image in flat(pictures)] == [image.tobytes() for image in flat(expected)]
+
+
+def flat(nested: Any) -> list[Any]:
+    return [nested] if not isinstance(nested, list) else [one for part in nested for one in flat(part)]
