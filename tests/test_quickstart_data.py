@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lingshu_train import recipe
 from lingshu_train.data import card as cards
 from lingshu_train.data import lesions, pool, questions, views
 from lingshu_train.data.formats.package_images import Picture
@@ -127,6 +128,15 @@ def test_an_unknown_task_lists_the_known_ones() -> None:
         RecipeError, match=r"stages\.data\.questions: unknown task 'colour'; there are: caption"
     ):
         config.check("stages.data")
+
+
+def test_grpo_rewards_every_task_that_instruction_tuning_teaches() -> None:
+    """What GRPO leaves out is forgotten while it trains on the rest."""
+    found = {block.name: recipe.config_of(block) for block in recipe.load("quickstart").stages}
+    taught, rewarded = (
+        {task for mix in found[name].data for task in mix.tasks} for name in ("instruct", "rl")
+    )
+    assert rewarded == taught == set(found["data"].questions) - {"caption"}
 
 
 def stage_in(folder: Path, names: list[str], counts: dict[str, dict[str, int]]) -> Stage:
