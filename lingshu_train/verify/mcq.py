@@ -24,14 +24,15 @@ _UNLETTERED = re.compile(r"(?<![A-Za-z0-9'])([A-Z])(?![A-Za-z0-9'])")
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """The right letter, every option's canonical text, and the letter of each text that only one option
-    has.
+    """The right letter, every option's canonical text, the letter of each text that only one option has,
+    and the Chinese texts as written.
     """
 
     letter: str
     texts: dict[str, str]
     by_text: dict[str, str]
     tokens: dict[str, list[str]]
+    unspaced: dict[str, str]
     polar: dict[str, str]
     question: str
 
@@ -48,7 +49,8 @@ def prepare(item: Key) -> Gold:
         raise GoldError(f"answer {item.answer!r} is neither a letter nor the text of exactly one option")
     polar = yes_no.polar_options(options)
     tokens = {name: canon.canonical(clean(text)) for name, text in options.items()}
-    return Gold(letter, texts, by_text, tokens, polar, item.question)
+    unspaced = {name: shown for name, text in options.items() if not (shown := clean(text)).isascii()}
+    return Gold(letter, texts, by_text, tokens, unspaced, polar, item.question)
 
 
 def read_options(item: Key) -> dict[str, str]:
@@ -169,7 +171,7 @@ def _text_with_more(text: str, gold: Gold) -> Ruling:
             return ruling
     if gold.polar:
         side = yes_no.side(text, gold.question)
-        if side.status == "right":
+        if side.status == "right" and not _names_another_letter(text, gold.polar[side.normalized], gold):
             return _rule(gold.polar[side.normalized], "polarity", gold)
     return Ruling("unreadable", "mcq.none")
 
@@ -222,14 +224,8 @@ def _starts(low: str, cue: str) -> bool:
 
 def names_another(text: str, letter: str, gold: Gold) -> bool:
     """Whether a text names an option letter or another option's text, a negated text aside."""
-    for found in _UNLETTERED.finditer(text):
-        name = found.group(1)
-        follows = text[found.end() : found.end() + 2]
-        pronoun = name in "IA" and len(follows) == 2 and follows[0] == " " and follows[1].islower()
-        verb = text[found.end() :].split(" ")[1:2]
-        spoken = pronoun and verb and verb[0] not in ("is", "was", "or", "and", "are")
-        if name in gold.texts and not spoken and (name == letter or not _excluded(text[: found.start()])):
-            return True
+    if _names_another_letter(text, letter, gold):
+        return True
     mine = canon.join(gold.tokens[letter])
     found_tokens = canon.canonical(clean(text))
     for name, tokens in gold.tokens.items():
@@ -240,6 +236,24 @@ def names_another(text: str, letter: str, gold: Gold) -> bool:
                 before = " ".join(found_tokens[max(0, index - 3) : index])
                 if not _excluded(before):
                     return True
+    mine = gold.unspaced.get(letter, "")
+    return any(_stands_in(name, text) for name in gold.unspaced.values() if name not in mine)
+
+
+def _stands_in(name: str, text: str) -> bool:
+    """Whether a Chinese option text, which no spaces set off, stands in a text outside a negation."""
+    return any(not _excluded(text[: found.start()]) for found in re.finditer(re.escape(name), text))
+
+
+def _names_another_letter(text: str, letter: str, gold: Gold) -> bool:
+    for found in _UNLETTERED.finditer(text):
+        name = found.group(1)
+        follows = text[found.end() : found.end() + 2]
+        pronoun = name in "IA" and len(follows) == 2 and follows[0] == " " and follows[1].islower()
+        verb = text[found.end() :].split(" ")[1:2]
+        spoken = pronoun and verb and verb[0] not in ("is", "was", "or", "and", "are")
+        if name in gold.texts and not spoken and (name == letter or not _excluded(text[: found.start()])):
+            return True
     return False
 
 

@@ -228,7 +228,8 @@ def _harmless(tail: str, prepared: Prepared) -> bool:
 def _is_remark(sentence: str, prepared: Prepared) -> bool:
     shorter = leads.without_lead_in(sentence, statements=True)
     if shorter != sentence:
-        return _judge(shorter, prepared).status == "right"
+        ruling = _judge(shorter, prepared)
+        return ruling.status == "right" or (ruling.status == "unreadable" and prepared.kind in _CLOSED)
     if _judge(sentence, prepared).status == "right":
         return True
     return len(sentence.split()) >= 4 or (not sentence.isascii() and len(sentence) >= 6)

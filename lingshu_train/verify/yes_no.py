@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from lingshu_train.verify import canon, cues
 from lingshu_train.verify.item import GoldError, Key, Ruling
@@ -16,13 +17,20 @@ from lingshu_train.verify.leads import without_lead_in
 from lingshu_train.verify.normal import clean, strip_edges
 from lingshu_train.verify.tables import longest_first, mapping, words
 
-_CLAUSE = re.compile(r"[,.;:!()]| - |\bbut\b|\bbecause\b|\bsince\b|\band\b")
+_CLAUSE = re.compile(
+    r"[,.;:!()]|(?:^| )- "
+    r"|\b(?:but|because|since|and|given|which|while|whereas|although|though|rather|also|then|thus|vs|versus|plus"
+    r"|except|meaning|more likely|aka|ie|with|as)\b"
+    r"|但是?|因为是?|由于|应该是?|应是|不过|可是|却|而且|并且|以及|还是"
+)
 _WORD = re.compile(r"[a-z0-9]+(?:'t)?|[\u3400-\u9fff]+|\S")
 _GO_ON = frozenset(
     ("it", "there", "this", "the", "they", "these", "that", "because", "since", "as", "we", "i", "indeed")
 )
 _EXISTENCE = ("有", "无", "存在", "见", "显示")
-_SIGNS = frozenset("<>=|~&+?→⇒")
+_SUBJECT = re.compile(r"^ ?(?:(?:it|that|this|there|they|is|are|was|were) ){0,4}")
+_SIGNS = frozenset("<>=|~&+*?→⇒")
+_JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "also", "of", "in"))
 _PARTICLES = "的了呢。"
 _ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
 
@@ -102,6 +110,9 @@ def _may_end(rest: str, entry: str) -> bool:
         return True
     if rest[0] == "/" or (rest[0] not in ",.;:!( " and rest[:3] != " - "):
         return False
+    if entry == "no" and rest[0] == "." and rest[1:].lstrip()[:1].isdigit():
+        # "No. 3" is a number.
+        return False
     if rest[0] == " " and rest[1:2] not in ("(", "-", "—"):
         return _WORD.findall(rest)[:1] != [] and _WORD.findall(rest)[0] in _GO_ON
     return True
@@ -139,8 +150,7 @@ def _explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
     if cues.revises_firmly(tail) or _says_opposite(sign, tail):
         return Ruling("conflicting", rule)
     for clause in _CLAUSE.split(tail):
-        stated = _proposition(clause.strip(), question)
-        if stated and stated != sign:
+        if _said_twice(clause, question) or _proposition(clause.strip(), question) not in ("", sign):
             return Ruling("conflicting", rule)
     return Ruling("right", f"{rule}_explained", sign)
 
@@ -154,11 +164,11 @@ def _says_opposite(sign: str, tail: str) -> bool:
         if token not in opposite:
             continue
         alone = not following or not following[0].isalnum() or following in ("and", "or", "but")
-        if sign == "no" or alone or found[index - 1 : index] in (["is"], ["answer"]):
+        if sign == "no" or alone:
             return True
     if sign == "yes" and not words("words", "nothing").isdisjoint(found):
         return True
-    clauses = {clause.strip(_PARTICLES + " ") for clause in _CLAUSE.split(tail)}
+    clauses = {_SUBJECT.sub("", clause).strip(_PARTICLES + " ") for clause in _CLAUSE.split(tail)}
     barred = (
         words("words", "absent") | words("words", "no")
         if sign == "yes"
@@ -184,20 +194,37 @@ def _proposition(clause: str, question: str) -> str:
     if not clause.isascii():
         return _chinese_proposition(clause, question)
     asked = set(_content(question))
+    said, negative = _in_words_of(asked, clause)
+    if asked.issuperset(said) and not _predicate(question).isdisjoint(said):
+        return "no" if negative else "yes"
+    return ""
+
+
+def _in_words_of(asked: set[str], clause: str) -> tuple[list[str], bool]:
+    """The content words of a clause, an opposite of an asked word as that word, and whether it then denies
+    it.
+    """
     said = _content(clause)
     negative = not words("words", "negation").isdisjoint(_WORD.findall(clause))
     for index, token in enumerate(said):
-        for base, opposites in mapping("words", "opposites").items():
-            if (
-                base in asked
-                and token not in asked
-                and token in opposites
-                and base in ("normal", "benign", "enlarged", "abnormal")
-            ):
+        for base in ("normal", "benign", "enlarged", "abnormal"):
+            if base in asked and token not in asked and token in mapping("words", "opposites")[base]:
                 said[index], negative = base, not negative
-    if said and asked.issuperset(said):
-        return "no" if negative else "yes"
-    return ""
+    return said, negative
+
+
+def _said_twice(clause: str, question: str) -> bool:
+    """Whether a clause speaks twice of what was asked: "no effusion there is an effusion"."""
+    said, _ = _in_words_of(set(_content(question)), clause)
+    return any(said.count(word) > 1 for word in _predicate(question))
+
+
+@lru_cache(maxsize=4096)
+def _predicate(question: str) -> frozenset[str]:
+    """The words of which one must be said to restate a question: what it looks for, or what it says of its
+    subject.
+    """
+    return frozenset(_focus(question) or _content(question)[-1:])
 
 
 def _chinese_proposition(clause: str, question: str) -> str:
@@ -210,29 +237,36 @@ def _chinese_proposition(clause: str, question: str) -> str:
                     return "yes" if name == asked else "no"
     for name, sign in (("absent", "no"), ("no", "no"), ("exists", "yes"), ("yes", "yes")):
         for entry in longest_first("words", name):
+            if entry == "否":
+                continue
             before, found, rest = clause.partition(entry)
             rest = rest.removeprefix("明显").removeprefix("任何")
-            if found and len(rest) >= 2 and rest in question and before in question:
+            if found and len(rest) >= 2 and rest in question and _subject(before, question):
                 return sign
-    return "yes" if len(clause) >= 2 and clause in question else ""
+    return "yes" if len(clause) >= 2 and clause in question and not clause.startswith("否") else ""
 
 
 def _subject(before: str, question: str) -> bool:
-    polar = words("words", "normal") | words("words", "abnormal")
+    polar = words("words", "normal") | words("words", "negation_cn")
     return before in question and not any(word in before for word in polar)
 
 
 def _statement(text: str, question: str) -> str:
     """The sign of a bare statement of the whole question, such as "there is no pneumothorax"."""
-    if cues.hedges(text) or _CLAUSE.search(text) or "/" in text or re.search(r"\bor\b", text):
+    if cues.hedges(text) or not _SIGNS.isdisjoint(text) or re.search(r"[,.;:!()/]|\b(?:or|but)\b", text):
         return ""
     if not text.isascii():
         return "" if any(mark in text for mark in _ASKING) else _chinese_proposition(text, question)
     asked, said = _content(question), _content(text)
     found = _WORD.findall(text)
+    of_question = _WORD.findall(question.lower())
     negative = sum(token in words("words", "negation") for token in found)
-    asks_positively = words("words", "negation").isdisjoint(_WORD.findall(question.lower()))
-    if negative > 1 or not said or not asks_positively:
+    asks_positively = words("words", "negation").isdisjoint(of_question)
+    # Said twice, joined by words of its own, or with a word of its own before or after, it may be two statements.
+    joined = len(said) != len(set(said)) or not _JOINERS.intersection(found).issubset(of_question)
+    apart = found[-1] == "no" or found[0] in words("words", "visible") - {"there"}
+    apart = apart or (found[0] == "no" and found[1] in _GO_ON | {"a", "an"})
+    if negative > 1 or not said or not asks_positively or joined or apart:
         return ""
     exists = found[0] in ("there", "no") or not words("words", "visible").isdisjoint(found)
     focus = _focus(question)
