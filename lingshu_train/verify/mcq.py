@@ -200,7 +200,7 @@ def _justified(letter: str, rest: str, gold: Gold, *, rule: str, gloss: bool = F
     low = stripped.lower()
     excludes = next((cue for cue in longest_first("words", "exclusion") if low.startswith(cue)), "")
     if excludes:
-        other = strip_edges(stripped[len(excludes) :])
+        other = strip_edges(stripped[len(excludes) :].removesuffix(")"))
         names = {name for name in gold.texts if other == name or canon.key(other) == gold.texts[name]}
         if names and letter not in names:
             return _rule(letter, f"{rule}_not_other", gold)

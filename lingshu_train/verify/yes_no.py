@@ -17,20 +17,14 @@ from lingshu_train.verify.leads import without_lead_in
 from lingshu_train.verify.normal import clean, strip_edges
 from lingshu_train.verify.tables import longest_first, mapping, words
 
-_CLAUSE = re.compile(
-    r"[,.;:!()]|(?:^| )- "
-    r"|\b(?:but|because|since|and|given|which|while|whereas|although|though|rather|also|then|thus|vs|versus|plus"
-    r"|except|meaning|more likely|aka|ie|with|as)\b"
-    r"|但是?|因为是?|由于|应该是?|应是|不过|可是|却|而且|并且|以及|还是"
-)
 _WORD = re.compile(r"[a-z0-9]+(?:'t)?|[\u3400-\u9fff]+|\S")
 _GO_ON = frozenset(
     ("it", "there", "this", "the", "they", "these", "that", "because", "since", "as", "we", "i", "indeed")
 )
 _EXISTENCE = ("有", "无", "存在", "见", "显示")
-_SUBJECT = re.compile(r"^ ?(?:(?:it|that|this|there|they|is|are|was|were) ){0,4}")
 _SIGNS = frozenset("<>=|~&+*?→⇒")
-_JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "also", "of", "in"))
+_POLAR = ("normal", "benign", "malignancy", "enlarged", "abnormal")
+_JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "also"))
 _PARTICLES = "的了呢。"
 _ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
 
@@ -63,6 +57,21 @@ def polar_options(options: Mapping[str, str]) -> dict[str, str]:
         if sign:
             signs[sign] = letter
     return signs if len(signs) == len(options) == 2 else {}
+
+
+@lru_cache(maxsize=1)
+def _clauses() -> re.Pattern[str]:
+    """Where an explanation may turn to another statement: punctuation and the words that join statements."""
+    # "Was contrast given?" asks with a word that elsewhere gives a reason.
+    joined = "|".join(longest_first("words", "breaks")).replace("given", r"(?<!was )(?<!were )(?<!not )given")
+    return re.compile(
+        rf"[,.;:!()]|(?:^| )- |\b(?:{joined})\b|" + "|".join(longest_first("words", "breaks_cn"))
+    )
+
+
+@lru_cache(maxsize=1)
+def _subject_words() -> re.Pattern[str]:
+    return re.compile(rf"^ ?(?:(?:{'|'.join(longest_first('words', 'subjects'))}) ){{0,6}}")
 
 
 def judge(text: str, gold: Gold) -> Ruling:
@@ -149,7 +158,7 @@ def _explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
         return Ruling("hedged", rule)
     if cues.revises_firmly(tail) or _says_opposite(sign, tail):
         return Ruling("conflicting", rule)
-    for clause in _CLAUSE.split(tail):
+    for clause in _clauses().split(tail):
         if _said_twice(clause, question) or _proposition(clause.strip(), question) not in ("", sign):
             return Ruling("conflicting", rule)
     return Ruling("right", f"{rule}_explained", sign)
@@ -168,13 +177,13 @@ def _says_opposite(sign: str, tail: str) -> bool:
             return True
     if sign == "yes" and not words("words", "nothing").isdisjoint(found):
         return True
-    clauses = {_SUBJECT.sub("", clause).strip(_PARTICLES + " ") for clause in _CLAUSE.split(tail)}
+    clauses = {_subject_words().sub("", clause).strip(_PARTICLES + " ") for clause in _clauses().split(tail)}
     barred = (
         words("words", "absent") | words("words", "no")
         if sign == "yes"
         else words("words", "exists") | words("words", "yes")
     )
-    return (sign == "yes" and found[-1] == "not") or not barred.isdisjoint(clauses)
+    return not barred.isdisjoint(clauses | ({"no"} if sign == "yes" and "not" in clauses else set()))
 
 
 def _content(text: str) -> list[str]:
@@ -207,10 +216,12 @@ def _in_words_of(asked: set[str], clause: str) -> tuple[list[str], bool]:
     said = _content(clause)
     negative = not words("words", "negation").isdisjoint(_WORD.findall(clause))
     for index, token in enumerate(said):
-        for base in ("normal", "benign", "enlarged", "abnormal"):
+        for base in _POLAR:
             if base in asked and token not in asked and token in mapping("words", "opposites")[base]:
                 said[index], negative = base, not negative
-    return said, negative
+    # "A small effusion" is an effusion, unless the size was asked; "of normal size" is normal.
+    sizes = words("words", "sizes")
+    return [token for token in said if token in asked or token not in sizes or asked & sizes], negative
 
 
 def _said_twice(clause: str, question: str) -> bool:
@@ -224,7 +235,8 @@ def _predicate(question: str) -> frozenset[str]:
     """The words of which one must be said to restate a question: what it looks for, or what it says of its
     subject.
     """
-    return frozenset(_focus(question) or _content(question)[-1:])
+    asked = _content(question)
+    return frozenset(_focus(question) or [*asked[-1:], *(word for word in asked if word in _POLAR)])
 
 
 def _chinese_proposition(clause: str, question: str) -> str:
@@ -265,7 +277,7 @@ def _statement(text: str, question: str) -> str:
     # Said twice, joined by words of its own, or with a word of its own before or after, it may be two statements.
     joined = len(said) != len(set(said)) or not _JOINERS.intersection(found).issubset(of_question)
     apart = found[-1] == "no" or found[0] in words("words", "visible") - {"there"}
-    apart = apart or (found[0] == "no" and found[1] in _GO_ON | {"a", "an"})
+    apart = apart or (found[0] == "no" and found[1] in _GO_ON | {"a", "an", "in", "of"})
     if negative > 1 or not said or not asks_positively or joined or apart:
         return ""
     exists = found[0] in ("there", "no") or not words("words", "visible").isdisjoint(found)
