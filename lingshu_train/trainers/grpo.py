@@ -12,7 +12,7 @@ from lingshu_train.data.order import Order
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
-from lingshu_train.trainers import arguments, session
+from lingshu_train.trainers import arguments, held_out, session
 from lingshu_train.trainers.exact import Exact, Run
 from lingshu_train.trainers.rows import Rows, num_steps
 from lingshu_train.trainers.scoring import Scoring
@@ -59,6 +59,7 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     tokens = session.rewind(stage, start, ledger.NAME, ledger.COMPLETIONS)
 
     scoring = Scoring(stage, config, rows.samples, eos=text.tokenizer.eos_token_id)
+    watched = held_out.HeldOut(stage, config, wanted=wanted, text=text) if config.watch else None
     trainer = ExactGRPOTrainer(
         model=model,
         args=args,
@@ -86,7 +87,9 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
         return {
             "epoch": step * config.update_prompts / len(rows),
             "samples": rows.digest(seen),
-        } | scoring.metrics()
+            **scoring.metrics(),
+            **(watched.measure(trainer, step) if watched else {}),
+        }
 
     watch = Watch(ledger.Ledger(stage.path), title=stage.name, window=config.window, extra=extra)
     watch.resume_tokens(tokens)
@@ -96,7 +99,7 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
         scoring.close()
     session.save(trainer, text)
     summary = session.summary(trainer, rows=len(rows), set_aside=set_aside, resumed_at=start)
-    return summary | {"verifier": verify.version()}
+    return summary | {"verifier": verify.version(), "warnings": held_out.warnings(stage)}
 
 
 def _arguments(stage: Stage, config: Any, wanted: Settings, *, steps: int, accumulation: int) -> GRPOConfig:
