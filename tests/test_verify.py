@@ -385,11 +385,11 @@ def test_the_version_names_the_tables() -> None:
 def test_no_input_of_32_kb_takes_long(pattern: str) -> None:
     text = (pattern * (32_768 // len(pattern) + 1))[:32_768]
     for one in (VIEW, STONE, TUMOUR, LENGTH, SEEN, BOX, LABELS):
-        started = time.perf_counter()
+        # Processor time: a busy machine must not decide.
+        started = time.process_time()
         verify(text, one, Policy.lenient)
         verify(f"<answer>{text[:390]}</answer>", one, Policy.strict)
-        # Twice the budget of one verdict, with room for a busy machine.
-        assert time.perf_counter() - started < 0.5
+        assert time.process_time() - started < 2 * 0.05
 
 
 @pytest.mark.skipif(not EXAMPLES.is_file(), reason="the labelled examples are not part of a clone")

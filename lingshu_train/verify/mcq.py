@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from lingshu_train.verify import canon, cues, yes_no
 from lingshu_train.verify.item import GoldError, Key, Ruling
-from lingshu_train.verify.leads import without_lead_in
+from lingshu_train.verify.leads import readings
 from lingshu_train.verify.normal import clean, strip_edges
 from lingshu_train.verify.tables import longest_first, words
 
@@ -71,7 +71,7 @@ def judge(text: str, gold: Gold) -> Ruling:
     """Judge a cleaned answer text."""
     if len(text) == 1 and text.upper() in gold.texts:
         return _rule(text.upper(), "letter", gold)
-    for candidate in dict.fromkeys((text, without_lead_in(text), without_lead_in(text, statements=True))):
+    for candidate in readings(text):
         ruling = _read(strip_edges(candidate), gold)
         if ruling.status != "unreadable":
             return ruling
@@ -85,13 +85,13 @@ def _rule(letter: str, rule: str, gold: Gold) -> Ruling:
 
 
 def _read(text: str, gold: Gold) -> Ruling:
-    whole = canon.key(text)
     found = _LETTER.match(text)
     letter = found.group(2).upper() if found and _balanced(found) else ""
     if found and letter in gold.texts and (found.group(2).isupper() or _marked(found, text)):
         ruling = _after_letter(letter, text, text[found.end() :], gold)
         if ruling is not None:
             return ruling
+    whole = canon.key(text)
     if whole in gold.by_text and not (
         letter in gold.texts
         and found

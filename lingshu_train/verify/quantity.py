@@ -64,7 +64,8 @@ class Quantity(NamedTuple):
     def bases(self) -> tuple[Fraction, ...]:
         """Values in base units."""
         return tuple(
-            value * (unit.factor if unit else 1) for value, unit in zip(self.values, self.units, strict=True)
+            value * unit.factor if unit and unit.factor != 1 else value
+            for value, unit in zip(self.values, self.units, strict=True)
         )
 
     @property
