@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lingshu_train.record import Sample
-from lingshu_train.verify import Item, Policy, gold_problem, stated_answer, verify, version
+from lingshu_train.verify import Item, Policy, gold_problem, label_set, stated_answer, verify, version
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "shared" / "data" / "verifier_examples.jsonl"
 
@@ -390,6 +390,13 @@ def test_no_input_of_32_kb_takes_long(pattern: str) -> None:
         verify(text, one, Policy.lenient)
         verify(f"<answer>{text[:390]}</answer>", one, Policy.strict)
         assert time.process_time() - started < 2 * 0.05
+
+
+def test_label_sets_overlap_by_the_f1_of_whole_labels() -> None:
+    assert label_set.overlap("edema; cardiomegaly", "Edema, Cardiomegaly") == 1.0
+    assert label_set.overlap("edema, nodule", "Edema, Cardiomegaly") == 0.5
+    assert label_set.overlap("edema, edema", "Edema") == 0.0
+    assert label_set.overlap("", "Edema") == 0.0
 
 
 @pytest.mark.skipif(not EXAMPLES.is_file(), reason="the labelled examples are not part of a clone")

@@ -6,6 +6,7 @@ unmarked: right in evaluation, not in training.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 from collections import Counter
 from pathlib import Path
@@ -17,6 +18,9 @@ from lingshu_train.verify import Item, Policy, gold_problem, verify
 
 ROUNDS = sorted((Path(__file__).parent / "data" / "verifier_stress").glob("*.jsonl"))
 ALLOWED_FALSE_NEGATIVES = 0.02
+
+
+BENCHMARK = Path(__file__).parents[1] / "benchmarks" / "verifier.py"
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -57,3 +61,21 @@ def test_the_rows_cover_every_type_and_language_and_can_be_trained_on() -> None:
     assert sum(not row["question"].isascii() for row in everything) >= 400
     assert len({(row["question"], row["answer"], row["response"]) for row in everything}) == len(everything)
     assert not [problem for row in everything if (problem := gold_problem(item(row)))]
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_no_answer_that_ignores_the_question_is_ever_right(policy: Policy) -> None:
+    spec = importlib.util.spec_from_file_location("benchmark", BENCHMARK)
+    assert spec is not None and spec.loader is not None
+    benchmark = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(benchmark)
+    everything = {row["question"]: item(row) for path in ROUNDS for row in rows(path)}
+    assert len(everything) >= 80
+    accepted = [
+        (name, one.question)
+        for one in everything.values()
+        for name, response in benchmark.templates(one).items()
+        if verify(response, one, policy).correct
+    ]
+    assert len(benchmark.templates(item(rows(ROUNDS[0])[0]))) == 28
+    assert not accepted

@@ -15,6 +15,7 @@ from lingshu_train.errors import RecipeError
 from lingshu_train.runs import ledger
 from lingshu_train.runs.results import rollouts
 from lingshu_train.runs.stage import Stage
+from lingshu_train.trainers import evaluation
 
 pytestmark = pytest.mark.slow
 
@@ -154,6 +155,24 @@ def test_the_audit_draws_the_same_prompts_on_any_number_of_ranks(
     assert drawn[0] == drawn[1]
     assert len(drawn[0]) == 6 * 2 * 4
     assert len({name for _, name in drawn[0]}) > 2, "not the same prompts every time"
+
+
+def test_every_line_of_the_ledger_says_how_answers_were_judged(straight: Callable[[Layout], Stage]) -> None:
+    for line in ledger.steps(straight(("grpo", 2, "none")).path):
+        assert sum(value for key, value in line.items() if key.startswith("status/")) == pytest.approx(1)
+        assert sum(value for key, value in line.items() if key.startswith("rule/")) <= 1 + 1e-9
+        assert 0 < line["answers/top_share/numeric"] <= 1
+        assert line["reward/unscored"] == line["rewards/accuracy/timeouts"] == 0
+
+
+def test_evaluation_gives_label_sets_their_mean_f1_beside_accuracy() -> None:
+    rows = [
+        {"task": "labels", "answer": "a", "correct": share == 1, "f1": share} for share in (1.0, 0.5, 0.0)
+    ]
+    table = evaluation._table([*rows, {"task": "other", "answer": "b", "correct": True}])
+    assert table["labels"]["accuracy"] == pytest.approx(1 / 3)
+    assert table["labels"]["f1"] == pytest.approx(0.5)
+    assert "f1" not in table["other"]
 
 
 @pytest.mark.parametrize(

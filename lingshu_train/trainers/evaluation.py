@@ -23,7 +23,7 @@ from lingshu_train.runs import ledger
 from lingshu_train.runs.files import write_json, write_text
 from lingshu_train.runs.stage import Stage, read
 from lingshu_train.trainers import arguments, session
-from lingshu_train.verify import Policy, verify, version
+from lingshu_train.verify import Policy, label_set, verify, version
 
 Row = dict[str, Any]
 """One line of predictions/<model>.jsonl."""
@@ -119,8 +119,14 @@ def judge(model: Any, text: Any, samples: Sequence[Sample], asking: Asking) -> l
         asked, written = _answer(model, text, chosen, asking)
         for position, sample, prompt, completion in zip(chunk, chosen, asked, written, strict=True):
             verdict = verify(completion, sample, asking.policy)
+            labels = (
+                {"f1": label_set.overlap(verdict.extracted, sample.answer)}
+                if sample.question_type == "label_set"
+                else {}
+            )
             rows.append(
-                {
+                labels
+                | {
                     "position": position,
                     "id": sample.id,
                     "task": sample.task,
@@ -176,7 +182,10 @@ def _with_images(sample: Sample, system: str) -> list[dict[str, Any]]:
 
 
 def _table(rows: Sequence[Row]) -> dict[str, Row]:
-    """Right answers per task and over all, with the 95 % interval and what the best constant answer would reach."""
+    """Right answers per task and over all, with the 95 % interval and what the best constant answer would reach.
+
+    Label sets have their mean F1 beside: right asks for the whole set.
+    """
     tasks = sorted({row["task"] for row in rows})
     table = {task: _line([row for row in rows if row["task"] == task]) for task in tasks}
     best = sum(line["constant"] * line["n"] for line in table.values())
@@ -194,7 +203,7 @@ def _line(rows: Sequence[Row]) -> Row:
         "low": interval.low,
         "high": interval.high,
         "constant": commonest / len(rows),
-    }
+    } | ({"f1": sum(f1) / len(f1)} if (f1 := [row["f1"] for row in rows if "f1" in row]) else {})
 
 
 def _device(stage: Stage) -> str:
