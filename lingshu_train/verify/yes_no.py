@@ -134,7 +134,10 @@ def _sign(name: str, question: str) -> str:
     if name in ("exists", "absent"):
         latin = _WORD.findall(question.lower())
         asks = words("words", "visible") | words("words", "shows")
-        fits = any(entry in question for entry in _EXISTENCE) or not asks.isdisjoint(latin)
+        chinese = any(entry in question for entry in _EXISTENCE) or (
+            "是否" in question and not _asks_normal(question)
+        )
+        fits = chinese or not asks.isdisjoint(latin)
         fits = fits and words("words", "negation").isdisjoint(latin)
         return ("yes" if name == "exists" else "no") if fits else ""
     asked = _asks_normal(question)
