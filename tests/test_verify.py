@@ -112,6 +112,10 @@ RIGHT = [
 ]
 
 WRONG = [
+    (VIEW, "B – A Basal view|A Basal view (B)|B because of the base?|B，因为是Apical view"),
+    (LENGTH, "> about 1.8 cm|> eighteen mm|0 018 mm"),
+    (STONE, "No.1|No. 2|No, there is a stone|No - a stone is seen|a stone is seen, no|No stone & a stone"),
+    (EFFUSION, "否有心包积液|是，但没有|有，应该是没有|没有但有心包积液"),
     (
         VIEW,
         "A|A or B|B or C|A/B|B and C|A, B|AB|BB|not B|B is wrong|anything but B|maybe B|B?|B, maybe|B; C|B A|view",

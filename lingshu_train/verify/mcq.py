@@ -129,6 +129,8 @@ def _after_letter(letter: str, text: str, rest: str, gold: Gold) -> Ruling | Non
     if not rest:
         return None if text.endswith("-") else _rule(letter, "letter", gold)
     remainder = strip_edges(rest)
+    if letter != "A" and _names_a(remainder, gold):
+        return Ruling("conflicting", "mcq.letter_text")
     named = canon.key(remainder)
     if named == gold.texts[letter]:
         return _rule(letter, "letter_text", gold)
@@ -153,6 +155,8 @@ def _after_letter(letter: str, text: str, rest: str, gold: Gold) -> Ruling | Non
 def _text_with_more(text: str, gold: Gold) -> Ruling:
     """The own text of one option, then its letter in brackets, a gloss, an affirmation or a justification."""
     best, length = leading_option(text, gold)
+    if length and best != "A" and _names_a(text, gold):
+        return Ruling("conflicting", "mcq.text")
     if length:
         rest = text[length:].strip()
         inner = strip_edges(rest)
@@ -189,6 +193,11 @@ def leading_option(text: str, gold: Gold) -> tuple[str, int]:
     return "", 0
 
 
+def _names_a(text: str, gold: Gold) -> bool:
+    """Whether the "A" before a capital letter is option A and no article."""
+    return text[:2] == "A " and text[2:3].isupper() and "A" in gold.texts
+
+
 def affirmed(text: str) -> bool:
     """Whether a text says only that what stands before it is the answer."""
     return text.lower() in words("words", "correct")
@@ -207,7 +216,12 @@ def _justified(letter: str, rest: str, gold: Gold, *, rule: str, gloss: bool = F
         return None
     introduced = any(_starts(low, cue) for cue in longest_first("words", "because"))
     bracketed = gloss and rest.strip()[:1] == "(" and rest.strip()[-1:] == ")" and len(stripped.split()) <= 8
-    if not (introduced or bracketed) or cues.hedges(stripped) or names_another(stripped, letter, gold):
+    if (
+        not (introduced or bracketed)
+        or "?" in rest
+        or cues.hedges(stripped)
+        or names_another(stripped, letter, gold)
+    ):
         return None
     if denies(stripped, letter, gold):
         return None
