@@ -170,7 +170,7 @@ def throughput(rows: list[dict[str, Any]], seconds: float = 3.0) -> dict[str, in
 
 
 def worst(items: list[Item]) -> dict[str, Any]:
-    """The slowest verdict on 32 kB inputs, plain and inside a block, for one item of each type."""
+    """The slowest verdict on 32 kB inputs, plain and inside a block, for one item of each type: core time, best of two."""
     kinds = {item.question_type: item for item in items}
     slowest = (0.0, "", "")
     for pattern in PATTERNS:
@@ -182,10 +182,15 @@ def worst(items: list[Item]) -> dict[str, Any]:
                 f"<answer>{text[:390]}</answer>",
                 text + "<answer>B</answer>",
             ):
-                started = time.perf_counter()
-                verify(response, item, Policy.lenient)
-                slowest = max(slowest, (time.perf_counter() - started, pattern, kind))
+                spent = min(core_time(response, item) for _ in range(2))
+                slowest = max(slowest, (spent, pattern, kind))
     return {"milliseconds": round(slowest[0] * 1000, 2), "pattern": ascii(slowest[1]), "type": slowest[2]}
+
+
+def core_time(response: str, item: Item) -> float:
+    started = time.process_time()
+    verify(response, item, Policy.lenient)
+    return time.process_time() - started
 
 
 class TookTooLong(Exception):

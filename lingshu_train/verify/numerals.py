@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from lingshu_train.verify import units
 from lingshu_train.verify.tables import longest_first, mapping
@@ -27,10 +28,17 @@ _HAN_PART = re.compile(
 )
 
 
-def begins(low: str, entry: str) -> bool:
-    """Whether a text starts with a word or sign of a table, as a whole word."""
-    wordlike = entry[-1].isascii() and entry[-1].isalpha()
-    return low.startswith(entry) and not (wordlike and low[len(entry) : len(entry) + 1].isalpha())
+def opening(low: str, name: str) -> str:
+    """The longest word or sign of a list of table numbers that a text starts with, as a whole word; else empty."""
+    found = _openings(name).match(low)
+    return found.group() if found else ""
+
+
+@lru_cache(maxsize=8)
+def _openings(name: str) -> re.Pattern[str]:
+    # After a Latin word no letter may follow: "over" does not open "overlap".
+    ended = [(entry, entry[-1].isascii() and entry[-1].isalpha()) for entry in longest_first("numbers", name)]
+    return re.compile("|".join(re.escape(entry) + (r"(?![^\W\d_])" if word else "") for entry, word in ended))
 
 
 def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] | None:
@@ -38,12 +46,11 @@ def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] 
     if text[position : position + 1] in _DIGITS and (plain := _NUMBER.match(text, position)):
         return (*_scaled(text, plain), None)
     low = text[position:].lower()
-    for minus in longest_first("numbers", "minus"):
-        if begins(low, minus):
-            inner = number(
-                text, position + len(minus) + (text[position + len(minus) : position + len(minus) + 1] == " ")
-            )
-            return (-inner[0], inner[1], inner[2]) if inner and inner[0] > 0 else None
+    minus = opening(low, "minus")
+    if minus:
+        start = position + len(minus)
+        inner = number(text, start + (text[start : start + 1] == " "))
+        return (-inner[0], inner[1], inner[2]) if inner and inner[0] > 0 else None
     found = _NUMBER.match(text, position)
     if found:
         return (*_scaled(text, found), None)
@@ -96,9 +103,9 @@ def _exact(text: str) -> Fraction:
 
 def _number_words(low: str) -> tuple[Fraction, int] | None:
     """English number words below one million at the start of a text."""
-    for phrase, value in sorted(mapping("numbers", "fractions").items(), key=lambda entry: -len(entry[0])):
-        if begins(low, phrase):
-            return Fraction(value), len(phrase)
+    phrase = opening(low, "fractions")
+    if phrase:
+        return Fraction(mapping("numbers", "fractions")[phrase]), len(phrase)
     total, current, end, position, seen = 0, 0, 0, 0, False
     for found in re.finditer(r"[ -]?([a-z]+)", low[:80]):
         name = found.group(1)

@@ -104,6 +104,8 @@ def _differs(found: Quantity, accepted: Quantity, gold: Gold) -> str:
     if matched is None:
         return "unit"
     found, accepted = matched
+    if not gold.tolerance:
+        return "" if found.bases == accepted.bases else "value"
     tolerance = gold.tolerance * (accepted.unit.factor if accepted.unit else 1)
     pairs = zip(found.bases, accepted.bases, strict=True)
     return "" if all(abs(one - other) <= tolerance for one, other in pairs) else "value"

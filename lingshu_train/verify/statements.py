@@ -22,6 +22,7 @@ _JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "als
 _ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
 
 
+@lru_cache(maxsize=4096)
 def asks_normal(question: str) -> str:
     """Whether a question asks for "normal" or "abnormal"; empty for neither."""
     low = question.lower()
@@ -46,14 +47,14 @@ def proposition(clause: str, question: str) -> str:
         return ""
     if not clause.isascii():
         return _chinese_proposition(clause, question)
-    asked = set(_content(question))
+    asked = _asked(question)
     said, negative = _in_words_of(asked, clause)
     if asked.issuperset(said) and not _predicate(question).isdisjoint(said):
         return "no" if negative else "yes"
     return ""
 
 
-def _in_words_of(asked: set[str], clause: str) -> tuple[list[str], bool]:
+def _in_words_of(asked: frozenset[str], clause: str) -> tuple[list[str], bool]:
     """The content words of a clause, an opposite of an asked word as that word, and whether it then denies
     it.
     """
@@ -70,8 +71,13 @@ def _in_words_of(asked: set[str], clause: str) -> tuple[list[str], bool]:
 
 def said_twice(clause: str, question: str) -> bool:
     """Whether a clause speaks twice of what was asked: "no effusion there is an effusion"."""
-    said, _ = _in_words_of(set(_content(question)), clause)
+    said, _ = _in_words_of(_asked(question), clause)
     return any(said.count(word) > 1 for word in _predicate(question))
+
+
+@lru_cache(maxsize=4096)
+def _asked(question: str) -> frozenset[str]:
+    return frozenset(_content(question))
 
 
 @lru_cache(maxsize=4096)
