@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
+from lingshu_train.verify.normal import strip_edges
 from lingshu_train.verify.tables import longest_first, table
 
 _ROUNDS = 3
@@ -30,10 +31,10 @@ def readings(text: str) -> Iterator[str]:
     yield text
     shorter = without_lead_in(text)
     if shorter != text:
-        yield shorter
+        yield strip_edges(shorter)
     stated = without_lead_in(text, statements=True)
     if stated not in (text, shorter):
-        yield stated
+        yield strip_edges(stated)
 
 
 def anchors(text: str) -> list[tuple[int, int]]:

@@ -17,6 +17,7 @@ from lingshu_train.verify.normal import clean, strip_edges
 from lingshu_train.verify.tables import longest_first, words
 
 _LETTER = re.compile(r"([(\[{\"]?)([A-Za-z])([)\]}\"]?)( ?[.:,)\-]+ ?| )?")
+_CLOSING = {"(": ")", "[": "]", "{": "}", '"': '"'}
 _JUSTIFY = re.compile(r"^[ ,;:.(\-]*")
 _PIECE = re.compile(r"[^\W_]+(?:'s)?|\S")
 _UNLETTERED = re.compile(r"(?<![A-Za-z0-9'])([A-Z])(?![A-Za-z0-9'])")
@@ -72,7 +73,7 @@ def judge(text: str, gold: Gold) -> Ruling:
     if len(text) == 1 and text.upper() in gold.texts:
         return _rule(text.upper(), "letter", gold)
     for candidate in readings(text):
-        ruling = _read(strip_edges(candidate), gold)
+        ruling = _read(candidate, gold)
         if ruling.status != "unreadable":
             return ruling
     if cues.hedges(text) or cues.chooses(text):
@@ -106,7 +107,7 @@ def _read(text: str, gold: Gold) -> Ruling:
 def _balanced(found: re.Match[str]) -> bool:
     opening, closing, separator = found.group(1), found.group(3), found.group(4)
     if opening:
-        return closing == {"(": ")", "[": "]", "{": "}", '"': '"'}[opening]
+        return closing == _CLOSING[opening]
     following = found.string[found.end() : found.end() + 1]
     ends = not following or following in "([" or following >= "\u3400"
     return closing in ("", ")") and (bool(closing) or separator is not None or ends)

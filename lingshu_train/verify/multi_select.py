@@ -54,7 +54,7 @@ def canonical_gold(gold: Gold) -> str:
 def judge(text: str, gold: Gold) -> Ruling:
     """Judge a cleaned answer text."""
     for candidate in readings(text):
-        letters = read(_NOUNS.sub("", strip_edges(candidate)), gold)
+        letters = read(_NOUNS.sub("", candidate), gold)
         if letters is not None:
             return Ruling(
                 "right" if letters == gold.letters else "wrong", "multi_select.set", "".join(sorted(letters))

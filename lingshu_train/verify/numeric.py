@@ -73,7 +73,7 @@ def judge(text: str, gold: Gold) -> Ruling:
 
 def read(text: str, gold: Gold) -> Quantity | None:
     """The one quantity a text states, with or without a lead-in."""
-    found = quantity.parse(strip_edges(text), gold.question)
+    found = quantity.parse(text, gold.question)
     if found is not None:
         return found
     stated = without_lead_in(text, statements=True)
