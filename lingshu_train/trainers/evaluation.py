@@ -166,6 +166,8 @@ def _answer(model: Any, text: Any, samples: Sequence[Sample], asking: Asking) ->
         max_new_tokens=asking.limit,
         do_sample=False,
         use_cache=True,
+        # Every rank holds the whole model here, and some have a batch more than others: none may wait for the rest.
+        synced_gpus=False,
         eos_token_id=text.tokenizer.eos_token_id,
         pad_token_id=text.tokenizer.pad_token_id,
     )
