@@ -91,6 +91,8 @@ def _predicate(question: str) -> frozenset[str]:
 
 def _chinese_proposition(clause: str, question: str) -> str:
     clause = clause.strip(PARTICLES + " ")
+    # 双侧肾脏是否等大 asks whether 双侧肾脏等大.
+    question = question.replace("是否", "")
     asked = asks_normal(question)
     if asked:
         for name in ("abnormal", "normal"):
@@ -136,16 +138,35 @@ def statement(text: str, question: str) -> str:
         return ""
     exists = found[0] in ("there", "no") or not words("words", "visible").isdisjoint(found)
     focus = _focus(question)
-    partial = exists and bool(focus) and said[0] == focus[0] and set(said) <= set(asked)
+    partial = exists and bool(focus) and set(said) <= set(asked)
+    # "No obstruction" denies an intestinal one too; "an effusion" need not be the one that was asked for.
+    partial = partial and (said[0] == focus[0] or (negative == 1 and _sought(question) in said))
     if set(said) != set(asked) and not partial:
         return ""
     return "no" if negative else "yes"
 
 
+def _sought(question: str) -> str:
+    """The noun of what a question asks the existence of: obstruction, in "any signs of intestinal obstruction
+    on this film".
+    """
+    noun = ""
+    for token in _after_verb(question):
+        if noun and token in words("words", "prepositions"):
+            break
+        noun = "".join(_content(token)) or noun
+    return noun
+
+
 def _focus(question: str) -> list[str]:
     """Content words of what a question asks the existence of; empty where it asks something else."""
+    return _content(" ".join(_after_verb(question)))
+
+
+def _after_verb(question: str) -> list[str]:
+    """The words of a question after "is there", "show" and the like; all of them where it asks what is visible."""
     found = WORD.findall(question.lower())
     for index, token in enumerate(found):
         if token in words("words", "shows"):
-            return _content(" ".join(found[index + 1 :]))
-    return _content(question) if not words("words", "visible").isdisjoint(found) else []
+            return found[index + 1 :]
+    return found if not words("words", "visible").isdisjoint(found) else []
