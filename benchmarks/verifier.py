@@ -1,9 +1,10 @@
 """Measures the verifier: accuracy on labelled rows, speed, worst time, answers that ignore the question, and peers.
 
-    python benchmarks/verifier.py ROWS.jsonl [--peers] [--out FILE]
+    python benchmarks/verifier.py ROWS.jsonl ... [--peers] [--out FILE]
 
-ROWS has the fields of `lingshu score` and the labels `correct` and `kind`. Peers (math-verify, TRL's accuracy reward,
-mathruler) are called where they are installed, on the same rows, each call bounded by an alarm.
+ROWS have the fields of `lingshu score` and the labels `correct` and `kind`; `policy: lenient` marks rows that are right in
+evaluation only. Peers (math-verify, TRL's accuracy reward, mathruler) are called where they are installed, on the same rows
+in the same process, each call bounded by an alarm.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import importlib.metadata
 import json
 import platform
 import signal
+import statistics
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -46,6 +49,16 @@ def item_of(row: dict[str, Any]) -> Item:
         aliases=tuple(row.get("aliases") or ()),
         tol=row.get("tol"),
     )
+
+
+def read(paths: list[Path]) -> list[dict[str, Any]]:
+    lines = [line for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
+    return [json.loads(line) for line in lines if line.strip()]
+
+
+def expected(row: dict[str, Any], policy: Policy) -> bool:
+    """Whether a row's response should be right under a policy."""
+    return bool(row["correct"]) and (policy is Policy.lenient or "policy" not in row)
 
 
 def templates(item: Item) -> dict[str, str]:
@@ -115,47 +128,55 @@ def attack(items: list[Item], judge: Judge) -> dict[str, Any]:
     }
 
 
-def accuracy(rows: list[dict[str, Any]], judge: Judge) -> dict[str, Any]:
-    right = wrong_accepted = right_refused = 0
+def accuracy(
+    rows: list[dict[str, Any]], judge: Judge, policy: Policy = Policy.lenient, *, named: int = 20
+) -> dict[str, Any]:
+    """Counts over the rows, and the first `named` ids that were judged otherwise than labelled."""
+    wrong_accepted = right_refused = 0
     missed = []
     for row in rows:
         found = judge(row["response"], item_of(row))
-        right += found == row["correct"]
-        if found != row["correct"]:
+        if found != expected(row, policy):
             missed.append(row["id"])
             wrong_accepted += found
             right_refused += not found
-    positives = sum(row["correct"] for row in rows)
+    positives = sum(expected(row, policy) for row in rows)
     return {
         "rows": len(rows),
-        "accuracy": round(right / len(rows), 4),
+        "right": positives,
+        "accuracy": round(1 - len(missed) / len(rows), 4),
         "false_positives": wrong_accepted,
         "false_negatives": right_refused,
         "false_negative_rate": round(right_refused / max(1, positives), 4),
-        "missed": missed[:20],
+        "missed": missed[:named],
     }
 
 
-def throughput(rows: list[dict[str, Any]], seconds: float = 3.0) -> dict[str, int]:
+def throughput(rows: list[dict[str, Any]], *, blocks: int = 60, passes: int = 12) -> dict[str, int]:
     """Verdicts per second over the file's own responses, gold answers prepared as in training.
 
-    Per second of one core's time (what the verdicts cost), and per second of wall clock (what this machine gave).
+    Blocks of some tens of milliseconds: the best and the median per second of one core's time (what the verdicts cost
+    where nothing else, and where other work, disturbs the core's caches), and the best per second of wall clock.
     """
     pairs = [(row["response"], item_of(row)) for row in rows]
-    best = {"core": 0.0, "wall": 0.0}
-    for _ in range(4):
-        done, core, wall = 0, time.process_time(), time.perf_counter()
-        while time.perf_counter() - wall < seconds / 3:
+    spent, took = [], []
+    for _ in range(blocks):
+        core, wall = time.process_time(), time.perf_counter()
+        for _ in range(passes):
             for response, item in pairs:
                 verify(response, item)
-            done += len(pairs)
-        best["core"] = max(best["core"], done / (time.process_time() - core))
-        best["wall"] = max(best["wall"], done / (time.perf_counter() - wall))
-    return {name: round(value) for name, value in best.items()}
+        spent.append(time.process_time() - core)
+        took.append(time.perf_counter() - wall)
+    done = len(pairs) * passes
+    return {
+        "core_best": round(done / min(spent)),
+        "core_median": round(done / statistics.median(spent)),
+        "wall_best": round(done / min(took)),
+    }
 
 
 def worst(items: list[Item]) -> dict[str, Any]:
-    """The slowest verdict on 32 kB inputs, plain and inside a block, for one item of each type."""
+    """The slowest verdict on 32 kB inputs, plain and inside a block, for one item of each type: core time, best of two."""
     kinds = {item.question_type: item for item in items}
     slowest = (0.0, "", "")
     for pattern in PATTERNS:
@@ -167,10 +188,15 @@ def worst(items: list[Item]) -> dict[str, Any]:
                 f"<answer>{text[:390]}</answer>",
                 text + "<answer>B</answer>",
             ):
-                started = time.perf_counter()
-                verify(response, item, Policy.lenient)
-                slowest = max(slowest, (time.perf_counter() - started, pattern, kind))
+                spent = min(core_time(response, item) for _ in range(2))
+                slowest = max(slowest, (spent, pattern, kind))
     return {"milliseconds": round(slowest[0] * 1000, 2), "pattern": ascii(slowest[1]), "type": slowest[2]}
+
+
+def core_time(response: str, item: Item) -> float:
+    started = time.process_time()
+    verify(response, item, Policy.lenient)
+    return time.process_time() - started
 
 
 class TookTooLong(Exception):
@@ -239,6 +265,18 @@ def versions() -> dict[str, str]:
     return found
 
 
+def commit() -> str:
+    """HEAD of the checkout this script lies in, marked where the files differ from it."""
+    described = subprocess.run(
+        ["git", "describe", "--always", "--dirty"],
+        cwd=Path(__file__).parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return described.stdout.strip() or "not recorded"
+
+
 def processor() -> str:
     path = Path("/proc/cpuinfo")
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
@@ -254,22 +292,21 @@ def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("rows", type=Path)
+    parser.add_argument("rows", type=Path, nargs="+")
     parser.add_argument("--peers", action="store_true")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "verifier.json")
     options = parser.parse_args(arguments)
-    rows = [
-        json.loads(line) for line in options.rows.read_text(encoding="utf-8").splitlines() if line.strip()
-    ]
+    rows = read(options.rows)
     items = list({(row["question"], row["answer"]): item_of(row) for row in rows}.values())
     result: dict[str, Any] = {
         "date": datetime.now(UTC).date().isoformat(),
+        "commit": commit(),
         "hardware": {"processor": processor(), "cores_used": 1},
         "versions": versions(),
-        "rows": options.rows.name,
-        "policies": {policy.value: accuracy(rows, ours(policy)) for policy in Policy},
+        "rows": [path.name for path in options.rows],
+        "policies": {policy.value: accuracy(rows, ours(policy), policy) for policy in Policy},
         "by_kind": {
-            kind: accuracy([row for row in rows if row.get("kind") == kind], ours(Policy.strict))
+            kind: accuracy([row for row in rows if row.get("kind") == kind], ours(Policy.lenient))
             for kind in sorted({row.get("kind", "") for row in rows})
         },
         "verdicts_per_second": throughput(rows),

@@ -208,6 +208,7 @@ def _ledger(stage: Stage, rng: random.Random, *, steps: int) -> None:
                 "status/no_answer": unreadable,
             }
             values |= {"completion_length": 11 + rng.random()}
+            values |= {"held_out/accuracy": 0.5} if step % 40 == 0 else {}
         text.append(json.dumps({"step": step, "seconds": 0.3, **values}, sort_keys=True))
     lines.path.write_text("\n".join(text) + "\n", encoding="utf-8")
 
@@ -222,7 +223,14 @@ def _completions(stage: Stage, rng: random.Random, *, pictures: Sequence[str]) -
             )
             values = {"id": f"scans-{step}", "question": "Which side is the lesion on?", "answer": "left"}
             values |= {"completion": said, "status": "right" if right else "wrong", "reward": float(right)}
-            lines.append(step, {**values, "image": pictures[step % len(pictures)]})
+            lines.append(step, {**values, "why": "random", "image": pictures[step % len(pictures)]})
+        unusual = {
+            "completion": "<answer>left, since it is brighter</answer>",
+            "status": "right",
+            "reward": 1.0,
+        }
+        values = {"id": f"scans-{step + 1}", "question": "Which side is the lesion on?", "answer": "left"}
+        lines.append(step, {**values, **unusual, "why": "tag:mcq.text_because"})
 
 
 def _evaluation(stage: Stage, rng: random.Random, *, pictures: Sequence[str], questions: int) -> None:

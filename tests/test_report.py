@@ -106,6 +106,15 @@ def test_samples_show_each_outcome_and_how_often_it_occurred(finished: tuple[Pat
         assert f"{outcome.capitalize()} ({count} of {len(pairs)})" in finished[1]
 
 
+def test_answers_accepted_by_an_unusual_rule_are_shown_with_it_and_held_out_accuracy_has_a_curve(
+    finished: tuple[Path, str],
+) -> None:
+    assert "that an unusual rule accepted" in finished[1]
+    assert "(rule tag:mcq.text_because)" in finished[1]
+    assert "(rule random)" not in finished[1]
+    assert "Held-out accuracy" in finished[1]
+
+
 def test_the_choice_of_samples_depends_on_their_ids_alone(finished: tuple[Path, str]) -> None:
     pairs = gallery.held_out(gather.view(finished[0]))
     chosen = gallery.spread(pairs, 6)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from transformers import Trainer
 from trl import GRPOTrainer, SFTTrainer
+from trl.models import unwrap_model_for_generation
 
 from lingshu_train.trainers import grpo
 from lingshu_train.trainers.exact import UPSTREAM, Exact
@@ -74,3 +75,9 @@ def test_what_we_use_but_do_not_override_is_still_there(name: str) -> None:
     """_load_rng_state is called by us; the other two are why GRPO checkpoints lie on window borders only (R3)."""
     source = inspect.getsource(GRPOTrainer) + inspect.getsource(Trainer)
     assert name in source
+
+
+def test_the_policy_is_unwrapped_as_trl_unwraps_it_to_generate() -> None:
+    wanted = {"model", "accelerator", "gather_deepspeed3_params", "gradient_checkpointing_kwargs"}
+    assert wanted <= set(parameters(unwrap_model_for_generation))
+    assert "unwrap_model_for_generation(" in inspect.getsource(GRPOTrainer)

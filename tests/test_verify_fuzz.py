@@ -119,6 +119,43 @@ def test_a_negated_or_hedged_gold_is_wrong(data: st.DataObject, item: Item, poli
     assert not verify(tagged(broken.format(right)), item, policy).correct
 
 
+STATEMENTS = {
+    "Is there a pneumothorax?": (
+        ("there is a pneumothorax", "a small pneumothorax is seen", "pneumothorax is present"),
+        ("there is no pneumothorax", "no pneumothorax is seen", "pneumothorax is absent"),
+    ),
+    "Is the heart enlarged?": (
+        ("the heart is enlarged", "it is enlarged"),
+        ("the heart is not enlarged", "the heart is of normal size", "it is normal"),
+    ),
+    "Was contrast given?": (
+        ("contrast was given", "it was given"),
+        ("contrast was not given", "no contrast was given"),
+    ),
+    "Is this tumour malignant?": (
+        ("it is malignant", "the tumour is malignant"),
+        ("it is benign", "the tumour is not malignant"),
+    ),
+}
+
+
+@FAST
+@given(st.data(), st.sampled_from(sorted(STATEMENTS)), st.booleans(), policies)
+def test_an_answer_whose_explanation_says_the_opposite_is_wrong(
+    data: st.DataObject, question: str, said: bool, policy: Policy
+) -> None:
+    words = (", ", ". ", "; ", " because ", ", since ", ", but ", ", in fact ", ", so ", ", rather ", " - ")
+    against = data.draw(st.sampled_from(STATEMENTS[question][said]))
+    answer = "Yes" if said else "No"
+    item = Item(question=question, question_type="yes_no", answer=answer.lower())
+    assert verify(tagged(answer), item, policy).correct
+    assert not verify(tagged(f"{answer}{data.draw(st.sampled_from(words))}{against}"), item, policy).correct
+    agreed = data.draw(st.sampled_from(STATEMENTS[question][not said]))
+    assert verify(tagged(f"{answer}, {agreed}"), item, policy).correct
+    assert not verify(tagged(f"{agreed} {against}"), item, policy).correct
+    assert not verify(tagged(f"{against} & {agreed}"), item, policy).correct
+
+
 @FAST
 @given(st.data(), items, policies)
 def test_a_second_block_or_a_retraction_is_wrong(data: st.DataObject, item: Item, policy: Policy) -> None:

@@ -101,6 +101,11 @@ def rollouts(view: RunView) -> Markup:
             blocks.append(
                 join([element("h3", text(f"Rollouts of {name}")), element("div", columns, css="gallery")])
             )
+        unusual = [line for line in lines if line.why != "random"][-PER_OUTCOME:]
+        if unusual:
+            title = element("h3", text(f"Latest answers of {name} that an unusual rule accepted"))
+            columns = join(_step(view, line.step, [line]) for line in unusual)
+            blocks.append(join([title, element("div", columns, css="gallery")]))
     return join(blocks)
 
 
@@ -170,7 +175,7 @@ def _prompt(line: Prediction) -> Markup:
 
 
 def _step(view: RunView, step: int, lines: Iterable[Rollout]) -> Markup:
-    shown = sorted(lines, key=lambda line: (line.id, line.completion))[:4]
+    shown = sorted(lines, key=lambda line: (line.why != "random", line.id, line.completion))[:4]
     first = shown[0]
     asked = [
         element("p", text(f"step {step:,}"), css="about"),
@@ -185,9 +190,15 @@ def _step(view: RunView, step: int, lines: Iterable[Rollout]) -> Markup:
 def _rewarded(line: Rollout) -> Markup:
     earned = "unscored" if line.reward is None else f"reward {line.reward:.3g}"
     badge = element("span", text(line.status), css="right" if line.status == "right" else "wrong")
+    rule = text("" if line.why == "random" else f" (rule {line.why})")
     return element(
         "div",
-        join([element("p", join([text(earned + " "), badge])), element("pre", text(_cut(line.completion)))]),
+        join(
+            [
+                element("p", join([text(earned + " "), badge, rule])),
+                element("pre", text(_cut(line.completion))),
+            ]
+        ),
     )
 
 

@@ -49,6 +49,12 @@ def _loss(view: StageView) -> str:
 def _rewards(view: StageView) -> list[str]:
     return [
         chart("Reward", [_series(view, "reward")], x_label=STEP, y_label="mean reward"),
+        chart(
+            "Held-out accuracy",
+            [_series(view, "held_out/accuracy")],
+            x_label=STEP,
+            y_label="share of right greedy answers",
+        ),
         chart("Reward terms", _family(view, "reward/"), x_label=STEP, y_label="mean of the term"),
         chart(
             "Completions by status",

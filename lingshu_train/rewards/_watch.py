@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from lingshu_train.rewards._compose import Total
 
+_FEWEST = 4
 _UNUSUAL = ("because", "alias", "gloss", "polarity", "statement", "list", "not_other")
 
 
@@ -51,15 +52,21 @@ def unusual(total: Total) -> bool:
     return score is not None and score.status == "right" and any(mark in rule for mark in _UNUSUAL)
 
 
+def span(rewards: Sequence[float]) -> int:
+    """How many means an alarm averages: 50, or half of what there is."""
+    return min(50, len(rewards) // 2)
+
+
 def alarm(
     rewards: Sequence[float], held_out: Sequence[float], *, window: int = 50, sigmas: float = 2.0
 ) -> str | None:
     """A warning when the reward rises while held-out accuracy does not.
 
-    `rewards` are per-step means, `held_out` the accuracies measured so far over the same span. Rising: the
-    mean of the last window lies `sigmas` standard errors above that of the window before.
+    `rewards` are the means of generation windows, `held_out` the accuracies measured over the same span.
+    Rising: the mean of the last `window` lies `sigmas` standard errors above that of the `window` before.
+    Fewer than 4 means a side say nothing.
     """
-    if len(rewards) < 2 * window or len(held_out) < 2:
+    if window < _FEWEST or len(rewards) < 2 * window or len(held_out) < 2:
         return None
     before, after = rewards[-2 * window : -window], rewards[-window:]
     rise = sum(after) / window - sum(before) / window
@@ -69,7 +76,7 @@ def alarm(
     if rise <= 0 or rise <= sigmas * error or gain > 0:
         return None
     return (
-        f"reward rose by {rise:.3f} over the last {window} steps while held-out accuracy changed "
+        f"reward rose by {rise:.3f} over the last {window} generation windows while held-out accuracy changed "
         f"by {gain:+.3f}: read the audit file for answers that please the reward only"
     )
 

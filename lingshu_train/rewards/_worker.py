@@ -41,6 +41,7 @@ def serve(file: str, memory_mb: int) -> None:
         data = json.loads(line)
         fields: dict[str, Any] = data["sample"]
         fields |= {name: tuple(fields[name]) for name in ("aliases", "images")}
+        fields["turns"] = tuple(tuple(turn) for turn in fields["turns"])
         sample = Sample(**fields)
         completion = Completion(
             **(data["completion"] | {"token_ids": tuple(data["completion"]["token_ids"])})

@@ -65,7 +65,10 @@ class Prediction(_Line):
 
 
 class Rollout(_Line):
-    """One completion that a GRPO stage kept, with the reward it earned at that step."""
+    """One completion that a GRPO stage kept, with the reward it earned at that step.
+
+    `why`: "random", or the unusual rule that accepted it.
+    """
 
     step: int
     id: str
@@ -75,6 +78,7 @@ class Rollout(_Line):
     status: str
     reward: float | None = None
     image: str | None = None
+    why: str = "random"
 
 
 def read(stage_folder: Path) -> Results:

@@ -11,10 +11,25 @@ from lingshu_train.data.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.runs.stage import Stage
-from lingshu_train.schema import parse
-from lingshu_train.stages._config import TrainingConfig
+from lingshu_train.schema import Strict, parse
+from lingshu_train.stages._config import Provided, TrainingConfig
 
 OUTPUTS = ("model", "ledger.jsonl", "completions.jsonl")
+
+
+class Watched(Strict):
+    """Held-out questions that the policy answers greedily every `every` steps, while it is trained.
+
+    `samples` of them, always the same, drawn by the recipe's seed and their ids. They show whether accuracy follows the
+    reward.
+    """
+
+    corpus: str
+    split: str = "held_out"
+    tasks: tuple[str, ...] = ()
+    samples: int = Field(default=64, gt=0)
+    every: int = Field(gt=0)
+    per_device_batch: int = Field(default=16, gt=0)
 
 
 class Config(TrainingConfig):
@@ -40,6 +55,14 @@ class Config(TrainingConfig):
     max_prompt: int | None = Field(default=None, gt=0)
     max_completion: int = Field(gt=0)
     schedule: Literal["cosine", "constant", "constant_with_warmup", "linear"] = "constant"
+    watch: Watched | None = None
+
+    @property
+    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
+        watched: list[tuple[str, str, Provided]] = (
+            [("watch.corpus", self.watch.corpus, "corpus")] if self.watch else []
+        )
+        return (*super().needs, *watched)
 
     def check_licences(self, where: str) -> None:
         """Only cards whose licence lets their text go to a third party may be named for a judge elsewhere."""
@@ -86,6 +109,16 @@ class Config(TrainingConfig):
         if self.selection and weighted:
             raise RecipeError(
                 f"{where}.data: {weighted[0]} beside selection; the selection alone decides how many rows are taken"
+            )
+        if self.watch and self.watch.every % self.window:
+            raise RecipeError(
+                f"{where}.watch.every: {self.watch.every} falls inside a generation window of {self.window} steps; use a "
+                f"multiple of {self.window}"
+            )
+        if self.watch and self.steps and self.watch.every > self.steps:
+            raise RecipeError(
+                f"{where}.watch.every: {self.watch.every} is more than the stage's {self.steps} steps, so nothing would be "
+                "measured"
             )
         rewards.check(self.rewards, where=f"{where}.rewards")
         self.check_licences(f"{where}.rewards")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -22,10 +23,22 @@ from lingshu_train.runs import ledger
 from lingshu_train.runs.files import write_json, write_text
 from lingshu_train.runs.stage import Stage, read
 from lingshu_train.trainers import arguments, session
-from lingshu_train.verify import Policy, verify, version
+from lingshu_train.verify import Policy, label_set, verify, version
 
 Row = dict[str, Any]
 """One line of predictions/<model>.jsonl."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asking:
+    """How questions are put to a model: the corpus their images lie in, tokens per answer, answers per forward pass."""
+
+    wanted: Settings
+    images: corpus.Corpus
+    policy: Policy
+    limit: int
+    batch: int
+    title: str
 
 
 def evaluate(stage: Stage, config: Any) -> dict[str, Any]:
@@ -35,10 +48,15 @@ def evaluate(stage: Stage, config: Any) -> dict[str, Any]:
     samples = [sample for sample in held_out.samples if sample.question_type != "free"]
     results: dict[str, dict[str, Row]] = {}
     for name in config.models:
-        judged = _judge(stage, config, wanted, name, samples=samples, images=held_out)
-        everywhere = sorted(
-            (row for part in dist.gather(judged) for row in part), key=lambda row: row["position"]
+        asking = Asking(
+            wanted=wanted,
+            images=held_out,
+            policy=Policy(config.policy),
+            limit=config.max_completion,
+            batch=config.per_device_batch,
+            title=f"evaluate {name}",
         )
+        everywhere = gathered(judge(*_open(stage, wanted, name), samples, asking))
         results[name] = _table(everywhere)
         if dist.place().first:
             lines = "".join(
@@ -66,41 +84,49 @@ def _alarm(stage: Stage, name: str, accuracy: dict[str, float]) -> str | None:
     if trained.kind != "grpo" or before not in accuracy:
         return None
     rewards = [line["reward"] for line in ledger.steps(trained.path) if "reward" in line]
-    window = min(50, len(rewards) // 2)
-    line = _watch.alarm(rewards, [accuracy[before], accuracy[name]], window=window) if window else None
+    line = _watch.alarm(rewards, [accuracy[before], accuracy[name]], window=_watch.span(rewards))
     if line and dist.place().first:
         sys.stderr.write(f"lingshu: {name}: {line}\n")
     return f"{name}: {line}" if line else None
 
 
-def _judge(
-    stage: Stage, config: Any, wanted: Settings, name: str, *, samples: Sequence[Sample], images: Any
-) -> list[Row]:
-    """This rank's share of the samples, answered and judged."""
+def _open(stage: Stage, wanted: Settings, name: str) -> tuple[Any, Any]:
+    """A stage's model, ready to answer, and its processor."""
     folder = str(stage.parent(name) / "model")
-    device = _device(stage)
-    model = load.load(folder, dtype=wanted.dtype, attention=wanted.attention).to(device).eval()
+    model = load.load(folder, dtype=wanted.dtype, attention=wanted.attention).to(_device(stage)).eval()
     text = processor.load(folder, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
+    return model, text
+
+
+def gathered(mine: list[Row]) -> list[Row]:
+    """Every rank's rows, in the order of the samples, on every rank."""
+    return sorted((row for part in dist.gather(mine) for row in part), key=lambda row: row["position"])
+
+
+def judge(model: Any, text: Any, samples: Sequence[Sample], asking: Asking) -> list[Row]:
+    """This rank's share of the samples, answered greedily and judged. Draws from no random state."""
     here = dist.place()
     mine = list(range(here.rank, len(samples), here.world_size))
-    policy = Policy.strict if config.policy == "strict" else Policy.lenient
     rows: list[Row] = []
-    quiet = not here.first
     for chunk in tqdm(
-        list(_chunks(mine, config.per_device_batch)),
-        desc=f"evaluate {name}",
+        list(_chunks(mine, asking.batch)),
+        desc=asking.title,
         file=sys.stderr,
-        disable=quiet,
+        disable=not (here.first and asking.title),
         mininterval=5,
     ):
         chosen = [samples[i] for i in chunk]
-        asked, written = _answer(
-            model, text, chosen, images=images, wanted=wanted, limit=config.max_completion
-        )
+        asked, written = _answer(model, text, chosen, asking)
         for position, sample, prompt, completion in zip(chunk, chosen, asked, written, strict=True):
-            verdict = verify(completion, sample, policy)
+            verdict = verify(completion, sample, asking.policy)
+            labels = (
+                {"f1": label_set.overlap(verdict.extracted, sample.answer)}
+                if sample.question_type == "label_set"
+                else {}
+            )
             rows.append(
-                {
+                labels
+                | {
                     "position": position,
                     "id": sample.id,
                     "task": sample.task,
@@ -122,13 +148,11 @@ def _judge(
 
 
 @torch.no_grad()
-def _answer(
-    model: Any, text: Any, samples: Sequence[Sample], *, images: Any, wanted: Settings, limit: int
-) -> tuple[list[str], list[str]]:
+def _answer(model: Any, text: Any, samples: Sequence[Sample], asking: Asking) -> tuple[list[str], list[str]]:
     """Prompts as the model read them and its greedy completions, without special tokens."""
-    chats = [_with_images(sample, wanted.system_prompt) for sample in samples]
+    chats = [_with_images(sample, asking.wanted.system_prompt) for sample in samples]
     prompts = [text.apply_chat_template(one, tokenize=False, add_generation_prompt=True) for one in chats]
-    pictures = [[images.image(digest) for digest in sample.images] for sample in samples]
+    pictures = [[asking.images.image(digest) for digest in sample.images] for sample in samples]
     batch = text(
         text=prompts,
         images=pictures if any(pictures) else None,
@@ -139,8 +163,11 @@ def _answer(
     ).to(model.device)
     out = model.generate(
         **batch,
-        max_new_tokens=limit,
+        max_new_tokens=asking.limit,
         do_sample=False,
+        use_cache=True,
+        # Every rank holds the whole model here, and some have a batch more than others: none may wait for the rest.
+        synced_gpus=False,
         eos_token_id=text.tokenizer.eos_token_id,
         pad_token_id=text.tokenizer.pad_token_id,
     )
@@ -157,7 +184,10 @@ def _with_images(sample: Sample, system: str) -> list[dict[str, Any]]:
 
 
 def _table(rows: Sequence[Row]) -> dict[str, Row]:
-    """Right answers per task and over all, with the 95 % interval and what the best constant answer would reach."""
+    """Right answers per task and over all, with the 95 % interval and what the best constant answer would reach.
+
+    Label sets have their mean F1 beside: right asks for the whole set.
+    """
     tasks = sorted({row["task"] for row in rows})
     table = {task: _line([row for row in rows if row["task"] == task]) for task in tasks}
     best = sum(line["constant"] * line["n"] for line in table.values())
@@ -175,7 +205,7 @@ def _line(rows: Sequence[Row]) -> Row:
         "low": interval.low,
         "high": interval.high,
         "constant": commonest / len(rows),
-    }
+    } | ({"f1": sum(f1) / len(f1)} if (f1 := [row["f1"] for row in rows if "f1" in row]) else {})
 
 
 def _device(stage: Stage) -> str:

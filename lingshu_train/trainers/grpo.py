@@ -13,7 +13,7 @@ from lingshu_train import dist, verify
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
-from lingshu_train.trainers import arguments, session
+from lingshu_train.trainers import arguments, held_out, session
 from lingshu_train.trainers.exact import Exact, Run
 from lingshu_train.trainers.rows import Limit, Rows, num_steps
 from lingshu_train.trainers.scoring import Scoring
@@ -100,6 +100,7 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     tokens = session.rewind(stage, start, ledger.NAME, ledger.COMPLETIONS)
 
     scoring = Scoring(stage, config, rows.sample, eos=text.tokenizer.eos_token_id)
+    watched = held_out.HeldOut(stage, config, wanted=wanted, text=text) if config.watch else None
     trainer = ExactGRPOTrainer(
         model=model,
         args=args,
@@ -128,7 +129,9 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
         return {
             "epoch": rows.epoch(step * config.update_prompts),
             "samples": rows.digest(seen),
-        } | scoring.metrics()
+            **scoring.metrics(),
+            **(watched.measure(trainer, step) if watched else {}),
+        }
 
     watch = Watch(ledger.Ledger(stage.path), title=stage.name, window=config.window, extra=extra)
     watch.resume_tokens(tokens)
@@ -138,7 +141,7 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
         scoring.close()
     session.save(trainer, text)
     summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
-    return summary | {"verifier": verify.version()}
+    return summary | {"verifier": verify.version(), "warnings": held_out.warnings(stage)}
 
 
 def _arguments(stage: Stage, config: Any, wanted: Settings, *, steps: int, accumulation: int) -> GRPOConfig:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lingshu_train import dist
+from lingshu_train import dist, naming
 from lingshu_train.errors import TrainingDiverged
 from lingshu_train.record import Completion, Sample
 from lingshu_train.rewards import _watch
@@ -15,8 +15,13 @@ from lingshu_train.runs.ledger import COMPLETIONS, TIMEOUTS, Ledger
 from lingshu_train.runs.ledger import steps as ledger_steps
 from lingshu_train.runs.stage import Stage
 
-KEPT = 8
-"""Completions kept per generation window for the report, from the first rank."""
+PROMPTS = 2
+PER_PROMPT = 4
+"""Of each generation window, the first completions of a few prompts drawn at random are kept to be read."""
+UNUSUAL = 16
+"""Answers kept of each window that were accepted by a rule which deserves a reader's eye."""
+
+Judged = tuple[Sample, Completion, Total]
 
 
 class Scoring:
@@ -26,6 +31,7 @@ class Scoring:
 
     def __init__(self, stage: Stage, config: Any, sample: Callable[[int], Sample], *, eos: int) -> None:
         self._sample = sample
+        self._seed = stage.seed
         # A time-out depends on the clock: what timed out once is marked again when its step is done again.
         known = {line["key"] for line in ledger_steps(stage.path, name=TIMEOUTS, tolerate_torn_end=True)}
         self._rewards = compose(config.rewards, where=f"stages.{stage.name}.rewards", known_timeouts=known)
@@ -60,8 +66,7 @@ class Scoring:
         if all(total.value is None for total in everywhere):
             raise TrainingDiverged(f"step {trainer_state.global_step + 1}: no completion could be scored")
         self._metrics = _named(_watch.metrics(everywhere))
-        if dist.place().first:
-            self._keep(trainer_state.global_step + 1, list(zip(samples, written, totals, strict=True)))
+        self._keep(trainer_state.global_step + 1, list(zip(samples, written, totals, strict=True)))
         return [total.value for total in totals]
 
     def close(self) -> None:
@@ -78,24 +83,61 @@ class Scoring:
         """The last window over all ranks: means of each term, rates of each status and rule, top answers' shares."""
         return dict(self._metrics)
 
-    def _keep(self, step: int, judged: list[tuple[Sample, Completion, Total]]) -> None:
-        """Every n-th completion, and each one accepted by a rule that deserves a reader's eye."""
-        stride = max(1, len(judged) // KEPT)
-        audited = [one for one in judged if _watch.unusual(one[2])][:KEPT]
-        for sample, completion, total in [*judged[::stride][:KEPT], *audited]:
-            accuracy = total.scores.get("accuracy")
-            self._kept.append(
-                step,
-                {
-                    "id": sample.id,
-                    "question": sample.question,
-                    "answer": sample.answer,
-                    "completion": completion.text,
-                    "status": accuracy.status if accuracy else "",
-                    "reward": total.value,
-                    "image": sample.images[0] if sample.images else "",
-                },
-            )
+    def _keep(self, step: int, judged: Sequence[Judged]) -> None:
+        """Write the audit lines of a window, from all ranks.
+
+        The draw hangs on seed, step and sample id alone, so neither a resume nor the number of ranks changes it.
+        """
+        offered = dist.gather(
+            [
+                *_drawn(judged, key=lambda sample: self._key(step, sample), prompts=PROMPTS),
+                *[(_rule(one[2]), one) for one in judged if _watch.unusual(one[2])],
+            ]
+        )
+        if not dist.place().first:
+            return
+        lines = [line for part in offered for line in part]
+        random = [one for why, one in lines if why == RANDOM]
+        unusual = [(why, one) for why, one in lines if why != RANDOM]
+        unusual.sort(key=lambda line: (self._key(step, line[1][0]), line[1][1].text))
+        kept = [*_drawn(random, key=lambda sample: self._key(step, sample), prompts=PROMPTS, each=PER_PROMPT)]
+        for why, one in [*kept, *unusual[:UNUSUAL]]:
+            self._kept.append(step, _line(why, one))
+
+    def _key(self, step: int, sample: Sample) -> str:
+        return naming.digest([self._seed, step, sample.id])
+
+
+RANDOM = "random"
+
+
+def _drawn(
+    judged: Sequence[Judged], *, key: Callable[[Sample], str], prompts: int, each: int | None = None
+) -> list[tuple[str, Judged]]:
+    """The completions of the samples with the smallest keys, at most `each` of a sample, sample by sample."""
+    groups: dict[str, list[Judged]] = {}
+    for one in judged:
+        groups.setdefault(key(one[0]), []).append(one)
+    return [(RANDOM, one) for name in sorted(groups)[:prompts] for one in groups[name][:each]]
+
+
+def _rule(total: Total) -> str:
+    return str(total.scores["accuracy"].detail["rule"])
+
+
+def _line(why: str, judged: Judged) -> dict[str, Any]:
+    sample, completion, total = judged
+    accuracy = total.scores.get("accuracy")
+    return {
+        "why": why,
+        "id": sample.id,
+        "question": sample.question,
+        "answer": sample.answer,
+        "completion": completion.text,
+        "status": accuracy.status if accuracy else "",
+        "reward": total.value,
+        "image": sample.images[0] if sample.images else "",
+    }
 
 
 _RENAMED = (

@@ -31,7 +31,8 @@ def tokenize(text: str) -> list[str]:
         text = _INNER_HYPHEN.sub(" ", text)
     if not text.isascii():
         text = _without_accents(text)
-    return [token for token in _TOKEN.findall(text) if token != "."]
+    found = _TOKEN.findall(text)
+    return [token for token in found if token != "."] if "." in text else found
 
 
 def key(text: str) -> str:
@@ -49,8 +50,9 @@ def canonical(text: str) -> list[str]:
 
 def join(found: list[str]) -> str:
     """Hyphen, space and nothing are the same, except between two digits."""
-    if len(found) == 1:
-        return found[0]
+    whole = "".join(found)
+    if len(found) == 1 or whole.isalpha():
+        return whole
     out: list[str] = []
     for token in found:
         if out and token[0].isdigit() and out[-1][-1].isdigit():
@@ -114,7 +116,7 @@ def _arabic(found: list[str]) -> list[str]:
 
 def _without_articles(found: list[str]) -> list[str]:
     # "hepatitis A" and "vitamin A deficiency" keep the letter: an inner "a" may be an article after "of".
-    if not _ARTICLES.intersection(found):
+    if _ARTICLES.isdisjoint(found):
         return found
     after = words("spelling", "letters_after")
     kept: list[str] = []

@@ -53,6 +53,12 @@ def read(text: str) -> frozenset[str] | None:
     return frozenset(parts)
 
 
+def overlap(text: str, answer: str) -> float:
+    """F1 of the labels in an answer's text against the gold's; 0 where the text is no list of labels."""
+    predicted, gold = read(clean(text)) if text else None, read(clean(answer))
+    return f1(predicted, gold) if predicted is not None and gold is not None else 0.0
+
+
 def f1(predicted: frozenset[str], gold: frozenset[str]) -> float:
     """F1 of two label sets; 1 for two empty sets."""
     if not predicted and not gold:

@@ -5,8 +5,10 @@ before judging.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
+from lingshu_train.verify.normal import strip_edges
 from lingshu_train.verify.tables import longest_first, table
 
 _ROUNDS = 3
@@ -20,6 +22,19 @@ def without_lead_in(text: str, *, statements: bool = False) -> str:
             return text
         text = text[found.end() :].lstrip()
     return text
+
+
+def readings(text: str) -> Iterator[str]:
+    """A cleaned text as it stands, without its lead-in, and without a statement such as "it is"; each form
+    once.
+    """
+    yield text
+    shorter = without_lead_in(text)
+    if shorter != text:
+        yield strip_edges(shorter)
+    stated = without_lead_in(text, statements=True)
+    if stated not in (text, shorter):
+        yield strip_edges(stated)
 
 
 def anchors(text: str) -> list[tuple[int, int]]:

@@ -12,11 +12,12 @@ from dataclasses import dataclass
 
 from lingshu_train.verify import canon, cues, yes_no
 from lingshu_train.verify.item import GoldError, Key, Ruling
-from lingshu_train.verify.leads import without_lead_in
+from lingshu_train.verify.leads import readings
 from lingshu_train.verify.normal import clean, strip_edges
 from lingshu_train.verify.tables import longest_first, words
 
 _LETTER = re.compile(r"([(\[{\"]?)([A-Za-z])([)\]}\"]?)( ?[.:,)\-]+ ?| )?")
+_CLOSING = {"(": ")", "[": "]", "{": "}", '"': '"'}
 _JUSTIFY = re.compile(r"^[ ,;:.(\-]*")
 _PIECE = re.compile(r"[^\W_]+(?:'s)?|\S")
 _UNLETTERED = re.compile(r"(?<![A-Za-z0-9'])([A-Z])(?![A-Za-z0-9'])")
@@ -24,14 +25,15 @@ _UNLETTERED = re.compile(r"(?<![A-Za-z0-9'])([A-Z])(?![A-Za-z0-9'])")
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """The right letter, every option's canonical text, and the letter of each text that only one option
-    has.
+    """The right letter, every option's canonical text, the letter of each text that only one option has,
+    and the Chinese texts as written.
     """
 
     letter: str
     texts: dict[str, str]
     by_text: dict[str, str]
     tokens: dict[str, list[str]]
+    unspaced: dict[str, str]
     polar: dict[str, str]
     question: str
 
@@ -48,7 +50,8 @@ def prepare(item: Key) -> Gold:
         raise GoldError(f"answer {item.answer!r} is neither a letter nor the text of exactly one option")
     polar = yes_no.polar_options(options)
     tokens = {name: canon.canonical(clean(text)) for name, text in options.items()}
-    return Gold(letter, texts, by_text, tokens, polar, item.question)
+    unspaced = {name: shown for name, text in options.items() if not (shown := clean(text)).isascii()}
+    return Gold(letter, texts, by_text, tokens, unspaced, polar, item.question)
 
 
 def read_options(item: Key) -> dict[str, str]:
@@ -69,8 +72,8 @@ def judge(text: str, gold: Gold) -> Ruling:
     """Judge a cleaned answer text."""
     if len(text) == 1 and text.upper() in gold.texts:
         return _rule(text.upper(), "letter", gold)
-    for candidate in dict.fromkeys((text, without_lead_in(text), without_lead_in(text, statements=True))):
-        ruling = _read(strip_edges(candidate), gold)
+    for candidate in readings(text):
+        ruling = _read(candidate, gold)
         if ruling.status != "unreadable":
             return ruling
     if cues.hedges(text) or cues.chooses(text):
@@ -83,13 +86,13 @@ def _rule(letter: str, rule: str, gold: Gold) -> Ruling:
 
 
 def _read(text: str, gold: Gold) -> Ruling:
-    whole = canon.key(text)
     found = _LETTER.match(text)
     letter = found.group(2).upper() if found and _balanced(found) else ""
     if found and letter in gold.texts and (found.group(2).isupper() or _marked(found, text)):
         ruling = _after_letter(letter, text, text[found.end() :], gold)
         if ruling is not None:
             return ruling
+    whole = canon.key(text)
     if whole in gold.by_text and not (
         letter in gold.texts
         and found
@@ -104,7 +107,7 @@ def _read(text: str, gold: Gold) -> Ruling:
 def _balanced(found: re.Match[str]) -> bool:
     opening, closing, separator = found.group(1), found.group(3), found.group(4)
     if opening:
-        return closing == {"(": ")", "[": "]", "{": "}", '"': '"'}[opening]
+        return closing == _CLOSING[opening]
     following = found.string[found.end() : found.end() + 1]
     ends = not following or following in "([" or following >= "\u3400"
     return closing in ("", ")") and (bool(closing) or separator is not None or ends)
@@ -127,6 +130,8 @@ def _after_letter(letter: str, text: str, rest: str, gold: Gold) -> Ruling | Non
     if not rest:
         return None if text.endswith("-") else _rule(letter, "letter", gold)
     remainder = strip_edges(rest)
+    if letter != "A" and _names_a(remainder, gold):
+        return Ruling("conflicting", "mcq.letter_text")
     named = canon.key(remainder)
     if named == gold.texts[letter]:
         return _rule(letter, "letter_text", gold)
@@ -151,6 +156,8 @@ def _after_letter(letter: str, text: str, rest: str, gold: Gold) -> Ruling | Non
 def _text_with_more(text: str, gold: Gold) -> Ruling:
     """The own text of one option, then its letter in brackets, a gloss, an affirmation or a justification."""
     best, length = leading_option(text, gold)
+    if length and best != "A" and _names_a(text, gold):
+        return Ruling("conflicting", "mcq.text")
     if length:
         rest = text[length:].strip()
         inner = strip_edges(rest)
@@ -169,7 +176,7 @@ def _text_with_more(text: str, gold: Gold) -> Ruling:
             return ruling
     if gold.polar:
         side = yes_no.side(text, gold.question)
-        if side.status == "right":
+        if side.status == "right" and not _names_another_letter(text, gold.polar[side.normalized], gold):
             return _rule(gold.polar[side.normalized], "polarity", gold)
     return Ruling("unreadable", "mcq.none")
 
@@ -187,6 +194,11 @@ def leading_option(text: str, gold: Gold) -> tuple[str, int]:
     return "", 0
 
 
+def _names_a(text: str, gold: Gold) -> bool:
+    """Whether the "A" before a capital letter is option A and no article."""
+    return text[:2] == "A " and text[2:3].isupper() and "A" in gold.texts
+
+
 def affirmed(text: str) -> bool:
     """Whether a text says only that what stands before it is the answer."""
     return text.lower() in words("words", "correct")
@@ -198,14 +210,19 @@ def _justified(letter: str, rest: str, gold: Gold, *, rule: str, gloss: bool = F
     low = stripped.lower()
     excludes = next((cue for cue in longest_first("words", "exclusion") if low.startswith(cue)), "")
     if excludes:
-        other = strip_edges(stripped[len(excludes) :])
+        other = strip_edges(stripped[len(excludes) :].removesuffix(")"))
         names = {name for name in gold.texts if other == name or canon.key(other) == gold.texts[name]}
         if names and letter not in names:
             return _rule(letter, f"{rule}_not_other", gold)
         return None
     introduced = any(_starts(low, cue) for cue in longest_first("words", "because"))
     bracketed = gloss and rest.strip()[:1] == "(" and rest.strip()[-1:] == ")" and len(stripped.split()) <= 8
-    if not (introduced or bracketed) or cues.hedges(stripped) or names_another(stripped, letter, gold):
+    if (
+        not (introduced or bracketed)
+        or "?" in rest
+        or cues.hedges(stripped)
+        or names_another(stripped, letter, gold)
+    ):
         return None
     if denies(stripped, letter, gold):
         return None
@@ -222,14 +239,8 @@ def _starts(low: str, cue: str) -> bool:
 
 def names_another(text: str, letter: str, gold: Gold) -> bool:
     """Whether a text names an option letter or another option's text, a negated text aside."""
-    for found in _UNLETTERED.finditer(text):
-        name = found.group(1)
-        follows = text[found.end() : found.end() + 2]
-        pronoun = name in "IA" and len(follows) == 2 and follows[0] == " " and follows[1].islower()
-        verb = text[found.end() :].split(" ")[1:2]
-        spoken = pronoun and verb and verb[0] not in ("is", "was", "or", "and", "are")
-        if name in gold.texts and not spoken and (name == letter or not _excluded(text[: found.start()])):
-            return True
+    if _names_another_letter(text, letter, gold):
+        return True
     mine = canon.join(gold.tokens[letter])
     found_tokens = canon.canonical(clean(text))
     for name, tokens in gold.tokens.items():
@@ -240,6 +251,24 @@ def names_another(text: str, letter: str, gold: Gold) -> bool:
                 before = " ".join(found_tokens[max(0, index - 3) : index])
                 if not _excluded(before):
                     return True
+    mine = gold.unspaced.get(letter, "")
+    return any(_stands_in(name, text) for name in gold.unspaced.values() if name not in mine)
+
+
+def _stands_in(name: str, text: str) -> bool:
+    """Whether a Chinese option text, which no spaces set off, stands in a text outside a negation."""
+    return any(not _excluded(text[: found.start()]) for found in re.finditer(re.escape(name), text))
+
+
+def _names_another_letter(text: str, letter: str, gold: Gold) -> bool:
+    for found in _UNLETTERED.finditer(text):
+        name = found.group(1)
+        follows = text[found.end() : found.end() + 2]
+        pronoun = name in "IA" and len(follows) == 2 and follows[0] == " " and follows[1].islower()
+        verb = text[found.end() :].split(" ")[1:2]
+        spoken = pronoun and verb and verb[0] not in ("is", "was", "or", "and", "are")
+        if name in gold.texts and not spoken and (name == letter or not _excluded(text[: found.start()])):
+            return True
     return False
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from lingshu_train.verify import canon, cues
 from lingshu_train.verify.item import GoldError, Key, Ruling
-from lingshu_train.verify.leads import without_lead_in
+from lingshu_train.verify.leads import readings
 from lingshu_train.verify.mcq import read_options
 from lingshu_train.verify.normal import clean, strip_edges
 from lingshu_train.verify.tables import longest_first
@@ -53,8 +53,8 @@ def canonical_gold(gold: Gold) -> str:
 
 def judge(text: str, gold: Gold) -> Ruling:
     """Judge a cleaned answer text."""
-    for candidate in dict.fromkeys((text, without_lead_in(text), without_lead_in(text, statements=True))):
-        letters = read(_NOUNS.sub("", strip_edges(candidate)), gold)
+    for candidate in readings(text):
+        letters = read(_NOUNS.sub("", candidate), gold)
         if letters is not None:
             return Ruling(
                 "right" if letters == gold.letters else "wrong", "multi_select.set", "".join(sorted(letters))

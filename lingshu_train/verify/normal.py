@@ -116,8 +116,8 @@ def _command(match: re.Match[str]) -> str:
 def _unwrap_markdown(text: str) -> str:
     if "**" in text or "__" in text or "`" in text:
         text = _BOLD.sub("", text).replace("`", "")
-    if text.startswith("#") or (text.startswith("> ") and not text[2:3].isdigit()):
-        text = text.lstrip("#> ")
+    if text.startswith("#"):
+        text = text.lstrip("# ")
     while len(text) > 2 and text[0] in "*_" and text[-1] == text[0]:
         text = text[1:-1].strip()
     return text

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from lingshu_train.verify import units
 from lingshu_train.verify.tables import longest_first, mapping
 
 _NUMBER = re.compile(
     r"(?:[+-] ?)?"
-    r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,6}(?![0-9])|[0-9]{1,3}(?: [0-9]{3}){1,6}(?![0-9/.])|[0-9]{1,40})"
+    r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3}){1,6}(?![0-9])|[1-9][0-9]{0,2}(?: [0-9]{3}){1,6}(?![0-9/.])|[0-9]{1,40})"
     r"(?:\.[0-9]{1,40})?"
     r"|[+-]?\.[0-9]{1,40}"
 )
@@ -20,16 +21,24 @@ _POWER = re.compile(
     r" ?[x*] ?10 ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])|[eE]([+-]?[0-9]{1,2})(?![0-9A-Za-z])"
 )
 _TEN_TO = re.compile(r" ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])")
+_SCALE = re.compile(r" ?(thousand|million|billion|万|千)(?![a-z克米])", re.IGNORECASE)
 _HAN_NUMBER = re.compile("[零〇一二两三四五六七八九十百千万]{1,9}")
 _HAN_PART = re.compile(
     "([零〇一二两三四五六七八九十百0-9.]{1,9})分之([零〇一二两三四五六七八九十百0-9.]{1,9})"
 )
 
 
-def begins(low: str, entry: str) -> bool:
-    """Whether a text starts with a word or sign of a table, as a whole word."""
-    wordlike = entry[-1].isascii() and entry[-1].isalpha()
-    return low.startswith(entry) and not (wordlike and low[len(entry) : len(entry) + 1].isalpha())
+def opening(low: str, name: str) -> str:
+    """The longest word or sign of a list of table numbers that a text starts with, as a whole word; else empty."""
+    found = _openings(name).match(low)
+    return found.group() if found else ""
+
+
+@lru_cache(maxsize=8)
+def _openings(name: str) -> re.Pattern[str]:
+    # After a Latin word no letter may follow: "over" does not open "overlap".
+    ended = [(entry, entry[-1].isascii() and entry[-1].isalpha()) for entry in longest_first("numbers", name)]
+    return re.compile("|".join(re.escape(entry) + (r"(?![^\W\d_])" if word else "") for entry, word in ended))
 
 
 def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] | None:
@@ -37,12 +46,11 @@ def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] 
     if text[position : position + 1] in _DIGITS and (plain := _NUMBER.match(text, position)):
         return (*_scaled(text, plain), None)
     low = text[position:].lower()
-    for minus in longest_first("numbers", "minus"):
-        if begins(low, minus):
-            inner = number(
-                text, position + len(minus) + (text[position + len(minus) : position + len(minus) + 1] == " ")
-            )
-            return (-inner[0], inner[1], inner[2]) if inner and inner[0] > 0 else None
+    minus = opening(low, "minus")
+    if minus:
+        start = position + len(minus)
+        inner = number(text, start + (text[start : start + 1] == " "))
+        return (-inner[0], inner[1], inner[2]) if inner and inner[0] > 0 else None
     found = _NUMBER.match(text, position)
     if found:
         return (*_scaled(text, found), None)
@@ -65,7 +73,9 @@ def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] 
 
 
 def _scaled(text: str, found: re.Match[str]) -> tuple[Fraction, int]:
-    value, end = Fraction(re.sub("[ ,]", "", found.group())), found.end()
+    value, end = _exact(found.group()), found.end()
+    if end == len(text):
+        return value, end
     mixed = _MIXED.match(text, end)
     if mixed and value.denominator == 1:
         part = Fraction(int(mixed.group(1)), int(mixed.group(2)))
@@ -77,21 +87,25 @@ def _scaled(text: str, found: re.Match[str]) -> tuple[Fraction, int]:
     ten = _TEN_TO.match(text, end) if value == 10 else None
     if ten and abs(int(ten.group(1))) <= 60:
         return Fraction(10) ** int(ten.group(1)), ten.end()
-    scale = re.match(r" ?(thousand|million|billion|万|千)(?![a-z克米])", text[end:].lower())
+    scale = _SCALE.match(text, end)
     if scale:
-        factor = (
-            mapping("numbers", "scales").get(scale.group(1))
-            or mapping("numbers", "scales_cn")[scale.group(1)]
-        )
-        return value * factor, end + scale.end()
+        name = scale.group(1).lower()
+        factor = mapping("numbers", "scales").get(name) or mapping("numbers", "scales_cn")[name]
+        return value * factor, scale.end()
     return value, end
+
+
+def _exact(text: str) -> Fraction:
+    """A decimal of the number grammar, exactly: Fraction reads text too, but many times slower."""
+    whole, _, part = text.replace(",", "").replace(" ", "").partition(".")
+    return Fraction(int(f"{whole}{part}"), 10 ** len(part)) if part else Fraction(int(whole))
 
 
 def _number_words(low: str) -> tuple[Fraction, int] | None:
     """English number words below one million at the start of a text."""
-    for phrase, value in sorted(mapping("numbers", "fractions").items(), key=lambda entry: -len(entry[0])):
-        if begins(low, phrase):
-            return Fraction(value), len(phrase)
+    phrase = opening(low, "fractions")
+    if phrase:
+        return Fraction(mapping("numbers", "fractions")[phrase]), len(phrase)
     total, current, end, position, seen = 0, 0, 0, 0, False
     for found in re.finditer(r"[ -]?([a-z]+)", low[:80]):
         name = found.group(1)

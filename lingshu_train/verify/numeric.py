@@ -73,11 +73,11 @@ def judge(text: str, gold: Gold) -> Ruling:
 
 def read(text: str, gold: Gold) -> Quantity | None:
     """The one quantity a text states, with or without a lead-in."""
-    for candidate in dict.fromkeys((text, without_lead_in(text, statements=True))):
-        found = quantity.parse(strip_edges(candidate), gold.question)
-        if found is not None:
-            return found
-    return None
+    found = quantity.parse(text, gold.question)
+    if found is not None:
+        return found
+    stated = without_lead_in(text, statements=True)
+    return quantity.parse(strip_edges(stated), gold.question) if stated != text else None
 
 
 def _compare(found: Quantity, gold: Gold) -> Ruling:
@@ -98,10 +98,14 @@ def _differs(found: Quantity, accepted: Quantity, gold: Gold) -> str:
     found, accepted = _same_kind(found, accepted, gold)
     if found.kind != accepted.kind or len(found.values) != len(accepted.values):
         return "kind"
+    if found.units == accepted.units and found.values == accepted.values:
+        return ""
     matched = _same_unit(found, accepted, gold)
     if matched is None:
         return "unit"
     found, accepted = matched
+    if not gold.tolerance:
+        return "" if found.bases == accepted.bases else "value"
     tolerance = gold.tolerance * (accepted.unit.factor if accepted.unit else 1)
     pairs = zip(found.bases, accepted.bases, strict=True)
     return "" if all(abs(one - other) <= tolerance for one, other in pairs) else "value"

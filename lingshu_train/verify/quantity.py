@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from lingshu_train.verify import canon
-from lingshu_train.verify.numerals import begins, number
+from lingshu_train.verify.numerals import number, opening
 from lingshu_train.verify.tables import longest_first, mapping, words
 from lingshu_train.verify.units import Unit, leading
 
@@ -64,7 +64,8 @@ class Quantity(NamedTuple):
     def bases(self) -> tuple[Fraction, ...]:
         """Values in base units."""
         return tuple(
-            value * (unit.factor if unit else 1) for value, unit in zip(self.values, self.units, strict=True)
+            value * unit.factor if unit and unit.factor != 1 else value
+            for value, unit in zip(self.values, self.units, strict=True)
         )
 
     @property
@@ -106,14 +107,13 @@ def _head(text: str, position: int) -> tuple[str, int, str] | None:
     for _ in range(3):
         start += len(text[start:]) - len(text[start:].lstrip())
         low = text[start:].lower()
-        for opening in ("between ", "from "):
-            if low.startswith(opening):
-                start, kind = start + len(opening), "range"
+        for word in ("between ", "from "):
+            if low.startswith(word):
+                start, kind = start + len(word), "range"
         low = text[start:].lower()
         if low[:1].isdigit():
             break
-        approx = next((entry for entry in longest_first("numbers", "approx") if begins(low, entry)), "")
-        sign = next((entry for entry in longest_first("numbers", "comparators") if begins(low, entry)), "")
+        approx, sign = opening(low, "approx"), opening(low, "comparators")
         if approx:
             start += len(approx)
         elif sign and not comparator:

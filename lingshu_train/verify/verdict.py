@@ -15,7 +15,7 @@ from lingshu_train.verify.item import GoldError, Key, Policy, Question, Ruling, 
 from lingshu_train.verify.normal import clean, strip_edges
 from lingshu_train.verify.tables import fingerprint, mapping, words
 
-RELEASE = "1.0"
+RELEASE = "1.1"
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+|[。；！？\n]")
 _DIGIT = re.compile(r"[0-9]|[一二三四五六七八九十]")
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])[A-Z](?![A-Za-z0-9'])")
@@ -228,7 +228,8 @@ def _harmless(tail: str, prepared: Prepared) -> bool:
 def _is_remark(sentence: str, prepared: Prepared) -> bool:
     shorter = leads.without_lead_in(sentence, statements=True)
     if shorter != sentence:
-        return _judge(shorter, prepared).status == "right"
+        ruling = _judge(shorter, prepared)
+        return ruling.status == "right" or (ruling.status == "unreadable" and prepared.kind in _CLOSED)
     if _judge(sentence, prepared).status == "right":
         return True
     return len(sentence.split()) >= 4 or (not sentence.isascii() and len(sentence) >= 6)

@@ -9,22 +9,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
-from lingshu_train.verify import canon, cues
+from lingshu_train.verify import cues, statements
 from lingshu_train.verify.item import GoldError, Key, Ruling
 from lingshu_train.verify.leads import without_lead_in
 from lingshu_train.verify.normal import clean, strip_edges
-from lingshu_train.verify.tables import longest_first, mapping, words
+from lingshu_train.verify.tables import longest_first, words
 
-_CLAUSE = re.compile(r"[,.;:!()]| - |\bbut\b|\bbecause\b|\bsince\b|\band\b")
-_WORD = re.compile(r"[a-z0-9]+(?:'t)?|[\u3400-\u9fff]+|\S")
-_GO_ON = frozenset(
-    ("it", "there", "this", "the", "they", "these", "that", "because", "since", "as", "we", "i", "indeed")
-)
 _EXISTENCE = ("有", "无", "存在", "见", "显示")
-_SIGNS = frozenset("<>=|~&+?→⇒")
-_PARTICLES = "的了呢。"
-_ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +50,21 @@ def polar_options(options: Mapping[str, str]) -> dict[str, str]:
     return signs if len(signs) == len(options) == 2 else {}
 
 
+@lru_cache(maxsize=1)
+def _clauses() -> re.Pattern[str]:
+    """Where an explanation may turn to another statement: punctuation and the words that join statements."""
+    # "Was contrast given?" asks with a word that elsewhere gives a reason.
+    joined = "|".join(longest_first("words", "breaks")).replace("given", r"(?<!was )(?<!were )(?<!not )given")
+    return re.compile(
+        rf"[,.;:!()]|(?:^| )- |\b(?:{joined})\b|" + "|".join(longest_first("words", "breaks_cn"))
+    )
+
+
+@lru_cache(maxsize=1)
+def _subject_words() -> re.Pattern[str]:
+    return re.compile(rf"^ ?(?:(?:{'|'.join(longest_first('words', 'subjects'))}) ){{0,6}}")
+
+
 def judge(text: str, gold: Gold) -> Ruling:
     """Judge a cleaned answer text."""
     found = side(text, gold.question)
@@ -73,7 +81,7 @@ def side(text: str, question: str) -> Ruling:
     sign, length, rule = _leading(text, question)
     if sign:
         return _explained(sign, text[length:], question, rule)
-    stated = _statement(text, question)
+    stated = statements.statement(text, question)
     if stated:
         return Ruling("right", "yes_no.statement", stated)
     return Ruling("hedged" if cues.hedges(text) else "unreadable", "yes_no.none")
@@ -97,13 +105,18 @@ def _inside_word(text: str, entry: str) -> bool:
 
 
 def _may_end(rest: str, entry: str) -> bool:
-    rest = rest.lstrip(_PARTICLES) if not entry.isascii() else rest
+    rest = rest.lstrip(statements.PARTICLES) if not entry.isascii() else rest
     if not rest:
         return True
     if rest[0] == "/" or (rest[0] not in ",.;:!( " and rest[:3] != " - "):
         return False
+    if entry == "no" and rest[0] == "." and rest[1:].lstrip()[:1].isdigit():
+        # "No. 3" is a number.
+        return False
     if rest[0] == " " and rest[1:2] not in ("(", "-", "—"):
-        return _WORD.findall(rest)[:1] != [] and _WORD.findall(rest)[0] in _GO_ON
+        return (
+            statements.WORD.findall(rest)[:1] != [] and statements.WORD.findall(rest)[0] in statements.GO_ON
+        )
     return True
 
 
@@ -112,140 +125,56 @@ def _sign(name: str, question: str) -> str:
     if name in ("yes", "no"):
         return name
     if name in ("exists", "absent"):
-        latin = _WORD.findall(question.lower())
+        latin = statements.WORD.findall(question.lower())
         asks = words("words", "visible") | words("words", "shows")
-        fits = any(entry in question for entry in _EXISTENCE) or not asks.isdisjoint(latin)
+        chinese = any(entry in question for entry in _EXISTENCE) or (
+            "是否" in question and not statements.asks_normal(question)
+        )
+        fits = chinese or not asks.isdisjoint(latin)
         fits = fits and words("words", "negation").isdisjoint(latin)
         return ("yes" if name == "exists" else "no") if fits else ""
-    asked = _asks_normal(question)
+    asked = statements.asks_normal(question)
     return "" if not asked else "yes" if asked == name else "no"
 
 
-def _asks_normal(question: str) -> str:
-    low = question.lower()
-    if any(entry in low for entry in ("abnormal", "不正常", "异常")):
-        return "abnormal"
-    return "normal" if re.search(r"\bnormal\b|正常", low) else ""
-
-
 def _explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
-    tail = tail.strip(" " + _PARTICLES)
+    tail = tail.strip(" " + statements.PARTICLES)
     if not tail:
         return Ruling("right", rule, sign)
-    if not _SIGNS.isdisjoint(tail):
+    if not statements.SIGNS.isdisjoint(tail):
         return Ruling("unreadable", rule)
     if cues.hedges(tail):
         return Ruling("hedged", rule)
     if cues.revises_firmly(tail) or _says_opposite(sign, tail):
         return Ruling("conflicting", rule)
-    for clause in _CLAUSE.split(tail):
-        stated = _proposition(clause.strip(), question)
-        if stated and stated != sign:
+    for clause in _clauses().split(tail):
+        if statements.said_twice(clause, question) or statements.proposition(
+            clause.strip(), question
+        ) not in ("", sign):
             return Ruling("conflicting", rule)
     return Ruling("right", f"{rule}_explained", sign)
 
 
 def _says_opposite(sign: str, tail: str) -> bool:
     """The opposite word standing by itself: at a clause's end, or joined by and, or, a slash."""
-    found = _WORD.findall(tail)
+    found = statements.WORD.findall(tail)
     opposite = words("words", "no" if sign == "yes" else "yes")
     for index, token in enumerate(found):
         following = found[index + 1] if index + 1 < len(found) else ""
         if token not in opposite:
             continue
         alone = not following or not following[0].isalnum() or following in ("and", "or", "but")
-        if sign == "no" or alone or found[index - 1 : index] in (["is"], ["answer"]):
+        if sign == "no" or alone:
             return True
     if sign == "yes" and not words("words", "nothing").isdisjoint(found):
         return True
-    clauses = {clause.strip(_PARTICLES + " ") for clause in _CLAUSE.split(tail)}
+    clauses = {
+        _subject_words().sub("", clause).strip(statements.PARTICLES + " ")
+        for clause in _clauses().split(tail)
+    }
     barred = (
         words("words", "absent") | words("words", "no")
         if sign == "yes"
         else words("words", "exists") | words("words", "yes")
     )
-    return (sign == "yes" and found[-1] == "not") or not barred.isdisjoint(clauses)
-
-
-def _content(text: str) -> list[str]:
-    stop = words("words", "stop")
-    negation = words("words", "negation")
-    same = mapping("words", "same")
-    kept = [token for token in _WORD.findall(text.lower()) if token not in stop and token not in negation]
-    return [canon.word(same.get(token, token)) for token in kept if token[0].isalnum()]
-
-
-def _proposition(clause: str, question: str) -> str:
-    """The sign with which a clause restates the question's own words; empty where it speaks of something
-    else.
-    """
-    if not clause:
-        return ""
-    if not clause.isascii():
-        return _chinese_proposition(clause, question)
-    asked = set(_content(question))
-    said = _content(clause)
-    negative = not words("words", "negation").isdisjoint(_WORD.findall(clause))
-    for index, token in enumerate(said):
-        for base, opposites in mapping("words", "opposites").items():
-            if (
-                base in asked
-                and token not in asked
-                and token in opposites
-                and base in ("normal", "benign", "enlarged", "abnormal")
-            ):
-                said[index], negative = base, not negative
-    if said and asked.issuperset(said):
-        return "no" if negative else "yes"
-    return ""
-
-
-def _chinese_proposition(clause: str, question: str) -> str:
-    clause = clause.strip(_PARTICLES + " ")
-    asked = _asks_normal(question)
-    if asked:
-        for name in ("abnormal", "normal"):
-            for entry in longest_first("words", name):
-                if clause.endswith(entry) and _subject(clause[: -len(entry)], question):
-                    return "yes" if name == asked else "no"
-    for name, sign in (("absent", "no"), ("no", "no"), ("exists", "yes"), ("yes", "yes")):
-        for entry in longest_first("words", name):
-            before, found, rest = clause.partition(entry)
-            rest = rest.removeprefix("明显").removeprefix("任何")
-            if found and len(rest) >= 2 and rest in question and before in question:
-                return sign
-    return "yes" if len(clause) >= 2 and clause in question else ""
-
-
-def _subject(before: str, question: str) -> bool:
-    polar = words("words", "normal") | words("words", "abnormal")
-    return before in question and not any(word in before for word in polar)
-
-
-def _statement(text: str, question: str) -> str:
-    """The sign of a bare statement of the whole question, such as "there is no pneumothorax"."""
-    if cues.hedges(text) or _CLAUSE.search(text) or "/" in text or re.search(r"\bor\b", text):
-        return ""
-    if not text.isascii():
-        return "" if any(mark in text for mark in _ASKING) else _chinese_proposition(text, question)
-    asked, said = _content(question), _content(text)
-    found = _WORD.findall(text)
-    negative = sum(token in words("words", "negation") for token in found)
-    asks_positively = words("words", "negation").isdisjoint(_WORD.findall(question.lower()))
-    if negative > 1 or not said or not asks_positively:
-        return ""
-    exists = found[0] in ("there", "no") or not words("words", "visible").isdisjoint(found)
-    focus = _focus(question)
-    partial = exists and bool(focus) and said[0] == focus[0] and set(said) <= set(asked)
-    if set(said) != set(asked) and not partial:
-        return ""
-    return "no" if negative else "yes"
-
-
-def _focus(question: str) -> list[str]:
-    """Content words of what a question asks the existence of; empty where it asks something else."""
-    found = _WORD.findall(question.lower())
-    for index, token in enumerate(found):
-        if token in words("words", "shows"):
-            return _content(" ".join(found[index + 1 :]))
-    return _content(question) if not words("words", "visible").isdisjoint(found) else []
+    return not barred.isdisjoint(clauses | ({"no"} if sign == "yes" and "not" in clauses else set()))

@@ -1,0 +1,172 @@
+"""What a text says of a yes/no question in the question's own words: restated, denied, or neither.
+
+`proposition` reads a clause of an explanation; `statement` a whole answer such as "there is no pneumothorax".
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from lingshu_train.verify import canon, cues
+from lingshu_train.verify.tables import longest_first, mapping, words
+
+WORD = re.compile(r"[a-z0-9]+(?:'t)?|[\u3400-\u9fff]+|\S")
+SIGNS = frozenset("<>=|~&+*?→⇒")
+PARTICLES = "的了呢。"
+GO_ON = frozenset(
+    ("it", "there", "this", "the", "they", "these", "that", "because", "since", "as", "we", "i", "indeed")
+)
+_POLAR = ("normal", "benign", "malignancy", "enlarged", "abnormal")
+_JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "also"))
+_ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
+
+
+@lru_cache(maxsize=4096)
+def asks_normal(question: str) -> str:
+    """Whether a question asks for "normal" or "abnormal"; empty for neither."""
+    low = question.lower()
+    if any(entry in low for entry in ("abnormal", "不正常", "异常")):
+        return "abnormal"
+    return "normal" if re.search(r"\bnormal\b|正常", low) else ""
+
+
+def _content(text: str) -> list[str]:
+    stop = words("words", "stop")
+    negation = words("words", "negation")
+    same = mapping("words", "same")
+    kept = [token for token in WORD.findall(text.lower()) if token not in stop and token not in negation]
+    return [canon.word(same.get(token, token)) for token in kept if token[0].isalnum()]
+
+
+def proposition(clause: str, question: str) -> str:
+    """The sign with which a clause restates the question's own words; empty where it speaks of something
+    else.
+    """
+    if not clause:
+        return ""
+    if not clause.isascii():
+        return _chinese_proposition(clause, question)
+    asked = _asked(question)
+    said, negative = _in_words_of(asked, clause)
+    if asked.issuperset(said) and not _predicate(question).isdisjoint(said):
+        return "no" if negative else "yes"
+    return ""
+
+
+def _in_words_of(asked: frozenset[str], clause: str) -> tuple[list[str], bool]:
+    """The content words of a clause, an opposite of an asked word as that word, and whether it then denies
+    it.
+    """
+    said = _content(clause)
+    negative = not words("words", "negation").isdisjoint(WORD.findall(clause))
+    for index, token in enumerate(said):
+        for base in _POLAR:
+            if base in asked and token not in asked and token in mapping("words", "opposites")[base]:
+                said[index], negative = base, not negative
+    # "A small effusion" is an effusion, unless the size was asked; "of normal size" is normal.
+    sizes = words("words", "sizes")
+    return [token for token in said if token in asked or token not in sizes or asked & sizes], negative
+
+
+def said_twice(clause: str, question: str) -> bool:
+    """Whether a clause speaks twice of what was asked: "no effusion there is an effusion"."""
+    said, _ = _in_words_of(_asked(question), clause)
+    return any(said.count(word) > 1 for word in _predicate(question))
+
+
+@lru_cache(maxsize=4096)
+def _asked(question: str) -> frozenset[str]:
+    return frozenset(_content(question))
+
+
+@lru_cache(maxsize=4096)
+def _predicate(question: str) -> frozenset[str]:
+    """The words of which one must be said to restate a question: what it looks for, or what it says of its
+    subject.
+    """
+    asked = _content(question)
+    return frozenset(_focus(question) or [*asked[-1:], *(word for word in asked if word in _POLAR)])
+
+
+def _chinese_proposition(clause: str, question: str) -> str:
+    clause = clause.strip(PARTICLES + " ")
+    # 双侧肾脏是否等大 asks whether 双侧肾脏等大.
+    question = question.replace("是否", "")
+    asked = asks_normal(question)
+    if asked:
+        for name in ("abnormal", "normal"):
+            for entry in longest_first("words", name):
+                if clause.endswith(entry) and _subject(clause[: -len(entry)], question):
+                    return "yes" if name == asked else "no"
+    for name, sign in (("absent", "no"), ("no", "no"), ("exists", "yes"), ("yes", "yes")):
+        for entry in longest_first("words", name):
+            if entry == "否":  # A word that answers, and denies no noun: 否有骨折 is no statement.
+                continue
+            before, found, rest = clause.partition(entry)
+            rest = rest.removeprefix("明显").removeprefix("任何")
+            if found and len(rest) >= 2 and rest in question and _subject(before, question):
+                return sign
+    return "yes" if len(clause) >= 2 and clause in question and not clause.startswith("否") else ""
+
+
+def _subject(before: str, question: str) -> bool:
+    polar = words("words", "normal") | words("words", "negation_cn")
+    return before in question and not any(word in before for word in polar)
+
+
+def statement(text: str, question: str) -> str:
+    """The sign of a bare statement of the whole question, such as "there is no pneumothorax"."""
+    if cues.hedges(text) or not SIGNS.isdisjoint(text) or re.search(r"[,.;:!()/]|\b(?:or|but)\b", text):
+        return ""
+    if not text.isascii():
+        return "" if any(mark in text for mark in _ASKING) else _chinese_proposition(text, question)
+    asked, said = _content(question), _content(text)
+    found = WORD.findall(text)
+    if not found:
+        return ""
+    of_question = WORD.findall(question.lower())
+    negative = sum(token in words("words", "negation") for token in found)
+    asks_positively = words("words", "negation").isdisjoint(of_question)
+    # Said twice, joined by words of its own, or with a word of its own before or after, it may be two statements.
+    joined = len(said) != len(set(said)) or not _JOINERS.intersection(found).issubset(of_question)
+    apart = found[-1] == "no" or found[0] in words("words", "visible") - {"there"}
+    apart = apart or (
+        found[0] == "no" and bool(GO_ON.union(("a", "an", "in", "of")).intersection(found[1:2]))
+    )
+    if negative > 1 or not said or not asks_positively or joined or apart:
+        return ""
+    exists = found[0] in ("there", "no") or not words("words", "visible").isdisjoint(found)
+    focus = _focus(question)
+    partial = exists and bool(focus) and set(said) <= set(asked)
+    # "No obstruction" denies an intestinal one too; "an effusion" need not be the one that was asked for.
+    partial = partial and (said[0] == focus[0] or (negative == 1 and _sought(question) in said))
+    if set(said) != set(asked) and not partial:
+        return ""
+    return "no" if negative else "yes"
+
+
+def _sought(question: str) -> str:
+    """The noun of what a question asks the existence of: obstruction, in "any signs of intestinal obstruction
+    on this film".
+    """
+    noun = ""
+    for token in _after_verb(question):
+        if noun and token in words("words", "prepositions"):
+            break
+        noun = "".join(_content(token)) or noun
+    return noun
+
+
+def _focus(question: str) -> list[str]:
+    """Content words of what a question asks the existence of; empty where it asks something else."""
+    return _content(" ".join(_after_verb(question)))
+
+
+def _after_verb(question: str) -> list[str]:
+    """The words of a question after "is there", "show" and the like; all of them where it asks what is visible."""
+    found = WORD.findall(question.lower())
+    for index, token in enumerate(found):
+        if token in words("words", "shows"):
+            return found[index + 1 :]
+    return found if not words("words", "visible").isdisjoint(found) else []
