@@ -150,7 +150,7 @@ def judge(model: Any, text: Any, samples: Sequence[Sample], asking: Asking) -> l
 @torch.no_grad()
 def _answer(model: Any, text: Any, samples: Sequence[Sample], asking: Asking) -> tuple[list[str], list[str]]:
     """Prompts as the model read them and its greedy completions, without special tokens."""
-    chats = [_with_images(sample, asking.wanted.system_prompt) for sample in samples]
+    chats = [chat.prompt(sample, system=asking.wanted.system_prompt, images=True) for sample in samples]
     prompts = [text.apply_chat_template(one, tokenize=False, add_generation_prompt=True) for one in chats]
     pictures = [[asking.images.image(digest) for digest in sample.images] for sample in samples]
     batch = text(
@@ -173,14 +173,6 @@ def _answer(model: Any, text: Any, samples: Sequence[Sample], asking: Asking) ->
     )
     written = text.tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
     return [chat.prompt(sample)[-1]["content"] for sample in samples], written
-
-
-def _with_images(sample: Sample, system: str) -> list[dict[str, Any]]:
-    messages: list[dict[str, Any]] = [dict(message) for message in chat.prompt(sample, system=system)]
-    parts = [{"type": "image"} for _ in sample.images]
-    first = next(message for message in messages if message["role"] == "user")
-    first["content"] = [*parts, {"type": "text", "text": first["content"]}]
-    return messages
 
 
 def _table(rows: Sequence[Row]) -> dict[str, Row]:
