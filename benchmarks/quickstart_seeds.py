@@ -29,6 +29,9 @@ def main() -> None:
     parser.add_argument("seeds", nargs="*", type=int)
     parser.add_argument("--read", nargs="*", type=Path, default=[])
     parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument(
+        "--note", default="", help="what a reader must know of these runs, such as a busy machine"
+    )
     arguments = parser.parse_args()
     runs = [start(seed) for seed in arguments.seeds] + [(folder, None) for folder in arguments.read]
     records = [record(folder, wall) for folder, wall in runs]
@@ -39,6 +42,7 @@ def main() -> None:
     data = {
         "what": "recipe quickstart: held-out greedy accuracy after instruction tuning and after GRPO",
         "date": time.strftime("%Y-%m-%d"),
+        "note": arguments.note,
         "hardware": {
             "processor": _processor(),
             "cores": len(_cpus()),
