@@ -14,9 +14,9 @@ default on PyPI), which imports without a GPU. With uv, V1 to V3 are:
 
 ms-swift and LLaMA-Factory do not run without torchvision: qwen-vl-utils imports it, and llamafactory requires it.
 
-Every round starts each system in a new process, in another order: batches of 8, one process, one thread, no loader workers, rows
-in stored order. Figures: rows per second of wall clock, and per second of the process's own time, which other work on the
-machine disturbs less. Before the rounds every batch is compared, row by row, with TRL's.
+Each system runs in a process of its own, and is asked in turn, in another order every round, for the same 64 rows: batches of 8,
+one process, one thread, no loader workers, stored order. Figures: rows per second of wall clock, and per second of the process's
+own time, which other work on the machine disturbs less. Before the rounds 96 rows are compared, one by one, with TRL's.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,44 +49,65 @@ REFERENCE = "trl"
 FIGURES = ("per_second", "per_core_second")
 
 
-@dataclass(frozen=True, kw_only=True)
 class Runner:
-    """Runs one system's program in its environment, over the rows in `folder`."""
+    """One system's program, kept running in its environment over the rows in `folder`, and asked over pipes."""
 
-    name: str
-    python: str
-    folder: Path
+    def __init__(self, name: str, *, python: str, folder: Path) -> None:
+        self.name = name
+        self.results = folder / "results"
+        receive, send = os.pipe()
+        self._replies = os.fdopen(receive, encoding="utf-8")
+        self._log = self.results / f"{name}.log"
+        with self._log.open("w", encoding="utf-8") as log:
+            self._process = subprocess.Popen(
+                [python, str(HERE / "loader" / PROGRAMS[name]), str(folder), str(send)],
+                env=_environment(name, folder / "cache"),
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                pass_fds=[send],
+                text=True,
+            )
+        os.close(send)
 
-    def __call__(self, action: str) -> dict[str, Any]:
-        out = self.folder / "results" / f"{self.name}.{action}.json"
-        program = HERE / "loader" / PROGRAMS[self.name]
-        command = [self.python, str(program), str(self.folder), action, str(out)]
-        done = subprocess.run(command, env=self._environment(), capture_output=True, text=True)
-        if done.returncode:
-            raise SystemExit(f"{self.name}: {action} failed\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}")
-        found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+    def ask(self, action: str) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(action + "\n")
+        self._process.stdin.flush()
+        reply = self._replies.readline()
+        if not reply:
+            raise SystemExit(f"{self.name}: {action} failed, see {self._log}")
+        found: dict[str, Any] = json.loads(reply)
         return found
 
-    def _environment(self) -> dict[str, str]:
-        """One thread, no hub, no GPU, caches below the folder; the project's source only for its own systems."""
-        caches = self.folder / "cache"
-        kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        own = {"PYTHONPATH": str(HERE.parent)} if self.name in OWN else {}
-        return kept | own | {
-            "OMP_NUM_THREADS": "1",
-            "CUDA_VISIBLE_DEVICES": "",
-            "HF_HUB_OFFLINE": "1",
-            "HF_HOME": str(caches / "hf"),
-            "MODELSCOPE_CACHE": str(caches / "swift"),
-        }  # fmt: skip
+    def made(self) -> dict[str, Any]:
+        """What the system makes before training: made on the first call on a folder, then read."""
+        known = self.results / f"{self.name}.prepare.json"
+        if not known.is_file():
+            known.write_text(json.dumps(self.ask("prepare")), encoding="utf-8")
+        found: dict[str, Any] = json.loads(known.read_text(encoding="utf-8"))
+        return found
+
+    def stop(self) -> None:
+        """End of input ends the program."""
+        self._process.communicate()
+        self._replies.close()
 
 
-def compare(runners: list[Runner]) -> dict[str, dict[str, Any]]:
-    """Per system: versions, and how many rows are equal to TRL's in each respect."""
-    found = {runner.name: runner("inspect") for runner in runners}
-    results = runners[0].folder / "results"
+def _environment(name: str, caches: Path) -> dict[str, str]:
+    """One thread, no hub, no GPU, caches below the folder; the project's source only for its own systems."""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    own = {"PYTHONPATH": str(HERE.parent)} if name in OWN else {}
+    limits = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
+    return kept | own | limits | {"HF_HOME": str(caches / "hf"), "MODELSCOPE_CACHE": str(caches / "swift")}
+
+
+def compare(runners: list[Runner]) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """TRL's rows; and per system: versions, and how many rows are equal to TRL's in each respect."""
+    results = runners[0].results
+    found = {runner.name: runner.ask(f"inspect {results / f'{runner.name}.npz'}") for runner in runners}
     theirs = found[REFERENCE]["rows"]
-    with np.load(results / f"{REFERENCE}.inspect.npz") as pixels:
+    with np.load(results / f"{REFERENCE}.npz") as pixels:
         reference = dict(pixels)
     compared = {}
     for name, one in found.items():
@@ -95,7 +115,7 @@ def compare(runners: list[Runner]) -> dict[str, dict[str, Any]]:
         equal = {
             key: sum(a[key] == b[key] for a, b in zip(one["rows"], theirs, strict=True)) for key in theirs[0]
         }
-        with np.load(results / f"{name}.inspect.npz") as pixels:
+        with np.load(results / f"{name}.npz") as pixels:
             differ = [
                 np.abs(pixels[n] - reference[n]) for n in reference if pixels[n].shape == reference[n].shape
             ]
@@ -110,7 +130,7 @@ def compare(runners: list[Runner]) -> dict[str, dict[str, Any]]:
         }  # fmt: skip
     ours = compared["lingshu"]["rows_equal_to_trl"]
     assert set(ours.values()) == {len(theirs)}, f"lingshu's batches are not TRL's: {ours}"
-    return compared
+    return theirs, compared
 
 
 def rounds(runners: list[Runner], count: int) -> tuple[dict[str, list[dict[str, Any]]], list[float]]:
@@ -121,7 +141,7 @@ def rounds(runners: list[Runner], count: int) -> tuple[dict[str, list[dict[str, 
         load.append(round(os.getloadavg()[0], 1))
         turn = number % len(runners)
         for runner in runners[turn:] + runners[:turn]:
-            found[runner.name].append(runner("measure"))
+            found[runner.name].append(runner.ask("measure"))
             print(number, runner.name, found[runner.name][-1], flush=True)
     return found, load
 
@@ -144,9 +164,8 @@ def summary(measured: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     }
 
 
-def contents(folder: Path) -> dict[str, Any]:
-    """What the rows are: files, bytes, and the spread of their tokens."""
-    rows = json.loads((folder / "results" / f"{REFERENCE}.inspect.json").read_text(encoding="utf-8"))["rows"]
+def contents(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the rows are: files, bytes, and the spread of tokens among those compared."""
     pictures = list((folder / "images").iterdir())
     spread = {
         "text_tokens": [row["tokens"] - row["image_tokens"] for row in rows],
@@ -154,7 +173,7 @@ def contents(folder: Path) -> dict[str, Any]:
         "image_tokens": [row["image_tokens"] for row in rows],
     }
     return {
-        "rows": len(rows),
+        "compared": len(rows),
         "image_bytes": sum(path.stat().st_size for path in pictures),
         "images": {suffix: sum(path.suffix == suffix for path in pictures) for suffix in (".jpg", ".png")},
     } | {
@@ -183,14 +202,16 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     folder = options.folder.resolve()
     pythons = dict.fromkeys(OWN, sys.executable) | dict(word.split("=", 1) for word in options.python)
-    runners = [Runner(name=name, python=pythons[name], folder=folder) for name in PROGRAMS if name in pythons]
     if not (folder / "dataset_info.json").is_file():
         subprocess.run([sys.executable, str(HERE / "loader" / "rows.py"), str(folder)], check=True)
     (folder / "results").mkdir(exist_ok=True)
     source, started = commit(), time.monotonic()
-    made = {runner.name: runner("prepare") for runner in runners}
-    compared = compare(runners)
+    runners = [Runner(name, python=pythons[name], folder=folder) for name in PROGRAMS if name in pythons]
+    made = {runner.name: runner.made() for runner in runners}
+    rows, compared = compare(runners)
     measured, load = rounds(runners, options.rounds)
+    for runner in runners:
+        runner.stop()
     figures = summary(measured)
     result = {
         "what": "rows per second from stored rows to collated batches of 8; one process, one thread, no loader workers",
@@ -199,7 +220,7 @@ def main(arguments: list[str]) -> None:
         "hardware": {"processor": processor(), "cores_used": 1, "load_at_each_round": load},
         "rounds": options.rounds,
         "minutes": round((time.monotonic() - started) / 60, 1),
-        "rows": contents(folder),
+        "rows": contents(folder, rows),
         "systems": {
             name: figures[name] | {"made_before_training": made[name]} | compared[name] for name in figures
         },

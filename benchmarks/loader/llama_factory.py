@@ -6,6 +6,7 @@ because the collator asks the model for M-RoPE positions.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from functools import lru_cache
@@ -60,11 +61,10 @@ def parts(folder: Path) -> tuple[Any, Any]:
 
 
 def prepare(folder: Path) -> timing.Prepared:
-    started = time.perf_counter()
+    started, cache = time.perf_counter(), folder / "cache" / "llama_factory"
+    shutil.rmtree(cache, ignore_errors=True)
     parts(folder)
-    return timing.Prepared(
-        seconds=time.perf_counter() - started, size=timing.size(folder / "cache" / "llama_factory")
-    )
+    return timing.Prepared(seconds=time.perf_counter() - started, size=timing.size(cache))
 
 
 def batches(folder: Path) -> Callable[[], Iterable[timing.Batch]]:

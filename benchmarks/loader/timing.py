@@ -5,24 +5,26 @@ Imported by the program of each system, in that system's own environment: numpy,
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import importlib.metadata
 import json
+import os
 import platform
+import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-BATCH, WARM_UP = 8, 3
-"""Rows per batch, and untimed batches before the clock starts."""
-SAVED_ROWS = 8
-"""Rows whose pixels `inspect` keeps for comparison."""
+BATCH, WARM_UP, TIMED = 8, 1, 8
+"""Rows per batch; batches before the clock starts and under the clock, at each measurement."""
+INSPECTED, SAVED = 12, 8
+"""Batches that are compared row by row, and rows whose pixels are kept for comparison."""
 IMAGE_TOKEN, IGNORED = 151_655, -100
 
 Batch = dict[str, Any]
@@ -40,46 +42,49 @@ class Prepared:
 class System:
     """A loader to time. `prepare` and `batches` get the rows' folder; a pass of `batches` is one epoch, in stored order.
 
-    `notes` say how it was set up. `packages` are those whose versions count.
+    `packages` are those whose versions count.
     """
 
     prepare: Callable[[Path], Prepared]
     batches: Callable[[Path], Callable[[], Iterable[Batch]]]
     packages: Sequence[str]
-    notes: dict[str, str] = field(default_factory=dict)
 
 
 def main(system: System) -> None:
-    """The command line that every system's program shares: FOLDER prepare|measure|inspect OUT."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("action", choices=["prepare", "measure", "inspect"])
-    parser.add_argument("out", type=Path)
-    options = parser.parse_args()
+    """The command line that every system's program shares: FOLDER and an open file descriptor for the replies.
+
+    Each line of standard input asks for one of prepare, inspect FILE.npz, and measure; each reply is a line of JSON.
+    """
+    folder, replies = Path(sys.argv[1]).resolve(), int(sys.argv[2])
     torch.set_num_threads(1)
-    folder = options.folder.resolve()
-    if options.action == "prepare":
-        made = system.prepare(folder)
-        result: dict[str, Any] = {"seconds": round(made.seconds, 1), "bytes": made.size}
-    elif options.action == "measure":
-        result = measure(system.batches(folder))
-    else:
-        result = {
-            "rows": inspect(system.batches(folder)(), options.out.with_suffix(".npz")),
-            "versions": versions(system.packages),
-            "notes": system.notes,
-        }
-    options.out.write_text(json.dumps(result) + "\n", encoding="utf-8")
+    running: Iterator[Batch] | None = None
+    for line in sys.stdin:
+        action, _, file = line.strip().partition(" ")
+        result: dict[str, Any]
+        if action == "prepare":
+            made = system.prepare(folder)
+            result = {"seconds": round(made.seconds, 1), "bytes": made.size}
+        elif action == "inspect":
+            rows = inspect(system.batches(folder)(), Path(file))
+            result = {"rows": rows, "versions": versions(system.packages)}
+        else:
+            running = running or endless(system.batches(folder))
+            result = measure(running)
+        os.write(replies, json.dumps(result).encode() + b"\n")
 
 
-def measure(epoch: Callable[[], Iterable[Batch]]) -> dict[str, float]:
-    """Rows per second of wall clock and of one core's time, over a whole epoch after `WARM_UP` batches of another."""
-    for n, _ in enumerate(epoch(), start=1):
-        if n == WARM_UP:
-            break
-    rows, wall, core = 0, time.perf_counter(), time.process_time()
-    for batch in epoch():
-        rows += len(batch["input_ids"])
+def endless(epoch: Callable[[], Iterable[Batch]]) -> Iterator[Batch]:
+    """Epoch after epoch: a measurement goes on where the one before stopped."""
+    while True:
+        yield from epoch()
+
+
+def measure(batches: Iterator[Batch]) -> dict[str, float]:
+    """Rows per second of wall clock and of one core's time, over `TIMED` batches after `WARM_UP` others."""
+    for _ in range(WARM_UP):
+        next(batches)
+    wall, core = time.perf_counter(), time.process_time()
+    rows = sum(len(next(batches)["input_ids"]) for _ in range(TIMED))
     wall, core = time.perf_counter() - wall, time.process_time() - core
     return {"rows": rows, "per_second": rows / wall, "per_core_second": rows / core}
 
@@ -88,21 +93,20 @@ def inspect(batches: Iterable[Batch], pixels: Path) -> list[dict[str, Any]]:
     """Per row: digests and counts of what the model gets; the pixels of the first rows go to an .npz file."""
     found: list[dict[str, Any]] = []
     saved: dict[str, np.ndarray[Any, Any]] = {}
-    for batch in batches:
+    for batch in islice(batches, INSPECTED):
         patches = 0
         for i, mask in enumerate(batch["attention_mask"].bool()):
             ids, labels = batch["input_ids"][i][mask], batch["labels"][i][mask]
             grid = batch["image_grid_thw"][i]
             values = batch["pixel_values"][patches : patches + int(grid.prod())]
             patches += int(grid.prod())
-            if len(found) < SAVED_ROWS:
+            if len(found) < SAVED:
                 saved[str(len(found))] = values.float().numpy()
-            taught = labels[labels != IGNORED]
             found.append(
                 {
                     "tokens": len(ids),
                     "image_tokens": int((ids == IMAGE_TOKEN).sum()),
-                    "label_tokens": len(taught),
+                    "label_tokens": int((labels != IGNORED).sum()),
                     "grid": grid.tolist(),
                     "ids": digest(ids),
                     "labels": digest(labels),

@@ -7,6 +7,7 @@ Without torchvision transformers cannot construct the Qwen2.5-VL processor; then
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -22,6 +23,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 def prepare(folder: Path) -> timing.Prepared:
     """Parquet to the memory-mapped table that training reads: `datasets` makes it on the first use."""
     started, cache = time.perf_counter(), folder / "cache" / "trl"
+    shutil.rmtree(cache, ignore_errors=True)
     table(folder)
     return timing.Prepared(seconds=time.perf_counter() - started, size=timing.size(cache))
 
@@ -32,7 +34,8 @@ def table(folder: Path) -> Any:
 
 def batches(folder: Path) -> Callable[[], Iterable[timing.Batch]]:
     collate = DataCollatorForVisionLanguageModeling(processor(folder / "model"), completion_only_loss=True)
-    return lambda: DataLoader(table(folder), batch_size=timing.BATCH, collate_fn=collate)
+    rows = table(folder)
+    return lambda: DataLoader(rows, batch_size=timing.BATCH, collate_fn=collate)
 
 
 def processor(model: Path) -> Any:
