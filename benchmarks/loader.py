@@ -182,6 +182,15 @@ def contents(folder: Path, rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def parts(folder: Path) -> dict[str, float]:
+    """Milliseconds of one core per row that each part of this project's path takes."""
+    program, out = HERE / "loader" / "lingshu_parts.py", folder / "results" / "parts.json"
+    environment = _environment("lingshu", folder / "cache")
+    subprocess.run([sys.executable, str(program), str(folder), str(out)], env=environment, check=True)
+    found: dict[str, float] = json.loads(out.read_text(encoding="utf-8"))
+    return found
+
+
 def commit() -> dict[str, Any]:
     def git(*words: str) -> str:
         return subprocess.run(
@@ -221,6 +230,7 @@ def main(arguments: list[str]) -> None:
         "rounds": options.rounds,
         "minutes": round((time.monotonic() - started) / 60, 1),
         "rows": contents(folder, rows),
+        "lingshu_core_milliseconds_per_row": parts(folder),
         "systems": {
             name: figures[name] | {"made_before_training": made[name]} | compared[name] for name in figures
         },

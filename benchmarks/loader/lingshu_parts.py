@@ -2,7 +2,8 @@
 
     python benchmarks/loader/lingshu_parts.py FOLDER OUT
 
-FOLDER is one that benchmarks/loader.py has prepared. A part's time is its own: what it calls and is a part too is counted there.
+FOLDER is one that benchmarks/loader.py has prepared; it calls this at its end. A part's time is its own: what it calls and is a part
+too is counted there.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import lingshu
-import timing
 import torch
 from transformers import PreTrainedTokenizerFast
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
@@ -80,15 +80,8 @@ def main(folder: Path, out: Path) -> None:
     clock.switch(None)
     parts = {part: round(1000 * spent / rows, 2) for part, spent in clock.spent.items()}
     whole = round(1000 * sum(clock.spent.values()) / rows, 2)
-    result = {
-        "what": "milliseconds of one core per row",
-        "rows": rows,
-        "whole": whole,
-        "parts": dict(sorted(parts.items(), key=lambda item: -item[1])),
-        "versions": timing.versions(("trl",)),
-    }
-    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(result, indent=1))
+    result = {"whole": whole, **dict(sorted(parts.items(), key=lambda item: -item[1]))}
+    out.write_text(json.dumps(result) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

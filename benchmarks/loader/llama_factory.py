@@ -1,7 +1,7 @@
-"""LLaMA-Factory: its tokenised data set (made once, images opened for their sizes), and its collator over it.
+"""LLaMA-Factory: its tokenised data set, and its collator over it.
 
-Rows are tokenised before training, as it always does; the collator opens and processes the images. The tiny model is loaded
-because the collator asks the model for M-RoPE positions.
+Rows are tokenised before training, as it always does, and every image is processed once for the number of its tokens; its pixels
+are not kept, so the collator opens and processes it again. The tiny model is loaded because the collator asks it for M-RoPE positions.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """ms-swift: the data set and collator that `swift sft` builds for Qwen2.5-VL, rows encoded when they are read.
 
-MAX_PIXELS is the documented way to set its pixel budget. The tiny model is loaded because its collator asks the model for
+MAX_PIXELS is the documented way to set its pixel budget. The tiny model is loaded because the collator asks it for
 M-RoPE positions.
 """
 
