@@ -32,10 +32,10 @@ Batch = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What a system makes once, before training: seconds, and bytes on disk beside the rows themselves."""
+    """What a system makes once, before training: seconds of one core, and bytes on disk beside the rows themselves."""
 
-    seconds: float = 0.0
-    size: int = 0
+    core_seconds: float
+    size: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ def main(system: System) -> None:
         result: dict[str, Any]
         if action == "prepare":
             made = system.prepare(folder)
-            result = {"seconds": round(made.seconds, 1), "bytes": made.size}
+            result = {"core_seconds": round(made.core_seconds, 1), "bytes": made.size}
         elif action == "inspect":
             rows = inspect(system.batches(folder)(), Path(file))
             result = {"rows": rows, "versions": versions(system.packages)}

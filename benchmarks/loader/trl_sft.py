@@ -22,10 +22,10 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 def prepare(folder: Path) -> timing.Prepared:
     """Parquet to the memory-mapped table that training reads: `datasets` makes it on the first use."""
-    started, cache = time.perf_counter(), folder / "cache" / "trl"
+    started, cache = time.process_time(), folder / "cache" / "trl"
     shutil.rmtree(cache, ignore_errors=True)
     table(folder)
-    return timing.Prepared(seconds=time.perf_counter() - started, size=timing.size(cache))
+    return timing.Prepared(core_seconds=time.process_time() - started, size=timing.size(cache))
 
 
 def table(folder: Path) -> Any:
