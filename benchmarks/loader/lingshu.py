@@ -53,4 +53,4 @@ def batches(folder: Path) -> Callable[[], Iterable[timing.Batch]]:
 
 
 if __name__ == "__main__":
-    timing.main(timing.System(prepare=prepare, batches=batches, packages=("trl", "lingshu-train")))
+    timing.main(timing.System(prepare=prepare, batches=batches, packages=("trl",)))
