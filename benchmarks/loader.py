@@ -12,7 +12,8 @@ default on PyPI), which imports without a GPU. With uv, V1 to V3 are:
     uv venv -p 3.11 V2; uv pip install -p V2 torch==2.13.0 torchvision==0.28.0 ms-swift==4.6.0 qwen-vl-utils==0.0.14
     uv venv -p 3.11 V3; uv pip install -p V3 torch==2.13.0 torchvision==0.28.0 llamafactory==0.9.5
 
-ms-swift and LLaMA-Factory do not run without torchvision: qwen-vl-utils imports it, and llamafactory requires it.
+Neither ms-swift nor LLaMA-Factory runs without torchvision: qwen-vl-utils imports it, and AutoProcessor, which LLaMA-Factory loads
+the processor with, raises ImportError.
 
 Each system runs in a process of its own, and is asked in turn, in another order every round, for the same 64 rows: batches of 8,
 one process, one thread, no loader workers, stored order. Figures: rows per second of wall clock, and per second of the process's
