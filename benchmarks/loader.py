@@ -15,7 +15,7 @@ default on PyPI), which imports without a GPU. With uv, V1 to V3 are:
 Neither ms-swift nor LLaMA-Factory runs without torchvision: qwen-vl-utils imports it, and AutoProcessor, which LLaMA-Factory loads
 the processor with, raises ImportError.
 
-Each system runs in a process of its own, and is asked in turn, in another order every round, for the same 64 rows: batches of 8,
+Ours runs with the variables that `lingshu run` sets for a stage, among them the allocator's. Each system runs in a process of its own, and is asked in turn, in another order every round, for the same 64 rows: batches of 8,
 one process, one thread, no loader workers, stored order. Figures: rows per second of wall clock, and per second of the process's
 own time, which other work on the machine disturbs less. Before the rounds 96 rows are compared, one by one, with TRL's.
 """
@@ -35,6 +35,8 @@ from typing import Any
 
 import numpy as np
 from verifier import processor
+
+from lingshu_train import launch
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "loader.json"
@@ -99,6 +101,7 @@ def _environment(name: str, caches: Path) -> dict[str, str]:
     """One thread, no hub, no GPU, caches below the folder; the project's source only for its own systems."""
     kept = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     own = {"PYTHONPATH": str(HERE.parent)} if name in OWN else {}
+    own |= launch.SETTINGS if name == "lingshu" else {}
     limits = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     return kept | own | limits | {"HF_HOME": str(caches / "hf"), "MODELSCOPE_CACHE": str(caches / "swift")}
 

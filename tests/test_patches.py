@@ -33,6 +33,7 @@ def picture(wide: int, high: int, mode: str = "RGB") -> Image.Image:
 def test_pixel_values_are_those_of_transformers_to_the_bit(options: dict[str, Any], tensors: str) -> None:
     sizes = [(56, 56), (28, 28), (57, 83), (300, 200), (20, 20), (97, 400), (224, 224)]
     pictures = [picture(*size) for size in sizes] + [picture(64, 64, mode) for mode in ("L", "RGBA")]
+    pictures += [picture(*size, "L") for size in sizes]
     ours = ImageProcessor(size=SIZE, **options)(pictures, return_tensors=tensors)
     theirs = Qwen2VLImageProcessorPil(size=SIZE, **options)(pictures, return_tensors=tensors)
     assert ours.keys() == theirs.keys()

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import test_corpus
+import tiny
 from PIL import Image
 
 from lingshu_train import recipe
@@ -148,7 +150,7 @@ def stage_in(folder: Path, names: list[str], counts: dict[str, dict[str, int]]) 
         folder=str(folder),
         parents={},
         config={"kind": "prepare", "cards": names, "image_size": 56, "questions": counts},
-        model={},
+        model=tiny.MODEL,
         cluster=Cluster(name="local"),
         world_size=1,
         seed=7,
@@ -159,10 +161,6 @@ def stage_in(folder: Path, names: list[str], counts: dict[str, dict[str, int]]) 
 
 def test_missing_data_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cards, "root", lambda card, data_root: None)
-    config = prepare.Config(kind="prepare", cards=("package_pydicom",), questions={})
-    assert prepare.missing(config, tmp_path) == [
-        "package_pydicom: pydicom is not on this machine; pip install 'lingshu-train[quickstart]'"
-    ]
     with pytest.raises(MissingInput, match="pip install"):
         prepare.run(stage_in(tmp_path, ["package_pydicom"], {"modality": {"train": 1, "held_out": 0}}))
 
@@ -177,8 +175,5 @@ def test_preparing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert results[0] == results[1]
     assert results[0]["refused"] == {}
     assert results[0]["splits"] == {"train": 60, "held_out": 30}
-    first, second = (
-        {path.relative_to(tmp_path / name): path.read_bytes() for path in (tmp_path / name).rglob("*.*")}
-        for name in ("first", "second")
-    )
+    first, second = (test_corpus.contents(tmp_path / name / "corpus") for name in ("first", "second"))
     assert first == second

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,39 +14,69 @@ from typing import Any
 import timing
 from torch.utils.data import DataLoader
 
+from lingshu_train import recipe
 from lingshu_train.data import card as cards
-from lingshu_train.data import corpus, images
-from lingshu_train.data.formats import llava_conversations
+from lingshu_train.data import images, reading
+from lingshu_train.data.row import Row
+from lingshu_train.data.writer import Kept, Stored, Writer
 from lingshu_train.model import processor
+from lingshu_train.runs.cluster import Cluster
+from lingshu_train.stages._config import Mix
+from lingshu_train.trainers import lengths
 from lingshu_train.trainers.collate import Collator
-from lingshu_train.trainers.rows import Rows
+from lingshu_train.trainers.rows import Limit, Rows
 
 CARD = "loader_rows"
+MIN_PIXELS, MAX_PIXELS = 3136, 1_003_520
+WANTED = recipe.load("quickstart").model.model_copy(
+    update={"min_pixels": MIN_PIXELS, "max_pixels": MAX_PIXELS, "base": ""}
+)
+"""Only the pixel budget matters here."""
 
 
 def prepare(folder: Path) -> timing.Prepared:
     """The card's rows to a corpus, as a stage of kind prepare does."""
     started, place = time.process_time(), folder / "cache" / "lingshu"
     shutil.rmtree(place, ignore_errors=True)
-    card = cards.load(CARD, folder=folder)
-    corpus.write(place / "corpus", _rows(card, folder), cards=[card])
+    reader = reading.open(cards.load(CARD, folder=folder), folder, split="train")
+    writer = Writer(place / "corpus")
+    for line in reader.lines():
+        writer.add([_kept(row) for row in reader.rows(line)])
+    writer.finish(licences={}, max_pixels=MAX_PIXELS)
+    lengths.of(place / "corpus", str(folder / "model"), WANTED)
     return timing.Prepared(core_seconds=time.process_time() - started, size=timing.size(place))
 
 
-def _rows(card: cards.Card, folder: Path) -> Iterator[corpus.Row]:
-    for row in llava_conversations.rows(card, folder, split="train"):
-        pictures = tuple(images.read(folder / picture.name, data=picture.data) for picture in row.images)
-        yield replace(row.sample, id=f"{CARD}/train/{row.sample.id}"), pictures
+def _kept(row: Row) -> Kept:
+    found = []
+    for picture in row.images:
+        one = images.stored(picture.data or picture.path, min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS)
+        digest = hashlib.sha256(one.data).hexdigest()
+        found.append(
+            Stored(data=one.data, digest=digest, suffix=one.suffix, width=one.width, height=one.height)
+        )
+    return Kept(sample=replace(row.sample, id=f"{CARD}/train/{row.sample.id}"), pictures=tuple(found))
 
 
 def batches(folder: Path) -> Callable[[], Iterable[timing.Batch]]:
-    stage: Any = SimpleNamespace(name="loader", parent=lambda name: folder / "cache" / name)
-    rows = Rows(stage, [SimpleNamespace(corpus="lingshu", tasks=(), split="train")])
+    stage: Any = SimpleNamespace(
+        name="loader",
+        seed=0,
+        path=folder / "cache" / "stage",
+        cluster=Cluster(name="loader"),
+        parent=lambda name: folder / "cache" / name,
+    )
+    rows = Rows(
+        stage,
+        [Mix(corpus="lingshu")],
+        source=str(folder / "model"),
+        wanted=WANTED,
+        limit=Limit(tokens=4096, completion=True, most=0.0),
+    )
     collate = Collator(
-        processor=processor.load(str(folder / "model"), min_pixels=3136, max_pixels=1_003_520),
-        max_length=4096,
+        processor=processor.load(str(folder / "model"), min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS),
         packing=False,
-        samples=rows.samples,
+        tokens=rows.tokens,
         rope_index=lambda **_: None,
     )
     table = rows.dataset(system="", with_completion=True)

@@ -23,7 +23,9 @@ from transformers import PreTrainedTokenizerFast
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 from trl.trainer import sft_trainer
 
-from lingshu_train.data import corpus, images
+from lingshu_train.data import corpus
+from lingshu_train.model import patches
+from lingshu_train.model.patches import ImageProcessor
 
 REST = "the rest: data set, collator, tensors"
 
@@ -65,13 +67,12 @@ def main(folder: Path, out: Path) -> None:
     epoch = lingshu.batches(folder)
     next(iter(epoch()))
     clock = Clock()
-    clock.watch(corpus, "file_digest", "check the image's sha256")
-    clock.watch(images, "raster", "decode to RGB")
-    clock.watch(Qwen2VLImageProcessorPil, "process_image", "picture to array")
+    clock.watch(corpus.Corpus, "_bytes", "read, check the picture's sha256")
+    clock.watch(corpus.Corpus, "_picture", "decode")
+    clock.watch(ImageProcessor, "process_image", "picture to array")
     clock.watch(Qwen2VLImageProcessorPil, "resize", "resize")
-    clock.watch(Qwen2VLImageProcessorPil, "rescale", "rescale")
-    clock.watch(Qwen2VLImageProcessorPil, "normalize", "normalise")
-    clock.watch(Qwen2VLImageProcessorPil, "patchify", "patchify")
+    clock.watch(patches, "cut", "cut patches")
+    clock.watch(patches, "looked_up", "look up values")
     clock.watch(sft_trainer, "apply_chat_template", "chat template")
     clock.watch(PreTrainedTokenizerFast, "__call__", "tokenise")
     clock.switch(REST)

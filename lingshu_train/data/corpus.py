@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -21,7 +22,9 @@ from lingshu_train.data.journal import Index
 from lingshu_train.data.shards import Place, Reader, places_of, sample_of
 from lingshu_train.data.writer import SUMMARY, Summary
 from lingshu_train.errors import DataError, MissingInput, RecipeError
+from lingshu_train.naming import digest
 from lingshu_train.record import Sample
+from lingshu_train.runs.files import save_array
 from lingshu_train.schema import parse
 
 AGAIN = "prepare the corpus again"
@@ -54,7 +57,10 @@ class Corpus:
         return sample_of(self._record(n))
 
     def pictures(self, n: int) -> tuple[Image.Image, ...]:
-        """The RGB images of the n-th chosen row, each checked against its digest. DataError names the sample."""
+        """The images of the n-th chosen row, RGB or grey (L) as stored, each checked against its digest.
+
+        DataError names the sample.
+        """
         record = self._record(n)
         return tuple(self._picture(place, f"sample {record['id']}") for place in places_of(record))
 
@@ -103,7 +109,8 @@ class Corpus:
 
     def _picture(self, place: Place, owner: str) -> Image.Image:
         with Image.open(io.BytesIO(self._bytes(place, owner))) as image:
-            return image.convert("RGB")
+            image.load()
+            return image if image.mode in ("L", "RGB") else image.convert("RGB")
 
 
 def load(
@@ -120,7 +127,7 @@ def load(
     _check(folder, summary, wanted)
     reader = Reader(folder, summary.shards)
     try:
-        chosen = _chosen(reader, wanted) if wanted else None
+        chosen = _kept(folder, reader, wanted) if wanted else None
     except (OSError, pa.ArrowInvalid) as fault:
         raise DataError(f"{folder}: rows cannot be read ({_line(fault)}); {AGAIN}") from None
     return Corpus(
@@ -161,6 +168,18 @@ def _check(folder: Path, summary: writer.Summary, wanted: Mapping[str, tuple[str
             if value not in known[name]:
                 there = ", ".join(sorted(known[name]))
                 raise RecipeError(f"{name}: unknown {name} {value!r}; {folder} has: {there}")
+
+
+def _kept(folder: Path, reader: Reader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:
+    """The chosen rows, memory-mapped: found once for a filter and kept beside the corpus, where that can be written."""
+    path = folder / f"chosen-{digest(wanted)[:12]}.npy"
+    if not path.is_file():
+        chosen = _chosen(reader, wanted)
+        if not os.access(folder, os.W_OK):
+            return chosen
+        save_array(path, chosen)
+    found: Rows = np.load(path, mmap_mode="r")
+    return found
 
 
 def _chosen(reader: Reader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 from transformers.image_processing_utils import BatchFeature
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
@@ -25,10 +26,19 @@ class ImageProcessor(Qwen2VLImageProcessorPil):  # type: ignore[misc]
         found: dict[str, Any] = super().to_dict()
         return found | {"image_processor_type": "Qwen2VLImageProcessor"}
 
+    def process_image(self, image: Any, *args: Any, **kwargs: Any) -> npt.NDArray[Any]:
+        """Grey stays one channel (1, height, width): three equal ones would be resized three times to equal values."""
+        if isinstance(image, Image.Image) and image.mode == "L":
+            return np.asarray(image)[None]
+        found: npt.NDArray[Any] = super().process_image(image, *args, **kwargs)
+        return found
+
     def _preprocess(self, images: list[npt.NDArray[Any]], **options: Any) -> BatchFeature:
         """pixel_values (P, channels * temporal_patch * patch * patch) float32, image_grid_thw (images, 3)."""
-        if any(image.dtype != np.uint8 or len(image) != len(options["image_mean"]) for image in images):
-            return super()._preprocess(images, **options)
+        channels = len(options["image_mean"])
+        if any(image.dtype != np.uint8 or len(image) not in (1, channels) for image in images):
+            whole = [np.repeat(image, channels, axis=0) if len(image) == 1 else image for image in images]
+            return super()._preprocess(whole, **options)
         patch, merge = options["patch_size"], options["merge_size"]
         if options["do_resize"]:
             size = {name: options[name] for name in ("size", "resample")}
@@ -63,13 +73,13 @@ def cut(image: Bytes, *, patch: int, merge: int) -> Bytes:
 
 def looked_up(patches: Sequence[Bytes], table: Floats, *, repeats: int) -> Floats:
     """Patches of all pictures as the model reads them (P, channels * repeats * patch * patch): a still picture stands
-    `repeats` times in time."""
-    channels, area = patches[0].shape[1:]
+    `repeats` times in time, and grey in every channel of the table (channels, 256)."""
+    channels, area = len(table), patches[0].shape[2]
     out = np.empty((sum(map(len, patches)), channels, repeats, area), dtype=np.float32)
     start = 0
     for some in patches:
         place = out[start : start + len(some)]
         for channel in range(channels):
-            place[:, channel] = table[channel].take(some[:, channel])[:, None]
+            place[:, channel] = table[channel].take(some[:, channel % some.shape[1]])[:, None]
         start += len(some)
     return out.reshape(len(out), -1)

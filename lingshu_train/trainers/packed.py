@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
@@ -17,7 +16,7 @@ from datasets import Dataset
 
 from lingshu_train import dist
 from lingshu_train.data import packing
-from lingshu_train.runs.files import failure, sync, write_json
+from lingshu_train.runs.files import failure, save_array, write_json
 from lingshu_train.trainers.rows import Numbers, Rows, numbered
 
 _TOKEN, _PATCH = 15.2, 1.35
@@ -92,7 +91,7 @@ class Packed:
             ]
             return {name: [pack[name] for pack in packs] for name in packs[0]}
 
-        return numbered(self._starts[-1]).with_transform(read)
+        return numbered(self._folder, self._starts[-1]).with_transform(read)
 
     def _deal(self, step: int) -> Numbers:
         packs = [self._place(n) for n in range(step * self._per_step, (step + 1) * self._per_step)]
@@ -129,17 +128,10 @@ class Packed:
         packs = packing.plan(tokens, patches, tokens=self._tokens, most_patches=self._patches)
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            _save(self._folder / f"order-{epoch}.npy", rows[packs.order].astype(np.uint32))
-            _save(self._folder / f"offsets-{epoch}.npy", packs.offsets)
-            work = _TOKEN * packs.sums(tokens) + _PATCH * packs.sums(patches)
-            _save(self._folder / f"work-{epoch}.npy", work.astype(np.float32))
-            write_json(done, {"packs": len(packs), "rows": size, "fill": packs.fill(tokens)})
         except OSError as fault:
             raise failure(self._folder, fault) from None
-
-
-def _save(path: Path, values: npt.NDArray[Any]) -> None:
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp.npy")
-    np.save(beside, values)
-    sync(beside)
-    beside.replace(path)
+        save_array(self._folder / f"order-{epoch}.npy", rows[packs.order].astype(np.uint32))
+        save_array(self._folder / f"offsets-{epoch}.npy", packs.offsets)
+        work = _TOKEN * packs.sums(tokens) + _PATCH * packs.sums(patches)
+        save_array(self._folder / f"work-{epoch}.npy", work.astype(np.float32))
+        write_json(done, {"packs": len(packs), "rows": size, "fill": packs.fill(tokens)})

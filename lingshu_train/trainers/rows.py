@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,11 +26,14 @@ from lingshu_train.data.selection import Chosen, Selection
 from lingshu_train.errors import DataError
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Sample
+from lingshu_train.runs.files import failure
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trainers import lengths, selected
 from lingshu_train.trainers.lengths import COMPLETION, PATCHES, PROMPT
 
 Numbers = npt.NDArray[np.int64]
+_BLOCK = 1 << 20
+"""Rows looked at together: what is in memory at once."""
 
 
 class _Mix(Protocol):
@@ -87,6 +92,7 @@ class Rows:
             self._corpora.append(fit)
             self._tables.append(table)
         self._starts = list(accumulate((len(found) for found in self._corpora), initial=0))
+        self._folder = stage.path
         self._selected: Chosen | None = None
         if select is None:
             parts = _ingredients(mixture, self._corpora, where=where)
@@ -152,7 +158,7 @@ class Rows:
             return self.columns(batch["row"], system=system, with_completion=with_completion)
 
         size = len(self._selected.rows) if self._selected else self._starts[-1]
-        return numbered(size).with_transform(read)
+        return numbered(self._folder, size).with_transform(read)
 
     def columns(self, rows: Sequence[int], *, system: str, with_completion: bool) -> dict[str, list[Any]]:
         """Row, prompt, images (decoded and checked when read) and completion of rows."""
@@ -189,9 +195,22 @@ def _ingredients(mixture: Sequence[_Mix], corpora: Sequence[Corpus], *, where: s
     return tuple(Ingredient(rows=wish.rows, draws=count) for wish, count in zip(wishes, draws, strict=True))
 
 
-def numbered(size: int) -> Dataset:
-    """A data set whose column `row` counts from 0, four bytes a row."""
-    return Dataset(pa.table({"row": pa.array(np.arange(size, dtype=np.uint32))}))
+def numbered(folder: Path, size: int) -> Dataset:
+    """A data set whose column `row` counts from 0, memory-mapped from a file in `folder`."""
+    path = folder / f"numbers-{size}.arrow"
+    if not path.is_file():
+        beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            schema = pa.schema([("row", pa.uint32())])
+            with pa.OSFile(str(beside), "wb") as sink, pa.ipc.new_stream(sink, schema) as writer:
+                for start in range(0, size, _BLOCK):
+                    part = np.arange(start, min(start + _BLOCK, size), dtype=np.uint32)
+                    writer.write_batch(pa.record_batch([pa.array(part)], schema=schema))
+            beside.replace(path)
+        except OSError as fault:
+            raise failure(path, fault) from None
+    return Dataset.from_file(str(path))
 
 
 def num_steps(*, steps: int | None, items: int, per_step: int, multiple: int = 1) -> int:
@@ -220,19 +239,30 @@ def _table(stage: Stage, found: Corpus, source: str, wanted: Settings) -> length
 
 def _fitting(found: Corpus, table: lengths.Table, limit: Limit, *, where: str) -> Corpus:
     """The rows within the limit."""
-    chosen = np.arange(len(found), dtype=np.uint32) if found.chosen is None else found.chosen
-    total = table[chosen, PROMPT] + (table[chosen, COMPLETION] if limit.completion else 0)
-    long = total > limit.tokens
-    if limit.patches is not None:
-        long |= table[chosen, PATCHES] > limit.patches
+    parts = [
+        _too_long(found, table, limit, slice(start, min(start + _BLOCK, len(found))))
+        for start in range(0, len(found), _BLOCK)
+    ]
+    long = np.concatenate(parts) if parts else np.zeros(0, np.bool_)
     count = int(long.sum())
     if not count:
         return found
     if count > limit.most * len(found):
-        first = found.sample(int(np.flatnonzero(long)[0]))
+        number = int(np.flatnonzero(long)[0])
+        tokens = int(table[found.row(number), : COMPLETION + limit.completion].sum())
         raise DataError(
             f"{where}: {count:,} of {len(found):,} rows are longer than {limit}, more than most_too_long={limit.most:g} "
-            f"allows; the first is {first.id} ({int(total[long][0]):,} tokens); raise the limit or most_too_long, or lower "
+            f"allows; the first is {found.sample(number).id} ({tokens:,} tokens); raise the limit or most_too_long, or lower "
             "model.max_pixels"
         )
+    chosen = np.arange(len(found), dtype=np.uint32) if found.chosen is None else found.chosen
     return replace(found, chosen=chosen[~long])
+
+
+def _too_long(found: Corpus, table: lengths.Table, limit: Limit, part: slice) -> npt.NDArray[np.bool_]:
+    """Which rows of a part are over the limit."""
+    lines = table[part if found.chosen is None else found.chosen[part]]
+    long: npt.NDArray[np.bool_] = lines[:, : COMPLETION + limit.completion].sum(axis=1) > limit.tokens
+    if limit.patches is not None:
+        long |= lines[:, PATCHES] > limit.patches
+    return long
