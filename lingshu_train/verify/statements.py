@@ -125,7 +125,7 @@ def _core(text: str) -> tuple[str, int]:
 
 
 def _unasked(text: str) -> str:
-    return _chinese_words("asking_cn").sub("", text.strip("?？。 "))
+    return _chinese_words("asking_cn").sub("", text.lower().strip("?？。 "))
 
 
 @lru_cache(maxsize=8)
@@ -171,9 +171,10 @@ def statement(text: str, question: str) -> str:
 
 def _chinese_statement(text: str, question: str) -> str:
     sign = _chinese_proposition(text, question)
-    # Where a question asserts with a word (有, 是), its bare noun is an echo and no statement.
+    # Where a question asks for presence or identity (有, 是), its bare noun is an echo and no statement.
     asserting = _chinese_words("asserting_cn")
-    echo = sign == "yes" and asserting.search(_unasked(question)) and not asserting.search(text)
+    asked = "有无" in question or "有没有" in question or asserting.search(_unasked(question))
+    echo = sign == "yes" and asked and not asserting.search(text)
     # 是的 and 否 answer by themselves: beside a statement they may say the opposite of it.
     apart = text.startswith(("否", "是的")) or text.endswith(("否", "是", "是的"))
     apart = apart or (text.startswith("是") and bool(asks_normal(question)))
