@@ -139,6 +139,30 @@ STATEMENTS = {
 }
 
 
+CHINESE = {
+    "图中有无骨折？": (("有骨折", "可见骨折", "骨折可见"), ("无骨折", "没有骨折", "未见骨折")),
+    "肝脏是否肿大？": (("肝脏肿大", "肝脏明显肿大"), ("肝脏未肿大", "肝脏不肿大", "不肿大")),
+    "这是增强扫描吗？": (("这是增强扫描", "是增强扫描"), ("这不是增强扫描", "并非增强扫描")),
+    "双肺纹理是否正常？": (("双肺纹理正常", "正常"), ("双肺纹理异常", "不正常")),
+    "该结节是恶性的吗？": (("是恶性的", "该结节是恶性的"), ("该结节是良性的", "不是恶性的", "良性")),
+}
+
+
+@FAST
+@given(st.data(), st.sampled_from(sorted(CHINESE)), st.booleans(), policies)
+def test_a_chinese_answer_whose_explanation_says_the_opposite_is_wrong(
+    data: st.DataObject, question: str, said: bool, policy: Policy
+) -> None:
+    answer = "是" if said else "否"
+    item = Item(question=question, question_type="yes_no", answer=answer)
+    joint = data.draw(st.sampled_from(("，", "。", "；", "，因为", "，但", "，所以", "，其实", " - ")))
+    against = data.draw(st.sampled_from(CHINESE[question][said]))
+    agreed = data.draw(st.sampled_from(CHINESE[question][not said]))
+    assert verify(tagged(f"{answer}，{agreed}"), item, policy).correct
+    assert not verify(tagged(f"{answer}{joint}{against}"), item, policy).correct
+    assert not verify(tagged(against), item, policy).correct
+
+
 @FAST
 @given(st.data(), st.sampled_from(sorted(STATEMENTS)), st.booleans(), policies)
 def test_an_answer_whose_explanation_says_the_opposite_is_wrong(

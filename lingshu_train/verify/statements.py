@@ -92,22 +92,45 @@ def _predicate(question: str) -> frozenset[str]:
 def _chinese_proposition(clause: str, question: str) -> str:
     clause = clause.strip(PARTICLES + " ")
     # 双侧肾脏是否等大 asks whether 双侧肾脏等大.
-    question = question.replace("是否", "")
     asked = asks_normal(question)
     if asked:
+        plain = question.replace("是否", "")
         for name in ("abnormal", "normal"):
             for entry in longest_first("words", name):
-                if clause.endswith(entry) and _subject(clause[: -len(entry)], question):
+                if clause.endswith(entry) and _subject(clause[: -len(entry)], plain):
                     return "yes" if name == asked else "no"
-    for name, sign in (("absent", "no"), ("no", "no"), ("exists", "yes"), ("yes", "yes")):
-        for entry in longest_first("words", name):
-            if entry == "否":  # A word that answers, and denies no noun: 否有骨折 is no statement.
-                continue
-            before, found, rest = clause.partition(entry)
-            rest = rest.removeprefix("明显").removeprefix("任何")
-            if found and len(rest) >= 2 and rest in question and _subject(before, question):
-                return sign
-    return "yes" if len(clause) >= 2 and clause in question and not clause.startswith("否") else ""
+    core, denied = _core(question)
+    said, negations = _core(clause)
+    for one, other in mapping("words", "opposites_cn").items():
+        if one in core and other in said and other not in core:
+            said, negations = said.replace(other, one), negations + 1
+    # 肺不张 holds a negation itself: such a question is not restated by counting them.
+    if denied or negations > 1 or len(said) < 2 or said not in core:
+        return ""
+    # A part of the question restates it if it holds what is asked of the subject, or denies how it begins.
+    if not (said.endswith(core[-2:]) or (negations and core.startswith(said))):
+        return ""
+    return "no" if negations else "yes"
+
+
+@lru_cache(maxsize=4096)
+def _core(text: str) -> tuple[str, int]:
+    """What a Chinese question or clause is about, without words that ask, assert, deny or fill, and how often
+    it denies.
+    """
+    plain, denials = _chinese_words("denying_cn").subn("", _unasked(text))
+    for name in ("asserting_cn", "filling_cn"):
+        plain = _chinese_words(name).sub("", plain)
+    return plain, denials
+
+
+def _unasked(text: str) -> str:
+    return _chinese_words("asking_cn").sub("", text.lower().strip("?？。 "))
+
+
+@lru_cache(maxsize=8)
+def _chinese_words(name: str) -> re.Pattern[str]:
+    return re.compile("|".join(longest_first("words", name)))
 
 
 def _subject(before: str, question: str) -> bool:
@@ -120,7 +143,7 @@ def statement(text: str, question: str) -> str:
     if cues.hedges(text) or not SIGNS.isdisjoint(text) or re.search(r"[,.;:!()/]|\b(?:or|but)\b", text):
         return ""
     if not text.isascii():
-        return "" if any(mark in text for mark in _ASKING) else _chinese_proposition(text, question)
+        return "" if any(mark in text for mark in _ASKING) else _chinese_statement(text, question)
     asked, said = _content(question), _content(text)
     found = WORD.findall(text)
     if not found:
@@ -144,6 +167,18 @@ def statement(text: str, question: str) -> str:
     if set(said) != set(asked) and not partial:
         return ""
     return "no" if negative else "yes"
+
+
+def _chinese_statement(text: str, question: str) -> str:
+    sign = _chinese_proposition(text, question)
+    # Where a question asks for presence or identity (有, 是), its bare noun is an echo and no statement.
+    asserting = _chinese_words("asserting_cn")
+    asked = "有无" in question or "有没有" in question or asserting.search(_unasked(question))
+    echo = sign == "yes" and asked and not asserting.search(text)
+    # 是的 and 否 answer by themselves: beside a statement they may say the opposite of it.
+    apart = text.startswith(("否", "是的")) or text.endswith(("否", "是", "是的"))
+    apart = apart or (text.startswith("是") and bool(asks_normal(question)))
+    return "" if echo or apart else sign
 
 
 def _sought(question: str) -> str:

@@ -128,7 +128,7 @@ def _sign(name: str, question: str) -> str:
         latin = statements.WORD.findall(question.lower())
         asks = words("words", "visible") | words("words", "shows")
         chinese = any(entry in question for entry in _EXISTENCE) or (
-            "是否" in question and not statements.asks_normal(question)
+            ("是否" in question or "吗" in question) and not statements.asks_normal(question)
         )
         fits = chinese or not asks.isdisjoint(latin)
         fits = fits and words("words", "negation").isdisjoint(latin)
