@@ -34,12 +34,13 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def stage_for(base: Path, root: Path, layout: Layout) -> Stage:
-    """A stage of the same global batch on any layout of processes: SFT, SFT with packing (two packs a step), or GRPO."""
+    """A stage of the same global batch on any layout of processes: SFT, SFT with packing (two packs a step), GRPO, or GRPO with a KL term."""
     kind, world, deepspeed = layout
     config = {
         "sft": tiny.sft(per_device_batch=4 // world),
         "packed": tiny.sft(per_device_batch=1, accumulation=2 // world, packing=True, max_length=130),
         "grpo": tiny.grpo(per_device_batch=16 // world),
+        "kl": tiny.grpo(per_device_batch=16 // world, kl_coefficient=0.04),
     }[kind]
     parents = {name: base / name for name in ("data", "short", "base", "warm")}
     return tiny.make_stage(root, kind, config, parents=parents, deepspeed=deepspeed, world_size=world)

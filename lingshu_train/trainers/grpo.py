@@ -85,7 +85,6 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
         select=config.selection,
     )
     accumulation = config.accumulation(dist.place().world_size)
-    repeats = accumulation * config.window
     steps = num_steps(
         steps=config.steps,
         items=rows.items(config.epochs or 0),
@@ -109,17 +108,18 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
         processing_class=text,
     )
     trainer.begin(
-        Run(
-            stage=stage,
+        session.run_of(
+            stage,
+            config,
             row=item_to_row(
-                rows.row, prompts=config.rollout_prompts, group=config.group_size, repeats=repeats
+                rows.row,
+                prompts=config.rollout_prompts,
+                group=config.group_size,
+                repeats=accumulation * config.window,
             ),
             items_per_step=config.rollout_prompts * config.group_size * accumulation,
             resume=resume,
             steps=steps,
-            learning_rate=dict(config.learning_rate),
-            weight_decay=config.weight_decay,
-            keep=config.keep,
         )
     )
 

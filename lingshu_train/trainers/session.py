@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import parse
-from lingshu_train.trainers.exact import Exact
+from lingshu_train.trainers.exact import Exact, Run
 from lingshu_train.trainers.rows import Rows
 from lingshu_train.trainers.watch import Watch
 
@@ -47,6 +48,28 @@ def use_cache(model: Any, wanted: bool) -> None:
     """Training keeps no cache: with one, packed samples would see each other (R6)."""
     model.config.use_cache = wanted
     model.config.get_text_config().use_cache = wanted
+
+
+def run_of(
+    stage: Stage,
+    config: Any,
+    *,
+    row: Callable[[int], int],
+    items_per_step: int,
+    resume: Path | None,
+    steps: int,
+) -> Run:
+    """The run of a training stage, `config` being its stages/_config.py: TrainingConfig. See Run for the rest."""
+    return Run(
+        stage=stage,
+        row=row,
+        items_per_step=items_per_step,
+        resume=resume,
+        steps=steps,
+        learning_rate=dict(config.learning_rate),
+        weight_decay=config.weight_decay,
+        keep=config.keep,
+    )
 
 
 def resume_point(stage: Stage) -> tuple[Path | None, list[str]]:

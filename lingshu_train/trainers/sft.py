@@ -12,7 +12,7 @@ from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trainers import arguments, session
 from lingshu_train.trainers.collate import Collator
-from lingshu_train.trainers.exact import Exact, Run
+from lingshu_train.trainers.exact import Exact
 from lingshu_train.trainers.packed import Packed
 from lingshu_train.trainers.rows import Limit, Rows, num_steps
 from lingshu_train.trainers.watch import Watch
@@ -79,16 +79,7 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
         ),
     )
     trainer.begin(
-        Run(
-            stage=stage,
-            row=items.row,
-            items_per_step=per_step,
-            resume=resume,
-            steps=steps,
-            learning_rate=dict(config.learning_rate),
-            weight_decay=config.weight_decay,
-            keep=config.keep,
-        )
+        session.run_of(stage, config, row=items.row, items_per_step=per_step, resume=resume, steps=steps)
     )
     trainer.tokens = tokens
 
