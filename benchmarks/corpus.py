@@ -11,9 +11,7 @@ process of its own, several times; times start after the imports. RssAnon leaves
 from __future__ import annotations
 
 import argparse
-import hashlib
 import importlib.metadata
-import io
 import json
 import os
 import platform
@@ -31,33 +29,20 @@ import numpy as np
 from generated_rows import generated
 from PIL import Image
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+import tiny
+
 SHARD, PICTURES, TOKENS, BATCH = 50_000, 200, 8192, 8
 RESUME_AT = 0.8
 REPEATS = 3
-MODEL = {
-    "min_pixels": 784,
-    "max_pixels": 1_003_520,
-    "shape": {
-        "text": {
-            "hidden": 32,
-            "layers": 2,
-            "heads": 4,
-            "key_value_heads": 2,
-            "intermediate": 64,
-            "vocabulary": 512,
-            "mrope_section": [1, 1, 2],
-            "rope_theta": 10000.0,
-            "tied": True,
-        },
-        "vision": {"hidden": 32, "depth": 2, "heads": 4, "intermediate": 64, "full_attention": [1]},
-    },
-}
+MODEL = {**tiny.MODEL, "max_pixels": 1_003_520}
 
 
 def make(folder: Path, rows: int) -> None:
     """The corpus, its processor, and the table of lengths."""
     from lingshu_train.data import corpus, shards
-    from lingshu_train.data.writer import Kept, Stored, Writer
+    from lingshu_train.data.writer import Kept, Writer
     from lingshu_train.model import processor, tiny
     from lingshu_train.record import Sample
     from lingshu_train.runs.files import write_json
@@ -65,10 +50,7 @@ def make(folder: Path, rows: int) -> None:
     place = folder / "data" / "corpus"
     writer = Writer(place, shard_rows=SHARD)
     for n in range(SHARD):
-        data = _png(n % PICTURES)
-        picture = Stored(
-            data=data, digest=hashlib.sha256(data).hexdigest(), suffix="png", width=56, height=56
-        )
+        picture = tiny.png(Image.new("RGB", (56, 56), (n % PICTURES, 0, 0)))
         sample = Sample(
             id=f"row-{n}",
             card="generated",
@@ -91,12 +73,6 @@ def make(folder: Path, rows: int) -> None:
     limits = {"min_pixels": MODEL["min_pixels"], "max_pixels": MODEL["max_pixels"]}
     processor.build(words, **limits).save_pretrained(folder / "base" / "model")
     _lengths(folder, rows)
-
-
-def _png(number: int) -> bytes:
-    stream = io.BytesIO()
-    Image.new("RGB", (56, 56), (number, 0, 0)).save(stream, "PNG")
-    return stream.getvalue()
 
 
 def _lengths(folder: Path, rows: int) -> None:
