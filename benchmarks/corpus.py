@@ -43,7 +43,8 @@ def make(folder: Path, rows: int) -> None:
     """The corpus, its processor, and the table of lengths."""
     from lingshu_train.data import corpus, shards
     from lingshu_train.data.writer import Kept, Writer
-    from lingshu_train.model import processor, tiny
+    from lingshu_train.model import processor
+    from lingshu_train.model.tiny import tokenizer
     from lingshu_train.record import Sample
     from lingshu_train.runs.files import write_json
 
@@ -69,7 +70,7 @@ def make(folder: Path, rows: int) -> None:
     summary |= {"samples": rows, "shards": [SHARD] * count}
     write_json(place / "corpus.json", summary)
     assert len(corpus.load(place)) == rows
-    words = tiny.tokenizer(["What is shown in this picture? object 0123456789"], vocabulary=400)
+    words = tokenizer(["What is shown in this picture? object 0123456789"], vocabulary=400)
     limits = {"min_pixels": MODEL["min_pixels"], "max_pixels": MODEL["max_pixels"]}
     processor.build(words, **limits).save_pretrained(folder / "base" / "model")
     _lengths(folder, rows)
