@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -74,12 +73,6 @@ class Packed:
     def rows(self, start: int, stop: int) -> Numbers:
         """The rows of packs `start` to `stop`, in order."""
         return np.concatenate([self._pack(n) for n in range(start, stop)])
-
-    def tokens(self, rows: Sequence[int]) -> list[int]:
-        return self._rows.tokens(rows)
-
-    def digest(self, rows: Sequence[int] | Numbers) -> str:
-        return self._rows.digest(rows)
 
     def dataset(self, *, system: str, with_completion: bool) -> Dataset:
         """What TRL reads: the columns of `Rows`, each a list over the rows of the pack."""
