@@ -12,7 +12,7 @@ from trl.trainer.utils import RepeatSampler
 
 from lingshu_train.data.order import Order, Permutation
 from lingshu_train.trainers.exact import Items, Run
-from lingshu_train.trainers.grpo import item_to_row
+from lingshu_train.trainers.grpo import UNREAD, item_to_row
 from lingshu_train.trainers.rows import num_steps
 
 SIZES = [*range(1, 34), 63, 64, 65, 127, 255, 256, 257, 1000, 4095, 4097]
@@ -113,7 +113,7 @@ def test_the_global_batches_do_not_depend_on_the_number_of_processes(per_device:
 
 @pytest.mark.parametrize(("prompts", "group", "repeats"), [(4, 2, 1), (4, 3, 2), (8, 4, 4), (1, 2, 8)])
 def test_rollout_items_lie_as_trl_lays_them(prompts: int, group: int, repeats: int) -> None:
-    """Where and how often a prompt repeats is TRL's; which prompt it is, is ours."""
+    """Where a prompt stands is TRL's; which prompt it is, is ours, and so is that only a window's first pass is read."""
     size = 3 * prompts
     order = Order(size=size, seed=1)
     ours = item_to_row(order.row, prompts=prompts, group=group, repeats=repeats)
@@ -121,7 +121,11 @@ def test_rollout_items_lie_as_trl_lays_them(prompts: int, group: int, repeats: i
         range(size), mini_repeat_count=group, batch_size=prompts, repeat_count=repeats, shuffle=False
     )
     places = list(theirs)
-    assert [ours(i) for i in range(len(places))] == [order.row(place) for place in places]
+    items = prompts * group
+    first = [i % (items * repeats) < items for i in range(len(places))]
+    assert [ours(i) for i in range(len(places))] == [
+        order.row(place) if read else UNREAD for place, read in zip(places, first, strict=True)
+    ]
 
 
 def test_rollout_prompts_of_the_second_epoch_are_all_new_and_in_another_order() -> None:
@@ -134,9 +138,9 @@ def test_rollout_prompts_of_the_second_epoch_are_all_new_and_in_another_order() 
 
 
 def test_epochs_become_steps_rounded_up_to_whole_generation_windows() -> None:
-    assert num_steps(steps=None, epochs=1, rows=100_000, per_step=128, multiple=4) == 784
-    assert num_steps(steps=None, epochs=2, rows=33, per_step=4) == 17
-    assert num_steps(steps=5, epochs=None, rows=33, per_step=4, multiple=4) == 5
+    assert num_steps(steps=None, items=100_000, per_step=128, multiple=4) == 784
+    assert num_steps(steps=None, items=66, per_step=4) == 17
+    assert num_steps(steps=5, items=33, per_step=4, multiple=4) == 5
 
 
 ORDER_OF_TEN = [9, 8, 1, 5, 4, 2, 3, 7, 0, 6, 3, 9, 6, 4, 2, 0, 8, 7, 1, 5]
