@@ -164,7 +164,7 @@ def sft(root: Path, side: int) -> dict[str, Any]:
         ready[name] = (images, made, made.collator(model))
     for _ in range(REPEATS):
         for name, (images, made, collate) in ready.items():
-            # A new data set, so that no picture is remembered.
+            made.rows._pictures.cache_clear()
             data = made.rows.dataset(system="", with_completion=True)
             begun = time.process_time()
             rows = data.__getitems__(list(range(BATCH)))
