@@ -118,8 +118,14 @@ def _run(arguments: argparse.Namespace) -> int:
             launch.run(made, _say)
     output = Path(made.output)
     print(page.summary_table(output))
-    print(f"report: {page.write(output)}")
+    print(f"report: {_near(page.write(output))}")
     return 0
+
+
+def _near(path: Path) -> Path:
+    """A path as short as it can be typed from here."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path
 
 
 def _plan(arguments: argparse.Namespace) -> int:
