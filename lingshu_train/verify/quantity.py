@@ -53,7 +53,11 @@ _TOO_MANY_DIGITS = re.compile(r"[0-9]{41}")
 
 
 class Quantity(NamedTuple):
-    """One quantity. `values` are as written, `units` the unit of each (None: none written)."""
+    """One quantity. `values` are as written, `units` the unit of each (None: none written).
+
+    Kinds: scalar, range, dims, proportion, margin; ratio (120/80 mmHg, 1/2 mg) and pair (120 mmHg/80 mmHg), which no
+    division makes a number.
+    """
 
     kind: str
     values: tuple[Fraction, ...]
@@ -171,6 +175,10 @@ def _values(text: str, start: int, comparator: str, kind: str, asked: frozenset[
     if ended is None or (ended and comparator):
         return None
     last = found_units[-1]
+    if last is None and text[position:].lstrip()[:1] == "'":
+        return None
+    if kind == "ratio" and found_units[0] is not None:
+        kind = "pair"
     every = tuple(unit if unit is not None else last for unit in found_units)
     return Quantity(kind or "scalar", tuple(values), every, comparator or ended)
 
@@ -198,7 +206,7 @@ def _measure(text: str, position: int) -> tuple[Fraction, Unit | None, int] | No
         if text[after : after + 1] == "-" and text[after + 1 : after + 2].isalpha()
         else text[after:]
     )
-    if _JOINT["ratio"].match(rest):
+    if _JOINT["ratio"].match(rest) or _JOINT["dims"].match(rest):
         return value, None, after
     unit = leading(rest)
     return (value, unit[0], after + unit[1]) if unit else (value, None, after)
@@ -230,4 +238,7 @@ def _counted(token: str, asked: frozenset[str]) -> bool:
         if token.startswith(classifier):
             token = token[len(classifier) :]
             break
+    # 8毫米多 is more than 8 mm, whatever word of the question holds 多.
+    if token.startswith(tuple(words("numbers", "beyond_cn"))):
+        return False
     return not token or any(token in word for word in asked)
