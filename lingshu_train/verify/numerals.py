@@ -75,6 +75,8 @@ def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] 
     if decimals and value is not None:
         digits = "".join(str(mapping("numbers", "digits_cn")[char]) for char in decimals.group(1))
         return value + Fraction(int(digits), 10 ** len(digits)), decimals.end(), None
+    if han and value is not None and text.startswith(("个半小时", "个半月"), han.end()):
+        return value + Fraction(1, 2), han.end() + len("个半"), None
     return (value, han.end(), None) if han and value is not None else None
 
 

@@ -15,6 +15,7 @@ from lingshu_train.verify.quantity import Quantity
 _PERCENT = units.Unit((("percent", 1),), Fraction(1))
 _BRACKET = re.compile(r"([^()]+)\(([^()]+)\)")
 _BLOOD_PRESSURE = re.compile(r"\b(?:blood pressure|bp)\b|血压", re.IGNORECASE)
+_SCORE = re.compile(r"\bscores?\b|评分|得分|积分", re.IGNORECASE)
 _PERCENTAGE = re.compile(r"\bpercent|\bper cent\b|百分", re.IGNORECASE)
 _RATIO_WORDS = re.compile(r"ratio|fraction|proportion|比|分数", re.IGNORECASE)
 
@@ -51,6 +52,9 @@ def prepare(item: Key) -> Gold:
 
 def _asked(question: str, gold: Quantity) -> units.Unit | None:
     """The unit a question names, or means beyond doubt where the gold answer leaves it out."""
+    points = units.expression("point")
+    if gold.unit in (None, points) and _SCORE.search(question):
+        return points
     named = units.named_in(question)
     if named is not None or gold.unit is not None:
         return named
@@ -136,6 +140,11 @@ def _same_kind(found: Quantity, accepted: Quantity, gold: Gold) -> tuple[Quantit
     return found, accepted
 
 
+def _is_pair(quantity: Quantity) -> bool:
+    """Whether x/y is two readings, such as a blood pressure: the half of 1/2 mg/kg is a number."""
+    return quantity.kind == "pair" or (quantity.kind == "ratio" and _divided(quantity) is quantity)
+
+
 def _paired(quantity: Quantity) -> Quantity:
     return quantity._replace(kind="pair") if quantity.kind == "ratio" else quantity
 
@@ -159,7 +168,7 @@ def _same_unit(found: Quantity, accepted: Quantity, gold: Gold) -> tuple[Quantit
     if found.unit is None and accepted.unit is not None:
         if gold.asked is not None:
             found = _in_unit(found, gold.asked)
-        elif accepted.unit == _PERCENT or accepted.kind in ("ratio", "pair"):
+        elif accepted.unit == _PERCENT or _is_pair(accepted):
             found = _in_unit(found, accepted.unit)
     if found.unit is None and accepted.unit is None:
         return found, accepted

@@ -19,12 +19,14 @@ from lingshu_train.verify.tables import longest_first, mapping, words
 from lingshu_train.verify.units import Unit, leading
 
 _JOINT = {
-    "dims": re.compile(r" ?(?:x|\*|by) ?(?=[0-9.])", re.IGNORECASE),
+    "dims": re.compile(r" ?(?:x|\*|by|乘以?) ?(?=[0-9.])", re.IGNORECASE),
     "range": re.compile(r" ?(?:-|~|至|到) ?(?=[0-9.])| to (?=[0-9.a-z+-])| and (?=[0-9.])", re.IGNORECASE),
     "ratio": re.compile(r" ?/ ?(?=[0-9])| over (?=[0-9])| out of (?=[0-9])", re.IGNORECASE),
     "proportion": re.compile(r" ?: ?(?=[0-9])"),
     "margin": re.compile(r" ?(?:±|\+/-|\+-) ?(?=[0-9.])"),
 }
+# 每分钟72次 is 72次/分钟.
+_EACH = re.compile(r"([^0-9每]{0,20})每(分钟|分|小时|天|日|千克|公斤|升)([^每/]+)")
 _LABEL_WORD = re.compile(r"-?([A-Za-z]+)(?:'s)?|([:=])")
 _COPULA = frozenset(
     ("is", "was", "are", "of", "the", ":", "=", "a", "an", "has", "have", "there", "it", "in", "on", "for")
@@ -81,6 +83,9 @@ def parse(text: str, question: str) -> Quantity | None:
     """The quantity a cleaned text states as a whole; None where the grammar does not match to the end."""
     if _TOO_MANY_DIGITS.search(text):
         return None
+    each = _EACH.fullmatch(text) if "每" in text else None
+    if each:
+        text = f"{each.group(1)}{each.group(3)}/{each.group(2)}"
     asked = asked_words(question)
     position = 0
     for _ in range(10):
