@@ -80,10 +80,13 @@ def disowns(prelude: str) -> bool:
     found, filler = plain_words(clause.replace("’", "'")), words("words", "disowning_filler")
     while found and found[-1] in filler:
         found.pop()
+    if found[-2:] in (["no", "doubt"], ["without", "doubt"], ["beyond", "doubt"]):
+        return False
     return bool(found) and (found[-1] in words("words", "disowning") or found[-2:] == ["no", "one"])
 
 
 @lru_cache(maxsize=1)
 def _disowning_cn() -> re.Pattern[str]:
     signs, filler = ("|".join(table("words")[name]) for name in ("disowning_cn", "disowning_filler_cn"))
-    return re.compile(f"(?:{signs})(?:{filler}){{0,6}}$")
+    # 最可能 (most likely) and 没错 (no mistake) take nothing back.
+    return re.compile(f"(?<![最没])(?:{signs})(?:{filler}){{0,6}}$")
