@@ -25,6 +25,8 @@ _JOINT = {
     "proportion": re.compile(r" ?: ?(?=[0-9])"),
     "margin": re.compile(r" ?(?:±|\+/-|\+-) ?(?=[0-9.])"),
 }
+# "4 in total" has no inches, "4 in x 5 in" has.
+_IN_WORD = re.compile(r" in (?!x |by )[a-z]", re.IGNORECASE)
 # 每分钟72次 is 72次/分钟.
 _EACH = re.compile(r"([^0-9每]{0,20})每(分钟|分|小时|天|日|千克|公斤|升)([^每/]+)")
 _LABEL_WORD = re.compile(r"-?([A-Za-z]+)(?:'s)?|([:=])")
@@ -138,10 +140,10 @@ def _label(text: str, position: int, asked: frozenset[str], question: str) -> in
     found = _LABEL_WORD.match(text, start)
     if found:
         plain = (found.group(1) or found.group(2)).lower()
-        known = canon.word(plain) in asked or plain in _COPULA or plain in words("numbers", "labels")
+        known = canon.word(plain) in asked or plain in _COPULA or _labels(plain, asked, question)
         return found.end() if known else position
     for entry in ("是", "为", "有", "的", *longest_first("numbers", "labels")):
-        if not entry.isascii() and text.startswith(entry, start):
+        if not entry.isascii() and text.startswith(entry, start) and _allowed(entry, asked, question):
             return start + len(entry)
     length = 0
     while (
@@ -151,6 +153,21 @@ def _label(text: str, position: int, asked: frozenset[str], question: str) -> in
     ):
         length += 1
     return start + length if length >= 2 else position
+
+
+def _labels(plain: str, asked: frozenset[str], question: str) -> bool:
+    """Whether a word of the closed list may label the value of this question."""
+    return plain in words("numbers", "labels") and _allowed(plain, asked, question)
+
+
+def _allowed(label: str, asked: frozenset[str], question: str) -> bool:
+    """False for another property than the one asked: "the volume is" where the question wants a diameter."""
+    properties = words("numbers", "properties")
+    if label not in properties or label in question:
+        return True
+    if label.isascii():
+        return properties.isdisjoint(asked)
+    return not any(name in question for name in properties if not name.isascii())
 
 
 def _values(text: str, start: int, comparator: str, kind: str, asked: frozenset[str]) -> Quantity | None:
@@ -181,6 +198,13 @@ def _values(text: str, start: int, comparator: str, kind: str, asked: frozenset[
         return None
     last = found_units[-1]
     if last is None and text[position:].lstrip()[:1] == "'":
+        return None
+    if (
+        last is None
+        and text[position - 1 : position].isdigit()
+        and "a" <= text[position : position + 1].lower() <= "z"
+    ):
+        # A letter glued to the number belongs to it: category 4a is not 4.
         return None
     if kind == "ratio" and found_units[0] is not None:
         kind = "pair"
@@ -214,6 +238,8 @@ def _measure(text: str, position: int) -> tuple[Fraction, Unit | None, int] | No
     if _JOINT["ratio"].match(rest) or _JOINT["dims"].match(rest):
         return value, None, after
     unit = leading(rest)
+    if _IN_WORD.match(rest):
+        unit = None
     return (value, unit[0], after + unit[1]) if unit else (value, None, after)
 
 
