@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -381,6 +383,15 @@ def test_the_version_names_the_tables() -> None:
     assert release and len(tables) == 12
 
 
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """The garbage collector's walk over everything the session has imported is not the verifier's time."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize(
     "pattern",
     ["a", "9", " ", "<", "<answer>", "</think>", "\\boxed{", "\\boxed{B}", "answer is ", "答案是", "#", "(", "B, ",

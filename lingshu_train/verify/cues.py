@@ -11,6 +11,8 @@ from functools import lru_cache
 from lingshu_train.verify.tables import table, words
 
 _WORD = re.compile(r"[a-z']+")
+_CLAUSE = re.compile(r"[.,;!?()\n，。；！？（）]")
+_LEAD = 120
 
 
 def plain_words(text: str) -> list[str]:
@@ -68,3 +70,23 @@ def revises_firmly(text: str) -> bool:
     return not words("words", "retraction").isdisjoint(plain_words(text)) or _contains(
         text, table("words")["retraction_cn"]
     )
+
+
+def disowns(prelude: str) -> bool:
+    """Whether the clause that leads to an answer takes it back: "the answer is not", "it is wrong to say", 不是."""
+    clause = _CLAUSE.split(prelude[-_LEAD:].rstrip(" :：*_#$([\\\n\"'“"))[-1]
+    if _disowning_cn().search(clause):
+        return True
+    found, filler = plain_words(clause.replace("’", "'")), words("words", "disowning_filler")
+    while found and found[-1] in filler:
+        found.pop()
+    if found[-2:] in (["no", "doubt"], ["without", "doubt"], ["beyond", "doubt"]):
+        return False
+    return bool(found) and (found[-1] in words("words", "disowning") or found[-2:] == ["no", "one"])
+
+
+@lru_cache(maxsize=1)
+def _disowning_cn() -> re.Pattern[str]:
+    signs, filler = ("|".join(table("words")[name]) for name in ("disowning_cn", "disowning_filler_cn"))
+    # 最可能 (most likely) and 没错 (no mistake) take nothing back.
+    return re.compile(f"(?<![最没])(?:{signs})(?:{filler}){{0,6}}$")

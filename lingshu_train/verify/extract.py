@@ -16,7 +16,8 @@ import re
 from typing import NamedTuple
 
 LIMIT = 400
-_TAG = re.compile(r"<\s{0,2}(/?)\s{0,2}(think|answer)\s{0,2}>", re.IGNORECASE)
+_TAG = re.compile(r"<\s{0,2}([/／]?)\s{0,2}(think|answer)\s{0,2}>", re.IGNORECASE)
+_WIDE = str.maketrans("＜＞", "<>")
 _SPECIAL = re.compile(r"<\|[^|<>]{1,40}\|>")
 _BOX = re.compile(r"\\f?boxed ?\{")
 _BRACE = re.compile(r"[{}]")
@@ -50,6 +51,8 @@ def extract(response: str) -> Extract:
     """Find the one place that states the answer, or name why there is none. Form "plain": no mark was
     found.
     """
+    if "＜" in response:
+        response = response.translate(_WIDE)
     if "<|" in response:
         response = _SPECIAL.sub("", response)
     start, status, tags = _scan(response)

@@ -19,8 +19,9 @@ _GLUED = re.compile(r"[A-Z]{1,26}")
 _TOKEN = re.compile(r"[0-9]+\.[0-9]+|[A-Za-z0-9']+(?:-[A-Za-z0-9']+)*|[\u3400-\u9fff]+|\S")
 _SEPARATORS = frozenset((",", ";", "/", "&", "+", "and", "和", "与", "及", "以及", "|"))
 _AFTER_LETTER = frozenset((".", ":", ")", "]", "-"))
-_NOUNS = re.compile(r"^(?:options|choices|answers|letters)(?: are)?[: ]+", re.IGNORECASE)
+_NOUNS = re.compile(r"^(?:both |(?:options|choices|answers|letters)(?: are)?[: ]+)", re.IGNORECASE)
 _HAN_AND = re.compile("(?<=[A-Z\u3400-\u9fff])(?:以及|和|与|及)(?=[A-Z\u3400-\u9fff])")
+_LETTERED = re.compile(r"[(\[]?([A-Za-z]) ?(?:([.:)\]-])| )")
 _BULLET = re.compile(r"^[-*•] ")
 _BULLETS = re.compile(r" [-*•] ")
 
@@ -78,17 +79,19 @@ def read(text: str, gold: Gold) -> frozenset[str] | None:
         if items is not None:
             text = ", ".join(items)
     split = _HAN_AND.sub(",", text)
-    named = _distinct(
-        [
-            name
-            for part in split.split(",")
-            for name, key in gold.keys
-            if key and canon.key(clean(part)) == key
-        ]
-    )
+    named = _distinct([name for part in split.split(",") for name in _named(clean(part), gold)])
     if named is not None and len(named) == split.count(",") + 1:
         return named
     return _items(_tokens(split), gold)
+
+
+def _named(part: str, gold: Gold) -> list[str]:
+    """The options whose text a part is. "A. Spleen" and "A Spleen" begin with a letter, not with an article."""
+    marked = _LETTERED.match(part)
+    if marked and marked.group(1).upper() in gold.names and (marked.group(1).isupper() or marked.group(2)):
+        return []
+    key = canon.key(part)
+    return [name for name, own in gold.keys if own and own == key]
 
 
 def _without_affirmation(text: str) -> str:
@@ -117,12 +120,17 @@ def _items(found: list[str], gold: Gold) -> frozenset[str] | None:
     letters: list[str] = []
     index, bare = 0, True
     while index < len(found):
+        separated = found[index] in _SEPARATORS
         while index < len(found) and found[index] in _SEPARATORS:
             index += 1
         if index >= len(found):
             return None
         name, length, plain = _item(found, index, gold)
-        if not name:
+        if not name and found[index] in ("the", "an") and index + 1 < len(found):
+            index += 1
+            name, length, plain = _item(found, index, gold)
+        # Bare letters may follow each other; "A Spleen" is no list of A and the option Spleen.
+        if not name or (letters and bare and not plain and not separated):
             return None
         letters.append(name)
         index += length

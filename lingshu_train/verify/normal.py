@@ -24,6 +24,7 @@ _PLAIN = str.maketrans(
         **dict.fromkeys("【〔", "["),
         **dict.fromkeys("】〕", "]"),
         **dict.fromkeys("～〜∼≈≃", "~"),
+        **dict.fromkeys("˚º", "°"),
         "；": ";",
         "：": ":",
         "⁄": "/",

@@ -23,6 +23,8 @@ _POWER = re.compile(
 _TEN_TO = re.compile(r" ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])")
 _SCALE = re.compile(r" ?(thousand|million|billion|万|千)(?![a-z克米])", re.IGNORECASE)
 _HAN_NUMBER = re.compile("[零〇一二两三四五六七八九十百千万]{1,9}")
+# Not a time of day: 三点五十分, 三点五分.
+_HAN_DECIMALS = re.compile("点([零〇一二三四五六七八九]{1,9})(?!分[^钟]|分$|[十百千万点两半时刻])")
 _HAN_PART = re.compile(
     "([零〇一二两三四五六七八九十百0-9.]{1,9})分之([零〇一二两三四五六七八九十百0-9.]{1,9})"
 )
@@ -69,6 +71,12 @@ def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] 
             return Fraction(1, 2), position + len(entry), None
     han = _HAN_NUMBER.match(text, position)
     value = _han(han.group()) if han else None
+    decimals = _HAN_DECIMALS.match(text, han.end()) if han and value is not None else None
+    if decimals and value is not None:
+        digits = "".join(str(mapping("numbers", "digits_cn")[char]) for char in decimals.group(1))
+        return value + Fraction(int(digits), 10 ** len(digits)), decimals.end(), None
+    if han and value is not None and text.startswith(("个半小时", "个半月"), han.end()):
+        return value + Fraction(1, 2), han.end() + len("个半"), None
     return (value, han.end(), None) if han and value is not None else None
 
 
@@ -127,6 +135,9 @@ def _number_words(low: str) -> tuple[Fraction, int] | None:
         position = found.end()
         if name != "and":
             seen, end = True, position
+    half = " and a half"
+    if seen and low.startswith(half, end) and not low[end + len(half) : end + len(half) + 1].isalpha():
+        return total + current + Fraction(1, 2), end + len(half)
     return (Fraction(total + current), end) if seen else None
 
 

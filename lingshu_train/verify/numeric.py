@@ -14,6 +14,9 @@ from lingshu_train.verify.quantity import Quantity
 
 _PERCENT = units.Unit((("percent", 1),), Fraction(1))
 _BRACKET = re.compile(r"([^()]+)\(([^()]+)\)")
+_BLOOD_PRESSURE = re.compile(r"\b(?:blood pressure|bp)\b|血压", re.IGNORECASE)
+_SCORE = re.compile(r"\bscores?\b|评分|得分|积分", re.IGNORECASE)
+_PERCENTAGE = re.compile(r"\bpercent|\bper cent\b|百分", re.IGNORECASE)
 _RATIO_WORDS = re.compile(r"ratio|fraction|proportion|比|分数", re.IGNORECASE)
 
 
@@ -44,7 +47,22 @@ def prepare(item: Key) -> Gold:
     tolerance = Fraction(0) if item.tol is None else Fraction(str(item.tol))
     if tolerance < 0:
         raise GoldError(f"tol {item.tol} is negative")
-    return Gold(tuple(accepted), units.named_in(question), tolerance, question, clean(item.answer))
+    return Gold(tuple(accepted), _asked(question, accepted[0]), tolerance, question, clean(item.answer))
+
+
+def _asked(question: str, gold: Quantity) -> units.Unit | None:
+    """The unit a question names, or means beyond doubt where the gold answer leaves it out."""
+    points = units.expression("point")
+    if gold.unit in (None, points) and _SCORE.search(question):
+        return points
+    named = units.named_in(question)
+    if named is not None or gold.unit is not None:
+        return named
+    if gold.kind == "ratio" and _BLOOD_PRESSURE.search(question):
+        return units.expression("mmHg")
+    # A gold below one may be the fraction itself: 0.45 is 45 %.
+    percentage = gold.kind in ("scalar", "range") and min(gold.values) >= 1 and _PERCENTAGE.search(question)
+    return _PERCENT if percentage else None
 
 
 def clean_question(question: str) -> str:
@@ -117,7 +135,18 @@ def _same_kind(found: Quantity, accepted: Quantity, gold: Gold) -> tuple[Quantit
         return _divided(found), accepted
     if accepted.kind == "ratio" and _RATIO_WORDS.search(gold.question):
         return _divided(found), _divided(accepted)
+    if "pair" in (found.kind, accepted.kind):
+        return _paired(found), _paired(accepted)
     return found, accepted
+
+
+def _is_pair(quantity: Quantity) -> bool:
+    """Whether x/y is two readings, such as a blood pressure: the half of 1/2 mg/kg is a number."""
+    return quantity.kind == "pair" or (quantity.kind == "ratio" and _divided(quantity) is quantity)
+
+
+def _paired(quantity: Quantity) -> Quantity:
+    return quantity._replace(kind="pair") if quantity.kind == "ratio" else quantity
 
 
 def _divided(ratio: Quantity) -> Quantity:
@@ -127,7 +156,7 @@ def _divided(ratio: Quantity) -> Quantity:
     plain = (
         below.denominator == above.denominator == 1 and below > 0 and (below <= 20 or below in (100, 1000))
     )
-    if not plain or (above > 20 and below <= 20):
+    if not plain or (above > 20 and below <= 20) or not above % below:
         return ratio
     return Quantity("scalar", (above / below,), (ratio.unit,), ratio.comparator)
 
@@ -139,7 +168,7 @@ def _same_unit(found: Quantity, accepted: Quantity, gold: Gold) -> tuple[Quantit
     if found.unit is None and accepted.unit is not None:
         if gold.asked is not None:
             found = _in_unit(found, gold.asked)
-        elif accepted.unit == _PERCENT or accepted.kind == "ratio":
+        elif accepted.unit == _PERCENT or _is_pair(accepted):
             found = _in_unit(found, accepted.unit)
     if found.unit is None and accepted.unit is None:
         return found, accepted
@@ -163,7 +192,7 @@ def _in_unit(bare: Quantity, unit: units.Unit) -> Quantity:
 
 def _show(found: Quantity) -> str:
     """Base values and dimension as text: equal quantities look equal."""
-    sign = {"range": " to ", "dims": " x ", "ratio": "/", "margin": " ± "}.get(found.kind, "")
+    sign = {"pair": "/", "range": " to ", "dims": " x ", "ratio": "/", "margin": " ± "}.get(found.kind, "")
     unit = found.unit.dimension if found.unit else ()
     named = " ".join(name if power == 1 else f"{name}^{power}" for name, power in unit)
     return f"{found.comparator}{sign.join(str(value) for value in found.bases)} {named}".strip()

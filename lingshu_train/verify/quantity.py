@@ -19,12 +19,16 @@ from lingshu_train.verify.tables import longest_first, mapping, words
 from lingshu_train.verify.units import Unit, leading
 
 _JOINT = {
-    "dims": re.compile(r" ?(?:x|\*|by) ?(?=[0-9.])", re.IGNORECASE),
+    "dims": re.compile(r" ?(?:x|\*|by|乘以?) ?(?=[0-9.])", re.IGNORECASE),
     "range": re.compile(r" ?(?:-|~|至|到) ?(?=[0-9.])| to (?=[0-9.a-z+-])| and (?=[0-9.])", re.IGNORECASE),
     "ratio": re.compile(r" ?/ ?(?=[0-9])| over (?=[0-9])| out of (?=[0-9])", re.IGNORECASE),
     "proportion": re.compile(r" ?: ?(?=[0-9])"),
     "margin": re.compile(r" ?(?:±|\+/-|\+-) ?(?=[0-9.])"),
 }
+# "4 in total" has no inches, "4 in x 5 in" has.
+_IN_WORD = re.compile(r" in (?!x |by )[a-z]", re.IGNORECASE)
+# 每分钟72次 is 72次/分钟.
+_EACH = re.compile(r"([^0-9每]{0,20})每(分钟|分|小时|天|日|千克|公斤|升)([^每/]+)")
 _LABEL_WORD = re.compile(r"-?([A-Za-z]+)(?:'s)?|([:=])")
 _COPULA = frozenset(
     ("is", "was", "are", "of", "the", ":", "=", "a", "an", "has", "have", "there", "it", "in", "on", "for")
@@ -53,7 +57,11 @@ _TOO_MANY_DIGITS = re.compile(r"[0-9]{41}")
 
 
 class Quantity(NamedTuple):
-    """One quantity. `values` are as written, `units` the unit of each (None: none written)."""
+    """One quantity. `values` are as written, `units` the unit of each (None: none written).
+
+    Kinds: scalar, range, dims, proportion, margin; ratio (120/80 mmHg, 1/2 mg) and pair (120 mmHg/80 mmHg), which no
+    division makes a number.
+    """
 
     kind: str
     values: tuple[Fraction, ...]
@@ -77,6 +85,9 @@ def parse(text: str, question: str) -> Quantity | None:
     """The quantity a cleaned text states as a whole; None where the grammar does not match to the end."""
     if _TOO_MANY_DIGITS.search(text):
         return None
+    each = _EACH.fullmatch(text) if "每" in text else None
+    if each:
+        text = f"{each.group(1)}{each.group(3)}/{each.group(2)}"
     asked = asked_words(question)
     position = 0
     for _ in range(10):
@@ -129,10 +140,10 @@ def _label(text: str, position: int, asked: frozenset[str], question: str) -> in
     found = _LABEL_WORD.match(text, start)
     if found:
         plain = (found.group(1) or found.group(2)).lower()
-        known = canon.word(plain) in asked or plain in _COPULA or plain in words("numbers", "labels")
+        known = canon.word(plain) in asked or plain in _COPULA or _labels(plain, asked, question)
         return found.end() if known else position
     for entry in ("是", "为", "有", "的", *longest_first("numbers", "labels")):
-        if not entry.isascii() and text.startswith(entry, start):
+        if not entry.isascii() and text.startswith(entry, start) and _allowed(entry, asked, question):
             return start + len(entry)
     length = 0
     while (
@@ -142,6 +153,21 @@ def _label(text: str, position: int, asked: frozenset[str], question: str) -> in
     ):
         length += 1
     return start + length if length >= 2 else position
+
+
+def _labels(plain: str, asked: frozenset[str], question: str) -> bool:
+    """Whether a word of the closed list may label the value of this question."""
+    return plain in words("numbers", "labels") and _allowed(plain, asked, question)
+
+
+def _allowed(label: str, asked: frozenset[str], question: str) -> bool:
+    """False for another property than the one asked: "the volume is" where the question wants a diameter."""
+    properties = words("numbers", "properties")
+    if label not in properties or label in question:
+        return True
+    if label.isascii():
+        return properties.isdisjoint(asked)
+    return not any(name in question for name in properties if not name.isascii())
 
 
 def _values(text: str, start: int, comparator: str, kind: str, asked: frozenset[str]) -> Quantity | None:
@@ -171,6 +197,17 @@ def _values(text: str, start: int, comparator: str, kind: str, asked: frozenset[
     if ended is None or (ended and comparator):
         return None
     last = found_units[-1]
+    if last is None and text[position:].lstrip()[:1] == "'":
+        return None
+    if (
+        last is None
+        and text[position - 1 : position].isdigit()
+        and "a" <= text[position : position + 1].lower() <= "z"
+    ):
+        # A letter glued to the number belongs to it: category 4a is not 4.
+        return None
+    if kind == "ratio" and found_units[0] is not None:
+        kind = "pair"
     every = tuple(unit if unit is not None else last for unit in found_units)
     return Quantity(kind or "scalar", tuple(values), every, comparator or ended)
 
@@ -198,9 +235,11 @@ def _measure(text: str, position: int) -> tuple[Fraction, Unit | None, int] | No
         if text[after : after + 1] == "-" and text[after + 1 : after + 2].isalpha()
         else text[after:]
     )
-    if _JOINT["ratio"].match(rest):
+    if _JOINT["ratio"].match(rest) or _JOINT["dims"].match(rest):
         return value, None, after
     unit = leading(rest)
+    if _IN_WORD.match(rest):
+        unit = None
     return (value, unit[0], after + unit[1]) if unit else (value, None, after)
 
 
@@ -230,4 +269,7 @@ def _counted(token: str, asked: frozenset[str]) -> bool:
         if token.startswith(classifier):
             token = token[len(classifier) :]
             break
+    # 8毫米多 is more than 8 mm, whatever word of the question holds 多.
+    if token.startswith(tuple(words("numbers", "beyond_cn"))):
+        return False
     return not token or any(token in word for word in asked)

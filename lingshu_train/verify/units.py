@@ -58,6 +58,8 @@ def leading(text: str) -> tuple[Unit, int] | None:
             and text[end - 1 : end].isalpha()
         ):
             continue
+        if text[end - 1 : end] == "-":
+            continue
         unit = expression(text[:end].strip())
         if unit is not None:
             return unit, end
@@ -67,6 +69,8 @@ def leading(text: str) -> tuple[Unit, int] | None:
 @lru_cache(maxsize=4096)
 def expression(text: str) -> Unit | None:
     """A whole text as a unit; None where any part is not in the table."""
+    if _mega(text):
+        return None
     plain = text.lower()
     listed = plain in _names() and text not in mapping("units", "case_sensitive")
     text = plain if listed else _spell(text).strip()
@@ -124,10 +128,14 @@ def _word(found: re.Match[str]) -> str:
 def _term(text: str) -> Unit | None:
     fixed = mapping("units", "case_sensitive").get(text)
     if fixed is not None:
+        if isinstance(fixed, str):
+            return expression(fixed)
         name, factor = fixed
         if name in _SCALED:
             return Unit((), _SCALED[name])
         return None if name == "none" else Unit(((name, 1),), Fraction(factor))
+    if _mega(text):
+        return None
     known = _names()
     low = text.lower().rstrip(".")
     if low in known:
@@ -140,6 +148,14 @@ def _term(text: str) -> Unit | None:
         base, power = known[parts.group(1)], int(parts.group(2))
         return Unit(tuple((name, one * power) for name, one in base.dimension), base.factor**power)
     return None
+
+
+def _mega(text: str) -> bool:
+    """Whether a capital M makes mega of a unit that the table has with milli: MGy. All capitals may be mere style."""
+    if text[:1] != "M" or text.isupper() or text in mapping("units", "case_sensitive"):
+        return False
+    milli, whole = _names().get(text.lower()), _names().get(text[1:].lower())
+    return milli is not None and whole is not None and milli == Unit(whole.dimension, whole.factor / 1000)
 
 
 @lru_cache(maxsize=1)

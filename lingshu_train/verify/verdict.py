@@ -17,7 +17,7 @@ from lingshu_train.verify.tables import fingerprint, mapping, words
 
 RELEASE = "1.1"
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+|[。；！？\n]")
-_DIGIT = re.compile(r"[0-9]|[一二三四五六七八九十]")
+_DIGIT = re.compile(r"[0-9]|[一二两三四五六七八九十]")
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])[A-Z](?![A-Za-z0-9'])")
 _BREAK = re.compile(r"[ \t.]*\n\s*")
 _TAIL = 160
@@ -125,27 +125,12 @@ def _settled(found: Extract, prepared: Prepared) -> Verdict:
         if _judge(f"{text} {line}", prepared).normalized:
             text, tail = f"{text} {line}", rest
     ruling = _judge(text, prepared)
-    rule = f"{found.form}:{ruling.rule}"
     if ruling.status == "right":
         if tail and not _harmless(tail, prepared):
-            return Verdict(
-                correct=False,
-                status="trailing_revision",
-                rule=rule,
-                extracted=text,
-                normalized=ruling.normalized,
-            )
-        if found.prelude and _contradicts(found.prelude, prepared):
-            return Verdict(
-                correct=False, status="conflicting", rule=rule, extracted=text, normalized=ruling.normalized
-            )
-    return Verdict(
-        correct=ruling.status == "right",
-        status=ruling.status,
-        rule=rule,
-        extracted=text,
-        normalized=ruling.normalized,
-    )
+            ruling = ruling._replace(status="trailing_revision")
+        elif found.prelude and _contradicts(found.prelude, prepared):
+            ruling = ruling._replace(status="conflicting")
+    return _verdict(ruling, found.form, text)
 
 
 def _judge(text: str, prepared: Prepared) -> Ruling:
@@ -213,7 +198,16 @@ def _harmless(tail: str, prepared: Prepared) -> bool:
     if not rest:
         return len(tail) <= LIMIT
     remark = " ".join(rest)
-    if len(tail) > _TAIL or _DIGIT.search(remark) or _LETTER.search(_without_pronoun(remark)) or "?" in tail:
+    counted = prepared.kind == "numeric" and not mapping("numbers", "words").keys().isdisjoint(
+        cues.plain_words(remark)
+    )
+    if (
+        counted
+        or len(tail) > _TAIL
+        or _DIGIT.search(remark)
+        or _LETTER.search(_without_pronoun(remark))
+        or "?" in tail
+    ):
         return False
     if (
         cues.revises(remark)
@@ -261,7 +255,9 @@ def _swaps_side(remark: str, prepared: Prepared) -> bool:
 
 
 def _contradicts(prelude: str, prepared: Prepared) -> bool:
-    """Whether the text before the answer already stated another one."""
+    """Whether the text before the answer takes it back or already stated another one."""
+    if cues.disowns(prelude):
+        return True
     found = boxes(prelude) if "boxed" in prelude else []
     if (
         found is None
