@@ -11,6 +11,7 @@ from functools import lru_cache
 from lingshu_train.verify.tables import table, words
 
 _WORD = re.compile(r"[a-z']+")
+_SENTENCE_END = re.compile(r"[.;!?。；！？\n]")
 
 
 def plain_words(text: str) -> list[str]:
@@ -68,3 +69,21 @@ def revises_firmly(text: str) -> bool:
     return not words("words", "retraction").isdisjoint(plain_words(text)) or _contains(
         text, table("words")["retraction_cn"]
     )
+
+
+def sets_aside(before: str) -> bool:
+    """Whether the words right before an answer deny it or leave it open: "not \\boxed{A}", "I doubt the answer is A"."""
+    last = before.rstrip(" \t\r\n$*(`:：是为")
+    sentence = _SENTENCE_END.split(last[-80:].replace("’", "'"))[-1]
+    found = [word for word in plain_words(sentence) if word not in words("words", "leading")]
+    near = found[-1:] if last[-1:].isascii() else []
+    return not words("words", "aside").isdisjoint(near) or last.endswith(tuple(table("words")["aside_cn"]))
+
+
+def stands_alone(before: str) -> bool:
+    """Whether a text is a few words that announce nothing and reason nothing: it may be an answer by itself."""
+    text = before.strip()
+    if not text or text[-1] in ":：" or not words("words", "announcing").isdisjoint(plain_words(text)):
+        return False
+    size = len(text.split()) if text.isascii() else len(text) / 3
+    return size <= (3 if text[-1] in ".!。！" else 6)

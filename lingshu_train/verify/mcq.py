@@ -217,6 +217,7 @@ def _justified(letter: str, rest: str, gold: Gold, *, rule: str, gloss: bool = F
         return None
     introduced = any(_starts(low, cue) for cue in longest_first("words", "because"))
     bracketed = gloss and rest.strip()[:1] == "(" and rest.strip()[-1:] == ")" and len(stripped.split()) <= 8
+    bracketed = bracketed and any(map(str.isalpha, stripped))
     if (
         not (introduced or bracketed)
         or "?" in rest
@@ -241,10 +242,10 @@ def names_another(text: str, letter: str, gold: Gold) -> bool:
     """Whether a text names an option letter or another option's text, a negated text aside."""
     if _names_another_letter(text, letter, gold):
         return True
-    mine = canon.join(gold.tokens[letter])
-    found_tokens = canon.canonical(clean(text))
+    # An option whose text is a part of the own text is named where it stands outside of that.
+    found_tokens = canon.without(canon.canonical(clean(text)), gold.tokens[letter])
     for name, tokens in gold.tokens.items():
-        if name == letter or not tokens or canon.join(tokens) in mine:
+        if name == letter or not tokens or tokens == gold.tokens[letter]:
             continue
         for index in range(len(found_tokens) - len(tokens) + 1):
             if found_tokens[index : index + len(tokens)] == tokens:
