@@ -72,8 +72,9 @@ def _in_words_of(question: str, clause: str) -> tuple[list[str], bool, bool]:
     prefixed = "non" in WORD.findall(rest) and "non" not in asked
     negative = prefixed or not words("words", "negation").isdisjoint(WORD.findall(rest))
     said = [token for token in [*_content(rest), *turned] if not (prefixed and token == "non")]
-    # "A small effusion" is an effusion, unless the size was asked; so is a left one, unless the side was.
-    for kind in ("sizes", "sides"):
+    # "A small effusion" is an effusion, unless the size was asked, and so is a left one; but one lung may be normal
+    # where both are not.
+    for kind in ("sizes", "sides") if turned or _focus(question) else ("sizes",):
         if not asked & words("words", kind):
             said = [token for token in said if token not in words("words", kind)]
     return said, negative != bool(len(turned) % 2), bool(turned)
