@@ -383,6 +383,7 @@ EFFUSION = item("yes_no", "yes", "Is there a pleural effusion?")
 MIDLINE = item("yes_no", "yes", "Is the trachea midline?")
 SMALL_HEART = item("yes_no", "no", "Does the image show cardiomegaly?")
 LEFT = item("yes_no", "yes", "病变在左肺吗？")
+TUMOURS = item("mcq", "B", "该病变是什么？", options={"A": "肺炎", "B": "肺结核", "C": "肺癌"})
 
 
 @pytest.mark.parametrize(
@@ -393,7 +394,9 @@ LEFT = item("yes_no", "yes", "病变在左肺吗？")
      (MIDLINE, "Yes, it is shifted to the left"), (SMALL_HEART, "No, the heart is enlarged"),
      (SMALL_HEART, "No, there is"), (LEFT, "是，在右肺"), (LYMPHOMA, "A because it is Hodgkin lymphoma"),
      (LYMPHOMA, "Non-Hodgkin lymphoma as well as Hodgkin lymphoma"), (VIEW, "Basal view (unlikely)"),
-     (VIEW, "B, which is false"), (VIEW, "B. Basal view (50%)")],
+     (VIEW, "B, which is false"),
+     (VIEW, "B because it is excluded"), (VIEW, "Basal view (rejected)"), (TUMOURS, "B因为不是肺结核"),
+     (TUMOURS, "肺结核（排除）"), (TUMOURS, "B，因为不考虑"), (VIEW, "B. Basal view (50%)")],
 )  # fmt: skip
 def test_a_reason_that_takes_the_answer_back_is_refused(one: Item, text: str) -> None:
     assert not verify(f"<answer>{text}</answer>", one).correct
@@ -404,7 +407,8 @@ def test_a_reason_that_takes_the_answer_back_is_refused(one: Item, text: str) ->
     [(EFFUSION, "Yes, it is not small"), (EFFUSION, "Yes, the left effusion is large"), (EFFUSION, "Yes, there is"),
      (MIDLINE, "Yes, it is not deviated"), (SMALL_HEART, "No, the heart is not enlarged"),
      (SMALL_HEART, "No, the heart size is normal"), (LEFT, "是，不在右肺"),
-     (LYMPHOMA, "A because it is not Hodgkin lymphoma"), (VIEW, "Basal view (from below)")],
+     (LYMPHOMA, "A because it is not Hodgkin lymphoma"), (VIEW, "Basal view (from below)"),
+     (VIEW, "B because the apex is excluded"), (TUMOURS, "B，因为不是肺癌"), (TUMOURS, "B，因为有空洞")],
 )  # fmt: skip
 def test_a_reason_in_opposite_words_that_agrees_is_right(one: Item, text: str) -> None:
     assert verify(f"<answer>{text}</answer>", one).correct

@@ -11,6 +11,7 @@ from functools import lru_cache
 from lingshu_train.verify.tables import table, words
 
 _WORD = re.compile(r"[a-z']+")
+_BRIEF_CN = 7
 _SENTENCE_END = re.compile(r"[.;!?。；！？\n]")
 
 
@@ -87,3 +88,27 @@ def stands_alone(before: str) -> bool:
         return False
     size = len(text.split()) if text.isascii() else len(text) / 3
     return size <= (3 if text[-1] in ".!。！" else 6)
+
+
+def dismisses(text: str, *, gloss: bool) -> bool:
+    """Whether a reason or a bracketed gloss says only that what it stands behind is not the answer: "because it is
+    excluded", "(rejected)".
+    """
+    found = plain_words(text)
+    dismissed = not words("words", "dismissal").isdisjoint(found) or _contains(
+        text.lower(), _phrases("dismissal")
+    )
+    chinese = _contains(text, table("words")["dismissal_cn"])
+    if gloss:
+        return dismissed or chinese or not any(map(str.isalpha, text))
+    if not text.isascii():
+        return chinese and len(text) <= _BRIEF_CN
+    empty = _empty_words().issuperset(found)
+    return empty and (dismissed or not words("words", "negation").isdisjoint(found))
+
+
+@lru_cache(maxsize=1)
+def _empty_words() -> frozenset[str]:
+    """Words that give no reason by themselves."""
+    lists = ("bare", "subjects", "negation", "because", "dismissal", "faint", "leading")
+    return frozenset[str]().union(*(words("words", name) for name in lists))
