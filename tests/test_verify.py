@@ -383,6 +383,10 @@ EFFUSION = item("yes_no", "yes", "Is there a pleural effusion?")
 MIDLINE = item("yes_no", "yes", "Is the trachea midline?")
 SMALL_HEART = item("yes_no", "no", "Does the image show cardiomegaly?")
 LEFT = item("yes_no", "yes", "病变在左肺吗？")
+BIOPSY = item("yes_no", "no", "Does this biopsy show malignancy?")
+NATURE = item("yes_no", "不是", "该病变是恶性的吗？")
+NORMAL = item("yes_no", "正常", "肺部正常吗？")
+ABNORMAL = item("yes_no", "不正常", "肺部正常吗？")
 TUMOURS = item("mcq", "B", "该病变是什么？", options={"A": "肺炎", "B": "肺结核", "C": "肺癌"})
 
 
@@ -392,7 +396,8 @@ TUMOURS = item("mcq", "B", "该病变是什么？", options={"A": "肺炎", "B":
      (EFFUSION, "Yes, effusion is ruled out"), (EFFUSION, "Yes (50%)"), (EFFUSION, "Yes, which is not yes"),
      (EFFUSION, "Yes, on second thought 没有"), (MIDLINE, "Yes, the trachea is deviated"),
      (MIDLINE, "Yes, it is shifted to the left"), (SMALL_HEART, "No, the heart is enlarged"),
-     (SMALL_HEART, "No, there is"), (LEFT, "是，在右肺"), (LYMPHOMA, "A because it is Hodgkin lymphoma"),
+     (SMALL_HEART, "No, there is"), (BIOPSY, "No; malignant glands"), (NATURE, "不是，恶性肿瘤"), (NATURE, "良性或恶性"),
+     (NATURE, "不能"), (NORMAL, "正常，有异常"), (ABNORMAL, "不正常，未见异常"), (ABNORMAL, "正常不"), (LEFT, "是，在右肺"), (LYMPHOMA, "A because it is Hodgkin lymphoma"),
      (LYMPHOMA, "Non-Hodgkin lymphoma as well as Hodgkin lymphoma"), (VIEW, "Basal view (unlikely)"),
      (VIEW, "B, which is false"),
      (VIEW, "B because it is excluded"), (VIEW, "Basal view (rejected)"), (TUMOURS, "B因为不是肺结核"),
@@ -406,7 +411,8 @@ def test_a_reason_that_takes_the_answer_back_is_refused(one: Item, text: str) ->
     ("one", "text"),
     [(EFFUSION, "Yes, it is not small"), (EFFUSION, "Yes, the left effusion is large"), (EFFUSION, "Yes, there is"),
      (MIDLINE, "Yes, it is not deviated"), (SMALL_HEART, "No, the heart is not enlarged"),
-     (SMALL_HEART, "No, the heart size is normal"), (LEFT, "是，不在右肺"),
+     (SMALL_HEART, "No, the heart size is normal"), (BIOPSY, "No; benign glands only"), (NATURE, "不是，良性肿瘤"),
+     (NORMAL, "正常，未见异常"), (ABNORMAL, "不正常，有异常"), (LEFT, "是，不在右肺"),
      (LYMPHOMA, "A because it is not Hodgkin lymphoma"), (VIEW, "Basal view (from below)"),
      (VIEW, "B because the apex is excluded"), (TUMOURS, "B，因为不是肺癌"), (TUMOURS, "B，因为有空洞")],
 )  # fmt: skip

@@ -18,6 +18,9 @@ GO_ON = frozenset(
     ("it", "there", "this", "the", "they", "these", "that", "because", "since", "as", "we", "i", "indeed")
 )
 _SIDES = frozenset(("left", "right"))
+_NATURE = frozenset(("benign", "malignancy"))
+_NATURE_CN = ("恶性", "良性")
+_FOUND_CN = re.compile(r"(未见|没有|无|未发现)?(?:有|可见|见|存在|明显|任何)*异常(?:改变|表现|征象)?")
 _JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "also"))
 EXCLUDED = re.compile(r"\b(?:ruled out|excluded)\b")
 # A bare statement is read by the first alone: the right lung's nodule says nothing of the left one's.
@@ -56,6 +59,9 @@ def proposition(clause: str, question: str) -> str:
     asked = _asked(question)
     said, negative, turned = _in_words_of(question, clause)
     if asked.issuperset(said) and (turned or not _predicate(question).isdisjoint(said)):
+        return "no" if negative else "yes"
+    # What is benign or malignant needs no further word of the question: "no; malignant glands".
+    if not asked.isdisjoint(_NATURE) and not asked.isdisjoint(_NATURE.intersection(said)):
         return "no" if negative else "yes"
     return ""
 
@@ -128,6 +134,9 @@ def _chinese_proposition(clause: str, question: str, *, contraries: tuple[str, .
     asked = asks_normal(question)
     if asked:
         plain = question.replace("是否", "")
+        found = _FOUND_CN.fullmatch(clause)
+        if found:
+            return "yes" if asked == ("normal" if found.group(1) else "abnormal") else "no"
         for name in ("abnormal", "normal"):
             for entry in longest_first("words", name):
                 if clause.endswith(entry) and _subject(clause[: -len(entry)], plain):
@@ -138,7 +147,11 @@ def _chinese_proposition(clause: str, question: str, *, contraries: tuple[str, .
         if one in core and other in said and other not in core:
             said, negations = said.replace(other, one), negations + 1
     # 肺不张 holds a negation itself: such a question is not restated by counting them.
-    if denied or negations > 1 or len(said) < 2 or said not in core:
+    if denied or negations > 1 or len(said) < 2:
+        return ""
+    if contraries == _CONTRARIES and any(word in core and said.count(word) == 1 for word in _NATURE_CN):
+        return "no" if negations else "yes"
+    if said not in core:
         return ""
     # A part of the question restates it if it holds what is asked of the subject, or denies how it begins.
     if not (said.endswith(core[-2:]) or (negations and core.startswith(said))):
@@ -209,7 +222,7 @@ def _chinese_statement(text: str, question: str) -> str:
     asked = "有无" in question or "有没有" in question or asserting.search(_unasked(question))
     echo = sign == "yes" and asked and not asserting.search(text)
     # 是的 and 否 answer by themselves: beside a statement they may say the opposite of it.
-    apart = text.startswith(("否", "是的")) or text.endswith(("否", "是", "是的"))
+    apart = text.startswith(("否", "是的")) or text.endswith(("否", "是", "是的", "不", "没", "没有"))
     apart = apart or (text.startswith("是") and bool(asks_normal(question)))
     return "" if echo or apart else sign
 

@@ -95,7 +95,9 @@ def _leading(text: str, question: str) -> tuple[str, int, str]:
         for entry in longest_first("words", name):
             if not text.startswith(entry) or _inside_word(text, entry):
                 continue
-            sign = _sign(name, question)
+            # 不能 is "no" to 能否 alone: elsewhere it begins "cannot say".
+            modal = entry in ("不能", "不会") and entry[1] not in question
+            sign = "" if modal else _sign(name, question)
             if sign and _may_end(text[len(entry) :], entry):
                 return sign, len(entry), f"yes_no.{name}"
     return "", 0, ""
