@@ -413,7 +413,7 @@ def test_a_reason_that_takes_the_answer_back_is_refused(one: Item, text: str) ->
      (MIDLINE, "Yes, it is not deviated"), (SMALL_HEART, "No, the heart is not enlarged"),
      (SMALL_HEART, "No, the heart size is normal"), (BIOPSY, "No; benign glands only"), (NATURE, "不是，良性肿瘤"),
      (NORMAL, "正常，未见异常"), (ABNORMAL, "不正常，有异常"), (LEFT, "是，不在右肺"),
-     (LYMPHOMA, "A because it is not Hodgkin lymphoma"), (VIEW, "Basal view (from below)"),
+     (LYMPHOMA, "A because it is not Hodgkin lymphoma"), (VIEW, "Basal view (from below)"), (VIEW, "B, because a false lumen is seen"),
      (VIEW, "B because the apex is excluded"), (TUMOURS, "B，因为不是肺癌"), (TUMOURS, "B，因为有空洞")],
 )  # fmt: skip
 def test_a_reason_in_opposite_words_that_agrees_is_right(one: Item, text: str) -> None:
