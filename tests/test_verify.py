@@ -6,6 +6,7 @@ import gc
 import json
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -378,20 +379,79 @@ def test_the_last_commitment_of_a_trace_is_read() -> None:
     assert chinese is not None and chinese.normalized == "C"
 
 
+EFFUSION = item("yes_no", "yes", "Is there a pleural effusion?")
+MIDLINE = item("yes_no", "yes", "Is the trachea midline?")
+SMALL_HEART = item("yes_no", "no", "Does the image show cardiomegaly?")
+LEFT = item("yes_no", "yes", "病变在左肺吗？")
+BIOPSY = item("yes_no", "no", "Does this biopsy show malignancy?")
+NATURE = item("yes_no", "不是", "该病变是恶性的吗？")
+NORMAL = item("yes_no", "正常", "肺部正常吗？")
+ABNORMAL = item("yes_no", "不正常", "肺部正常吗？")
+TUMOURS = item("mcq", "B", "该病变是什么？", options={"A": "肺炎", "B": "肺结核", "C": "肺癌"})
+
+
+@pytest.mark.parametrize(
+    ("one", "text"),
+    [(EFFUSION, "Yes, it isn't"), (EFFUSION, "Yes, not really"), (EFFUSION, "Yes (unlikely)"),
+     (EFFUSION, "Yes, effusion is ruled out"), (EFFUSION, "Yes (50%)"), (EFFUSION, "Yes, which is not yes"),
+     (EFFUSION, "Yes, on second thought 没有"), (MIDLINE, "Yes, the trachea is deviated"),
+     (MIDLINE, "Yes, it is shifted to the left"), (SMALL_HEART, "No, the heart is enlarged"),
+     (SMALL_HEART, "No, there is"), (BIOPSY, "No; malignant glands"), (NATURE, "不是，恶性肿瘤"), (NATURE, "良性或恶性"),
+     (NATURE, "不能"), (NORMAL, "正常，有异常"), (ABNORMAL, "不正常，未见异常"), (ABNORMAL, "正常不"), (LEFT, "是，在右肺"), (LYMPHOMA, "A because it is Hodgkin lymphoma"),
+     (LYMPHOMA, "Non-Hodgkin lymphoma as well as Hodgkin lymphoma"), (VIEW, "Basal view (unlikely)"),
+     (VIEW, "B, which is false"),
+     (VIEW, "B because it is excluded"), (VIEW, "Basal view (rejected)"), (TUMOURS, "B因为不是肺结核"),
+     (TUMOURS, "肺结核（排除）"), (TUMOURS, "B，因为不考虑"), (VIEW, "B. Basal view (50%)")],
+)  # fmt: skip
+def test_a_reason_that_takes_the_answer_back_is_refused(one: Item, text: str) -> None:
+    assert not verify(f"<answer>{text}</answer>", one).correct
+
+
+@pytest.mark.parametrize(
+    ("one", "text"),
+    [(EFFUSION, "Yes, it is not small"), (EFFUSION, "Yes, the left effusion is large"), (EFFUSION, "Yes, there is"),
+     (MIDLINE, "Yes, it is not deviated"), (SMALL_HEART, "No, the heart is not enlarged"),
+     (SMALL_HEART, "No, the heart size is normal"), (BIOPSY, "No; benign glands only"), (NATURE, "不是，良性肿瘤"),
+     (NORMAL, "正常，未见异常"), (ABNORMAL, "不正常，有异常"), (LEFT, "是，不在右肺"),
+     (LYMPHOMA, "A because it is not Hodgkin lymphoma"), (VIEW, "Basal view (from below)"), (VIEW, "B, because a false lumen is seen"),
+     (VIEW, "B because the apex is excluded"), (TUMOURS, "B，因为不是肺癌"), (TUMOURS, "B，因为有空洞")],
+)  # fmt: skip
+def test_a_reason_in_opposite_words_that_agrees_is_right(one: Item, text: str) -> None:
+    assert verify(f"<answer>{text}</answer>", one).correct
+
+
+@pytest.mark.parametrize(
+    "response",
+    ["The answer is not \\boxed{B}", "It may be A or \\boxed{B}", "答案不是\\boxed{B}"],
+)  # fmt: skip
+def test_a_box_behind_a_denial_is_no_answer(response: str) -> None:
+    assert not verify(response, VIEW).correct
+    assert verify(response.replace("not ", "").replace("A or ", "").replace("不", ""), VIEW).correct
+
+
+def test_a_few_words_before_the_block_that_are_another_answer_are_a_conflict() -> None:
+    modality = item("short", "MRI", "Which modality is this?")
+    assert verify("CT\n<answer>MRI</answer>", modality).status == "conflicting"
+    assert verify("Modality:\n<answer>MRI</answer>", modality).correct
+    assert (
+        verify("<answer>MRI</answer> I take that back: ultrasound.", modality).status == "trailing_revision"
+    )
+
+
 def test_the_version_names_the_tables() -> None:
     release, _, tables = version().partition("+")
     assert release and len(tables) == 12
 
 
-@pytest.fixture
-def no_collector() -> Iterator[None]:
-    """The garbage collector's walk over everything the session has imported is not the verifier's time."""
+@contextmanager
+def without_garbage_collection() -> Iterator[None]:
     gc.disable()
-    yield
-    gc.enable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
-@pytest.mark.usefixtures("no_collector")
 @pytest.mark.parametrize(
     "pattern",
     ["a", "9", " ", "<", "<answer>", "</think>", "\\boxed{", "\\boxed{B}", "answer is ", "答案是", "#", "(", "B, ",
@@ -400,11 +460,12 @@ def no_collector() -> Iterator[None]:
 def test_no_input_of_32_kb_takes_long(pattern: str) -> None:
     text = (pattern * (32_768 // len(pattern) + 1))[:32_768]
     for one in (VIEW, STONE, TUMOUR, LENGTH, SEEN, BOX, LABELS):
-        # Processor time: a busy machine must not decide.
-        started = time.process_time()
-        verify(text, one, Policy.lenient)
-        verify(f"<answer>{text[:390]}</answer>", one, Policy.strict)
-        assert time.process_time() - started < 2 * 0.05
+        # Processor time without collections: a busy machine and the other tests' objects must not decide.
+        with without_garbage_collection():
+            started = time.process_time()
+            verify(text, one, Policy.lenient)
+            verify(f"<answer>{text[:390]}</answer>", one, Policy.strict)
+            assert time.process_time() - started < 2 * 0.05
 
 
 def test_label_sets_overlap_by_the_f1_of_whole_labels() -> None:

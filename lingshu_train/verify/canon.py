@@ -178,3 +178,13 @@ def _without_head_noun(found: list[str]) -> list[str]:
 def _without_accents(text: str) -> str:
     folded = unicodedata.normalize("NFD", text)
     return "".join(char for char in folded if not unicodedata.combining(char))
+
+
+def without(tokens: list[str], part: list[str]) -> list[str]:
+    """Tokens with every occurrence of `part` replaced by a full stop, so that its neighbours do not meet."""
+    kept: list[str] = []
+    for token in tokens:
+        kept.append(token)
+        if part and kept[-len(part) :] == part:
+            kept[-len(part) :] = ["."]
+    return kept

@@ -13,6 +13,8 @@ from lingshu_train.verify.tables import table, words
 _WORD = re.compile(r"[a-z']+")
 _CLAUSE = re.compile(r"[.,;!?()\n，。；！？（）]")
 _LEAD = 120
+_BRIEF_CN = 7
+_SENTENCE_END = re.compile(r"[.;!?。；！？\n]")
 
 
 def plain_words(text: str) -> list[str]:
@@ -90,3 +92,45 @@ def _disowning_cn() -> re.Pattern[str]:
     signs, filler = ("|".join(table("words")[name]) for name in ("disowning_cn", "disowning_filler_cn"))
     # 最可能 (most likely) and 没错 (no mistake) take nothing back.
     return re.compile(f"(?<![最没])(?:{signs})(?:{filler}){{0,6}}$")
+
+
+def sets_aside(before: str) -> bool:
+    """Whether the words right before an answer deny it or leave it open: "not \\boxed{A}", "I doubt the answer is A"."""
+    last = before.rstrip(" \t\r\n$*(`:：是为")
+    sentence = _SENTENCE_END.split(last[-80:].replace("’", "'"))[-1]
+    found = [word for word in plain_words(sentence) if word not in words("words", "leading")]
+    near = found[-1:] if last[-1:].isascii() else []
+    return not words("words", "aside").isdisjoint(near) or last.endswith(tuple(table("words")["aside_cn"]))
+
+
+def stands_alone(before: str) -> bool:
+    """Whether a text is a few words that announce nothing and reason nothing: it may be an answer by itself."""
+    text = before.strip()
+    if not text or text[-1] in ":：" or not words("words", "announcing").isdisjoint(plain_words(text)):
+        return False
+    size = len(text.split()) if text.isascii() else len(text) / 3
+    return size <= (3 if text[-1] in ".!。！" else 6)
+
+
+def dismisses(text: str, *, gloss: bool) -> bool:
+    """Whether a reason or a bracketed gloss says only that what it stands behind is not the answer: "because it is
+    excluded", "(rejected)".
+    """
+    found = plain_words(text)
+    dismissed = not words("words", "dismissal").isdisjoint(found) or _contains(
+        text.lower(), _phrases("dismissal")
+    )
+    chinese = _contains(text, table("words")["dismissal_cn"])
+    if gloss:
+        return dismissed or chinese or not any(map(str.isalpha, text))
+    if not text.isascii():
+        return chinese and len(text) <= _BRIEF_CN
+    empty = _empty_words().issuperset(found)
+    return empty and (dismissed or not words("words", "negation").isdisjoint(found))
+
+
+@lru_cache(maxsize=1)
+def _empty_words() -> frozenset[str]:
+    """Words that give no reason by themselves."""
+    lists = ("bare", "subjects", "negation", "because", "dismissal", "faint", "leading")
+    return frozenset[str]().union(*(words("words", name) for name in lists))

@@ -224,11 +224,10 @@ def _justified(letter: str, rest: str, gold: Gold, *, rule: str, gloss: bool = F
         or names_another(stripped, letter, gold)
     ):
         return None
-    if denies(stripped, letter, gold):
+    unnamed = stripped.replace(gold.unspaced.get(letter, "") or stripped, "") or stripped
+    if denies(stripped, letter, gold) or cues.dismisses(unnamed, gloss=bracketed):
         return None
-    if bracketed and (cues.negates(stripped) or cues.revises(stripped)):
-        return None
-    if introduced and cues.revises_firmly(stripped):
+    if cues.negates(stripped) or cues.revises(stripped) if bracketed else cues.revises_firmly(stripped):
         return None
     return _rule(letter, f"{rule}_because", gold)
 
@@ -241,10 +240,10 @@ def names_another(text: str, letter: str, gold: Gold) -> bool:
     """Whether a text names an option letter or another option's text, a negated text aside."""
     if _names_another_letter(text, letter, gold):
         return True
-    mine = canon.join(gold.tokens[letter])
-    found_tokens = canon.canonical(clean(text))
+    # An option whose text is a part of the own text is named where it stands outside of that.
+    found_tokens = canon.without(canon.canonical(clean(text)), gold.tokens[letter])
     for name, tokens in gold.tokens.items():
-        if name == letter or not tokens or canon.join(tokens) in mine:
+        if name == letter or not tokens or tokens == gold.tokens[letter]:
             continue
         for index in range(len(found_tokens) - len(tokens) + 1):
             if found_tokens[index : index + len(tokens)] == tokens:
@@ -252,12 +251,12 @@ def names_another(text: str, letter: str, gold: Gold) -> bool:
                 if not _excluded(before):
                     return True
     mine = gold.unspaced.get(letter, "")
-    return any(_stands_in(name, text) for name in gold.unspaced.values() if name not in mine)
+    return any(False in _mentions(name, text) for name in gold.unspaced.values() if name not in mine)
 
 
-def _stands_in(name: str, text: str) -> bool:
-    """Whether a Chinese option text, which no spaces set off, stands in a text outside a negation."""
-    return any(not _excluded(text[: found.start()]) for found in re.finditer(re.escape(name), text))
+def _mentions(name: str, text: str) -> list[bool]:
+    """For each place of a Chinese option text, which no spaces set off: whether it is set aside there."""
+    return [_excluded(text[: found.start()]) for found in re.finditer(re.escape(name), text) if name]
 
 
 def _names_another_letter(text: str, letter: str, gold: Gold) -> bool:
@@ -286,7 +285,7 @@ def denies(text: str, letter: str, gold: Gold) -> bool:
     own = gold.tokens[letter]
     found = canon.canonical(clean(text))
     starts = range(len(found) - len(own) + 1) if own else range(0)
-    return any(
+    return any(_mentions(gold.unspaced.get(letter, ""), text)) or any(
         found[start : start + len(own)] == own and _excluded(" ".join(found[max(0, start - 3) : start]))
         for start in starts
     )

@@ -33,6 +33,7 @@ def prepare(item: Key) -> Gold:
         raise GoldError(f"answer {item.answer!r} has no word in it")
     lists = [parts for form in forms if (parts := _parts(form))]
     label = frozenset(map(canon.word, canon.tokenize(clean(item.question)))) | {"the", "this", "it", "answer"}
+    label -= {"what", "which", "where", "who", "why", "how", "when"}
     return Gold(keys[0], frozenset(key for key in keys if key), frozenset(lists), clean(item.question), label)
 
 

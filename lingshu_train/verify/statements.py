@@ -17,8 +17,14 @@ PARTICLES = "的了呢。"
 GO_ON = frozenset(
     ("it", "there", "this", "the", "they", "these", "that", "because", "since", "as", "we", "i", "indeed")
 )
-_POLAR = ("normal", "benign", "malignancy", "enlarged", "abnormal")
+_SIDES = frozenset(("left", "right"))
+_NATURE = frozenset(("benign", "malignancy"))
+_NATURE_CN = ("恶性", "良性")
+_FOUND_CN = re.compile(r"(未见|没有|无|未发现)?(?:有|可见|见|存在|明显|任何)*异常(?:改变|表现|征象)?")
 _JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "also"))
+EXCLUDED = re.compile(r"\b(?:ruled out|excluded)\b")
+# A bare statement is read by the first alone: the right lung's nodule says nothing of the left one's.
+_CONTRARIES = ("opposites_cn", "contraries_cn")
 _ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
 
 
@@ -36,7 +42,10 @@ def _content(text: str) -> list[str]:
     negation = words("words", "negation")
     same = mapping("words", "same")
     kept = [token for token in WORD.findall(text.lower()) if token not in stop and token not in negation]
-    return [canon.word(same.get(token, token)) for token in kept if token[0].isalnum()]
+    # Cardiomegaly is said in two words: an enlarged heart.
+    return [
+        canon.word(part) for token in kept if token[0].isalnum() for part in same.get(token, token).split()
+    ]
 
 
 def proposition(clause: str, question: str) -> str:
@@ -48,30 +57,57 @@ def proposition(clause: str, question: str) -> str:
     if not clause.isascii():
         return _chinese_proposition(clause, question)
     asked = _asked(question)
-    said, negative = _in_words_of(asked, clause)
-    if asked.issuperset(said) and not _predicate(question).isdisjoint(said):
+    said, negative, turned = _in_words_of(question, clause)
+    if asked.issuperset(said) and (turned or not _predicate(question).isdisjoint(said)):
+        return "no" if negative else "yes"
+    # What is benign or malignant needs no further word of the question: "no; malignant glands".
+    if not asked.isdisjoint(_NATURE) and not asked.isdisjoint(_NATURE.intersection(said)):
         return "no" if negative else "yes"
     return ""
 
 
-def _in_words_of(asked: frozenset[str], clause: str) -> tuple[list[str], bool]:
-    """The content words of a clause, an opposite of an asked word as that word, and whether it then denies
-    it.
+def _in_words_of(question: str, clause: str) -> tuple[list[str], bool, bool]:
+    """The content words of a clause, an opposite of an asked word as that word; whether it then denies it;
+    whether it has such an opposite.
     """
-    said = _content(clause)
-    negative = not words("words", "negation").isdisjoint(WORD.findall(clause))
-    for index, token in enumerate(said):
-        for base in _POLAR:
-            if base in asked and token not in asked and token in mapping("words", "opposites")[base]:
-                said[index], negative = base, not negative
-    # "A small effusion" is an effusion, unless the size was asked; "of normal size" is normal.
-    sizes = words("words", "sizes")
-    return [token for token in said if token in asked or token not in sizes or asked & sizes], negative
+    asked, opposites = _asked(question), _opposites(question)
+    found = EXCLUDED.sub("absent", clause)
+    turned = [opposites[token] for token in _words(found) if token in opposites]
+    rest = " ".join(token for token in WORD.findall(found) if not opposites.keys() & set(_words(token)))
+    # "non-displaced" and "noncontrast": denied by its own prefix.
+    prefixed = "non" in WORD.findall(rest) and "non" not in asked
+    negative = prefixed or not words("words", "negation").isdisjoint(WORD.findall(rest))
+    said = [token for token in [*_content(rest), *turned] if not (prefixed and token == "non")]
+    # "A small effusion" is an effusion, unless the size was asked, and so is a left one; but one lung may be normal
+    # where both are not.
+    for kind in ("sizes", "sides") if turned or _focus(question) else ("sizes",):
+        if not asked & words("words", kind):
+            said = [token for token in said if token not in words("words", kind)]
+    return said, negative != bool(len(turned) % 2), bool(turned)
+
+
+def _words(text: str) -> list[str]:
+    same = mapping("words", "same")
+    return [canon.word(part) for token in WORD.findall(text) for part in same.get(token, token).split()]
+
+
+@lru_cache(maxsize=4096)
+def _opposites(question: str) -> dict[str, str]:
+    """Of each word that says the opposite of a word of the question: that word of the question."""
+    asked = _asked(question)
+    listed = mapping("words", "opposites").items()
+    return {
+        canon.word(other): base
+        for base, others in listed
+        if base in asked
+        for other in others
+        if canon.word(other) not in asked
+    }
 
 
 def said_twice(clause: str, question: str) -> bool:
     """Whether a clause speaks twice of what was asked: "no effusion there is an effusion"."""
-    said, _ = _in_words_of(_asked(question), clause)
+    said, _, _ = _in_words_of(question, clause)
     return any(said.count(word) > 1 for word in _predicate(question))
 
 
@@ -86,26 +122,36 @@ def _predicate(question: str) -> frozenset[str]:
     subject.
     """
     asked = _content(question)
-    return frozenset(_focus(question) or [*asked[-1:], *(word for word in asked if word in _POLAR)])
+    polar = [word for word in asked if word in mapping("words", "opposites")]
+    # The side is what a question asks for only where it asks for nothing else that has an opposite.
+    polar = [word for word in polar if word not in _SIDES] or polar
+    return frozenset(_focus(question) or [*asked[-1:], *polar])
 
 
-def _chinese_proposition(clause: str, question: str) -> str:
+def _chinese_proposition(clause: str, question: str, *, contraries: tuple[str, ...] = _CONTRARIES) -> str:
     clause = clause.strip(PARTICLES + " ")
     # 双侧肾脏是否等大 asks whether 双侧肾脏等大.
     asked = asks_normal(question)
     if asked:
         plain = question.replace("是否", "")
+        found = _FOUND_CN.fullmatch(clause)
+        if found:
+            return "yes" if asked == ("normal" if found.group(1) else "abnormal") else "no"
         for name in ("abnormal", "normal"):
             for entry in longest_first("words", name):
                 if clause.endswith(entry) and _subject(clause[: -len(entry)], plain):
                     return "yes" if name == asked else "no"
     core, denied = _core(question)
     said, negations = _core(clause)
-    for one, other in mapping("words", "opposites_cn").items():
+    for one, other in (pair for name in contraries for pair in mapping("words", name).items()):
         if one in core and other in said and other not in core:
             said, negations = said.replace(other, one), negations + 1
     # 肺不张 holds a negation itself: such a question is not restated by counting them.
-    if denied or negations > 1 or len(said) < 2 or said not in core:
+    if denied or negations > 1 or len(said) < 2:
+        return ""
+    if contraries == _CONTRARIES and any(word in core and said.count(word) == 1 for word in _NATURE_CN):
+        return "no" if negations else "yes"
+    if said not in core:
         return ""
     # A part of the question restates it if it holds what is asked of the subject, or denies how it begins.
     if not (said.endswith(core[-2:]) or (negations and core.startswith(said))):
@@ -170,13 +216,13 @@ def statement(text: str, question: str) -> str:
 
 
 def _chinese_statement(text: str, question: str) -> str:
-    sign = _chinese_proposition(text, question)
+    sign = _chinese_proposition(text, question, contraries=_CONTRARIES[:1])
     # Where a question asks for presence or identity (有, 是), its bare noun is an echo and no statement.
     asserting = _chinese_words("asserting_cn")
     asked = "有无" in question or "有没有" in question or asserting.search(_unasked(question))
     echo = sign == "yes" and asked and not asserting.search(text)
     # 是的 and 否 answer by themselves: beside a statement they may say the opposite of it.
-    apart = text.startswith(("否", "是的")) or text.endswith(("否", "是", "是的"))
+    apart = text.startswith(("否", "是的")) or text.endswith(("否", "是", "是的", "不", "没", "没有"))
     apart = apart or (text.startswith("是") and bool(asks_normal(question)))
     return "" if echo or apart else sign
 

@@ -15,7 +15,7 @@ from lingshu_train.verify.item import GoldError, Key, Policy, Question, Ruling, 
 from lingshu_train.verify.normal import clean, strip_edges
 from lingshu_train.verify.tables import fingerprint, mapping, words
 
-RELEASE = "1.1"
+RELEASE = "1.3"
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+|[。；！？\n]")
 _DIGIT = re.compile(r"[0-9]|[一二两三四五六七八九十]")
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])[A-Z](?![A-Za-z0-9'])")
@@ -125,10 +125,11 @@ def _settled(found: Extract, prepared: Prepared) -> Verdict:
         if _judge(f"{text} {line}", prepared).normalized:
             text, tail = f"{text} {line}", rest
     ruling = _judge(text, prepared)
+    before, block = found.prelude, found.form == "tag"
     if ruling.status == "right":
         if tail and not _harmless(tail, prepared):
             ruling = ruling._replace(status="trailing_revision")
-        elif found.prelude and _contradicts(found.prelude, prepared):
+        elif before and (cues.sets_aside(before) or _contradicts(before, prepared, block=block)):
             ruling = ruling._replace(status="conflicting")
     return _verdict(ruling, found.form, text)
 
@@ -167,7 +168,7 @@ def _settled_plain(ruling: Ruling, used: str, tail: str, prelude: str, prepared:
     verdict = _verdict(ruling, "anchor", used)
     if verdict.correct and tail and not _harmless(tail, prepared):
         return Verdict(correct=False, status="trailing_revision", rule=verdict.rule, extracted=used)
-    if verdict.correct and _contradicts(prelude, prepared):
+    if verdict.correct and (cues.sets_aside(prelude) or _contradicts(prelude, prepared)):
         return Verdict(correct=False, status="conflicting", rule=verdict.rule, extracted=used)
     return verdict
 
@@ -214,6 +215,7 @@ def _harmless(tail: str, prepared: Prepared) -> bool:
         or cues.hedges(remark)
         or _names_option(remark, prepared)
         or _swaps_side(remark, prepared)
+        or (prepared.kind == "yes_no" and yes_no.taken_back(remark, prepared.gold))
     ):
         return False
     return all(_is_remark(sentence, prepared) for sentence in rest)
@@ -254,7 +256,7 @@ def _swaps_side(remark: str, prepared: Prepared) -> bool:
     )
 
 
-def _contradicts(prelude: str, prepared: Prepared) -> bool:
+def _contradicts(prelude: str, prepared: Prepared, *, block: bool = False) -> bool:
     """Whether the text before the answer takes it back or already stated another one."""
     if cues.disowns(prelude):
         return True
@@ -269,7 +271,7 @@ def _contradicts(prelude: str, prepared: Prepared) -> bool:
     if stated is not None:
         return not stated.correct
     if prepared.kind == "short":
-        return False
+        return block and cues.stands_alone(prelude) and _judge(prelude, prepared).status != "right"
     # Reasoning may pass many numbers and words; an answer given by itself stands alone or comes first.
     opening = [prelude] if len(prelude) <= _BRIEF else []
     if prepared.kind in _CLOSED and len(first := _first_sentence(prelude[:LIMIT])[0]) <= _BRIEF:

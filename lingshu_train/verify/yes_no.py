@@ -17,6 +17,8 @@ from lingshu_train.verify.leads import without_lead_in
 from lingshu_train.verify.normal import clean, strip_edges
 from lingshu_train.verify.tables import longest_first, words
 
+_SEGMENT = re.compile(r"[,.;:!()]")
+_ODDS = re.compile(r"[0-9]{1,3}(?:\.[0-9])? ?%")
 _EXISTENCE = ("有", "无", "存在", "见", "显示")
 
 
@@ -93,7 +95,9 @@ def _leading(text: str, question: str) -> tuple[str, int, str]:
         for entry in longest_first("words", name):
             if not text.startswith(entry) or _inside_word(text, entry):
                 continue
-            sign = _sign(name, question)
+            # 不能 is "no" to 能否 alone: elsewhere it begins "cannot say".
+            modal = entry in ("不能", "不会") and entry[1] not in question
+            sign = "" if modal else _sign(name, question)
             if sign and _may_end(text[len(entry) :], entry):
                 return sign, len(entry), f"yes_no.{name}"
     return "", 0, ""
@@ -145,7 +149,9 @@ def _explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
         return Ruling("unreadable", rule)
     if cues.hedges(tail):
         return Ruling("hedged", rule)
-    if cues.revises_firmly(tail) or _says_opposite(sign, tail):
+    if any(_ODDS.fullmatch(part.strip()) for part in _SEGMENT.split(tail)):
+        return Ruling("hedged", rule)
+    if cues.revises_firmly(tail) or _says_opposite(sign, tail, question):
         return Ruling("conflicting", rule)
     for clause in _clauses().split(tail):
         if statements.said_twice(clause, question) or statements.proposition(
@@ -155,26 +161,61 @@ def _explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
     return Ruling("right", f"{rule}_explained", sign)
 
 
-def _says_opposite(sign: str, tail: str) -> bool:
+def taken_back(remark: str, gold: Gold) -> bool:
+    """Whether a remark after the right answer says the opposite."""
+    return _says_opposite(gold.sign, remark, gold.question)
+
+
+@lru_cache(maxsize=1)
+def _bare_words() -> frozenset[str]:
+    return words("words", "bare") | words("words", "subjects") | words("words", "negation")
+
+
+@lru_cache(maxsize=4096)
+def _barred(sign: str, question: str) -> frozenset[str]:
+    """What no clause of an explanation may be by itself: the words of the other sign, and "not yes" for yes."""
+    lists = ["absent", "no"] if sign == "yes" else ["exists", "yes"]
+    lists += [name for name in ("normal", "abnormal") if _sign(name, question) not in ("", sign)]
+    own = [f"not {word}" for word in words("words", sign)]
+    return frozenset(own).union(*(words("words", name) for name in lists))
+
+
+def _bare_sign(segment: str) -> str:
+    """The sign of words that say no more than yes or no: "it isn't", "not really", "there is"."""
+    found = statements.WORD.findall(segment)
+    # "Ruled out" denies, and "not ruled out" does not.
+    denied = words("words", "negation").isdisjoint(found) == bool(statements.EXCLUDED.search(segment))
+    if not _bare_words().issuperset(found):
+        return ""
+    return "no" if denied else "yes" if found and found[-1] in words("words", "bare") else ""
+
+
+def _says_opposite(sign: str, tail: str, question: str) -> bool:
     """The opposite word standing by itself: at a clause's end, or joined by and, or, a slash."""
-    found = statements.WORD.findall(tail)
+    # 是 in 是CT is a verb: a Chinese run that goes on in Latin letters is no word by itself.
+    found = [
+        one.group()
+        for one in statements.WORD.finditer(tail)
+        if one.group().isascii() or not tail[one.end() : one.end() + 1].isalnum()
+    ]
     opposite = words("words", "no" if sign == "yes" else "yes")
     for index, token in enumerate(found):
         following = found[index + 1] if index + 1 < len(found) else ""
         if token not in opposite:
             continue
-        alone = not following or not following[0].isalnum() or following in ("and", "or", "but")
+        alone = not following[:1].isalpha() or following in ("and", "or", "but")
         if sign == "no" or alone:
             return True
     if sign == "yes" and not words("words", "nothing").isdisjoint(found):
         return True
+    if any(_bare_sign(segment) not in ("", sign) for segment in _SEGMENT.split(tail)):
+        return True
     clauses = {
-        _subject_words().sub("", clause).strip(statements.PARTICLES + " ")
+        _subject_words().sub("", without_lead_in(clause.strip())).strip(statements.PARTICLES + " ")
         for clause in _clauses().split(tail)
     }
-    barred = (
-        words("words", "absent") | words("words", "no")
-        if sign == "yes"
-        else words("words", "exists") | words("words", "yes")
+    # A run of Chinese is no part of a word beside it: "on second thought 没有".
+    clauses.update(token for token in found if not token.isascii())
+    return not _barred(sign, question).isdisjoint(
+        clauses | ({"no"} if sign == "yes" and "not" in clauses else set())
     )
-    return not barred.isdisjoint(clauses | ({"no"} if sign == "yes" and "not" in clauses else set()))
