@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import lingshu_train
-from lingshu_train import naming
+from lingshu_train import naming, verify
 from lingshu_train.data import card as cards
 from lingshu_train.errors import RecipeError
 from lingshu_train.recipe import Block, Recipe, config_of
@@ -95,8 +95,8 @@ def _check_needs(recipe: Recipe, block: Block, config: StageConfig, done: dict[s
 def _content(
     recipe: Recipe, config: StageConfig, block: Block, *, parents: dict[str, Stage], world: int
 ) -> str:
-    """Hash of all that determines a stage's result: its settings, its parents' results, its cards, and the layout of
-    processes, since sums over ranks are rounded in another order."""
+    """Hash of all that determines a stage's result: its settings, its parents' results, its cards, the rules of the
+    verifier where it judges, and the layout of processes, since sums over ranks are rounded in another order."""
     return naming.digest(
         {
             "block": block.config,
@@ -108,6 +108,7 @@ def _content(
                 for name in config.card_names
             },
             "files": {name: naming.file_digest(Path(name)) for name in config.files},
+            "verifier": verify.version() if config.judges else "",
             "processes": world,
             "deepspeed": recipe.cluster.deepspeed if world > 1 else "none",
             "version": lingshu_train.__version__,

@@ -229,6 +229,14 @@ def test_the_layout_of_the_processes_renames_only_the_stages_that_run_on_all_of_
     assert changed("cluster.deepspeed=zero2") == set(), "one process divides nothing"
 
 
+def test_changed_rules_of_the_verifier_rename_the_stages_that_judge_and_what_descends_from_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = contents()
+    monkeypatch.setattr(verify, "version", lambda: "changed")
+    assert set(before.items()).isdisjoint(contents().items()), "all descend from the prepared data"
+
+
 def test_a_changed_card_renames_the_stages_that_descend_from_it(monkeypatch: pytest.MonkeyPatch) -> None:
     before = contents()
     real = cards.load

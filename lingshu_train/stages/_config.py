@@ -23,6 +23,9 @@ class StageConfig(Strict):
     provides: ClassVar[Provided | None] = None
     """What later stages may read from this one's folder: a corpus, a model, results."""
 
+    judges: ClassVar[bool] = False
+    """Whether the verifier decides over the result, so that its rules are part of what determines it."""
+
     kind: str
 
     @property

@@ -20,6 +20,8 @@ class Config(StageConfig):
     distributed: ClassVar[bool] = True
     provides: ClassVar[Provided | None] = "results"
 
+    judges: ClassVar[bool] = True
+
     kind: Literal["evaluate"]
     models: tuple[str, ...] = Field(min_length=1)
     corpus: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -40,6 +40,8 @@ class Config(TrainingConfig):
     counts completions per forward pass. Prompts of more than `max_prompt` tokens, images included, are left out;
     of the rest, `selection` (data/selection.py) takes those to train on.
     """
+
+    judges: ClassVar[bool] = True
 
     kind: Literal["grpo"]
     rewards: rewards.Composition

@@ -35,6 +35,8 @@ class Config(StageConfig):
 
     provides: ClassVar[Provided | None] = "corpus"
 
+    judges: ClassVar[bool] = True
+
     kind: Literal["prepare"]
     cards: tuple[str, ...] = Field(min_length=1)
     image_size: int = Field(default=56, gt=0, multiple_of=28)
