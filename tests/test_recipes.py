@@ -18,7 +18,7 @@ from unittest import mock
 import pytest
 import yaml
 
-from lingshu_train import cli, outline, plan, recipe
+from lingshu_train import cli, outline, plan, recipe, verify
 from lingshu_train.data import card as cards
 from lingshu_train.model.shape import parameters
 from lingshu_train.recipe import config_of
