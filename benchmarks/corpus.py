@@ -29,7 +29,7 @@ import numpy as np
 from generated_rows import generated
 from PIL import Image
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests" / "support"))
 
 import tiny
 
@@ -41,8 +41,8 @@ MODEL = {**tiny.MODEL, "max_pixels": 1_003_520}
 
 def make(folder: Path, rows: int) -> None:
     """The corpus, its processor, and the table of lengths."""
-    from lingshu_train.data import corpus, shards
-    from lingshu_train.data.writer import Kept, Writer
+    from lingshu_train.data.corpus import corpus, shards
+    from lingshu_train.data.corpus.writer import Kept, Writer
     from lingshu_train.model import processor
     from lingshu_train.model.tiny import tokenizer
     from lingshu_train.record import Sample
@@ -77,7 +77,7 @@ def make(folder: Path, rows: int) -> None:
 
 
 def _lengths(folder: Path, rows: int) -> None:
-    from lingshu_train.trainers import lengths
+    from lingshu_train.data.corpus import lengths
 
     found = generated(rows, images="capped")
     table = np.zeros((rows, 3), np.int32)
@@ -98,8 +98,8 @@ def read(folder: Path, out: Path, at: float, packing: bool) -> dict[str, Any]:
     """What a stage does before its first step, and the first batch after it, at a place of the epoch."""
     from lingshu_train.runs.cluster import Cluster
     from lingshu_train.stages._config import Mix
-    from lingshu_train.trainers.packed import Packed
-    from lingshu_train.trainers.rows import Limit, Rows
+    from lingshu_train.training.feed import Limit, Rows
+    from lingshu_train.training.packed import Packed
 
     stage: Any = SimpleNamespace(
         name="sft", seed=0, path=out, cluster=Cluster(name="b"), parent=lambda name: folder / name

@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 from verifier import processor
 
-from lingshu_train import launch
+from lingshu_train.running import launch
 
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "loader.json"

@@ -28,8 +28,8 @@ import numpy as np
 from generated_rows import TOKENS, Lengths, generated
 from pack_quality import quality
 
-from lingshu_train.data.mixture import Ingredient, Mixture, Wish, draws_for
-from lingshu_train.data.packing import Packs, plan
+from lingshu_train.data.order.mixture import Ingredient, Mixture, Wish, draws_for
+from lingshu_train.data.order.packing import Packs, plan
 
 MOST_PATCHES, GLOBAL_BATCH, CARDS = 20_480, 128, 70
 BLOCK = 500_000  # rows whose order is computed at a time

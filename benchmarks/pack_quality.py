@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from generated_rows import IMAGE_TOKENS, TOKENS, Lengths, generated
 
-from lingshu_train.data.packing import deal, plan
+from lingshu_train.data.order.packing import deal, plan
 
 BUDGETS = {"no_patch_budget": None, "patch_budget_20480": 20_480, "patch_budget_24576": 24_576}
 

@@ -40,12 +40,12 @@ from test_stock_defects import Kit, arguments, run_of  # noqa: E402
 from transformers import Qwen2_5_VLProcessor  # noqa: E402
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil  # noqa: E402
 
-from lingshu_train.data import corpus  # noqa: E402
-from lingshu_train.data.order import Order  # noqa: E402
+from lingshu_train.data.corpus import corpus  # noqa: E402
+from lingshu_train.data.order.permutation import Order  # noqa: E402
 from lingshu_train.model import processor  # noqa: E402
 from lingshu_train.model.patches import ImageProcessor  # noqa: E402
 from lingshu_train.record import Sample  # noqa: E402
-from lingshu_train.trainers.grpo import ExactGRPOTrainer, item_to_row  # noqa: E402
+from lingshu_train.stages.grpo.run import ExactGRPOTrainer, item_to_row  # noqa: E402
 
 RESULT = HERE / "results" / "pictures.json"
 SIDES = (504, 980)

@@ -1,4 +1,4 @@
-"""Scores the rounds of tests/data/verifier_stress and adds the counts to benchmarks/results/verifier_stress.json.
+"""Scores the rounds of tests/verify/stress_rounds and adds the counts to benchmarks/results/verifier_stress.json.
 
     python benchmarks/verifier_stress.py "what these rules are" [--commit COMMIT]
 
@@ -19,7 +19,7 @@ import verifier
 from lingshu_train.verify import Policy, version
 
 HERE = Path(__file__).parent
-ROUNDS = sorted((HERE.parent / "tests" / "data" / "verifier_stress").glob("*.jsonl"))
+ROUNDS = sorted((HERE.parent / "tests" / "verify" / "stress_rounds").glob("*.jsonl"))
 RESULT = HERE / "results" / "verifier_stress.json"
 
 

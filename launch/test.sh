@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every check: style, types, import layers, tests. Arguments go to pytest: ./launch/test.sh tests/test_order.py
+# Every check: style, types, import layers, tests. Arguments go to pytest: ./launch/test.sh tests/data/order/test_order.py
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 prepare requirements.lock requirements-dev.lock
 export PATH="$PWD/$VENV/bin:$PATH" OMP_NUM_THREADS=1 HF_HUB_DISABLE_TELEMETRY=1 WANDB_MODE=disabled

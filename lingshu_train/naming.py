@@ -13,9 +13,10 @@ from lingshu_train.errors import LingshuError
 
 
 def components(package: str) -> list[str]:
-    """Names of the component files in a package folder: every module that does not start with an underscore."""
-    folder = Path(str(importlib.import_module(package).__file__)).parent
-    return sorted(path.stem for path in folder.glob("*.py") if not path.stem.startswith("_"))
+    """Names of the components in a package folder: every module or folder that does not start with an underscore."""
+    found = [path for folder in importlib.import_module(package).__path__ for path in Path(folder).iterdir()]
+    named = (path.stem for path in found if path.suffix == ".py" or (path / "__init__.py").is_file())
+    return sorted(name for name in named if not name.startswith("_"))
 
 
 def component(package: str, name: str, *, where: str, error: type[LingshuError]) -> ModuleType:

@@ -14,17 +14,18 @@ from typing import Any
 import timing
 from torch.utils.data import DataLoader
 
-from lingshu_train import recipe
-from lingshu_train.data import card as cards
-from lingshu_train.data import images, reading
-from lingshu_train.data.row import Row
-from lingshu_train.data.writer import Kept, Stored, Writer
+from lingshu_train.data import images
+from lingshu_train.data.cards import card as cards
+from lingshu_train.data.corpus import lengths
+from lingshu_train.data.corpus.writer import Kept, Stored, Writer
+from lingshu_train.data.rows import reading
+from lingshu_train.data.rows.row import Row
 from lingshu_train.model import processor
+from lingshu_train.planning import recipe
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.stages._config import Mix
-from lingshu_train.trainers import lengths
-from lingshu_train.trainers.collate import Collator
-from lingshu_train.trainers.rows import Limit, Rows
+from lingshu_train.training.collate import Collator
+from lingshu_train.training.feed import Limit, Rows
 
 CARD = "loader_rows"
 MIN_PIXELS, MAX_PIXELS = 3136, 1_003_520

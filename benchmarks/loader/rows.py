@@ -24,8 +24,8 @@ from PIL import Image
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
-from lingshu_train.data import card as cards
-from lingshu_train.data.formats import package_images
+from lingshu_train.data.cards import card as cards
+from lingshu_train.data.rows.formats import package_images
 from lingshu_train.model import tiny
 from lingshu_train.model.processor import CHAT_TEMPLATE
 from lingshu_train.model.shape import Shape

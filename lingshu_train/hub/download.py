@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import requests
 from urllib3.exceptions import HTTPError
 
-from lingshu_train.data.fetched import FetchedFile
+from lingshu_train.data.cards.fetched import FetchedFile
 from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted, OutputFailed, RunAgain
 from lingshu_train.runs.files import failure, sync
 

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
 
-from lingshu_train.data import card as cards
-from lingshu_train.data import fetched, patterns
-from lingshu_train.data.card import Card
-from lingshu_train.data.fetched import Fetched, FetchedFile
+from lingshu_train.data.cards import card as cards
+from lingshu_train.data.cards import fetched, patterns
+from lingshu_train.data.cards.card import Card
+from lingshu_train.data.cards.fetched import Fetched, FetchedFile
 from lingshu_train.errors import CannotCreate, DataError, MissingInput, NotPermitted
 from lingshu_train.hub.sources._job import Arrived, Job, Offer
 from lingshu_train.hub.unpack import unpack

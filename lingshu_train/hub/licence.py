@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lingshu_train.data.card import Card
+from lingshu_train.data.cards.card import Card
 from lingshu_train.errors import NotPermitted
 
 UNKNOWN = "not known"

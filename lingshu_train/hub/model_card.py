@@ -8,7 +8,7 @@ from string import Template
 
 import yaml
 
-from lingshu_train.data.card import Card
+from lingshu_train.data.cards.card import Card
 from lingshu_train.runs import results, run
 from lingshu_train.runs.flat import scalars
 from lingshu_train.runs.manifest import Manifest

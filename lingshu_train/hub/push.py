@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lingshu_train.data import card
-from lingshu_train.data.card import CARDS, Card
+from lingshu_train.data.cards import card
+from lingshu_train.data.cards.card import CARDS, Card
 from lingshu_train.errors import MissingInput, NotPermitted, OutputFailed, UsageError
 from lingshu_train.hub import staging
 from lingshu_train.hub.licence import terms

@@ -1,6 +1,6 @@
 """How many tokens a picture costs: Qwen's smart resize by arithmetic, so that a plan and a corpus need no torch.
 
-Equal to transformers' `smart_resize`, to the last patch (tests/test_pixels.py).
+Equal to transformers' `smart_resize`, to the last patch (tests/model/test_pixels.py).
 """
 
 from __future__ import annotations

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lingshu_train.data import card, corpus
-from lingshu_train.data.card import CARDS, Card
+from lingshu_train.data.cards import card
+from lingshu_train.data.cards.card import CARDS, Card
+from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import RecipeError
 from lingshu_train.runs import ledger, manifest, results, run, stage
 from lingshu_train.runs.manifest import Manifest

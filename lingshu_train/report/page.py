@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from string import Template
 
-from lingshu_train.data.card import CARDS
+from lingshu_train.data.cards.card import CARDS
 from lingshu_train.report import gallery, gather, provenance, tables, training
 from lingshu_train.report.gather import RunView
 from lingshu_train.report.markup import Markup, duration, element, join, section, text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from lingshu_train.data.card import Card
+from lingshu_train.data.cards.card import Card
 from lingshu_train.report.gather import RunView, StageView
 from lingshu_train.report.markup import Markup, element, folded, join, table, text
 from lingshu_train.runs.flat import scalars

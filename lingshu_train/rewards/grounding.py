@@ -10,7 +10,7 @@ from lingshu_train.record import Completion, Sample, Score
 from lingshu_train.rewards._examples import example
 from lingshu_train.schema import Strict
 from lingshu_train.verify import Policy, verify
-from lingshu_train.verify.bbox import iou, read
+from lingshu_train.verify.types.bbox import iou, read
 
 
 class Params(Strict):

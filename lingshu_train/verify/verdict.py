@@ -9,11 +9,12 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 from lingshu_train.record import Verdict
-from lingshu_train.verify import bbox, cues, label_set, leads, mcq, multi_select, numeric, short, yes_no
 from lingshu_train.verify.extract import LIMIT, Extract, boxes, extract, thinking
 from lingshu_train.verify.item import GoldError, Key, Policy, Question, Ruling, key
-from lingshu_train.verify.normal import clean, strip_edges
 from lingshu_train.verify.tables import fingerprint, mapping, words
+from lingshu_train.verify.text import cues, leads
+from lingshu_train.verify.text.normal import clean, strip_edges
+from lingshu_train.verify.types import bbox, label_set, mcq, multi_select, numeric, short, yes_no
 
 RELEASE = "1.3"
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+|[。；！？\n]")

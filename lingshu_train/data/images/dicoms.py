@@ -12,13 +12,7 @@ import numpy as np
 from PIL import Image
 
 from lingshu_train.data.images import dicom_values
-from lingshu_train.data.images.limits import (
-    CODEC_RATIO,
-    DEFLATE_RATIO,
-    MAX_FRAMES,
-    check_bytes,
-    check_size,
-)
+from lingshu_train.data.images.limits import CODEC_RATIO, DEFLATE_RATIO, MAX_FRAMES, check_bytes, check_size
 from lingshu_train.data.images.opening import opened, package
 from lingshu_train.data.images.windows import Array, Window, shade
 from lingshu_train.errors import DataError, MissingInput

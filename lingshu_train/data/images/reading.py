@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from lingshu_train.data.excerpt import Excerpt
 from lingshu_train.data.images import niftis, nrrds
 from lingshu_train.data.images.dicoms import dicom
+from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.images.opening import opened
 from lingshu_train.data.images.rasters import raster
 from lingshu_train.data.images.slides import tile

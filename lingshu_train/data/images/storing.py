@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from PIL import Image, ImageChops
 
-from lingshu_train.data.excerpt import Excerpt
 from lingshu_train.data.images import jpegs, pngs
+from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.images.fitting import fit
 from lingshu_train.data.images.limits import check_size
 from lingshu_train.data.images.opening import opened

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lingshu_train.data.excerpt import Plane
 from lingshu_train.data.images import niftis, nrrds
+from lingshu_train.data.images.excerpt import Plane
 from lingshu_train.data.images.limits import check_size
 from lingshu_train.data.images.opening import named, opened, package
 from lingshu_train.data.images.windows import Array, Scale, Window, shade

@@ -14,8 +14,8 @@ from requests.adapters import HTTPAdapter
 from tqdm import tqdm
 
 from lingshu_train import __version__
-from lingshu_train.data.card import Card
-from lingshu_train.data.fetched import FetchedFile
+from lingshu_train.data.cards.card import Card
+from lingshu_train.data.cards.fetched import FetchedFile
 from lingshu_train.errors import CannotCreate, DataError, OutputFailed
 from lingshu_train.hub.download import Client, Wanted
 from lingshu_train.naming import file_digest

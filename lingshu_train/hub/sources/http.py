@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lingshu_train.data.card import Card
-from lingshu_train.data.croissant import home
+from lingshu_train.data.cards.card import Card
+from lingshu_train.data.cards.croissant import home
 from lingshu_train.errors import MissingInput, NotPermitted
 from lingshu_train.hub.download import Client, Wanted
 from lingshu_train.hub.sources._job import Arrived, Job, Offer, download, place, session

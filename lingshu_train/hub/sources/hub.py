@@ -19,10 +19,10 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.hf_api import RepoFile
 
-from lingshu_train.data import patterns
-from lingshu_train.data.card import Card
-from lingshu_train.data.croissant import home
-from lingshu_train.data.fetched import FetchedFile
+from lingshu_train.data.cards import patterns
+from lingshu_train.data.cards.card import Card
+from lingshu_train.data.cards.croissant import home
+from lingshu_train.data.cards.fetched import FetchedFile
 from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted, OutputFailed, RunAgain
 from lingshu_train.hub.remote import PASSING, TransportFault, git_digest
 from lingshu_train.hub.sources._job import Arrived, Job, Offer, here, place, placed, refuse_room

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from lingshu_train.data.card import Card
+from lingshu_train.data.cards.card import Card
 from lingshu_train.errors import MissingInput
 from lingshu_train.hub.sources._job import Job, Offer
 

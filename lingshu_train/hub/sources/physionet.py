@@ -9,9 +9,9 @@ from urllib.parse import quote
 from requests.utils import get_netrc_auth
 
 from lingshu_train import dist
-from lingshu_train.data import patterns
-from lingshu_train.data.card import Card
-from lingshu_train.data.croissant import home
+from lingshu_train.data.cards import patterns
+from lingshu_train.data.cards.card import Card
+from lingshu_train.data.cards.croissant import home
 from lingshu_train.errors import DataError, NotPermitted
 from lingshu_train.hub.download import Client, Wanted
 from lingshu_train.hub.sources import _job

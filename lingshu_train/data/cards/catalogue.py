@@ -1,0 +1,159 @@
+"""Which cards there are, what one says, how to get the data of those that are missing."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from lingshu_train.data.cards import card as cards
+from lingshu_train.data.cards import presence
+from lingshu_train.data.cards.card import Card
+from lingshu_train.data.cards.permissions import PERMISSIONS
+
+_ANSWER = {True: "yes", False: "no", None: "not known (treated as no)"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One line of the catalogue. `rows` is the sum over splits, None where a split states no count.
+
+    `revision`: "unpinned" where the publisher may change the data, empty where the source has no revisions.
+    """
+
+    name: str
+    title: str
+    role: str
+    access: str
+    licence: str
+    modality: tuple[str, ...]
+    task: tuple[str, ...]
+    format: str
+    used_in: tuple[str, ...]
+    rows: int | None
+    revision: str
+    present: bool
+
+
+def rows(
+    *,
+    modality: str | None = None,
+    task: str | None = None,
+    access: str | None = None,
+    present: bool | None = None,
+    data_root: Path,
+) -> list[Entry]:
+    """The cards that match every filter given, by name. `modality` and `task` match part of a word."""
+    entries = (_entry(cards.load(name), data_root) for name in cards.names())
+    return [
+        entry
+        for entry in entries
+        if _among(modality, entry.modality)
+        and _among(task, entry.task)
+        and access in (None, entry.access)
+        and present in (None, entry.present)
+    ]
+
+
+def table(rows: Sequence[Entry]) -> str:
+    """Aligned columns for a terminal, with a last line that counts."""
+    if not rows:
+        return "no data card matches"
+    head = ("name", "role", "access", "licence", "rows", "revision", "data", "modality")
+    lines = [
+        (
+            entry.name,
+            entry.role,
+            entry.access,
+            entry.licence.removeprefix("LicenseRef-"),
+            "?" if entry.rows is None else f"{entry.rows:,}",
+            entry.revision.rpartition("=")[2][:12] or "-",
+            "present" if entry.present else "missing",
+            _short(entry.modality),
+        )
+        for entry in rows
+    ]
+    widths = [max(len(line[place]) for line in [head, *lines]) for place in range(len(head) - 1)]
+    there = sum(entry.present for entry in rows)
+    return "\n".join(
+        [*(_aligned(line, widths) for line in [head, *lines]), f"{len(rows)} cards, data present for {there}"]
+    )
+
+
+def show(card: Card) -> str:
+    """The card for a reader: its body, then what the machine-readable block says, one line each."""
+    block = card.lingshu
+    facts = [
+        (
+            "source",
+            f"{block.source.kind} {block.source.name} {block.source.revision or '(revision not pinned)'}",
+        ),
+        ("access", block.access),
+        ("licence", block.licence.id + (" (not read at the source)" if block.licence.unverified else "")),
+        *((name, _ANSWER[getattr(block.licence, name)]) for name in PERMISSIONS),
+        ("role", block.role),
+        ("used in", ", ".join(block.used_in)),
+        ("modality", ", ".join(block.modality)),
+        ("body part", ", ".join(block.body_part)),
+        ("task", ", ".join(block.task)),
+        ("language", ", ".join(block.language)),
+        ("answers", ", ".join(block.answer_type)),
+        ("format", block.format),
+        *((f"split {name}", _counts(split)) for name, split in block.splits.items()),
+        ("overlaps", ", ".join(block.overlaps)),
+        ("cite", "; ".join(block.citations)),
+    ]
+    width = max(len(name) for name, _ in facts) + 2
+    return (
+        card.body.strip()
+        + "\n\n"
+        + "\n".join(f"{name:<{width}}{value or 'not known'}" for name, value in facts)
+    )
+
+
+def missing(names: Sequence[str], data_root: Path) -> list[str]:
+    """One line per named card without data on this machine: how to get it. Unknown names: RecipeError."""
+    loaded = (cards.load(name) for name in names)
+    return [presence.how_to_get(card, data_root) for card in loaded if cards.root(card, data_root) is None]
+
+
+def _entry(card: Card, data_root: Path) -> Entry:
+    block = card.lingshu
+    counts = [split.rows for split in block.splits.values()]
+    return Entry(
+        name=card.name,
+        title=card.title,
+        role=block.role,
+        access=block.access,
+        licence=block.licence.id,
+        modality=block.modality,
+        task=block.task,
+        format=block.format,
+        used_in=block.used_in,
+        rows=sum(count for count in counts if count) if counts and None not in counts else None,
+        revision="unpinned" if card.unpinned else block.source.revision,
+        present=cards.root(card, data_root) is not None,
+    )
+
+
+def _among(wanted: str | None, words: Sequence[str]) -> bool:
+    return wanted is None or any(wanted.casefold() in word.casefold() for word in words)
+
+
+def _short(words: Sequence[str], keep: int = 4) -> str:
+    return ", ".join(words[:keep]) + (f" +{len(words) - keep}" if len(words) > keep else "")
+
+
+def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:
+    return "  ".join(
+        [*(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=False)), line[-1]]
+    ).rstrip()
+
+
+def _counts(split: cards.Split) -> str:
+    stated = [
+        f"{count:,} {what}"
+        for count, what in ((split.rows, "rows"), (split.images, "images"))
+        if count is not None
+    ]
+    return ", ".join(stated) + (" (second-hand)" if split.unverified else "") if stated else "count not known"

@@ -1,0 +1,1 @@
+"""Cards held against their data, against each other and against benchmarks. Nothing here changes data."""

@@ -1,0 +1,197 @@
+"""A prepared corpus as training and evaluation read it: rows by number, pictures by the row that needs them."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image
+
+from lingshu_train.data.corpus import writer
+from lingshu_train.data.corpus.journal import Index
+from lingshu_train.data.corpus.shards import Place, Reader, places_of, sample_of
+from lingshu_train.data.corpus.writer import SUMMARY, Summary
+from lingshu_train.errors import DataError, MissingInput, RecipeError
+from lingshu_train.naming import digest
+from lingshu_train.record import Sample
+from lingshu_train.runs.files import save_array
+from lingshu_train.schema import parse
+
+AGAIN = "prepare the corpus again"
+Rows = npt.NDArray[np.uint32]
+FILTERS = ("split", "task", "card", "question_type", "modality")
+"""Columns that rows can be chosen by."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """A corpus or a selection of its rows. `fingerprint` is that of the whole corpus.
+
+    `chosen` holds row numbers of the whole corpus in ascending order; None stands for all of them.
+    """
+
+    folder: Path
+    fingerprint: str
+    reader: Reader
+    chosen: Rows | None = None
+    _index: Index = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.reader) if self.chosen is None else len(self.chosen)
+
+    def row(self, n: int) -> int:
+        """Row number in the whole corpus of the n-th chosen row."""
+        return n if self.chosen is None else int(self.chosen[n])
+
+    def sample(self, n: int) -> Sample:
+        return sample_of(self._record(n))
+
+    def pictures(self, n: int) -> tuple[Image.Image, ...]:
+        """The images of the n-th chosen row, RGB or grey (L) as stored, each checked against its digest.
+
+        DataError names the sample.
+        """
+        record = self._record(n)
+        return tuple(self._picture(place, f"sample {record['id']}") for place in places_of(record))
+
+    def stretch(self, start: int, stop: int) -> Iterator[tuple[Sample, tuple[Place, ...]]]:
+        """Rows `start` to `stop` of the whole corpus, chosen or not, with the places of their pictures."""
+        for record in self.reader.records(start, stop):
+            yield sample_of(record), places_of(record)
+
+    @cached_property
+    def samples(self) -> tuple[Sample, ...]:
+        """All chosen samples at once: for evaluation sets, not for training mixtures."""
+        return tuple(self.sample(n) for n in range(len(self)))
+
+    def image(self, digest: str) -> Image.Image:
+        """A picture by its digest, through the index on disk."""
+        return self._picture(self._find(digest), f"image {digest[:12]}")
+
+    def values(self, name: str) -> Iterator[npt.NDArray[np.object_]]:
+        """A text column of the whole corpus, batch by batch."""
+        for part in self.reader.column(name):
+            yield part.to_numpy(zero_copy_only=False)
+
+    def _record(self, n: int) -> dict[str, object]:
+        row = self.row(n)
+        try:
+            return self.reader.record(row)
+        except (OSError, pa.ArrowInvalid) as fault:
+            raise DataError(f"{self.folder}: row {row} cannot be read ({_line(fault)}); {AGAIN}") from None
+
+    def _find(self, digest: str) -> Place:
+        found = self._index.place(digest)
+        if found is None:
+            raise DataError(f"{self.folder}: no image {digest}; {AGAIN}")
+        return found
+
+    def _bytes(self, place: Place, owner: str) -> bytes:
+        try:
+            data = self.reader.read(place)
+        except OSError as fault:
+            raise DataError(f"{owner}: {fault.filename}: {fault.strerror}; {AGAIN}") from None
+        if hashlib.sha256(data).hexdigest() != place.digest:
+            raise DataError(
+                f"{owner}: image {place.digest[:12]} in {self.folder} is damaged (its sha256 differs); {AGAIN}"
+            )
+        return data
+
+    def _picture(self, place: Place, owner: str) -> Image.Image:
+        with Image.open(io.BytesIO(self._bytes(place, owner))) as image:
+            image.load()
+            return image if image.mode in ("L", "RGB") else image.convert("RGB")
+
+
+def load(
+    folder: Path, *, split: str | None = None, tasks: tuple[str, ...] = (), **among: tuple[str, ...]
+) -> Corpus:
+    """The rows of a split and of some tasks (empty: all), in the order they were written.
+
+    `among` maps further FILTERS to the values that are kept. RecipeError lists what there is for a value that never
+    occurs.
+    """
+    summary = read_summary(folder)
+    wanted = {"split": (split,) if split is not None else (), "task": tasks, **among}
+    wanted = {name: values for name, values in wanted.items() if values}
+    _check(folder, summary, wanted)
+    reader = Reader(folder, summary.shards)
+    try:
+        chosen = _kept(folder, reader, wanted) if wanted else None
+    except (OSError, pa.ArrowInvalid) as fault:
+        raise DataError(f"{folder}: rows cannot be read ({_line(fault)}); {AGAIN}") from None
+    return Corpus(
+        folder=folder, fingerprint=summary.fingerprint, reader=reader, chosen=chosen, _index=Index(folder)
+    )
+
+
+def stored(folder: Path, digest: str) -> bytes | None:
+    """The encoded file of a picture, None where the folder holds no corpus, or not this picture."""
+    place = Index(folder).place(digest)
+    return Reader(folder, ()).read(place) if place else None
+
+
+def read_summary(folder: Path) -> Summary:
+    """corpus.json. MissingInput where no finished corpus lies."""
+    path = folder / SUMMARY
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise MissingInput(
+            f"{folder}: no corpus here ({SUMMARY} is missing); a stage of kind prepare writes one"
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as fault:
+        raise DataError(f"{path}: not JSON: {fault}") from None
+    return parse(Summary, data, where=str(path), error=DataError)
+
+
+def _check(folder: Path, summary: writer.Summary, wanted: Mapping[str, tuple[str | None, ...]]) -> None:
+    known: dict[str, Mapping[str, object]] = {
+        "split": summary.splits,
+        "task": summary.tasks,
+        "card": summary.cards,
+        "question_type": summary.question_types,
+        "modality": summary.modalities,
+    }
+    for name, values in wanted.items():
+        for value in values:
+            if value not in known[name]:
+                there = ", ".join(sorted(known[name]))
+                raise RecipeError(f"{name}: unknown {name} {value!r}; {folder} has: {there}")
+
+
+def _kept(folder: Path, reader: Reader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:
+    """The chosen rows, memory-mapped: found once for a filter and kept beside the corpus, where that can be written."""
+    path = folder / f"chosen-{digest(wanted)[:12]}.npy"
+    if not path.is_file():
+        chosen = _chosen(reader, wanted)
+        if not os.access(folder, os.W_OK):
+            return chosen
+        save_array(path, chosen)
+    found: Rows = np.load(path, mmap_mode="r")
+    return found
+
+
+def _chosen(reader: Reader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:
+    """Numbers of the rows that fit every filter, four bytes a row."""
+    masks: dict[str, list[npt.NDArray[np.bool_]]] = {name: [] for name in wanted}
+    for name, values in wanted.items():
+        among = pa.array(values, type=pa.string())
+        for part in reader.column(name):
+            masks[name].append(pc.is_in(part, value_set=among).to_numpy(zero_copy_only=False))
+    fit = np.logical_and.reduce([np.concatenate(parts) for parts in masks.values() if parts])
+    return np.flatnonzero(fit).astype(np.uint32)
+
+
+def _line(fault: Exception) -> str:
+    return (str(fault).splitlines() or [type(fault).__name__])[0]

@@ -1,0 +1,141 @@
+"""How many tokens each row of a corpus becomes, stored beside it: known before training, not found out in it.
+
+One file for each tokenizer, chat template, system prompt and pixel budget, since each gives other lengths.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from lingshu_train.data import chat
+from lingshu_train.data.corpus import corpus
+from lingshu_train.data.corpus.shards import Place
+from lingshu_train.errors import DataError
+from lingshu_train.model import pixels, processor
+from lingshu_train.model.processor import ImageTextProcessor
+from lingshu_train.model.settings import Settings
+from lingshu_train.naming import digest
+from lingshu_train.runs.files import failure, sync
+
+Table = npt.NDArray[np.int32]
+PROMPT, COMPLETION, PATCHES = 0, 1, 2
+"""Columns of a table: tokens of the prompt with its image tokens, tokens of the completion, patches of the vision tower."""
+_VERSION = 1
+_CHUNK = 2_000
+_MANY = 20_000
+"""Rows from which starting further processes pays."""
+
+
+def of(folder: Path, source: str, wanted: Settings, *, workers: int = 1) -> Table:
+    """The table of the whole corpus in `folder`, (rows, 3), memory-mapped; measured first where there is none yet.
+
+    `source` is the folder or hub id of the model whose processor counts.
+    """
+    text = _processor(source, wanted)
+    path = folder / f"lengths-{_key(text, wanted)[:12]}.npy"
+    if not path.is_file():
+        _measure(path, folder, source, wanted, workers=workers)
+    table: Table = np.load(path, mmap_mode="r")
+    rows = len(corpus.load(folder))
+    if table.shape != (rows, 3):
+        raise DataError(f"{path}: holds {table.shape[0]} rows, the corpus {rows}; delete it and run again")
+    return table
+
+
+def _measure(path: Path, folder: Path, source: str, wanted: Settings, *, workers: int) -> None:
+    rows = len(corpus.load(folder))
+    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        table = np.lib.format.open_memmap(beside, mode="w+", dtype=np.int32, shape=(rows, 3))
+        starts = range(0, rows, _CHUNK)
+        parts = _parts(folder, source, wanted, starts, workers=workers if rows >= _MANY else 1)
+        with tqdm(
+            desc="lengths", unit="row", total=rows, file=sys.stderr, disable=rows < _MANY, mininterval=15
+        ) as bar:
+            for start, part in zip(starts, parts, strict=True):
+                table[start : start + len(part)] = part
+                bar.update(len(part))
+        table.flush()
+        sync(beside)
+        beside.replace(path)
+    except OSError as fault:
+        beside.unlink(missing_ok=True)
+        raise failure(path, fault) from None
+
+
+def _parts(folder: Path, source: str, wanted: Settings, starts: range, *, workers: int) -> Iterator[Table]:
+    if workers <= 1:
+        yield from (_part(folder, source, wanted, start) for start in starts)
+        return
+    # Not forked: this process may hold threads and a device.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        count = len(starts)
+        yield from pool.map(_part, [folder] * count, [source] * count, [wanted] * count, starts)
+
+
+def _part(folder: Path, source: str, wanted: Settings, start: int) -> Table:
+    """Rows `start` and up to _CHUNK - 1 more."""
+    found, text = _corpus(folder), _processor(source, wanted)
+    rows = list(found.stretch(start, min(start + _CHUNK, len(found))))
+    samples = [sample for sample, _ in rows]
+    asked = [chat.prompt(sample, system=wanted.system_prompt, images=True) for sample in samples]
+    whole = [chat.completion(sample) for sample in samples]
+    prompts = text.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
+    texts = text.apply_chat_template(
+        [[*one, *two] for one, two in zip(asked, whole, strict=True)], tokenize=False
+    )
+    table = np.zeros((len(samples), 3), np.int32)
+    table[:, PROMPT] = _tokens(text, prompts)
+    table[:, COMPLETION] = _tokens(
+        text, [one.removeprefix(prompt) for one, prompt in zip(texts, prompts, strict=True)]
+    )
+    for number, (sample, places) in enumerate(rows):
+        for place in places:
+            tokens = _visual(place, wanted, sample.id)
+            table[number, PROMPT] += tokens - 1
+            table[number, PATCHES] += tokens * pixels.MERGE**2
+    return table
+
+
+def _visual(place: Place, wanted: Settings, sample_id: str) -> int:
+    """Image tokens of a stored picture; in the text one placeholder stands for them."""
+    limits = {"min_pixels": wanted.min_pixels, "max_pixels": wanted.max_pixels}
+    try:
+        return pixels.visual_tokens(place.width, place.height, **limits)
+    except DataError as fault:
+        raise DataError(f"sample {sample_id}: {fault}") from None
+
+
+def _tokens(text: ImageTextProcessor, texts: list[str]) -> list[int]:
+    found = text.tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
+    return [len(ids) for ids in found]
+
+
+def _key(text: ImageTextProcessor, wanted: Settings) -> str:
+    words = hashlib.sha256(text.tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
+    budget = [wanted.min_pixels, wanted.max_pixels]
+    return digest([_VERSION, words, text.chat_template, wanted.system_prompt, budget])
+
+
+@lru_cache(maxsize=1)
+def _corpus(folder: Path) -> corpus.Corpus:
+    return corpus.load(folder)
+
+
+@lru_cache(maxsize=1)
+def _processor(source: str, wanted: Settings) -> ImageTextProcessor:
+    revision = wanted.revision or None if source == wanted.base else None
+    return processor.load(
+        source, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels, revision=revision
+    )

@@ -1,0 +1,162 @@
+"""Data cards to a corpus: read, judge, encode in parallel; write in order; quarantine what is bad.
+
+Work is cut into numbered jobs whose results do not depend on who does them or when, so that any number of processes
+writes the same corpus, and a run that was killed goes on with the first job that is not on disk.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections import deque
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+
+from tqdm import tqdm
+
+import lingshu_train
+from lingshu_train.data.cards import card as cards
+from lingshu_train.data.cards import catalogue
+from lingshu_train.data.corpus import corpus
+from lingshu_train.data.corpus import jobs as sources
+from lingshu_train.data.corpus.jobs import Job, Order
+from lingshu_train.data.corpus.writer import QUARANTINE, SUMMARY, Item, Summary, Writer
+from lingshu_train.errors import DataError, MissingInput, RecipeError
+from lingshu_train.naming import digest
+from lingshu_train.runs.files import write_json
+
+_AHEAD = 4
+"""Jobs in flight per process: enough to keep all busy, few enough to bound memory."""
+_EARLY = 1_000
+"""Rows of a card before its share of refused rows can stop the run."""
+
+
+def prepare(folder: Path, order: Order, *, workers: int, most_refused: float) -> Summary:
+    """Write the corpus that `order` describes into `folder`, or go on with it.
+
+    Raises MissingInput (66) where a card's data is not here, DataError (65) where more than the share `most_refused` of
+    a card's rows is refused: then the card, not the rows, is at fault.
+    """
+    if (folder / SUMMARY).is_file():
+        return corpus.read_summary(folder)
+    for each in order.cards:
+        if not order.asked and cards.load(each, where="cards").lingshu.format == sources.PICTURES:
+            raise RecipeError(
+                f"{each}: holds labelled pictures and no rows; a recipe's `questions` are asked of them"
+            )
+    absent = missing(order)
+    if absent:
+        raise MissingInput("; ".join(absent))
+    with closing(Writer(folder)) as writer:
+        jobs = islice(sources.jobs(order), writer.done, None)
+        with tqdm(
+            desc="prepare",
+            unit="row",
+            file=sys.stderr,
+            initial=_rows(writer),
+            total=sources.expected(order),
+            mininterval=0.5 if sys.stderr.isatty() else 15,
+            smoothing=0.05,
+        ) as bar:
+            for items in _results(order, jobs, workers=workers):
+                writer.add(items)
+                bar.set_postfix({"images": f"{writer.images:,}"}, refresh=False)
+                bar.update(len(items))
+                _check_refused(writer, most_refused, least=_EARLY)
+        _check_refused(writer, most_refused, least=1)
+        licences = {name: cards.load(name).lingshu.licence.id for name in order.cards}
+        return writer.finish(licences=licences, max_pixels=order.max_pixels)
+
+
+def link(prepared: Path, folder: Path) -> Summary:
+    """The finished corpus in `prepared` as `folder`: the same files under another name, copied across file systems."""
+    summary = corpus.read_summary(prepared)
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in sorted(prepared.iterdir()):
+        target = folder / path.name
+        if not path.name.startswith(".") and path.name != SUMMARY and not target.exists():
+            try:
+                os.link(path, target)
+            except OSError:
+                shutil.copyfile(path, target)
+    write_json(folder / SUMMARY, summary.model_dump(mode="json"))
+    return summary
+
+
+def name(order: Order) -> str:
+    """What a corpus is called: its first card and how many more, and a hash of all that determines it."""
+    content = asdict(order) | {"cards": {each: cards.load(each).digest for each in order.cards}}
+    del content["data_root"]
+    more = f"-and-{len(order.cards) - 1}-more" if len(order.cards) > 1 else ""
+    return f"{order.cards[0]}{more}-{digest([lingshu_train.__version__, content])[:12]}"
+
+
+def text(summary: Summary, folder: Path) -> str:
+    """The corpus for a reader, one line a fact."""
+    refused = sum(summary.refused.values())
+    reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(summary.refused.items()))
+    return "\n".join(
+        [
+            f"samples      {summary.samples:,} ({_counts(summary.splits)})",
+            f"answers      {_counts(summary.question_types)}",
+            f"images       {summary.images:,} ({summary.image_bytes / 2**20:,.0f} MiB)",
+            f"refused      {refused:,}" + (f" ({reasons}); see {folder / QUARANTINE}" if refused else ""),
+            f"fingerprint  {summary.fingerprint[:12]}",
+            f"corpus       {folder}",
+        ]
+    )
+
+
+def _counts(table: Mapping[str, int]) -> str:
+    return ", ".join(f"{key} {count:,}" for key, count in sorted(table.items()))
+
+
+def missing(order: Order) -> list[str]:
+    """One line for every card whose data is not on this machine, with the way to get it."""
+    return catalogue.missing(order.cards, Path(order.data_root))
+
+
+def _results(order: Order, jobs: Iterator[Job], *, workers: int) -> Iterator[list[Item]]:
+    """What each job yields, in the jobs' order."""
+    if workers <= 1:
+        yield from (sources.work(order, job) for job in jobs)
+        return
+    waiting: deque[tuple[Job, Future[list[Item]]]] = deque()
+    with ProcessPoolExecutor(workers) as pool:
+        for job in jobs:
+            waiting.append((job, pool.submit(sources.work, order, job)))
+            if len(waiting) >= workers * _AHEAD:
+                yield _result(*waiting.popleft())
+        while waiting:
+            yield _result(*waiting.popleft())
+
+
+def _result(job: Job, future: Future[list[Item]]) -> list[Item]:
+    try:
+        return future.result()
+    except BrokenProcessPool:
+        raise DataError(
+            f"a process died while reading, at or soon after {job.where}: out of memory, or a file that crashes its "
+            "decoder; run again with one thread (cluster.threads=1, --workers 1) to see which"
+        ) from None
+
+
+def _rows(writer: Writer) -> int:
+    return sum(writer.counts("cards").values()) + sum(writer.counts("refused/cards").values())
+
+
+def _check_refused(writer: Writer, most: float, *, least: int) -> None:
+    kept: Mapping[str, int] = writer.counts("cards")
+    for name, refused in writer.counts("refused/cards").items():
+        seen = refused + kept.get(name, 0)
+        if seen >= least and refused > most * seen:
+            raise DataError(
+                f"{name}: {refused:,} of {seen:,} rows refused, more than most_refused={most:g}; the last: "
+                f"{writer.last_refused}; all are in {writer.folder / QUARANTINE}"
+            )

@@ -1,0 +1,263 @@
+"""Writes a corpus shard by shard: a crash loses the shard being written and nothing else.
+
+A shard is two files, renamed into place when whole, and one commit of the journal. What the journal does not name is
+removed when writing goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from lingshu_train.data.corpus import shards
+from lingshu_train.data.corpus.journal import Journal
+from lingshu_train.data.corpus.shards import Place, Tar
+from lingshu_train.naming import canonical, digest
+from lingshu_train.record import Sample
+from lingshu_train.runs.files import failure, sync, write_json
+from lingshu_train.schema import Strict
+
+SUMMARY, QUARANTINE = "corpus.json", "quarantine.jsonl"
+SHARD_BYTES = 1_000_000_000
+SHARD_ROWS = 50_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stored:
+    """A picture as the corpus keeps it: an encoded file, its sha256, its size in pixels."""
+
+    data: bytes
+    digest: str
+    suffix: str
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """A sample and its pictures, ready to be stored."""
+
+    sample: Sample
+    pictures: tuple[Stored, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A row that is not in the corpus: `where` it stands (file and line, or sample id) and why."""
+
+    card: str
+    where: str
+    reason: str
+    kind: str
+    """The reason in a few words, the same for all rows refused for it."""
+
+
+Item = Kept | Refused
+
+
+class Summary(Strict):
+    """corpus.json, written last. Counts are of the samples kept; `refused` counts the others by reason.
+
+    `shards` holds the number of rows of each shard. Only a JPEG may have more than `max_pixels`. `fingerprint` covers
+    every row, and every picture by its hash.
+    """
+
+    samples: int
+    images: int
+    image_bytes: int
+    splits: dict[str, int]
+    tasks: dict[str, dict[str, int]]
+    question_types: dict[str, int]
+    modalities: dict[str, int]
+    cards: dict[str, int]
+    licences: dict[str, str]
+    refused: dict[str, int]
+    shards: tuple[int, ...]
+    max_pixels: int
+    fingerprint: str
+
+
+@dataclass
+class _Tally:
+    """What the summary counts. Goes through JSON at every commit."""
+
+    images: int = 0
+    image_bytes: int = 0
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    shards: list[int] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+
+    def count(self, what: str, name: str, number: int = 1) -> None:
+        table = self.counts.setdefault(what, {})
+        table[name] = table.get(name, 0) + number
+
+    def sample(self, sample: Sample) -> None:
+        self.count("splits", sample.split)
+        self.count(f"tasks/{sample.task}", sample.split)
+        self.count("question_types", sample.question_type)
+        self.count("modalities", sample.modality)
+        self.count("cards", sample.card)
+
+
+class Writer:
+    """Takes the results of numbered jobs in order. `done` is how many of them are on disk already: skip these."""
+
+    def __init__(
+        self, folder: Path, *, shard_bytes: int | None = None, shard_rows: int | None = None
+    ) -> None:
+        self.folder, self._bytes, self._most = folder, shard_bytes or SHARD_BYTES, shard_rows or SHARD_ROWS
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise failure(folder, fault) from None
+        self._journal = Journal(folder)
+        self._tally, self.done, quarantined = _Tally(), 0, 0
+        last = self._journal.last()
+        if last:
+            state = last[1]
+            self._tally, self.done, quarantined = _Tally(**state["tally"]), state["jobs"], state["quarantine"]
+        self._shard = last[0] + 1 if last else 0
+        self._clean(quarantined)
+        self._rows: list[tuple[Sample, tuple[Place, ...]]] = []
+        self._tar: Tar | None = None
+        self._last = ""
+
+    def counts(self, what: str) -> Mapping[str, int]:
+        """So far: `cards` kept, or `refused/cards`."""
+        return self._tally.counts.get(what, {})
+
+    @property
+    def last_refused(self) -> str:
+        """Where and why of the latest refusal of this run."""
+        return self._last
+
+    @property
+    def images(self) -> int:
+        """Pictures stored so far."""
+        return self._tally.images
+
+    def add(self, items: Iterable[Item]) -> None:
+        """The results of the next job. A shard ends between two jobs."""
+        try:
+            for item in items:
+                if isinstance(item, Kept):
+                    self._keep(item)
+                else:
+                    self._refuse(item)
+            self.done += 1
+            if len(self._rows) >= self._most or (self._tar and self._tar.size >= self._bytes):
+                self._commit()
+        except OSError as fault:
+            raise failure(self.folder, fault) from None
+
+    def finish(self, *, licences: Mapping[str, str], max_pixels: int) -> Summary:
+        """Close the last shard and write corpus.json."""
+        try:
+            self._commit()
+            self._journal.finish()
+        except OSError as fault:
+            raise failure(self.folder, fault) from None
+        tally, counts = self._tally, self._tally.counts
+        prefix = "tasks/"
+        summary = Summary(
+            samples=sum(tally.shards),
+            images=tally.images,
+            image_bytes=tally.image_bytes,
+            splits=counts.get("splits", {}),
+            tasks={
+                name.removeprefix(prefix): table for name, table in counts.items() if name.startswith(prefix)
+            },
+            question_types=counts.get("question_types", {}),
+            modalities=counts.get("modalities", {}),
+            cards=counts.get("cards", {}),
+            licences=dict(licences),
+            refused=counts.get("refused", {}),
+            shards=tuple(tally.shards),
+            max_pixels=max_pixels,
+            fingerprint=digest(tally.digests),
+        )
+        write_json(self.folder / SUMMARY, summary.model_dump(mode="json"))
+        return summary
+
+    def close(self) -> None:
+        """Leave without finishing; the next Writer on this folder goes on from the last commit."""
+        if self._tar:
+            self._tar.abandon()
+        self._journal.close()
+
+    def _keep(self, item: Kept) -> None:
+        self._journal.claim(item.sample.id)
+        self._rows.append((item.sample, tuple(self._stored(picture) for picture in item.pictures)))
+        self._tally.sample(item.sample)
+
+    def _stored(self, picture: Stored) -> Place:
+        known = self._journal.place(picture.digest)
+        if known:
+            return known
+        self._tar = self._tar or Tar(self._temporary(shards.images_name(self._shard)), self._shard)
+        name = f"{picture.digest}.{picture.suffix}"
+        place = self._tar.add(name, picture.data, digest=picture.digest, size=(picture.width, picture.height))
+        self._journal.add(place)
+        self._tally.images += 1
+        self._tally.image_bytes += place.size
+        return place
+
+    def _refuse(self, item: Refused) -> None:
+        with (self.folder / QUARANTINE).open("a", encoding="utf-8") as stream:
+            stream.write(canonical(asdict(item)) + "\n")
+        self._last = item.reason if item.reason.startswith(item.where) else f"{item.where}: {item.reason}"
+        self._tally.count("refused", item.kind)
+        self._tally.count("refused/cards", item.card)
+
+    def _commit(self) -> None:
+        if not self._rows and self._shard:
+            return
+        if self._tar:
+            self._tar.close()
+            self._rename(shards.images_name(self._shard))
+            self._tar = None
+        name = shards.rows_name(self._shard)
+        shards.write_rows(self._temporary(name), self._rows)
+        self._rename(name)
+        sync(self.folder)
+        self._tally.shards.append(len(self._rows))
+        self._tally.digests.append(_digest(self._rows))
+        quarantine = self.folder / QUARANTINE
+        if quarantine.is_file():
+            sync(quarantine)
+        state = {
+            "tally": asdict(self._tally),
+            "jobs": self.done,
+            "quarantine": quarantine.stat().st_size if quarantine.is_file() else 0,
+        }
+        self._journal.commit(self._shard, state)
+        self._shard += 1
+        self._rows = []
+
+    def _clean(self, quarantined: int) -> None:
+        """Remove what was written after the last commit."""
+        for pattern in ("rows-*.arrow", "images-*.tar", ".rows-*", ".images-*.tar"):
+            for path in self.folder.glob(pattern):
+                if path.name.startswith(".") or int(path.stem.rpartition("-")[2]) >= self._shard:
+                    path.unlink()
+        quarantine = self.folder / QUARANTINE
+        if quarantine.is_file():
+            with quarantine.open("r+b") as stream:
+                stream.truncate(quarantined)
+
+    def _temporary(self, name: str) -> Path:
+        return self.folder / f".{name}"
+
+    def _rename(self, name: str) -> None:
+        self._temporary(name).replace(self.folder / name)
+
+
+def _digest(rows: list[tuple[Sample, tuple[Place, ...]]]) -> str:
+    """sha256 of the rows of a shard with the hashes of their pictures."""
+    found = hashlib.sha256()
+    for sample, places in rows:
+        record = asdict(sample) | {"images": [place.digest for place in places]}
+        found.update((canonical(record) + "\n").encode())
+    return found.hexdigest()

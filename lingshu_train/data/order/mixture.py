@@ -1,0 +1,211 @@
+"""Which row of which ingredient is the n-th sample: a pure function of (seed, n), so that weights never drift.
+
+An epoch has a fixed number of draws of each ingredient, permuted by one keyed permutation. Each ingredient goes through
+its rows pass after pass, and the passes run on from epoch to epoch: half a pass per epoch takes every row once in two.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from itertools import accumulate
+from math import floor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lingshu_train.data.order.permutation import Permutation, permute
+from lingshu_train.errors import RecipeError
+
+Ints = NDArray[np.int64]
+_BLOCK = 1 << 19  # samples located at a time, to bound the memory beside the result
+
+
+@dataclass(frozen=True, slots=True)
+class Ingredient:
+    """`rows` that there are, and `draws` of them in one epoch of the mixture; both at least 1."""
+
+    rows: int
+    draws: int
+
+    @property
+    def whole(self) -> bool:
+        """Whether every epoch takes whole passes."""
+        return self.draws % self.rows == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mixture:
+    """The order in which the rows of several ingredients are visited, epoch after epoch, without end.
+
+    Where every ingredient has one draw per row this is `Order` over their rows, one ingredient after another.
+    """
+
+    ingredients: tuple[Ingredient, ...]
+    seed: int
+    _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        assert self.ingredients, "a mixture needs an ingredient"
+        assert all(item.rows > 0 and item.draws > 0 for item in self.ingredients), (
+            "rows and draws are positive"
+        )
+        starts = tuple(accumulate((item.draws for item in self.ingredients), initial=0))
+        object.__setattr__(self, "_starts", starts)
+
+    @property
+    def size(self) -> int:
+        """Samples of one epoch."""
+        return self._starts[-1]
+
+    def locate(self, n: int) -> tuple[int, int]:
+        """Ingredient and row of the n-th sample since the start of training. O(1) time and memory."""
+        epoch, position = divmod(n, self.size)
+        slot = Permutation(self.size, f"{self.seed}/{epoch}")(position)
+        number = bisect_right(self._starts, slot) - 1
+        item = self.ingredients[number]
+        turn, place = divmod(epoch * item.draws + slot - self._starts[number], item.rows)
+        if not item.whole:
+            place = Permutation(item.rows, f"{self._prefix(number)}{turn}")(place)
+        return number, place
+
+    def locate_many(self, numbers: Ints) -> tuple[Ints, Ints]:
+        """Ingredients and rows of the samples `numbers`: equal to `locate` of each."""
+        found, rows = np.empty(len(numbers), np.int64), np.empty(len(numbers), np.int64)
+        for start in range(0, len(numbers), _BLOCK):
+            block = slice(start, start + _BLOCK)
+            found[block], rows[block] = self._locate_block(numbers[block])
+        return found, rows
+
+    def _locate_block(self, numbers: Ints) -> tuple[Ints, Ints]:
+        epochs, positions = np.divmod(numbers, self.size)
+        slots = _permute(positions, size=self.size, prefix=f"{self.seed}/", numbers=epochs)
+        found = np.searchsorted(self._starts, slots, side="right") - 1
+        for number, chosen in _groups(found):
+            item = self.ingredients[number]
+            stream = epochs[chosen] * item.draws + (slots[chosen] - self._starts[number])
+            turns, places = np.divmod(stream, item.rows)
+            slots[chosen] = places if item.whole else self._passes(number, turns, places)
+        return found, slots
+
+    def _passes(self, number: int, turns: Ints, places: Ints) -> Ints:
+        prefix, size = self._prefix(number), self.ingredients[number].rows
+        return _permute(places, size=size, prefix=prefix, numbers=turns)
+
+    def _prefix(self, number: int) -> str:
+        return f"{self.seed}/ingredient {number}/pass "
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """What a recipe says of one ingredient; `name` is the key that errors start with.
+
+    `repeat` passes over its `rows` per epoch (1 where nothing is said), at most `limit` draws; or a `share` of the draws
+    of an epoch. With a limit, as with half a pass, each epoch draws rows that the one before did not.
+    """
+
+    name: str
+    rows: int
+    repeat: float | None = None
+    share: float | None = None
+    limit: int | None = None
+
+
+def draws_for(wishes: Sequence[Wish]) -> tuple[int, ...]:
+    """Draws per epoch of each wish, in exact arithmetic on the numbers as they are written (0.1 is one tenth).
+
+    Ingredients without a share take `rows * repeat` rounded half up, at most `limit`; the epoch is then as long as
+    makes them what the shares leave. Where all have shares it is as long as the rows together. Draws by share are
+    rounded by largest remainder, so that they add up. RecipeError names the ingredient that cannot be meant so.
+    """
+    assert wishes, "a mixture needs an ingredient"
+    for wish in wishes:
+        _check(wish)
+    shared = [wish for wish in wishes if wish.share is not None]
+    shares = [Fraction(str(wish.share)) for wish in shared]
+    own = [_passes(wish) if wish.share is None else 0 for wish in wishes]
+    if len(shared) < len(wishes):
+        size = floor(sum(own) / (1 - _sum(shares, shared, others=True)) + Fraction(1, 2))
+    else:
+        _sum(shares, shared, others=False)
+        size = sum(wish.rows for wish in wishes)
+    parts = iter(_apportion(shares, size - sum(own)))
+    draws = tuple(
+        number if wish.share is None else next(parts) for wish, number in zip(wishes, own, strict=True)
+    )
+    for wish, number in zip(wishes, draws, strict=True):
+        if not number:
+            raise RecipeError(
+                f"{wish.name}: comes to no draw in an epoch of {size:,}; give it more, or leave it out"
+            )
+    return draws
+
+
+def _check(wish: Wish) -> None:
+    if wish.rows < 1:
+        raise RecipeError(f"{wish.name}: has no rows; leave it out, or widen its split or filter")
+    if wish.share is not None and not (wish.repeat is None and wish.limit is None):
+        other = "repeat" if wish.repeat is not None else "limit"
+        raise RecipeError(f"{wish.name}: has share and {other}; a share alone says how many draws it gets")
+    if wish.share is not None and not 0 < wish.share <= 1:
+        raise RecipeError(f"{wish.name}: share {wish.share:g} is not a part of an epoch; above 0, at most 1")
+    if wish.repeat is not None and not 0 < wish.repeat < float("inf"):
+        raise RecipeError(f"{wish.name}: repeat {wish.repeat:g} is no number of passes; above 0")
+    if wish.limit is not None and wish.limit < 1:
+        raise RecipeError(f"{wish.name}: limit {wish.limit} leaves no draw; at least 1, or leave it out")
+
+
+def _sum(shares: Sequence[Fraction], wishes: Sequence[Wish], *, others: bool) -> Fraction:
+    """The shares together: 1, or less where `others` have none."""
+    total = sum(shares, Fraction(0))
+    if total >= 1 if others else total != 1:
+        right = "less than 1, as other ingredients have none" if others else "1, as every ingredient has one"
+        names = ", ".join(wish.name for wish in wishes)
+        raise RecipeError(f"{names}: shares add up to {float(total):g}; right would be {right}")
+    return total
+
+
+def _passes(wish: Wish) -> int:
+    """Draws by repeat and limit."""
+    repeat = Fraction(str(wish.repeat)) if wish.repeat is not None else Fraction(1)
+    draws = floor(wish.rows * repeat + Fraction(1, 2))
+    return draws if wish.limit is None else min(draws, wish.limit)
+
+
+def _apportion(weights: Sequence[Fraction], total: int) -> list[int]:
+    """`total` in whole parts by weight: each gets its floor, the largest remainders one more (Hamilton's method)."""
+    if not weights:
+        return []
+    exact = [weight * total / sum(weights) for weight in weights]
+    parts = [floor(part) for part in exact]
+    by_remainder = sorted(range(len(parts)), key=lambda i: parts[i] - exact[i])
+    for i in by_remainder[: total - sum(parts)]:
+        parts[i] += 1
+    return parts
+
+
+def _permute(positions: Ints, *, size: int, prefix: str, numbers: Ints) -> Ints:
+    """Each position by the permutation whose key ends in its own number."""
+    low, high = int(numbers.min()), int(numbers.max())
+    distinct: Sequence[int] = range(low, high + 1)
+    which: Ints | None = None
+    if low < high < low + len(numbers):
+        which = numbers - low
+    elif low < high:
+        values, which = np.unique(numbers, return_inverse=True)
+        distinct = values.tolist()
+    return permute(positions, size=size, keys=[f"{prefix}{number}" for number in distinct], which=which)
+
+
+def _groups(keys: Ints) -> Iterator[tuple[int, slice | Ints]]:
+    """Each distinct key, with where it stands."""
+    low, high = int(keys.min()), int(keys.max())
+    if low == high:
+        yield low, slice(None)
+        return
+    # numpy sorts 16-bit numbers by radix, in linear time.
+    order = np.argsort((keys - low).astype(np.uint16) if high - low < 1 << 16 else keys, kind="stable")
+    for chosen in np.split(order, np.flatnonzero(np.diff(keys[order])) + 1):
+        yield int(keys[chosen[0]]), chosen

@@ -1,0 +1,1 @@
+"""What the quickstart alone needs: drawn lesions, pictures of installed packages, their questions."""

@@ -1,0 +1,66 @@
+"""Drawing discs into real slices: soft-edged, at most one per cell, in clear contrast to the tissue."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from lingshu_train.data.quickstart.views import AIR
+
+Shade = Literal["bright", "dark"]
+CELL = 28
+"""Side of a cell in pixels: one vision token of Qwen2.5-VL (14-pixel patches merged 2 x 2)."""
+EDGE = 1.5
+"""Width in pixels over which a disc fades into the tissue."""
+LEVEL: dict[Shade, float] = {"bright": 245.0, "dark": 10.0}
+MOSTLY = 0.9
+"""A disc lies on tissue where this share of the pixels under it is not air."""
+ROOM = 3
+"""Cells with room that every picture must have, even for no disc: else the outline tells their number."""
+
+
+def soften(image: Image.Image) -> Image.Image:
+    """Bring all tissue to middle greys, which leaves black and white to the discs: 0..255 to 60..170."""
+    return image.convert("L").point([round(60 + level * 110 / 255) for level in range(256)])
+
+
+def draw(
+    image: Image.Image, rng: np.random.Generator, *, count: int, shade: Shade, radius: float
+) -> Image.Image | None:
+    """`count` (at most 3) discs in different cells, all on tissue. None where fewer than three have room."""
+    places = _places(np.asarray(image.convert("L"), dtype=np.float64), rng, radius)
+    if len(places) < ROOM:
+        return None
+    pixels = np.asarray(soften(image), dtype=np.float64)
+    for index in rng.permutation(len(places))[:count]:
+        pixels = _disc(pixels, places[index], radius=radius, level=LEVEL[shade])
+    return Image.fromarray(np.rint(pixels).astype(np.uint8)).convert("RGB")
+
+
+def _places(pixels: npt.NDArray[Any], rng: np.random.Generator, radius: float) -> list[tuple[float, float]]:
+    """One random centre (row, column) for every cell with tissue for a disc that stays inside the cell."""
+    rows, columns = pixels.shape[0] // CELL, pixels.shape[1] // CELL
+    margin = radius + EDGE
+    found = []
+    for row in range(rows):
+        for column in range(columns):
+            y, x = np.array([row, column]) * CELL + rng.uniform(margin, CELL - margin, size=2)
+            reach = round(radius)
+            around = pixels[round(y) - reach : round(y) + reach + 1, round(x) - reach : round(x) + reach + 1]
+            if np.mean(around >= AIR) >= MOSTLY:
+                found.append((float(y), float(x)))
+    return found
+
+
+def _disc(
+    pixels: npt.NDArray[Any], centre: tuple[float, float], *, radius: float, level: float
+) -> npt.NDArray[Any]:
+    """Blend towards `level` inside the disc. The edge is a linear ramp: every processor rounds it alike."""
+    y, x = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
+    distance = np.sqrt((y - centre[0]) ** 2 + (x - centre[1]) ** 2)
+    share = np.clip((radius + EDGE - distance) / EDGE, 0.0, 1.0)
+    blended: npt.NDArray[Any] = pixels * (1 - share) + level * share
+    return blended

@@ -1,0 +1,27 @@
+"""ApolloCorpus: JSON files that are lists of dialogues, each a list of questions and answers in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows import row as rowlib
+from lingshu_train.data.rows.formats import text_instruction
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Row
+
+DIALOGUE = "dialogue"
+
+
+class Fields(rowlib.SplitFiles):
+    """Of the publisher's files those of questions and answers; those named `*_text.json` are plain text."""
+
+
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    yield from tables.read(origin.root, fields.files[origin.split], lists=DIALOGUE)
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    yield from text_instruction.rows(
+        line, text_instruction.Fields(files=fields.files, turns=DIALOGUE), origin
+    )

@@ -1,0 +1,28 @@
+"""Captions: one image and its caption per row, a file name or bytes (PMC-OA, ROCO, ROCOv2)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lingshu_train.data.rows import row as rowlib
+from lingshu_train.data.rows.embedded import picture
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Row
+
+
+class Fields(rowlib.Captions):
+    """Column names."""
+
+    image: str = "image"
+    caption: str = "caption"
+
+    def columns(self) -> dict[str, rowlib.Content]:
+        return {self.image: "image", self.caption: "text"}
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    image = picture(line, fields.image, origin.root / fields.images)
+    sample = rowlib.caption(
+        fields, origin, text=line.text(fields.caption), group=image.name, id=line.optional("image_id")
+    )
+    yield Row(sample=sample, images=(image,))

@@ -1,0 +1,45 @@
+"""Captions of web pictures: rows with an address and a caption, pictures fetched beforehand (PixMo-Cap).
+
+The picture of an address is the file named by the sha256 of the address, in hexadecimal and without a suffix.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from lingshu_train.data.rows import row as rowlib
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Picture, Row
+
+
+class Fields(rowlib.Captions):
+    """Column names; `images` is the folder of the fetched pictures.
+
+    `leave_out`: rows whose picture was not fetched are left out, since addresses die; else they are faults.
+    """
+
+    images: str = "images"
+    address: str = "image_url"
+    caption: str = "caption"
+    leave_out: bool = False
+
+    def columns(self) -> dict[str, rowlib.Content]:
+        return {self.address: "text", self.caption: "text"}
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    address, caption = line.text(fields.address), line.text(fields.caption)
+    name = file_name(address)
+    image = Picture(name=address, path=origin.root / fields.images / name)
+    if not image.exists():
+        if fields.leave_out:
+            return
+        raise line.error(fields.address, f"the picture of {address} was not fetched to {image.path}")
+    sample = rowlib.caption(fields, origin, text=caption, group=name)
+    yield Row(sample=sample, images=(image,))
+
+
+def file_name(address: str) -> str:
+    """The name under which the picture of a web address lies in the card's folder."""
+    return hashlib.sha256(address.encode()).hexdigest()

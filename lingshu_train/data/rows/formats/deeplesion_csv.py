@@ -1,0 +1,83 @@
+"""DeepLesion: `DL_info.csv` with the box of a measured lesion per row, and 16-bit slices `Images_png/<series>/<n>.png`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lingshu_train.data.images.excerpt import Excerpt
+from lingshu_train.data.questions import templates
+from lingshu_train.data.questions.templates import Subject
+from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows.embedded import file
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Row
+
+OFFSET = 32768
+"""What the publisher added to Hounsfield units, to store them without a sign."""
+PARTS = {"train": "1", "validation": "2", "test": "3"}
+LESION = "the lesion"
+TYPES = {
+    **{"1": "bone lesion", "2": "abdominal lesion", "3": "mediastinal lesion", "4": "liver lesion"},
+    **{"5": "lung lesion", "6": "kidney lesion", "7": "soft tissue lesion", "8": "pelvic lesion"},
+}
+UNKNOWN = "-1"
+
+
+class Fields(templates.Words):
+    """`images` is the folder of the slices. Rows that the publisher calls noisy are left out."""
+
+    images: str = "Images_png"
+
+
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    """One line per slice: a box is asked for only where one lesion is marked."""
+
+    def slice_of(line: Line) -> str | None:
+        part = line.text("Train_Val_Test")
+        return line.text("File_name") if part == PARTS.get(origin.split, part) else None
+
+    table = tables.read(origin.root, fields.files[origin.split])
+    yield from tables.gathered(table, "Bounding_boxes", key=slice_of, into="boxes")
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    """The lesion's box where it is the only one marked, and its place where that is stated.
+
+    Unmarked lesions are common in this set, so nothing is counted and no lesion is called absent.
+    """
+    if line.optional("Possibly_noisy") == "1" or len(line.values["boxes"]) > 1:
+        return
+    series, _, number = line.text("File_name").rpartition("_")
+    low, high = _numbers(line, "DICOM_windows", 2)
+    width, height = _numbers(line, "Image_size", 2)
+    box = _numbers(line, "Bounding_boxes", 4)
+    if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
+        raise line.error("Bounding_boxes", f"{box} is no box in {width:g} x {height:g} pixels")
+    window = ((low + high) / 2 + OFFSET, high - low)
+    picture = file(line, "File_name", origin.root / fields.images, name=f"{series}/{number}")
+    subject = Subject(
+        origin=origin,
+        words=fields,
+        image=replace(picture, excerpt=Excerpt(window=window)),
+        name=line.text("File_name"),
+        group=line.text("Patient_index"),
+    )
+    yield subject.box(LESION, box, (round(width), round(height)))
+    kind = line.text("Coarse_lesion_type")
+    if kind != UNKNOWN:
+        if kind not in TYPES:
+            raise line.error("Coarse_lesion_type", f"must be -1 or 1 to {len(TYPES)}, got {kind!r}")
+        yield from subject.finding(TYPES[kind], TYPES.values())
+    yield from subject.modality()
+
+
+def _numbers(line: Line, field: str, count: int) -> list[float]:
+    """Numbers between commas."""
+    try:
+        numbers = [float(text) for text in line.text(field).split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count:
+        raise line.error(field, f"must be {count} numbers between commas, got {line.text(field)!r}")
+    return numbers

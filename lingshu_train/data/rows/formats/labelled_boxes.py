@@ -1,0 +1,105 @@
+"""Pictures with boxes, a Pascal VOC file of XML for each, to template questions: where, how many, is one there."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as xml
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pydantic import Field
+
+from lingshu_train.data.questions import templates
+from lingshu_train.data.questions.templates import Subject
+from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows.embedded import file
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.errors import DataError
+
+
+class Fields(templates.Words):
+    """`labels`: what the data set writes -> the words of the questions. `images` is the folder of the pictures.
+
+    `only`: split -> list of its pictures, without suffix. `counted`: words for which every instance has its box.
+    """
+
+    labels: dict[str, str]
+    images: str
+    only: dict[str, str] = Field(default_factory=dict)
+    counted: tuple[str, ...] = ()
+
+
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    """Every picture with its boxes, and which labels to ask about, balanced over the split."""
+    wanted = fields.only.get(origin.split)
+    listed = tables.listed(origin.root, wanted) if wanted else None
+    found = [
+        _read(line, fields)
+        for line in tables.files(origin.root, fields.files[origin.split])
+        if listed is None or line.file.stem in listed
+    ]
+    space = set(fields.labels.values())
+    present = {line.file.stem: {label for label, _ in line.values.get("boxes", ())} for line in found}
+    each = [
+        (line.file.stem, present[line.file.stem], space - present[line.file.stem])
+        for line in found
+        if not line.fault
+    ]
+    asked = templates.balanced(each, origin.card)
+    for line in found:
+        yield replace(line, values={**line.values, "asked": asked.get(line.file.stem, {})})
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    """The box of a label that has only one, the count of those that are all boxed, what is there, the modality."""
+    name = line.values["image"]
+    subject = Subject(
+        origin=origin,
+        words=fields,
+        image=file(line, "filename", origin.root / fields.images, name=name),
+        name=name,
+    )
+    boxes = line.values["boxes"]
+    for label, count in sorted(Counter(label for label, _ in boxes).items()):
+        if count == 1:
+            yield subject.box(label, next(box for other, box in boxes if other == label), line.values["size"])
+        if label in fields.counted:
+            yield subject.count(label, count)
+    yield from subject.presence(line.values["asked"])
+    yield from subject.modality()
+
+
+def _read(line: Line, fields: Fields) -> Line:
+    """The line with picture, size and boxes; or with its fault."""
+    try:
+        return replace(line, values=_values(line, xml.parse(line.file).getroot(), fields))
+    except xml.ParseError as fault:
+        return replace(line, number=fault.position[0], fault=f"annotation: not XML: {fault}")
+    except DataError as fault:
+        return replace(line, fault=str(fault).removeprefix(f"{line.where}: "))
+
+
+def _values(line: Line, tree: xml.Element, fields: Fields) -> dict[str, Any]:
+    size = (_number(line, tree, "size/width"), _number(line, tree, "size/height"))
+    boxes = []
+    for item in tree.iter("object"):
+        written = item.findtext("name", "").strip()
+        if written not in fields.labels:
+            raise line.error("name", f"unknown label {written!r}; the card has: {', '.join(fields.labels)}")
+        sides = ("bndbox/xmin", "bndbox/ymin", "bndbox/xmax", "bndbox/ymax")
+        left, top, right, bottom = (_number(line, item, side) for side in sides)
+        if not (0 <= left < right <= size[0] and 0 <= top < bottom <= size[1]):
+            raise line.error(
+                "bndbox", f"{left, top, right, bottom} is no box in {size[0]} x {size[1]} pixels"
+            )
+        boxes.append((fields.labels[written], (left, top, right, bottom)))
+    return {"image": tree.findtext("filename", "").strip(), "size": size, "boxes": boxes}
+
+
+def _number(line: Line, place: xml.Element, path: str) -> int:
+    text = place.findtext(path, "").strip()
+    if not text.isdigit():
+        raise line.error(path, f"must be a whole number, got {text!r}")
+    return int(text)

@@ -1,0 +1,165 @@
+"""Pictures with labels, as folders of classes or as a table, to template questions about the labels.
+
+Three layouts: a folder per class; a table with a column of labels, one or several per row; a table with a column per
+label, where 1 is present, 0 absent, and everything else (uncertain, not mentioned) is not asked about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from lingshu_train.data.questions import templates
+from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows.embedded import file
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.errors import DataError
+
+STATED = {
+    "1": True,
+    "1.0": True,
+    "true": True,
+    "yes": True,
+    "0": False,
+    "0.0": False,
+    "false": False,
+    "no": False,
+}
+
+
+class Fields(templates.Words):
+    """`labels`: what the data set writes -> the words of the questions; empty: the folders' names are the words.
+
+    `image`, `label`: names of the columns of a table, the first that a row has. Without `image`, `files` are the
+    pictures; without `label`, every key of `labels` is a column. `separator` stands between several labels of a cell.
+    `images`: pattern of the folders that the names start from, which `suffix` completes. `only`: split -> list of its pictures.
+    `group`: the patient's column; `patient`: a pattern whose first group is the patient in a picture's name.
+    `healthy`: words that say that nothing was found, about which no yes/no question is asked.
+    """
+
+    labels: dict[str, str] = Field(default_factory=dict)
+    image: tuple[str, ...] = ()
+    label: tuple[str, ...] = ()
+    separator: str = ""
+    images: str = ""
+    suffix: str = ""
+    only: dict[str, str] = Field(default_factory=dict)
+    group: str = ""
+    patient: templates.Patient | None = None
+    healthy: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _words(self) -> Fields:
+        if self.image and not self.labels:
+            raise ValueError("a table needs `labels`")
+        return self
+
+
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    """Every picture with its labels, and which of them to ask about, balanced over the split."""
+    wanted = fields.only.get(origin.split)
+    listed = tables.listed(origin.root, wanted) if wanted else None
+    found = [
+        line
+        for line in _stated(fields, origin)
+        if line.fault or listed is None or line.values["name"] in listed
+    ]
+    sound = [line.values for line in found if not line.fault]
+    space = {*fields.labels.values()} or {label for values in sound for label in values["present"]}
+    each = [
+        (
+            values["name"],
+            values["present"],
+            values["absent"] if by_column(fields) else space - values["present"],
+        )
+        for values in sound
+    ]
+    asked = templates.balanced(each, origin.card, leave_out=frozenset(fields.healthy))
+    absent = {name: gone for name, _, gone in each}
+    for line in found:
+        if line.fault:
+            yield line
+        else:
+            name = line.values["name"]
+            more = {"asked": asked.get(name, {}), "absent": absent[name]}
+            yield replace(line, values={**line.values, **more})
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    """Which finding, where there is exactly one; whether a finding is there; the modality."""
+    values = line.values
+    folders = [origin.root]
+    if fields.image and fields.images:
+        folders = sorted(origin.root.glob(fields.images)) or [origin.root / fields.images]
+    places = [file(line, "name", folder, name=values["name"]) for folder in folders]
+    subject = templates.Subject(
+        origin=origin,
+        words=fields,
+        image=next((image for image in places if image.exists()), places[0]),
+        name=values["name"],
+        group=values["group"],
+    )
+    if len(values["present"]) == 1:
+        yield from subject.finding(next(iter(values["present"])), values["absent"])
+    yield from subject.presence(values["asked"])
+    yield from subject.modality()
+
+
+def by_column(fields: Fields) -> bool:
+    return bool(fields.image) and not fields.label
+
+
+def _stated(fields: Fields, origin: Origin) -> Iterator[Line]:
+    """Every row as name, group, labels stated present and stated absent; a bad one with its fault."""
+    pattern = fields.files[origin.split]
+    source = tables.read(origin.root, pattern) if fields.image else tables.files(origin.root, pattern)
+    for line in source:
+        try:
+            values = _row(line.sound(), fields) if fields.image else _file(line, fields, origin)
+            match = fields.patient.search(values["name"]) if fields.patient else None
+            group = line.text(fields.group) if fields.group else match[1] if match else ""
+            yield replace(line, values={**values, "group": group})
+        except DataError as fault:
+            yield replace(line, fault=str(fault).removeprefix(f"{line.where}: "))
+
+
+def _file(line: Line, fields: Fields, origin: Origin) -> dict[str, Any]:
+    """The label is the nearest folder that `labels` knows."""
+    name = line.file.relative_to(origin.root)
+    parts = list(reversed(name.parts[:-1]))
+    label = next((part for part in parts if part in fields.labels or not fields.labels), None)
+    if label is None:
+        known = ", ".join(fields.labels)
+        raise line.error("folder", f"no folder of {name} is a label of the card; the card has: {known}")
+    words = fields.labels.get(label, label.replace("_", " "))
+    return {"name": name.as_posix(), "present": {words}, "absent": set[str]()}
+
+
+def _row(line: Line, fields: Fields) -> dict[str, Any]:
+    name = line.text(_column(line, fields.image)) + fields.suffix
+    if by_column(fields):
+        for column in fields.labels:
+            if column not in line.values:
+                raise line.absent(column)
+        stated = {words: STATED.get(line.optional(column).lower()) for column, words in fields.labels.items()}
+        present = {words for words, there in stated.items() if there}
+        absent = {words for words, there in stated.items() if there is False}
+    else:
+        column = _column(line, fields.label)
+        written = line.text(column)
+        labels = written.split(fields.separator) if fields.separator else [written]
+        unknown = [label for label in labels if label not in fields.labels]
+        if unknown:
+            raise line.error(
+                column, f"unknown label {unknown[0]!r}; the card has: {', '.join(fields.labels)}"
+            )
+        present, absent = {fields.labels[label] for label in labels}, set()
+    return {"name": name, "present": present, "absent": absent}
+
+
+def _column(line: Line, names: tuple[str, ...]) -> str:
+    return next((name for name in names if name in line.values), names[0])

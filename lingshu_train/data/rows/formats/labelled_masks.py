@@ -1,0 +1,146 @@
+"""Pictures or volumes with outlines of organs and lesions, to template questions about what is outlined.
+
+The outlines of a picture are one mask whose colours or numbers are the parts, or a file per part: a mask or a polygon.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import Field, model_validator
+
+from lingshu_train.data.images.excerpt import Excerpt
+from lingshu_train.data.questions import outlines, templates
+from lingshu_train.data.questions.outlines import Array, Value
+from lingshu_train.data.questions.templates import Subject
+from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Picture, Row
+
+VOLUMES = (".nii", ".nii.gz")
+
+
+class Fields(templates.Words):
+    """`mask`, `parts`: the mask of a picture; words -> colour or number in it. `outlines`: words -> file of the part.
+
+    Their paths start at the picture's folder and may hold `..`, {name} of that folder, {file}, {stem} and `*`.
+    `optional`: parts whose file is absent where the part is not there. `counted`: parts whose regions can be counted.
+    `labels`: folder -> words for a class of the whole picture. `patient`: a pattern whose first group is the patient in
+    a picture's path. Of volumes, `slices` axial slices are taken; `window` is (centre, width), or `spread` for values
+    without a unit.
+    """
+
+    mask: str = ""
+    parts: dict[str, Value] = Field(default_factory=dict)
+    outlines: dict[str, str] = Field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+    counted: tuple[str, ...] = ()
+    labels: dict[str, str] = Field(default_factory=dict)
+    patient: templates.Patient | None = None
+    slices: int = Field(default=3, gt=0)
+    window: tuple[float, float] | Literal["spread"] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Fields:
+        if bool(self.mask) == bool(self.outlines) or bool(self.mask) != bool(self.parts):
+            raise ValueError("needs either `mask` and `parts`, or `outlines`")
+        for pattern in (self.mask, *self.outlines.values()):
+            try:
+                pattern.format(name="", file="", stem="")
+            except (IndexError, KeyError, ValueError):
+                raise ValueError(f"{pattern!r} may hold only {{name}}, {{file}} and {{stem}}") from None
+        return self
+
+
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    yield from tables.files(origin.root, fields.files[origin.split])
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    """The class of a picture, and what is outlined in it; of a volume, what is outlined in some slices."""
+    name = line.file.relative_to(origin.root).as_posix()
+    match = fields.patient.search(name) if fields.patient else None
+    subject = Subject(
+        origin=origin,
+        words=fields,
+        image=Picture(name=name, path=line.file),
+        name=name,
+        group=match[1] if match else name,
+    )
+    if line.file.name.endswith(VOLUMES):
+        yield from _volume(line, fields, subject)
+        return
+    label = next((part for part in reversed(Path(name).parts[:-1]) if part in fields.labels), None)
+    if label:
+        yield from subject.finding(fields.labels[label], fields.labels.values())
+    yield from outlines.questions(subject, _regions(line, fields), counted=fields.counted)
+    yield from subject.modality()
+
+
+def _regions(line: Line, fields: Fields) -> dict[str, Array]:
+    """Words -> array of the picture's size, non-zero inside the part."""
+    try:
+        with Image.open(line.file) as picture:
+            size = picture.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
+        raise line.error("picture", f"cannot be read as an image: {fault}") from None
+    if fields.mask:
+        return outlines.regions(line, _mask(line, fields), fields.parts, size)
+    return {part: _region(line, fields, part, size) for part in fields.outlines}
+
+
+def _region(line: Line, fields: Fields, part: str, size: tuple[int, int]) -> Array:
+    """All outlines of one part together."""
+    paths = _files(line, fields.outlines[part])
+    if not paths and part not in fields.optional:
+        raise line.error(part, f"no file matches {fields.outlines[part]!r}")
+    whole = np.zeros(size[::-1], dtype=bool)
+    for path in paths:
+        whole |= outlines.region(line, path, size) != 0
+    return whole
+
+
+def _volume(line: Line, fields: Fields, subject: Subject) -> Iterator[Row]:
+    """Questions on slices in which some part is outlined, drawn by hash."""
+    labels = outlines.volume(line, _mask(line, fields))
+    numbers = list(fields.parts.values())
+    sizes = np.isin(labels.data, numbers).sum(axis=(0, 1))
+    marked = [str(index) for index in np.flatnonzero(sizes >= outlines.LEAST)]
+    window = outlines.spread(line, line.file) if fields.window == "spread" else fields.window
+    for index in map(int, templates.order(marked, f"{subject.origin.card}/{subject.name}")[: fields.slices]):
+        excerpt = Excerpt(plane="axial", index=index, window=window)
+        name = f"{subject.name}#{index}"
+        piece = replace(subject, name=name, image=replace(subject.image, name=name, excerpt=excerpt))
+        pixels = labels.axial(index)
+        regions = {part: pixels == number for part, number in fields.parts.items()}
+        yield from outlines.questions(piece, regions, counted=fields.counted)
+        yield from piece.modality()
+
+
+def _mask(line: Line, fields: Fields) -> Path:
+    paths = _files(line, fields.mask)
+    if len(paths) != 1:
+        raise line.error("mask", f"{len(paths)} files match {fields.mask!r}, must be one")
+    return paths[0]
+
+
+def _files(line: Line, pattern: str) -> list[Path]:
+    """The files that a pattern of the card means for this picture."""
+    file = line.file
+    stem = file.name.removesuffix(".gz").rpartition(".")[0]
+    place = pattern.format(name=file.parent.name, file=_literal(file.name), stem=_literal(stem))
+    base, parts = file.parent, Path(place.lstrip("/")).parts
+    while parts and parts[0] == "..":
+        base, parts = base.parent, parts[1:]
+    return sorted(base.glob("/".join(parts)))
+
+
+def _literal(name: str) -> str:
+    """A name whose brackets and stars mean themselves in a pattern."""
+    return re.sub(r"([*?[])", r"[\1]", name)

@@ -1,0 +1,100 @@
+"""LLD-MMRI: `Annotation.json` with a box in three dimensions per lesion, and a NIfTI volume per patient and phase."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from lingshu_train.data.images.excerpt import Excerpt
+from lingshu_train.data.questions import outlines, templates
+from lingshu_train.data.questions.templates import Subject
+from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows.embedded import file
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.errors import DataError
+
+SIDES = ("x_min", "x_max", "y_min", "y_max", "z_min", "z_max")
+LESION = "the liver lesion"
+
+
+class Fields(templates.Words):
+    """`images` is the folder of `<patient>/<study>/<series>.nii.gz`. `phases`: which to take, all where empty.
+
+    `labels`: the publisher's number of a lesion's kind -> words.
+    """
+
+    images: str
+    labels: dict[str, str]
+    phases: tuple[str, ...] = ()
+
+
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    """One line per volume. Lines of the file say nothing here: `number` counts the volumes."""
+    (path,) = tables.matching(origin.root, fields.files[origin.split])
+    try:
+        patients = json.loads(tables.whole(path))["Annotation_info"]
+        series = [(patient, item) for patient, items in patients.items() for item in items]
+    except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as fault:
+        raise DataError(
+            f"{path}: must be JSON with volumes per patient in Annotation_info: {fault}"
+        ) from None
+    for number, (patient, item) in enumerate(series, start=1):
+        line = Line(file=path, number=number, record=number)
+        if isinstance(item, dict):
+            yield replace(line, values={**item, "patient": patient})
+        else:
+            yield replace(
+                line, fault=f"Annotation_info: a volume must be a record, got {type(item).__name__}"
+            )
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    """The box of a patient's only lesion, on the slice through its middle, and which kind it is."""
+    if fields.phases and line.text("phase") not in fields.phases:
+        return
+    lesions = line.inside("annotation").inside("lesion").values
+    if len(lesions) != 1:
+        return
+    lesion = next(iter(lesions.values()))
+    if not isinstance(lesion, Mapping):
+        raise line.error("lesion", "must be a record")
+    kind, box = str(lesion.get("category")), _box(line, lesion)
+    if kind not in fields.labels:
+        raise line.error("category", f"unknown kind {kind!r}; the card has: {', '.join(fields.labels)}")
+    name = f"{line.text('patient')}/{line.text('studyUID')}/{line.text('seriesUID')}.nii.gz"
+    picture = file(line, "seriesUID", origin.root / fields.images, name=name)
+    assert picture.path is not None, "a file has its path"
+    volume = outlines.volume(line, picture.path, fill=box)
+    marked = np.flatnonzero(volume.data.sum(axis=(0, 1)))
+    if not marked.size:
+        raise line.error("3D_box", "lies outside the volume")
+    index = int(marked[marked.size // 2])
+    region = volume.axial(index)
+    excerpt = Excerpt(plane="axial", index=index, window=outlines.spread(line, picture.path))
+    subject = Subject(
+        origin=origin,
+        words=fields,
+        image=replace(picture, excerpt=excerpt),
+        name=f"{name}#{index}",
+        group=line.text("patient"),
+    )
+    yield subject.box(LESION, outlines.box(region), (region.shape[1], region.shape[0]))
+    yield from subject.finding(fields.labels[kind], fields.labels.values())
+    yield from subject.modality()
+
+
+def _box(line: Line, lesion: Mapping[str, Any]) -> tuple[slice, slice, slice]:
+    """The voxels of the box in the file's own order; the publisher counts both ends in."""
+    try:
+        sides = [int(lesion["bbox"]["3D_box"][side]) for side in SIDES]
+    except (KeyError, TypeError, ValueError) as fault:
+        raise line.error("3D_box", f"must have whole numbers {', '.join(SIDES)}: {fault!r}") from None
+    left, right, top, bottom, first, last = sides
+    if not (0 <= left < right and 0 <= top < bottom and 0 <= first <= last):
+        raise line.error("3D_box", f"{sides} is no box")
+    return slice(left, right + 1), slice(top, bottom + 1), slice(first, last + 1)

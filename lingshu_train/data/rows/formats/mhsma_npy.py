@@ -1,0 +1,51 @@
+"""MHSMA: sperm pictures stacked in `x_128_train.npy`, and 0 or 1 for each in `y_acrosome_train.npy` and so on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lingshu_train.data.questions import templates
+from lingshu_train.data.questions.templates import Subject
+from lingshu_train.data.rows import arrays
+from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.errors import DataError
+
+
+class Fields(templates.Words):
+    """`files`: split -> stack of pictures, whose name ends as those of the labels do.
+
+    `labels`: name of a label -> words for its 1.
+    """
+
+    labels: dict[str, str]
+
+
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    """Every picture of the stack with its labels, and which to ask about, balanced over the split."""
+    (path,) = tables.matching(origin.root, fields.files[origin.split])
+    part, count = path.stem.rpartition("_")[2], len(arrays.stack(path))
+    columns = {}
+    for label, words in fields.labels.items():
+        other = path.with_name(f"y_{label}_{part}.npy")
+        columns[words] = arrays.stack(other)
+        if columns[words].shape != (count,):
+            raise DataError(f"{other}: must hold {count} labels, got {columns[words].shape}")
+    each = []
+    for index in range(count):
+        there = {words for words, column in columns.items() if column[index] == 1}
+        gone = {words for words, column in columns.items() if column[index] == 0}
+        each.append((str(index), there, gone))
+    asked = templates.balanced(each, origin.card)
+    for index in range(count):
+        values = {"asked": asked.get(str(index), {})}
+        yield Line(file=path, number=index + 1, record=index + 1, values=values)
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    name = f"{line.file.stem}#{line.record}"
+    image = arrays.picture(line, arrays.stack(line.file)[line.record - 1], name=name)
+    subject = Subject(origin=origin, words=fields, image=image, name=name)
+    yield from subject.presence(line.values["asked"])
+    yield from subject.modality()

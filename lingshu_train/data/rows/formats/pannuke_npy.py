@@ -1,0 +1,69 @@
+"""PanNuke: tiles stacked in `images.npy`, organs in `types.npy` beside it, nuclei numbered per type in `masks.npy`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from lingshu_train.data.questions import outlines, templates
+from lingshu_train.data.questions.templates import Subject
+from lingshu_train.data.rows import arrays
+from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.errors import DataError
+
+CHANNELS = (
+    "neoplastic nuclei",
+    "inflammatory nuclei",
+    "connective tissue nuclei",
+    "dead nuclei",
+    "epithelial nuclei",
+)
+
+
+class Fields(templates.Words):
+    """`files`, `masks`: split -> the stack of tiles, and of masks with a channel per type and one for the rest."""
+
+    masks: dict[str, str]
+
+
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    """Every tile of the split's folds."""
+    tiles = tables.matching(origin.root, fields.files[origin.split])
+    masks = tables.matching(origin.root, fields.masks.get(origin.split, ""))
+    if len(tiles) != len(masks):
+        raise DataError(f"{origin.root}: {len(tiles)} stacks of tiles and {len(masks)} of masks")
+    for path, outlined in zip(tiles, masks, strict=True):
+        yield from _fold(path, outlined)
+
+
+def _fold(path: Path, masks: Path) -> Iterator[Line]:
+    types, count = arrays.stack(path.with_name("types.npy")), len(arrays.stack(path))
+    shape = arrays.stack(masks).shape
+    if len(types) != count or len(shape) != 4 or shape[0] != count or shape[3] != len(CHANNELS) + 1:
+        raise DataError(
+            f"{masks}: must hold {count} masks of 6 channels, got {shape}; and {len(types)} types"
+        )
+    space = sorted({str(name) for name in types})
+    for index in range(count):
+        values = {"type": str(types[index]), "types": space, "masks": masks}
+        yield Line(file=path, number=index + 1, record=index + 1, values=values)
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    """Which organ, which nuclei are there and most, how many of each, where the only one is."""
+    place = line.record - 1
+    name = f"{line.file.parent.name}/{line.file.stem}#{line.record}"
+    image = arrays.picture(line, arrays.stack(line.file)[place], name=name)
+    subject = Subject(origin=origin, words=fields, image=image, name=name)
+    yield from subject.finding(_organ(line.text("type")), map(_organ, line.values["types"]))
+    mask = arrays.stack(line.values["masks"])[place]
+    regions = {label: mask[..., channel].astype(int) for channel, label in enumerate(CHANNELS)}
+    yield from outlines.questions(subject, regions, counted=CHANNELS, instances=True)
+    yield from subject.modality()
+
+
+def _organ(written: str) -> str:
+    """`Bile-duct` and `HeadNeck` as the publisher writes them, in words."""
+    return f"{written.replace('_', ' ').replace('-', ' ').lower()} tissue"

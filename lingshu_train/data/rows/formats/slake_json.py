@@ -1,0 +1,43 @@
+"""SLAKE: `train.json`, `validation.json`, `test.json` beside `imgs/<case>/source.jpg`; English and Chinese."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lingshu_train.data.rows import row as rowlib
+from lingshu_train.data.rows.embedded import picture
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.record import Sample
+
+
+class Fields(rowlib.SplitFiles):
+    """`images` is the folder of the image files; `languages` keeps rows of these only, all where empty."""
+
+    images: str = "imgs"
+    languages: tuple[str, ...] = ()
+
+    def columns(self) -> dict[str, rowlib.Content]:
+        texts = ("question", "answer", "answer_type", "q_lang")
+        return {"img_name": "image", **dict.fromkeys(texts, "text")}
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    if fields.languages and line.text("q_lang") not in fields.languages:
+        return
+    image, answer = picture(line, "img_name", origin.root / fields.images), line.text("answer")
+    kind = line.text("answer_type")
+    if kind.upper() not in ("OPEN", "CLOSED"):
+        raise line.error("answer_type", f"must be OPEN or CLOSED, got {kind!r}")
+    sample = Sample(
+        id=line.optional("qid"),
+        card=origin.card,
+        split=origin.split,
+        task=f"{kind.lower()}_vqa",
+        question=line.text("question"),
+        question_type=rowlib.answer_type(answer),
+        answer=answer,
+        group=image.name.partition("/")[0],
+        modality=line.optional("modality"),
+    )
+    yield Row(sample=sample, images=(image,))

@@ -1,0 +1,69 @@
+"""Text-only instruction: question columns, an answer column, maybe a reasoning column; or turns."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from lingshu_train.data.rows import row as rowlib
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Row, Turn
+from lingshu_train.record import Sample
+
+SPEAKER = re.compile(r"^\s*[问答]\s*[:：]\s*")
+
+
+class Fields(rowlib.SplitFiles):
+    """`question` columns are joined by a blank line; texts in `blank` count as empty.
+
+    `turns` is a column with a list of questions and answers in turn, and then stands for question and answer.
+    """
+
+    question: tuple[str, ...] = ("instruction", "input")
+    answer: str = "output"
+    reasoning: str = ""
+    turns: str = ""
+    blank: tuple[str, ...] = ("<noinput>",)
+
+    def columns(self) -> dict[str, rowlib.Content]:
+        if self.turns:
+            return {self.turns: "nested"}
+        own = (*self.question, self.reasoning, self.answer)
+        return {name: "text" for name in own if name}
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    found = _turns(line, fields.turns) if fields.turns else (_single(line, fields),)
+    sample = Sample(
+        id=line.optional("id"),
+        card=origin.card,
+        split=origin.split,
+        task="instruction",
+        question=found[-1].question,
+        question_type="free",
+        answer=found[-1].answer,
+        reasoning=line.optional(fields.reasoning) if fields.reasoning else "",
+    )
+    yield Row(sample=sample, turns=found[:-1])
+
+
+def _single(line: Line, fields: Fields) -> Turn:
+    parts = [
+        text for column in fields.question if (text := line.optional(column)) and text not in fields.blank
+    ]
+    if not parts:
+        raise line.error(
+            " + ".join(fields.question), "no question: all of these columns are empty or missing"
+        )
+    return Turn(question="\n\n".join(parts), answer=line.text(fields.answer))
+
+
+def _turns(line: Line, field: str) -> tuple[Turn, ...]:
+    """The dialogue that a field holds as texts in turn, without the speakers' marks that Chinese sets carry."""
+    value = line.values.get(field)
+    if not isinstance(value, list) or not value or len(value) % 2:
+        raise line.error(field, "must be a list of questions and answers in turn")
+    texts = [SPEAKER.sub("", str(text)).strip() for text in value]
+    if "" in texts:
+        raise line.error(field, f"text {texts.index('') + 1} is empty")
+    return tuple(Turn(question=q, answer=a) for q, a in zip(texts[::2], texts[1::2], strict=True))

@@ -1,0 +1,64 @@
+"""VQA-Med 2019: text lines `image|question|answer` or `image|category|question|answer`, and JPEGs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from lingshu_train.data.rows import embedded
+from lingshu_train.data.rows import row as rowlib
+from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.errors import DataError, MissingInput
+from lingshu_train.record import Sample
+
+
+class Fields(rowlib.SplitFiles):
+    """`images`: split -> folder of its image files; `suffix` is added to the image names of the lines."""
+
+    images: dict[str, str]
+    suffix: str = ".jpg"
+
+
+def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
+    path = origin.root / fields.files[origin.split]
+    if not path.is_file():
+        raise MissingInput(f"{path}: no such file; fetch the card's data, or correct `files` in the card")
+    with path.open("rb") as stream:
+        for number, text in enumerate(stream, start=1):
+            if text.strip():
+                yield Line(file=path, number=number, record=number, values={"text": text})
+
+
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+    folder = fields.images.get(origin.split)
+    if folder is None:
+        raise DataError(
+            f"data_cards/{origin.card}.md: lingshu.fields.images: no folder for split {origin.split!r}"
+        )
+    line = _cells(line)
+    answer = line.text("answer")
+    image = embedded.file(line, "image", origin.root / folder, name=f"{line.text('image')}{fields.suffix}")
+    kind = rowlib.answer_type(answer)
+    sample = Sample(
+        id="",
+        card=origin.card,
+        split=origin.split,
+        task="closed_vqa" if kind == "yes_no" else "open_vqa",
+        question=line.text("question"),
+        question_type=kind,
+        answer=answer,
+        group=line.text("image"),
+    )
+    yield Row(sample=sample, images=(image,))
+
+
+def _cells(line: Line) -> Line:
+    """The fields between the bars of one line of text."""
+    try:
+        cells = line.values["text"].decode("utf-8-sig").strip().split("|")
+    except UnicodeDecodeError:
+        raise line.error("text", "not UTF-8") from None
+    if len(cells) not in (3, 4):
+        raise line.error("text", f"must have 3 or 4 fields between bars, got {len(cells)}")
+    return replace(line, values={"image": cells[0], "question": cells[-2], "answer": cells[-1]})

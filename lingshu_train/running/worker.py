@@ -1,0 +1,111 @@
+"""What each process of a stage runs: read stage.json, run the kind, write the manifest last."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+from lingshu_train import dist, naming
+from lingshu_train.errors import LingshuError, RecipeError
+from lingshu_train.runs import manifest
+from lingshu_train.runs.files import failure, write_json
+from lingshu_train.runs.stage import Stage, read
+
+FAULT = "error.json"
+"""Where a failed rank leaves its one line and exit code, because launchers of several processes lose both."""
+
+WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
+"""Refusals of the operating system that the user can mend; any other is a defect of ours and keeps its traceback."""
+
+
+def main(path: str) -> int:
+    """Run the stage described by `path` on this rank; returns the exit code."""
+    stage = read(Path(path))
+    try:
+        _run(stage)
+    except LingshuError as fault:
+        return _report(stage, fault)
+    except OSError as fault:
+        if fault.errno not in WRITING:
+            raise
+        return _report(stage, failure(stage.path, fault))
+    return 0
+
+
+def _run(stage: Stage) -> None:
+    naming.component("lingshu_train.stages", stage.kind, where=str(stage.path), error=RecipeError)
+    config = importlib.import_module(f"lingshu_train.stages.{stage.kind}.config")
+    module = importlib.import_module(f"lingshu_train.stages.{stage.kind}.run")
+    started = time.monotonic()
+    device, threads = _device(stage) if config.Config.distributed else ("cpu", dist.threads())
+    dist.start(stage.content, device=device)
+    results = module.run(stage)
+    dist.barrier()
+    if dist.place().first:
+        here = manifest.environment(
+            device=device, processor=_processor(device), world_size=dist.place().world_size, threads=threads
+        )
+        seconds = time.monotonic() - started
+        manifest.write(stage, ran_on=here, results=results, outputs=list(config.OUTPUTS), seconds=seconds)
+    dist.barrier()
+    dist.stop()
+
+
+def _device(stage: Stage) -> tuple[str, int]:
+    import torch
+
+    from lingshu_train.training import arguments
+
+    arguments.silence()
+    if stage.cluster.threads:
+        torch.set_num_threads(stage.cluster.threads)
+    return arguments.device(stage), torch.get_num_threads()
+
+
+def _processor(device: str) -> str:
+    """The processor or the GPU, with the vector instructions torch uses: enough to explain a difference in a last bit."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return platform.processor() or platform.machine()
+    if device == "cuda":
+        return str(torch.cuda.get_device_name(0))
+    return f"{platform.processor() or platform.machine()} {torch.backends.cpu.get_cpu_capability()}"
+
+
+def _report(stage: Stage, fault: LingshuError) -> int:
+    target = stage.path / FAULT
+    # Several ranks may meet the same fault; the first to write speaks.
+    if not target.exists():
+        sys.stderr.write(f"lingshu: {fault}\n")
+        try:
+            write_json(
+                target, {"message": str(fault), "exit_code": fault.exit_code, "rank": dist.place().rank}
+            )
+        except LingshuError:
+            sys.stderr.write(f"lingshu: and {target} could not be written\n")
+    sys.stderr.flush()
+    return fault.exit_code
+
+
+def reported(stage: Stage) -> tuple[str, int] | None:
+    """The fault a rank of this stage reported, if any: message and exit code."""
+    target = stage.path / FAULT
+    if not target.is_file():
+        return None
+    data = json.loads(target.read_text(encoding="utf-8"))
+    return str(data["message"]), int(data["exit_code"])
+
+
+if __name__ == "__main__":
+    code = main(sys.argv[1])
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # All that counts is on disk. Going through the interpreter's own end would wait for other ranks after a fault, and now
+    # and then aborts without one, when a library's thread outlives what it uses.
+    os._exit(code)

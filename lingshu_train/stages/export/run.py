@@ -1,0 +1,98 @@
+"""Write a model that anyone can load with plain transformers, and prove that it answers as the trained one does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from PIL import Image
+from transformers import AutoModelForImageTextToText
+
+from lingshu_train.data.cards import card as cards
+from lingshu_train.errors import DataError, RecipeError
+from lingshu_train.hub import model_card
+from lingshu_train.model import load, processor
+from lingshu_train.runs import manifest
+from lingshu_train.runs.files import write_text
+from lingshu_train.runs.stage import Stage
+from lingshu_train.schema import parse
+from lingshu_train.stages.export.config import Config
+from lingshu_train.training import arguments, session
+
+SHARD = "4GB"
+ALLOWED = (".safetensors", ".json", ".jinja", ".txt", ".md")
+
+
+def run(stage: Stage) -> dict[str, Any]:
+    """Write `export/`: safetensors, configs, processor files and the model card."""
+    config = parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
+    return export(stage, config)
+
+
+def export(stage: Stage, config: Any) -> dict[str, Any]:
+    """Write `export/`. DataError if the export's logits are not the trained model's, bit for bit."""
+    arguments.silence()
+    wanted = session.settings(stage)
+    source, target = stage.parent(config.model) / "model", stage.path / "export"
+    trained = load.load(str(source), dtype=wanted.dtype, attention="sdpa").eval()
+    text = processor.load(str(source), min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
+    session.use_cache(trained, True)
+    trained.save_pretrained(target, max_shard_size=SHARD)
+    processor.write_for_everyone(text, target)
+
+    plain = AutoModelForImageTextToText.from_pretrained(
+        target, dtype=load.DTYPES[wanted.dtype], attn_implementation="sdpa"
+    )
+    again = processor.load(str(target), min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
+    difference = _difference(trained, text, plain.eval(), again)
+    if difference != 0.0:
+        raise DataError(
+            f"{target}: logits differ from the trained model's by {difference:g}; the export is not usable"
+        )
+    foreign = [path.name for path in target.iterdir() if path.suffix not in ALLOWED]
+    assert not foreign, f"export wrote files that may not be published: {foreign}"
+
+    lineage = ancestors(stage, config)
+    named = {name for made in lineage for name in made.stage.config.get("cards", ())}
+    write_text(target / "README.md", model_card.render(lineage, [cards.load(name) for name in sorted(named)]))
+    return {
+        "model": config.model,
+        "largest_logit_difference": difference,
+        "files": len(list(target.iterdir())),
+    }
+
+
+def ancestors(stage: Stage, config: Any) -> list[manifest.Manifest]:
+    """Manifests of every stage the export rests on, oldest first."""
+    found: dict[str, manifest.Manifest] = {}
+
+    def visit(folder: Path) -> None:
+        made = manifest.read(folder)
+        for parent in made.stage.parents.values():
+            if parent not in found:
+                visit(Path(parent))
+        found[str(folder)] = made
+
+    for name in config.parents:
+        if stage.parents[name] not in found:
+            visit(stage.parent(name))
+    return list(found.values())
+
+
+@torch.no_grad()
+def _difference(trained: Any, text: Any, plain: Any, again: Any) -> float:
+    """Largest absolute difference of logits on one picture and one question, each model with its own processor."""
+    picture = Image.linear_gradient("L").convert("RGB").resize((84, 56))
+    chat = [
+        {
+            "role": "user",
+            "content": [{"type": "image"}, {"type": "text", "text": "What does this image show?"}],
+        }
+    ]
+    logits = []
+    for model, words in ((trained, text), (plain, again)):
+        prompt = words.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        batch = words(text=[prompt], images=[[picture]], return_tensors="pt", add_special_tokens=False)
+        logits.append(model(**batch).logits)
+    return float((logits[0] - logits[1]).abs().max()) if logits[0].shape == logits[1].shape else float("inf")

@@ -1,0 +1,101 @@
+"""Held-out accuracy of the policy while it is trained, and the alarm where the reward rises without it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from trl.models import unwrap_model_for_generation
+
+from lingshu_train import dist, naming
+from lingshu_train.data.corpus import corpus
+from lingshu_train.errors import DataError
+from lingshu_train.model.settings import Settings
+from lingshu_train.record import Sample
+from lingshu_train.rewards import _watch
+from lingshu_train.runs import ledger
+from lingshu_train.runs.stage import Stage
+from lingshu_train.stages.evaluate import run as evaluation
+from lingshu_train.stages.evaluate.run import Asking
+from lingshu_train.verify import Policy
+
+ACCURACY = "held_out/accuracy"
+ALARM = "alarm"
+
+
+class HeldOut:
+    """Measures at window borders and reads the ledger for what was measured before, so that a resume goes on as it was.
+
+    `config` is a stages.grpo.Config with a `watch` block.
+    """
+
+    def __init__(self, stage: Stage, config: Any, *, wanted: Settings, text: Any) -> None:
+        watch = config.watch
+        images = corpus.load(stage.parent(watch.corpus) / "corpus", split=watch.split, tasks=watch.tasks)
+        self.samples = chosen(images.samples, count=watch.samples, seed=stage.seed)
+        if not self.samples:
+            raise DataError(
+                f"stages.{stage.name}.watch: no question of corpus {watch.corpus!r}, split {watch.split!r}, that a rule "
+                "can judge; name other tasks"
+            )
+        self._stage, self._every, self._text = stage, watch.every, text
+        self._asking = Asking(
+            wanted=wanted,
+            images=images,
+            policy=Policy.lenient,
+            limit=config.max_completion,
+            batch=watch.per_device_batch,
+            title="",
+        )
+
+    def measure(self, trainer: Any, step: int) -> dict[str, Any]:
+        """Columns of this step's ledger line: none, the accuracy, or the accuracy and an alarm. Called on every rank."""
+        if step % self._every:
+            return {}
+        rows = evaluation.gathered(self._answers(trainer))
+        accuracy = sum(row["correct"] for row in rows) / len(rows)
+        line = self._alarm(step, accuracy) if dist.place().first else None
+        if line:
+            sys.stderr.write(f"lingshu: {self._stage.name}: step {step}: {line}\n")
+        return {ACCURACY: accuracy} | ({ALARM: line} if line else {})
+
+    def _answers(self, trainer: Any) -> list[evaluation.Row]:
+        """This rank's share. Under ZeRO-3 each rank holds the whole model meanwhile, as it does to generate rollouts."""
+        with unwrap_model_for_generation(
+            trainer.model_wrapped,
+            trainer.accelerator,
+            gather_deepspeed3_params=trainer.args.ds3_gather_for_generation,
+            gradient_checkpointing_kwargs=trainer.args.gradient_checkpointing_kwargs,
+        ) as model:
+            training = model.training
+            model.eval()
+            try:
+                return evaluation.judge(model, self._text, self.samples, self._asking)
+            finally:
+                model.train(training)
+
+    def _alarm(self, step: int, accuracy: float) -> str | None:
+        """The alarm over the last generation windows and the accuracies measured in them."""
+        lines = [line for line in ledger.steps(self._stage.path) if line["step"] < step]
+        rewards = [(line["step"], line["reward"]) for line in lines if "reward" in line]
+        values = [reward for _, reward in rewards]
+        window = _watch.span(values)
+        since = rewards[-2 * window][0] if window else 0
+        measured = [line[ACCURACY] for line in lines if ACCURACY in line and line["step"] >= since]
+        return _watch.alarm(values, [*measured, accuracy], window=window)
+
+
+def chosen(samples: Sequence[Sample], *, count: int, seed: int) -> list[Sample]:
+    """`count` samples that a rule can judge: those whose hashes of seed and id are smallest, whatever their order."""
+    judged = [sample for sample in samples if sample.question_type != "free"]
+    return sorted(judged, key=lambda sample: naming.digest([seed, sample.id]))[:count]
+
+
+def warnings(stage: Stage) -> list[str]:
+    """The alarms of a stage's ledger, for its manifest."""
+    return [
+        f"{stage.name}: step {line['step']}: {line[ALARM]}"
+        for line in ledger.steps(stage.path)
+        if ALARM in line
+    ]

@@ -1,0 +1,172 @@
+"""GRPO with verifiable rewards: TRL's GRPOTrainer with exact resume and rewards scored by this project's verifier."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from torch.utils.data import Dataset
+from trl import GRPOConfig, GRPOTrainer
+
+from lingshu_train import dist, verify
+from lingshu_train.errors import RecipeError
+from lingshu_train.model.settings import Settings
+from lingshu_train.runs import checkpoint, ledger
+from lingshu_train.runs.stage import Stage
+from lingshu_train.schema import parse
+from lingshu_train.stages.grpo import held_out
+from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.scoring import Scoring
+from lingshu_train.training import arguments, session
+from lingshu_train.training.exact import Exact, Run
+from lingshu_train.training.feed import Limit, Rows, num_steps
+from lingshu_train.training.progress import Watch
+
+UPSTREAM = {"_tokenize_prompts": ("self", "prompts")}
+"""As in exact.py, for a method that only TRL's GRPOTrainer has."""
+
+
+class ExactGRPOTrainer(Exact, GRPOTrainer):  # type: ignore[misc]
+    """GRPOTrainer as this project needs it; see Exact for what differs."""
+
+    train_dataset: Any
+
+    def begin(self, run: Run) -> None:
+        super().begin(run)
+        self.train_dataset = Once(self.train_dataset)
+
+    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[Any, Any, Any]:
+        """Upstream says None of a prompt without images, which the processor refuses where another prompt has some."""
+        ids, images, fields = super()._tokenize_prompts(prompts)
+        return ids, images and [one or [] for one in images], fields
+
+
+UNREAD = -1
+"""Row of an item that nobody looks at."""
+
+
+class Once(Dataset[Any]):
+    """Rows by number, `UNREAD` without content: their images need not be read, and to use one is an error."""
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitems__(self, numbers: list[int]) -> list[dict[str, Any]]:
+        """A batch of the loader: all of it is read or none."""
+        return [{} for _ in numbers] if UNREAD in numbers else self._rows.__getitems__(numbers)
+
+
+def item_to_row(
+    order: Callable[[int], int], *, prompts: int, group: int, repeats: int
+) -> Callable[[int], int]:
+    """Row of the i-th item the loader yields.
+
+    A window holds `prompts` prompts, each `group` times in a row, and the loader yields the window `repeats` times: TRL
+    asks for a whole window at each of its micro-steps, and looks at the first alone, where it generates.
+    """
+    items = prompts * group
+
+    def row(i: int) -> int:
+        window, item = divmod(i, items * repeats)
+        return order(window * prompts + item // group) if item < items else UNREAD
+
+    return row
+
+
+def run(stage: Stage) -> dict[str, Any]:
+    """Train, resuming from the newest whole checkpoint, and write `model/`, the ledger and the completions kept."""
+    config = parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
+    return train(stage, config)
+
+
+def train(stage: Stage, config: Any) -> dict[str, Any]:
+    """Run one GRPO stage to its end. `config` is a stages.grpo.Config."""
+    wanted = session.settings(stage)
+    rows = Rows(
+        stage,
+        config.data,
+        source=session.source(stage, config.base, wanted),
+        wanted=wanted,
+        limit=Limit(tokens=config.max_prompt or sys.maxsize, completion=False, most=config.most_too_long),
+        select=config.selection,
+    )
+    accumulation = config.accumulation(dist.place().world_size)
+    steps = num_steps(
+        steps=config.steps,
+        items=rows.items(config.epochs or 0),
+        per_step=config.update_prompts,
+        multiple=config.window,
+    )
+    args = _arguments(stage, config, wanted, steps=steps, accumulation=accumulation)
+    model, text = session.open_model(stage, config.base, wanted, config.train)
+
+    resume, set_aside = session.resume_point(stage)
+    start = checkpoint.step_of(resume) if resume else 0
+    tokens = session.rewind(stage, start, ledger.NAME, ledger.COMPLETIONS)
+
+    scoring = Scoring(stage, config, rows.sample, eos=text.tokenizer.eos_token_id)
+    watched = held_out.HeldOut(stage, config, wanted=wanted, text=text) if config.watch else None
+    trainer = ExactGRPOTrainer(
+        model=model,
+        args=args,
+        reward_funcs=[scoring],
+        train_dataset=rows.dataset(system=wanted.system_prompt, with_completion=False),
+        processing_class=text,
+    )
+    trainer.begin(
+        session.run_of(
+            stage,
+            config,
+            row=item_to_row(
+                rows.row,
+                prompts=config.rollout_prompts,
+                group=config.group_size,
+                repeats=accumulation * config.window,
+            ),
+            items_per_step=config.rollout_prompts * config.group_size * accumulation,
+            resume=resume,
+            steps=steps,
+        )
+    )
+
+    def extra(step: int) -> dict[str, Any]:
+        first = (step - 1) // config.window * config.rollout_prompts
+        seen = rows.rows(first, first + config.rollout_prompts)
+        return {
+            "epoch": rows.epoch(step * config.update_prompts),
+            "samples": rows.digest(seen),
+            **scoring.metrics(),
+            **(watched.measure(trainer, step) if watched else {}),
+        }
+
+    watch = Watch(ledger.Ledger(stage.path), title=stage.name, window=config.window, extra=extra)
+    watch.resume_tokens(tokens)
+    try:
+        session.fit(trainer, watch, resume)
+    finally:
+        scoring.close()
+    session.save(trainer, text)
+    summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
+    return summary | {"verifier": verify.version(), "warnings": held_out.warnings(stage)}
+
+
+def _arguments(stage: Stage, config: Any, wanted: Settings, *, steps: int, accumulation: int) -> GRPOConfig:
+    return GRPOConfig(
+        **arguments.shared(stage, config, wanted, steps=steps, accumulation=accumulation),
+        num_generations=config.group_size,
+        steps_per_generation=accumulation * config.window,
+        max_completion_length=config.max_completion,
+        temperature=config.temperature,
+        beta=config.kl_coefficient,
+        epsilon=config.clip_low,
+        epsilon_high=config.clip_high,
+        loss_type=config.loss,
+        use_vllm=False,
+        log_completions=False,
+        # Upstream gathers the images of all ranks for it, also when nothing is logged: a rank without any never answers.
+        log_multimodal=False,
+    )

@@ -1,0 +1,1 @@
+"""Data cards to a corpus."""

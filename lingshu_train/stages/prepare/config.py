@@ -1,0 +1,84 @@
+"""Data cards to a corpus: labelled pictures are asked questions, rows are read as they stand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from lingshu_train.data.cards import card as cards
+from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train.schema import Strict
+from lingshu_train.stages._config import Provided, StageConfig
+
+OUTPUTS = ("corpus",)
+
+
+class Counts(Strict):
+    """How many samples of a task to make for each split."""
+
+    train: int = Field(default=0, ge=0)
+    held_out: int = Field(default=0, ge=0)
+
+
+class Config(StageConfig):
+    """Cards of labelled pictures are asked the `questions` (tasks of data/questions.py, with counts) at `image_size`
+    pixels, a multiple of 28; cards of rows are read whole: their `splits`. Where a card's splits have other names,
+    `card_splits` says what they are called here: `{iu_xray: {all: train}}`.
+
+    A row with a picture of a side under `least_side` pixels is refused. More than the share `most_refused` of a card's
+    rows refused stops the stage. `prepared` is a folder that `lingshu data prepare` wrote of these cards: it is taken as
+    it is.
+    """
+
+    provides: ClassVar[Provided | None] = "corpus"
+
+    judges: ClassVar[bool] = True
+
+    kind: Literal["prepare"]
+    cards: tuple[str, ...] = Field(min_length=1)
+    image_size: int = Field(default=56, gt=0, multiple_of=28)
+    questions: dict[str, Counts] = Field(default_factory=dict)
+    splits: tuple[str, ...] = ("train",)
+    card_splits: dict[str, dict[str, str]] = Field(default_factory=dict)
+    least_side: int = Field(default=1, gt=0)
+    most_refused: float = Field(default=0.01, ge=0, le=1)
+    prepared: str = ""
+
+    @property
+    def card_names(self) -> tuple[str, ...]:
+        return self.cards
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        return (str(Path(self.prepared) / "corpus.json"),) if self.prepared else ()
+
+    def check(self, where: str) -> None:
+        from lingshu_train.data.quickstart.tasks import TASKS
+
+        if self.prepared and not Path(self.files[0]).is_file():
+            raise MissingInput(
+                f"{where}.prepared: {self.prepared}: no finished corpus; `lingshu data prepare` makes one"
+            )
+        for name in set(self.card_splits) - set(self.cards):
+            raise RecipeError(f"{where}.card_splits: {name!r} is not among cards: {', '.join(self.cards)}")
+        for name in self.cards:
+            self._check_splits(name, where)
+        for task in self.questions:
+            if task not in TASKS:
+                raise RecipeError(f"{where}.questions: unknown task {task!r}; there are: {', '.join(TASKS)}")
+
+    def splits_of(self, card: str) -> dict[str, str]:
+        """The card's splits that are read, and what each is called in the corpus."""
+        return self.card_splits.get(card, {split: split for split in self.splits})
+
+    def _check_splits(self, name: str, where: str) -> None:
+        """A card of rows has every split that is asked of it."""
+        there = cards.load(name, where=f"{where}.cards").lingshu.fields.get("files", {})
+        for split in self.splits_of(name) if there else ():
+            if split not in there:
+                raise RecipeError(
+                    f"{where}.splits: {name} has no split {split!r}, it has: {', '.join(there)}; say which to read as what: "
+                    f"{where}.card_splits.{name}={{{next(iter(there))}: {split}}}"
+                )

@@ -1,0 +1,25 @@
+"""Supervised fine-tuning: alignment and instruction tuning through TRL's SFTTrainer."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from lingshu_train.stages._config import TrainingConfig
+
+OUTPUTS = ("model", "ledger.jsonl")
+
+
+class Config(TrainingConfig):
+    """One supervised stage. The global batch is `per_device_batch * accumulation * processes` samples.
+
+    With `packing` that many packs instead: sequences of up to `max_length` tokens, and of `max_patches` patches of the
+    vision tower where that is given, which evens out the work of ranks.
+    """
+
+    kind: Literal["sft"]
+    accumulation: int = Field(default=1, gt=0)
+    max_length: int = Field(gt=0)
+    packing: bool = False
+    max_patches: int | None = Field(default=None, gt=0)

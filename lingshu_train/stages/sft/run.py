@@ -1,0 +1,108 @@
+"""Supervised fine-tuning: TRL's SFTTrainer with exact resume."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from trl import SFTConfig, SFTTrainer
+
+from lingshu_train import dist
+from lingshu_train.errors import RecipeError
+from lingshu_train.runs import checkpoint, ledger
+from lingshu_train.runs.stage import Stage
+from lingshu_train.schema import parse
+from lingshu_train.stages.sft.config import Config
+from lingshu_train.training import arguments, session
+from lingshu_train.training.collate import Collator
+from lingshu_train.training.exact import Exact
+from lingshu_train.training.feed import Limit, Rows, num_steps
+from lingshu_train.training.packed import Packed
+from lingshu_train.training.progress import Watch
+
+
+class ExactSFTTrainer(Exact, SFTTrainer):  # type: ignore[misc]
+    """SFTTrainer as this project needs it; see Exact for what differs.
+
+    Counts tokens itself: upstream starts from zero after a resume, and counts a packed row as one token.
+    """
+
+    tokens: float = 0.0
+    _unreported: float = 0.0
+
+    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+        mask = inputs.get("attention_mask")
+        self._unreported += float(inputs["input_ids"].numel() if mask is None else mask.sum())
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        self.tokens += sum(dist.gather(self._unreported))
+        self._unreported = 0.0
+        super().log(logs, start_time)
+
+
+def run(stage: Stage) -> dict[str, Any]:
+    """Train, resuming from the newest whole checkpoint, and write `model/` and `ledger.jsonl`."""
+    config = parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
+    return train(stage, config)
+
+
+def train(stage: Stage, config: Any) -> dict[str, Any]:
+    """Run one supervised stage to its end. `config` is a stages.sft.Config."""
+    wanted = session.settings(stage)
+    rows = Rows(
+        stage,
+        config.data,
+        source=session.source(stage, config.base, wanted),
+        wanted=wanted,
+        limit=Limit(
+            tokens=config.max_length,
+            completion=True,
+            most=config.most_too_long,
+            patches=config.max_patches if config.packing else None,
+        ),
+    )
+    per_step = config.per_device_batch * config.accumulation * dist.place().world_size
+    items = _packed(stage, config, rows, per_step=per_step) if config.packing else rows
+    steps = num_steps(steps=config.steps, items=items.items(config.epochs or 0), per_step=per_step)
+    items.cover(steps * per_step)
+    # The arguments come first: under ZeRO-3 they decide how the model is loaded.
+    options = arguments.shared(stage, config, wanted, steps=steps, accumulation=config.accumulation)
+    args = SFTConfig(**options, max_length=None, dataset_kwargs={"skip_prepare_dataset": True})
+    model, text = session.open_model(stage, config.base, wanted, config.train)
+
+    resume, set_aside = session.resume_point(stage)
+    start = checkpoint.step_of(resume) if resume else 0
+    tokens = session.rewind(stage, start, ledger.NAME)
+
+    trainer = ExactSFTTrainer(
+        model=model,
+        args=args,
+        train_dataset=items.dataset(system=wanted.system_prompt, with_completion=True),
+        processing_class=text,
+        data_collator=Collator(
+            processor=text,
+            packing=config.packing,
+            tokens=rows.tokens,
+            rope_index=model.model.get_rope_index,
+        ),
+    )
+    trainer.begin(
+        session.run_of(stage, config, row=items.row, items_per_step=per_step, resume=resume, steps=steps)
+    )
+    trainer.tokens = tokens
+
+    def extra(step: int) -> dict[str, Any]:
+        seen = items.rows((step - 1) * per_step, step * per_step)
+        return {"epoch": items.epoch(step * per_step), "samples": rows.digest(seen), "tokens": trainer.tokens}
+
+    watch = Watch(ledger.Ledger(stage.path), title=stage.name, window=1, extra=extra)
+    watch.resume_tokens(tokens)
+    session.fit(trainer, watch, resume)
+    session.save(trainer, text)
+    summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
+    return summary | ({"packs": len(items), "fill": items.fill} if isinstance(items, Packed) else {})
+
+
+def _packed(stage: Stage, config: Any, rows: Rows, *, per_step: int) -> Packed:
+    return Packed(rows, stage.path, tokens=config.max_length, patches=config.max_patches, per_step=per_step)

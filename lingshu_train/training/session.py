@@ -1,0 +1,134 @@
+"""What training stages do alike: load the model, find where to resume, train, and write the final model."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from transformers import PrinterCallback
+
+from lingshu_train import dist
+from lingshu_train.errors import RecipeError, RunAgain
+from lingshu_train.model import load, parts, processor
+from lingshu_train.model.settings import Settings
+from lingshu_train.runs import checkpoint, ledger
+from lingshu_train.runs.stage import Stage
+from lingshu_train.schema import parse
+from lingshu_train.training.exact import Exact, Run
+from lingshu_train.training.feed import Rows
+from lingshu_train.training.progress import Watch
+
+
+def settings(stage: Stage) -> Settings:
+    return parse(Settings, stage.model, where="model", error=RecipeError)
+
+
+def source(stage: Stage, base: str, wanted: Settings) -> str:
+    """Folder or hub id of the model to start from."""
+    return str(stage.parent(base) / "model") if base else wanted.base
+
+
+def open_model(stage: Stage, base: str, wanted: Settings, train: tuple[str, ...]) -> tuple[Any, Any]:
+    """The model to start from, with all but the `train` parts frozen, and its processor."""
+    start = source(stage, base, wanted)
+    revision = None if base else wanted.revision or None
+    # Mixed precision keeps the optimizer's copy in float32; only the forward pass is bfloat16.
+    model = load.load(start, dtype="float32", attention=wanted.attention, revision=revision)
+    parts.freeze_all_but(model, train)
+    use_cache(model, False)
+    text = processor.load(
+        start, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels, revision=revision
+    )
+    return model, text
+
+
+def use_cache(model: Any, wanted: bool) -> None:
+    """Training keeps no cache: with one, packed samples would see each other (R6)."""
+    model.config.use_cache = wanted
+    model.config.get_text_config().use_cache = wanted
+
+
+def run_of(
+    stage: Stage,
+    config: Any,
+    *,
+    row: Callable[[int], int],
+    items_per_step: int,
+    resume: Path | None,
+    steps: int,
+) -> Run:
+    """The run of a training stage, `config` being its stages/_config.py: TrainingConfig. See Run for the rest."""
+    return Run(
+        stage=stage,
+        row=row,
+        items_per_step=items_per_step,
+        resume=resume,
+        steps=steps,
+        learning_rate=dict(config.learning_rate),
+        weight_decay=config.weight_decay,
+        keep=config.keep,
+    )
+
+
+def resume_point(stage: Stage) -> tuple[Path | None, list[str]]:
+    """The checkpoint to go on from, the same on every rank, and what had to be set aside."""
+    found = checkpoint.newest(stage.path, content=stage.content) if dist.place().first else None
+    folder, set_aside = dist.from_first(found)
+    if dist.place().first:
+        for line in set_aside:
+            sys.stderr.write(f"lingshu: {line}\n")
+    return folder, set_aside
+
+
+def rewind(stage: Stage, step: int, *names: str) -> float:
+    """Take the ledgers back to the checkpoint's step; returns the token total at that step."""
+    if dist.place().first:
+        for name in names:
+            ledger.Ledger(stage.path, name).rewind(step)
+    dist.barrier()
+    lines = ledger.steps(stage.path)
+    return float(lines[-1].get("tokens", 0.0)) if lines else 0.0
+
+
+def fit(trainer: Exact, watch: Watch, resume: Path | None) -> None:
+    """Train to the end. Raises RunAgain (75) when told to stop before it, with everything saved."""
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(watch)
+    trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+    if watch.stopped:
+        step = trainer.state.global_step
+        raise RunAgain(
+            f"stopped at step {step} of {trainer.run.steps}, checkpoint written; run the same command again"
+        )
+
+
+def save(trainer: Exact, text: Any) -> None:
+    """Write `model/`: safetensors, config and processor, loadable by the next stage. Collective under ZeRO-3."""
+    target = trainer.run.stage.path / "model"
+    use_cache(trainer.model, True)
+    trainer.save_model(str(target), _internal_call=True)
+    if dist.place().first:
+        text.save_pretrained(target)
+    dist.barrier()
+
+
+def summary(trainer: Exact, *, rows: Rows, set_aside: list[str], resumed_at: int) -> dict[str, Any]:
+    """What the manifest says of a training stage."""
+    lines = ledger.steps(trainer.run.stage.path)
+    trained = [name for name, p in trainer.model.named_parameters() if p.requires_grad]
+    counts = parts.counts(trainer.model)
+    return {
+        "steps": trainer.run.steps,
+        "rows": len(rows),
+        "left_out_as_too_long": rows.left_out,
+        "samples_seen": trainer.run.steps * trainer.run.items_per_step,
+        "trained_parts": sorted({parts.part_of(name) for name in trained}),
+        "parameters": counts,
+        "first_loss": lines[0]["loss"],
+        "last_loss": lines[-1]["loss"],
+        "tokens": lines[-1].get("tokens"),
+        "resumed_at": resumed_at,
+        "checkpoints_set_aside": set_aside,
+    }

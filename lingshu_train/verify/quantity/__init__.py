@@ -1,0 +1,1 @@
+"""Numbers and units, read exactly. When a quantity is the right answer is said in types/."""

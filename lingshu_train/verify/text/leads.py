@@ -1,0 +1,89 @@
+"""Lead-ins that say "here comes the answer" ("the correct answer is", 答案是): a closed grammar, removed
+before judging.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+
+from lingshu_train.verify.tables import longest_first, table
+from lingshu_train.verify.text.normal import strip_edges
+
+_ROUNDS = 3
+
+
+def without_lead_in(text: str, *, statements: bool = False) -> str:
+    """A cleaned text without its lead-in. `statements` also removes "it is", "this is", 这是."""
+    for _ in range(_ROUNDS):
+        found = _grammar(statements).match(text)
+        if found is None or found.end() == len(text):
+            return text
+        text = text[found.end() :].lstrip()
+    return text
+
+
+def readings(text: str) -> Iterator[str]:
+    """A cleaned text as it stands, without its lead-in, and without a statement such as "it is"; each form
+    once.
+    """
+    yield text
+    shorter = without_lead_in(text)
+    if shorter != text:
+        yield strip_edges(shorter)
+    stated = without_lead_in(text, statements=True)
+    if stated not in (text, shorter):
+        yield strip_edges(stated)
+
+
+def anchors(text: str) -> list[tuple[int, int]]:
+    """Where a text states an answer: (start, end) of every anchor such as "answer is", in order."""
+    return [found.span() for found in _anchor().finditer(text)]
+
+
+def trace_anchors(text: str) -> list[tuple[int, int]]:
+    """As `anchors`, with the words by which a reasoning trace commits itself (therefore, consistent with,
+    考虑为).
+    """
+    return [found.span() for found in _trace_anchor().finditer(text)]
+
+
+@lru_cache(maxsize=2)
+def _grammar(statements: bool) -> re.Pattern[str]:
+    # Every alternative is a fixed phrase followed by one space: the pattern reads each character once.
+    one = {name: _any(name) for name in table("leadins") if name != "version"}
+    noun_phrase = rf"(?:(?:{one['determiners']}) )?(?:(?:{one['adjectives']}) ){{0,3}}(?:{one['nouns']})"
+    chinese_noun = rf"(?:{one['persons_cn']})?(?:{one['adjectives_cn']}){{0,3}}(?:{one['nouns_cn']})"
+    english = [
+        rf"(?:{one['openers']})(?:, ?| )",
+        rf"{noun_phrase} ?(?:(?:{one['copulas']})(?: ?: ?| )|: ?|= ?|-> ?|- )",
+        rf"(?:(?:{one['persons']}) ?)(?:{one['verbs']}),? (?:that )?"
+        rf"(?:(?:it is|it's|this is|{noun_phrase} is) )?",
+        rf"(?:(?:{one['determiners']}) )?(?:{one['choice_nouns']}|{one['imperatives']}) (?=[(\[\"]?[A-Za-z][)\].:\"]?(?:\W|$))",
+    ]
+    chinese = [
+        rf"(?:{one['openers_cn']})[,:]? ?",
+        rf"{chinese_noun}(?:{one['copulas_cn']}) ?[:,]? ?",
+        rf"{chinese_noun} ?: ?",
+        rf"(?:{one['choose_cn']}) ?:? ?(?=[(\[]?[A-Z])",
+        r"(?:我选择|我选|我认为|我觉得)是? ?:? ?",
+    ]
+    if statements:
+        english.append(rf"(?:{one['statements']}) ")
+        chinese.append(rf"(?:{one['statements_cn']}) ?:? ?")
+    return re.compile("(?:" + "|".join(english + chinese) + ")", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1)
+def _anchor() -> re.Pattern[str]:
+    return re.compile(f"(?:{_any('anchors')})[ :：]{{0,3}}", re.IGNORECASE)
+
+
+@lru_cache(maxsize=1)
+def _trace_anchor() -> re.Pattern[str]:
+    return re.compile(f"(?:{_any('anchors')}|{_any('trace_anchors')})[ ,，:：]{{0,3}}", re.IGNORECASE)
+
+
+def _any(name: str) -> str:
+    return "|".join(re.escape(entry).replace(r"\ ", " ") for entry in longest_first("leadins", name))

@@ -1,0 +1,253 @@
+"""What a text says of a yes/no question in the question's own words: restated, denied, or neither.
+
+`proposition` reads a clause of an explanation; `statement` a whole answer such as "there is no pneumothorax".
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from lingshu_train.verify.tables import longest_first, mapping, words
+from lingshu_train.verify.text import canon, cues
+
+WORD = re.compile(r"[a-z0-9]+(?:'t)?|[\u3400-\u9fff]+|\S")
+SIGNS = frozenset("<>=|~&+*?→⇒")
+PARTICLES = "的了呢。"
+GO_ON = frozenset(
+    ("it", "there", "this", "the", "they", "these", "that", "because", "since", "as", "we", "i", "indeed")
+)
+_SIDES = frozenset(("left", "right"))
+_NATURE = frozenset(("benign", "malignancy"))
+_NATURE_CN = ("恶性", "良性")
+_FOUND_CN = re.compile(r"(未见|没有|无|未发现)?(?:有|可见|见|存在|明显|任何)*异常(?:改变|表现|征象)?")
+_JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "also"))
+EXCLUDED = re.compile(r"\b(?:ruled out|excluded)\b")
+# A bare statement is read by the first alone: the right lung's nodule says nothing of the left one's.
+_CONTRARIES = ("opposites_cn", "contraries_cn")
+_ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
+
+
+@lru_cache(maxsize=4096)
+def asks_normal(question: str) -> str:
+    """Whether a question asks for "normal" or "abnormal"; empty for neither."""
+    low = question.lower()
+    if any(entry in low for entry in ("abnormal", "不正常", "异常")):
+        return "abnormal"
+    return "normal" if re.search(r"\bnormal\b|正常", low) else ""
+
+
+def _content(text: str) -> list[str]:
+    stop = words("words", "stop")
+    negation = words("words", "negation")
+    same = mapping("words", "same")
+    kept = [token for token in WORD.findall(text.lower()) if token not in stop and token not in negation]
+    # Cardiomegaly is said in two words: an enlarged heart.
+    return [
+        canon.word(part) for token in kept if token[0].isalnum() for part in same.get(token, token).split()
+    ]
+
+
+def proposition(clause: str, question: str) -> str:
+    """The sign with which a clause restates the question's own words; empty where it speaks of something
+    else.
+    """
+    if not clause:
+        return ""
+    if not clause.isascii():
+        return _chinese_proposition(clause, question)
+    asked = _asked(question)
+    said, negative, turned = _in_words_of(question, clause)
+    if asked.issuperset(said) and (turned or not _predicate(question).isdisjoint(said)):
+        return "no" if negative else "yes"
+    # What is benign or malignant needs no further word of the question: "no; malignant glands".
+    if not asked.isdisjoint(_NATURE) and not asked.isdisjoint(_NATURE.intersection(said)):
+        return "no" if negative else "yes"
+    return ""
+
+
+def _in_words_of(question: str, clause: str) -> tuple[list[str], bool, bool]:
+    """The content words of a clause, an opposite of an asked word as that word; whether it then denies it;
+    whether it has such an opposite.
+    """
+    asked, opposites = _asked(question), _opposites(question)
+    found = EXCLUDED.sub("absent", clause)
+    turned = [opposites[token] for token in _words(found) if token in opposites]
+    rest = " ".join(token for token in WORD.findall(found) if not opposites.keys() & set(_words(token)))
+    # "non-displaced" and "noncontrast": denied by its own prefix.
+    prefixed = "non" in WORD.findall(rest) and "non" not in asked
+    negative = prefixed or not words("words", "negation").isdisjoint(WORD.findall(rest))
+    said = [token for token in [*_content(rest), *turned] if not (prefixed and token == "non")]
+    # "A small effusion" is an effusion, unless the size was asked, and so is a left one; but one lung may be normal
+    # where both are not.
+    for kind in ("sizes", "sides") if turned or _focus(question) else ("sizes",):
+        if not asked & words("words", kind):
+            said = [token for token in said if token not in words("words", kind)]
+    return said, negative != bool(len(turned) % 2), bool(turned)
+
+
+def _words(text: str) -> list[str]:
+    same = mapping("words", "same")
+    return [canon.word(part) for token in WORD.findall(text) for part in same.get(token, token).split()]
+
+
+@lru_cache(maxsize=4096)
+def _opposites(question: str) -> dict[str, str]:
+    """Of each word that says the opposite of a word of the question: that word of the question."""
+    asked = _asked(question)
+    listed = mapping("words", "opposites").items()
+    return {
+        canon.word(other): base
+        for base, others in listed
+        if base in asked
+        for other in others
+        if canon.word(other) not in asked
+    }
+
+
+def said_twice(clause: str, question: str) -> bool:
+    """Whether a clause speaks twice of what was asked: "no effusion there is an effusion"."""
+    said, _, _ = _in_words_of(question, clause)
+    return any(said.count(word) > 1 for word in _predicate(question))
+
+
+@lru_cache(maxsize=4096)
+def _asked(question: str) -> frozenset[str]:
+    return frozenset(_content(question))
+
+
+@lru_cache(maxsize=4096)
+def _predicate(question: str) -> frozenset[str]:
+    """The words of which one must be said to restate a question: what it looks for, or what it says of its
+    subject.
+    """
+    asked = _content(question)
+    polar = [word for word in asked if word in mapping("words", "opposites")]
+    # The side is what a question asks for only where it asks for nothing else that has an opposite.
+    polar = [word for word in polar if word not in _SIDES] or polar
+    return frozenset(_focus(question) or [*asked[-1:], *polar])
+
+
+def _chinese_proposition(clause: str, question: str, *, contraries: tuple[str, ...] = _CONTRARIES) -> str:
+    clause = clause.strip(PARTICLES + " ")
+    # 双侧肾脏是否等大 asks whether 双侧肾脏等大.
+    asked = asks_normal(question)
+    if asked:
+        plain = question.replace("是否", "")
+        found = _FOUND_CN.fullmatch(clause)
+        if found:
+            return "yes" if asked == ("normal" if found.group(1) else "abnormal") else "no"
+        for name in ("abnormal", "normal"):
+            for entry in longest_first("words", name):
+                if clause.endswith(entry) and _subject(clause[: -len(entry)], plain):
+                    return "yes" if name == asked else "no"
+    core, denied = _core(question)
+    said, negations = _core(clause)
+    for one, other in (pair for name in contraries for pair in mapping("words", name).items()):
+        if one in core and other in said and other not in core:
+            said, negations = said.replace(other, one), negations + 1
+    # 肺不张 holds a negation itself: such a question is not restated by counting them.
+    if denied or negations > 1 or len(said) < 2:
+        return ""
+    if contraries == _CONTRARIES and any(word in core and said.count(word) == 1 for word in _NATURE_CN):
+        return "no" if negations else "yes"
+    if said not in core:
+        return ""
+    # A part of the question restates it if it holds what is asked of the subject, or denies how it begins.
+    if not (said.endswith(core[-2:]) or (negations and core.startswith(said))):
+        return ""
+    return "no" if negations else "yes"
+
+
+@lru_cache(maxsize=4096)
+def _core(text: str) -> tuple[str, int]:
+    """What a Chinese question or clause is about, without words that ask, assert, deny or fill, and how often
+    it denies.
+    """
+    plain, denials = _chinese_words("denying_cn").subn("", _unasked(text))
+    for name in ("asserting_cn", "filling_cn"):
+        plain = _chinese_words(name).sub("", plain)
+    return plain, denials
+
+
+def _unasked(text: str) -> str:
+    return _chinese_words("asking_cn").sub("", text.lower().strip("?？。 "))
+
+
+@lru_cache(maxsize=8)
+def _chinese_words(name: str) -> re.Pattern[str]:
+    return re.compile("|".join(longest_first("words", name)))
+
+
+def _subject(before: str, question: str) -> bool:
+    polar = words("words", "normal") | words("words", "negation_cn")
+    return before in question and not any(word in before for word in polar)
+
+
+def statement(text: str, question: str) -> str:
+    """The sign of a bare statement of the whole question, such as "there is no pneumothorax"."""
+    if cues.hedges(text) or not SIGNS.isdisjoint(text) or re.search(r"[,.;:!()/]|\b(?:or|but)\b", text):
+        return ""
+    if not text.isascii():
+        return "" if any(mark in text for mark in _ASKING) else _chinese_statement(text, question)
+    asked, said = _content(question), _content(text)
+    found = WORD.findall(text)
+    if not found:
+        return ""
+    of_question = WORD.findall(question.lower())
+    negative = sum(token in words("words", "negation") for token in found)
+    asks_positively = words("words", "negation").isdisjoint(of_question)
+    # Said twice, joined by words of its own, or with a word of its own before or after, it may be two statements.
+    joined = len(said) != len(set(said)) or not _JOINERS.intersection(found).issubset(of_question)
+    apart = found[-1] == "no" or found[0] in words("words", "visible") - {"there"}
+    apart = apart or (
+        found[0] == "no" and bool(GO_ON.union(("a", "an", "in", "of")).intersection(found[1:2]))
+    )
+    if negative > 1 or not said or not asks_positively or joined or apart:
+        return ""
+    exists = found[0] in ("there", "no") or not words("words", "visible").isdisjoint(found)
+    focus = _focus(question)
+    partial = exists and bool(focus) and set(said) <= set(asked)
+    # "No obstruction" denies an intestinal one too; "an effusion" need not be the one that was asked for.
+    partial = partial and (said[0] == focus[0] or (negative == 1 and _sought(question) in said))
+    if set(said) != set(asked) and not partial:
+        return ""
+    return "no" if negative else "yes"
+
+
+def _chinese_statement(text: str, question: str) -> str:
+    sign = _chinese_proposition(text, question, contraries=_CONTRARIES[:1])
+    # Where a question asks for presence or identity (有, 是), its bare noun is an echo and no statement.
+    asserting = _chinese_words("asserting_cn")
+    asked = "有无" in question or "有没有" in question or asserting.search(_unasked(question))
+    echo = sign == "yes" and asked and not asserting.search(text)
+    # 是的 and 否 answer by themselves: beside a statement they may say the opposite of it.
+    apart = text.startswith(("否", "是的")) or text.endswith(("否", "是", "是的", "不", "没", "没有"))
+    apart = apart or (text.startswith("是") and bool(asks_normal(question)))
+    return "" if echo or apart else sign
+
+
+def _sought(question: str) -> str:
+    """The noun of what a question asks the existence of: obstruction, in "any signs of intestinal obstruction
+    on this film".
+    """
+    noun = ""
+    for token in _after_verb(question):
+        if noun and token in words("words", "prepositions"):
+            break
+        noun = "".join(_content(token)) or noun
+    return noun
+
+
+def _focus(question: str) -> list[str]:
+    """Content words of what a question asks the existence of; empty where it asks something else."""
+    return _content(" ".join(_after_verb(question)))
+
+
+def _after_verb(question: str) -> list[str]:
+    """The words of a question after "is there", "show" and the like; all of them where it asks what is visible."""
+    found = WORD.findall(question.lower())
+    for index, token in enumerate(found):
+        if token in words("words", "shows"):
+            return found[index + 1 :]
+    return found if not words("words", "visible").isdisjoint(found) else []

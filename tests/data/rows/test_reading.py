@@ -1,0 +1,151 @@
+"""The driver of all row formats: files, lines, ids, and what a fault costs."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from format_files import card_of, put, put_parquet, read
+
+from lingshu_train.data.cards import card as cards
+from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows import reading
+from lingshu_train.data.rows.reading import Reader
+from lingshu_train.errors import DataError, MissingInput, RecipeError
+
+CAPTIONS = {"files": {"train": "{a,b}/t.*"}}
+
+
+def captions(root: Path, fields: Mapping[str, Any] = CAPTIONS) -> Reader:
+    return reading.open(card_of("caption_pairs", fields), root, split="train")
+
+
+def pair(caption: str, **more: Any) -> dict[str, Any]:
+    return {"image": "1.png", "caption": caption, **more}
+
+
+def outcome(reader: Reader, line: tables.Line) -> str:
+    """The caption that a line gives, or what is wrong with it."""
+    try:
+        return "".join(row.sample.answer for row in reader.rows(line))
+    except DataError as fault:
+        return str(fault).rpartition("/")[2]
+
+
+def test_ids_are_unique_however_often_a_publisher_repeats_its_own(tmp_path: Path) -> None:
+    twins = [pair("one", image_id="x"), pair("two", image_id="x"), pair("three")]
+    put(tmp_path / "a" / "t.json", json.dumps(twins))
+    put(tmp_path / "b" / "t.json", json.dumps(twins))
+    put(tmp_path / "b" / "t.jsonl", json.dumps(twins[0]))
+    assert [row.sample.id for row in captions(tmp_path)] == [
+        *("a/t.json#1:x", "a/t.json#2:x", "a/t.json#3", "b/t.json#1:x", "b/t.json#2:x", "b/t.json#3"),
+        "b/t.jsonl#1:x",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "faults"),
+    [
+        ("t.jsonl", b'{"image": \n%s\n', {0: "t.jsonl:1: not JSON: Expecting value"}),
+        ("t.jsonl", b'[1]\n%s\n"x"', {0: "t.jsonl:1: a row must be a record, got list", 2: "got str"}),
+        ("t.jsonl", b'\xef\xbb\xbf{"caption": "\xe4"}\n%s\n', {0: "t.jsonl:1: not UTF-8 at byte 13"}),
+        ("t.jsonl", b"[" * 100_000 + b"\n%s", {0: "t.jsonl:1: not JSON: maximum recursion depth"}),
+        ("t.jsonl", b'{"image": "1.png", "caption": ' + b"9" * 5000 + b"}\n%s", {0: "not JSON: Exceeds"}),
+        (
+            "t.csv",
+            b"image,caption\na,b,c\n1.png,good\nd",
+            {0: "t.csv:2: 3 cells, the header has 2", 2: "t.csv:4"},
+        ),
+        ("t.csv", b"image,caption\n1.png,\xe4\n1.png,good\n", {0: "t.csv:2: not UTF-8"}),
+        (
+            "t.csv",
+            b"image,caption\n1.png," + b"x" * 140_000 + b"\n1.png,good\n",
+            {0: "t.csv:2: not CSV: field"},
+        ),
+        ("t.json", b"[1,\n%s]", {0: "t.json:1: a row must be a record, got int"}),
+    ],
+)
+def test_a_row_that_cannot_be_read_costs_itself_and_not_its_file(
+    tmp_path: Path, name: str, text: bytes, faults: dict[int, str]
+) -> None:
+    put(tmp_path / "a" / name, text.replace(b"%s", json.dumps(pair("good")).encode()))
+    reader = captions(tmp_path)
+    found = [outcome(reader, line) for line in reader.lines()]
+    for place, fault in faults.items():
+        assert fault in found.pop(place) if place == 0 else fault in found[place - 1]
+    assert found[0] == "good"
+
+
+def test_a_reader_and_its_lines_go_to_other_processes(tmp_path: Path) -> None:
+    put_parquet(tmp_path / "a" / "t.parquet", [pair(str(number)) for number in range(100)])
+    reader = captions(tmp_path)
+    sent = pickle.loads(pickle.dumps((reader, list(reader.lines()))))
+    assert [outcome(sent[0], line) for line in sent[1]] == [str(number) for number in range(100)]
+    assert sent[0] == reader
+
+
+def test_a_torn_parquet_file_is_an_error_of_the_file(tmp_path: Path) -> None:
+    path = put_parquet(tmp_path / "a" / "t.parquet", [pair("one")])
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(DataError, match=r"t\.parquet:1: not Parquet: "):
+        list(captions(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["/etc/hostname", "../secret.png", "x/../../secret.png"])
+def test_an_image_name_must_not_lead_out_of_the_cards_folder(tmp_path: Path, name: str) -> None:
+    put(tmp_path / "a" / "t.json", json.dumps([{**pair("one"), "image": name}]))
+    with pytest.raises(DataError, match=r"t\.json:1: image: must be a file name below"):
+        list(captions(tmp_path))
+
+
+def test_not_a_number_stands_for_nothing(tmp_path: Path) -> None:
+    put(tmp_path / "a" / "t.jsonl", '{"image": "1.png", "caption": NaN}')
+    with pytest.raises(DataError, match=r"t\.jsonl:1: caption: is empty"):
+        list(captions(tmp_path))
+
+
+def test_pictures_of_a_package_are_not_rows(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"package_images holds labelled pictures and has no rows"):
+        reading.open(cards.load("package_pydicom"), tmp_path, split="train")
+
+
+def test_an_unknown_format_lists_those_there_are(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"lingshu\.format: unknown format 'slack_json'; .*slake_json"):
+        reading.open(card_of("slack_json", CAPTIONS), tmp_path, split="train")
+
+
+def test_a_split_or_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="no split 'dev'; it has: train"):
+        read("caption_pairs", tmp_path, {"files": {"train": "a.jsonl"}}, split="dev")
+    with pytest.raises(MissingInput, match=r"no file matches 'a\.jsonl'"):
+        read("caption_pairs", tmp_path, {"files": {"train": "a.jsonl"}})
+    with pytest.raises(DataError, match=r"lingshu\.fields\.colour: unknown key"):
+        read("caption_pairs", tmp_path, {"files": {"train": "a.jsonl"}, "colour": "red"})
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("a.json", '[\n {"x": 1},\n {"x": }\n]', "a.json:3: not JSON"),
+        ("a.json", '{"x": 1}', "a.json:1: must be a JSON array of records"),
+        ("a.json", '[{"x": 1}', "a.json:1: not JSON"),
+        ("a.json", "[" + "[" * 100_000, "a.json:1: not JSON: maximum recursion depth"),
+        ("a.xlsx", "", "cannot read .xlsx"),
+    ],
+)
+def test_a_broken_file_is_one_line_with_its_place(tmp_path: Path, name: str, text: str, fault: str) -> None:
+    put(tmp_path / name, text)
+    with pytest.raises(DataError) as raised:
+        list(tables.read(tmp_path, name))
+    assert fault in str(raised.value) and "\n" not in str(raised.value)
+
+
+def test_lines_of_a_json_array_are_counted_as_an_editor_does(tmp_path: Path) -> None:
+    put(tmp_path / "a.json", '\ufeff[{"x": 1},\n\n{"x": 2}, {"x": 3}\n,\n {"x":\n 4}]')
+    assert [line.number for line in tables.read(tmp_path, "a.json")] == [1, 3, 3, 5]
+    put(tmp_path / "a.json", "[]")
+    assert list(tables.read(tmp_path, "a.json")) == []
