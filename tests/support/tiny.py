@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from lingshu_train.data.corpus.writer import Kept, Stored, Summary, Writer
+from lingshu_train.data.corpus.writer import Kept, StoredPicture, Summary, Writer
 from lingshu_train.model.settings import Settings
 from lingshu_train.planning import recipe
 from lingshu_train.record import Sample
@@ -70,12 +70,12 @@ def write_corpus(
     return writer.finish(licences={}, max_pixels=12544)
 
 
-def png(picture: Image.Image) -> Stored:
+def png(picture: Image.Image) -> StoredPicture:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     data = buffer.getvalue()
     digest = hashlib.sha256(data).hexdigest()
-    return Stored(data=data, digest=digest, suffix="png", width=picture.width, height=picture.height)
+    return StoredPicture(data=data, digest=digest, suffix="png", width=picture.width, height=picture.height)
 
 
 def draw_corpus(

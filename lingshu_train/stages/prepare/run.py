@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lingshu_train.data.corpus import corpus, lengths, preparing
-from lingshu_train.data.corpus.jobs import Asked, Order
+from lingshu_train.data.corpus.specification import Asked, Specification
 from lingshu_train.errors import RecipeError
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs.stage import Stage
@@ -32,7 +32,7 @@ def run(stage: Stage) -> dict[str, Any]:
 def _corpus(stage: Stage, config: Config, wanted: Any, folder: Path) -> Any:
 
     if not config.prepared:
-        made = order(config, wanted, data_root=stage.data_root, seed=stage.seed)
+        made = specification(config, wanted, data_root=stage.data_root, seed=stage.seed)
         return preparing.prepare(
             folder, made, workers=stage.cluster.threads, most_refused=config.most_refused
         )
@@ -49,10 +49,10 @@ def _corpus(stage: Stage, config: Config, wanted: Any, folder: Path) -> Any:
     return preparing.link(Path(config.prepared), folder)
 
 
-def order(config: Config, wanted: Any, *, data_root: str, seed: int) -> Any:
-    """The stage as data/sources.py needs it. `wanted` is the recipe's model block."""
+def specification(config: Config, wanted: Settings, *, data_root: str, seed: int) -> Specification:
+    """The corpus that the stage writes. `wanted` is the recipe's model block."""
 
-    return Order(
+    return Specification(
         data_root=data_root,
         splits=tuple((name, tuple(config.splits_of(name).items())) for name in config.cards),
         asked=tuple(
