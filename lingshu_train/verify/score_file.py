@@ -12,7 +12,8 @@ from typing import IO, Any
 from lingshu_train.errors import DataError, MissingInput, OutputFailed
 from lingshu_train.record import ANSWER_TYPES, Verdict
 from lingshu_train.verify.item import Item, Policy
-from lingshu_train.verify.verdict import verify, version
+from lingshu_train.verify.release import version
+from lingshu_train.verify.verdict import verify
 
 _TEXT = ("question", "question_type", "answer", "response")
 

@@ -1,23 +1,13 @@
-"""The normalisation tables (words, spelling, abbreviations, units, numbers) and their hash."""
+"""The normalisation tables (words, spelling, abbreviations, units, numbers)."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 FOLDER = Path(__file__).with_name("tables")
-
-
-@lru_cache(maxsize=1)
-def fingerprint() -> str:
-    """sha256 over the names and bytes of all tables: equal fingerprints mean equal words."""
-    total = hashlib.sha256()
-    for path in sorted(FOLDER.glob("*.json")):
-        total.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
-    return total.hexdigest()
 
 
 @lru_cache(maxsize=16)

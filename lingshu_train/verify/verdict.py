@@ -11,12 +11,11 @@ from typing import Any, NamedTuple
 from lingshu_train.record import Verdict
 from lingshu_train.verify.extract import LIMIT, Extract, boxes, extract, thinking
 from lingshu_train.verify.item import GoldError, Key, Policy, Question, Ruling, key
-from lingshu_train.verify.tables import fingerprint, mapping, words
+from lingshu_train.verify.tables import mapping, words
 from lingshu_train.verify.text import cues, leads
 from lingshu_train.verify.text.normal import clean, strip_edges
 from lingshu_train.verify.types import bbox, label_set, mcq, multi_select, numeric, short, yes_no
 
-RELEASE = "1.3"
 _SENTENCE = re.compile(r"(?<=[.;!?])\s+|[。；！？\n]")
 _DIGIT = re.compile(r"[0-9]|[一二两三四五六七八九十]")
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])[A-Z](?![A-Za-z0-9'])")
@@ -35,11 +34,6 @@ class Prepared(NamedTuple):
     gold: Any
     problem: str
     texts: tuple[str, ...]
-
-
-def version() -> str:
-    """Release of the rules and hash of the tables: it enters every manifest."""
-    return f"{RELEASE}+{fingerprint()[:12]}"
 
 
 def verify(response: str, item: Question, policy: Policy = Policy.strict) -> Verdict:
