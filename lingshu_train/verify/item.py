@@ -63,18 +63,6 @@ class Key(NamedTuple):
     tol: float | None
 
 
-class Ruling(NamedTuple):
-    """A type's judgement of an answer text. `normalized` is empty where no grammar rule matched."""
-
-    status: str
-    rule: str
-    normalized: str = ""
-
-
-class GoldError(ValueError):
-    """The gold answer cannot be read by its own type's grammar."""
-
-
 def key(item: Question) -> Key:
     """The hashable value of an item."""
     return Key(

@@ -6,8 +6,8 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from lingshu_train.verify.lexicon import counts, longest_first, texts
 from lingshu_train.verify.quantity import units
-from lingshu_train.verify.tables import longest_first, mapping
 
 _NUMBER = re.compile(
     r"(?:[+-] ?)?"
@@ -73,7 +73,7 @@ def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] 
     value = _han(han.group()) if han else None
     decimals = _HAN_DECIMALS.match(text, han.end()) if han and value is not None else None
     if decimals and value is not None:
-        digits = "".join(str(mapping("numbers", "digits_cn")[char]) for char in decimals.group(1))
+        digits = "".join(str(counts("numbers", "digits_cn")[char]) for char in decimals.group(1))
         return value + Fraction(int(digits), 10 ** len(digits)), decimals.end(), None
     if han and value is not None and text.startswith(("个半小时", "个半月"), han.end()):
         return value + Fraction(1, 2), han.end() + len("个半"), None
@@ -98,7 +98,7 @@ def _scaled(text: str, found: re.Match[str]) -> tuple[Fraction, int]:
     scale = _SCALE.match(text, end)
     if scale:
         name = scale.group(1).lower()
-        factor = mapping("numbers", "scales").get(name) or mapping("numbers", "scales_cn")[name]
+        factor = counts("numbers", "scales").get(name) or counts("numbers", "scales_cn")[name]
         return value * factor, scale.end()
     return value, end
 
@@ -113,14 +113,14 @@ def _number_words(low: str) -> tuple[Fraction, int] | None:
     """English number words below one million at the start of a text."""
     phrase = opening(low, "fractions")
     if phrase:
-        return Fraction(mapping("numbers", "fractions")[phrase]), len(phrase)
+        return Fraction(texts("numbers", "fractions")[phrase]), len(phrase)
     total, current, end, position, seen = 0, 0, 0, 0, False
     for found in re.finditer(r"[ -]?([a-z]+)", low[:80]):
         name = found.group(1)
         if found.start() != position or (not seen and found.group() != name):
             break
-        small = mapping("numbers", "words").get(name, mapping("numbers", "tens").get(name))
-        scale = mapping("numbers", "scales").get(name)
+        small = counts("numbers", "words").get(name, counts("numbers", "tens").get(name))
+        scale = counts("numbers", "scales").get(name)
         if small is not None and (
             current % 100 == 0 or (current % 10 == 0 and current % 100 >= 20 and small < 10)
         ):
@@ -145,7 +145,7 @@ def _han(text: str) -> Fraction | None:
     """A Chinese number below ten thousand times ten thousand."""
     if re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text):
         return Fraction(text)
-    digits, scales = mapping("numbers", "digits_cn"), mapping("numbers", "scales_cn")
+    digits, scales = counts("numbers", "digits_cn"), counts("numbers", "scales_cn")
     total, current, last = 0, 0, 10**9
     for index, char in enumerate(text):
         if char in digits:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
-from lingshu_train.verify.tables import mapping, table, words
+from lingshu_train.verify.lexicon import groups, lists, texts, words
 from lingshu_train.verify.text.canon import word
 
 Dimension = tuple[tuple[str, int], ...]
@@ -26,9 +26,6 @@ class Unit(NamedTuple):
 
     dimension: Dimension
     factor: Fraction
-
-
-NONE = Unit((), Fraction(1))
 
 
 def compatible(one: Unit, other: Unit) -> bool:
@@ -72,7 +69,7 @@ def expression(text: str) -> Unit | None:
     if _mega(text):
         return None
     plain = text.lower()
-    listed = plain in _names() and text not in mapping("units", "case_sensitive")
+    listed = plain in _names() and text not in _cased()
     text = plain if listed else _spell(text).strip()
     if not text.strip("/"):
         return None
@@ -109,10 +106,10 @@ def named_in(question: str) -> Unit | None:
 
 def _spell(text: str) -> str:
     text = re.sub(r" ?/ ?", "/", re.sub(r"\bper\b|每", "/", text.replace("-", " ")))
-    aliases = mapping("units", "aliases")
+    aliases = texts("units", "aliases")
     low = text.lower()
     if low in aliases:
-        return str(aliases[low])
+        return aliases[low]
     return _LATIN.sub(_word, text) if not text.islower() or " " in text or len(text) > 3 else text
 
 
@@ -126,10 +123,11 @@ def _word(found: re.Match[str]) -> str:
 
 @lru_cache(maxsize=2048)
 def _term(text: str) -> Unit | None:
-    fixed = mapping("units", "case_sensitive").get(text)
+    product = texts("units", "case_sensitive_aliases").get(text)
+    if product is not None:
+        return expression(product)
+    fixed = lists("units", "case_sensitive").get(text)
     if fixed is not None:
-        if isinstance(fixed, str):
-            return expression(fixed)
         name, factor = fixed
         if name in _SCALED:
             return Unit((), _SCALED[name])
@@ -140,7 +138,7 @@ def _term(text: str) -> Unit | None:
     low = text.lower().rstrip(".")
     if low in known:
         return known[low]
-    aliases = mapping("units", "aliases")
+    aliases = texts("units", "aliases")
     if low in aliases:
         return expression(aliases[low])
     parts = _POWER.fullmatch(low)
@@ -152,16 +150,22 @@ def _term(text: str) -> Unit | None:
 
 def _mega(text: str) -> bool:
     """Whether a capital M makes mega of a unit that the table has with milli: MGy. All capitals may be mere style."""
-    if text[:1] != "M" or text.isupper() or text in mapping("units", "case_sensitive"):
+    if text[:1] != "M" or text.isupper() or text in _cased():
         return False
     milli, whole = _names().get(text.lower()), _names().get(text[1:].lower())
     return milli is not None and whole is not None and milli == Unit(whole.dimension, whole.factor / 1000)
 
 
-@lru_cache(maxsize=1)
+@cache
+def _cased() -> frozenset[str]:
+    """What is a unit only as it is spelled: mV and MV, mM and MM."""
+    return words("units", "case_sensitive") | words("units", "case_sensitive_aliases")
+
+
+@cache
 def _names() -> dict[str, Unit]:
     known: dict[str, Unit] = {}
-    for dimension, entries in table("units")["units"].items():
+    for dimension, entries in groups("units", "units").items():
         for variants, factor in entries.items():
             for variant in variants.split("|"):
                 known[variant] = Unit(((dimension, 1),), Fraction(factor))

@@ -19,7 +19,7 @@ _TEXT = ("question", "question_type", "answer", "response")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Submission:
     """One row as it stood in the file, and the item and response it describes."""
 
     data: Mapping[str, Any]
@@ -28,7 +28,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class Tally:
     """Counts of one scored file."""
 
     rows: int
@@ -52,7 +52,7 @@ class Summary:
         return "\n".join(lines)
 
 
-def score_file(path: Path, policy: Policy, out: IO[str]) -> Summary:
+def judge_file(path: Path, policy: Policy, out: IO[str]) -> Tally:
     """Write each row of `path` to `out` with correct, status, rule, extracted and normalized added.
 
     Every row is checked before the first one is written. A gold that its type cannot read gets the status
@@ -78,12 +78,10 @@ def score_file(path: Path, policy: Policy, out: IO[str]) -> Summary:
             raise
         except OSError as fault:
             raise OutputFailed(f"{getattr(out, 'name', 'output')}: {fault.strerror}") from None
-    return Summary(
-        len(rows), right, {name: (one, two) for name, (one, two) in types.items()}, statuses, policy
-    )
+    return Tally(len(rows), right, {name: (one, two) for name, (one, two) in types.items()}, statuses, policy)
 
 
-def read(path: Path) -> Iterator[Row]:
+def read(path: Path) -> Iterator[Submission]:
     """The rows of a JSONL file, checked; blank lines are skipped."""
     try:
         stream = path.open(encoding="utf-8")
@@ -94,12 +92,12 @@ def read(path: Path) -> Iterator[Row]:
         try:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
-                    yield row(line, where=f"{path}:{number}")
+                    yield submission(line, where=f"{path}:{number}")
         except UnicodeDecodeError as fault:
             raise DataError(f"{path}:{number + 1}: not UTF-8: {fault.reason}") from None
 
 
-def row(line: str, *, where: str) -> Row:
+def submission(line: str, *, where: str) -> Submission:
     """One line as a row; DataError says what is wrong with it."""
     try:
         data = json.loads(line)
@@ -124,7 +122,7 @@ def row(line: str, *, where: str) -> Row:
         aliases=_aliases(data.get("aliases"), where=where),
         tol=_tolerance(data.get("tol"), where=where),
     )
-    return Row(data, item, data["response"])
+    return Submission(data, item, data["response"])
 
 
 def _options(value: Any, *, where: str) -> dict[str, str]:
@@ -165,7 +163,7 @@ def _added(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _encodable(row: Row, verdict: Verdict) -> bool:
+def _encodable(row: Submission, verdict: Verdict) -> bool:
     # A lone surrogate is legal in JSON as an escape but cannot be written as UTF-8.
     return not any(
         "\ud800" <= char <= "\udfff"

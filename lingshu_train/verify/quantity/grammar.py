@@ -13,9 +13,9 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from lingshu_train.verify.lexicon import longest_first, texts, words
 from lingshu_train.verify.quantity.numerals import number, opening
 from lingshu_train.verify.quantity.units import Unit, leading
-from lingshu_train.verify.tables import longest_first, mapping, words
 from lingshu_train.verify.text import canon
 
 _JOINT = {
@@ -128,7 +128,7 @@ def _head(text: str, position: int) -> tuple[str, int, str] | None:
         if approx:
             start += len(approx)
         elif sign and not comparator:
-            comparator = mapping("numbers", "comparators")[sign]
+            comparator = texts("numbers", "comparators")[sign]
             start += len(sign)
     start += len(text[start:]) - len(text[start:].lstrip())
     return (comparator, start, kind) if number(text, start) is not None else None
@@ -250,9 +250,9 @@ def _end(rest: str, asked: frozenset[str]) -> str | None:
     rest = rest.strip()
     if not rest:
         return ""
-    for entry, comparator in mapping("numbers", "comparators_after").items():
+    for entry, comparator in texts("numbers", "comparators_after").items():
         if rest.lower() == entry:
-            return str(comparator)
+            return comparator
     if rest in ("左右", "上下", "许"):
         return ""
     tokens = canon.tokenize(rest)
