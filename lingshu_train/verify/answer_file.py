@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from lingshu_train.errors import DataError, MissingInput, OutputFailed
 from lingshu_train.record import ANSWER_TYPES, Verdict
@@ -22,7 +22,7 @@ _TEXT = ("question", "question_type", "answer", "response")
 class Submission:
     """One row as it stood in the file, and the item and response it describes."""
 
-    data: Mapping[str, Any]
+    data: Mapping[str, object]
     item: Item
     response: str
 
@@ -125,7 +125,7 @@ def submission(line: str, *, where: str) -> Submission:
     return Submission(data, item, data["response"])
 
 
-def _options(value: Any, *, where: str) -> dict[str, str]:
+def _options(value: object, *, where: str) -> dict[str, str]:
     if value is None:
         return {}
     if isinstance(value, list) and len(value) <= 26:
@@ -137,7 +137,7 @@ def _options(value: Any, *, where: str) -> dict[str, str]:
     return value
 
 
-def _aliases(value: Any, *, where: str) -> tuple[str, ...]:
+def _aliases(value: object, *, where: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
@@ -145,7 +145,7 @@ def _aliases(value: Any, *, where: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _tolerance(value: Any, *, where: str) -> float | None:
+def _tolerance(value: object, *, where: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
@@ -153,7 +153,7 @@ def _tolerance(value: Any, *, where: str) -> float | None:
     return float(value)
 
 
-def _added(verdict: Verdict) -> dict[str, Any]:
+def _added(verdict: Verdict) -> dict[str, object]:
     return {
         "correct": verdict.correct,
         "status": verdict.status,

@@ -20,7 +20,7 @@ class Policy(StrEnum):
 
 
 class Question(Protocol):
-    """Any record with these attributes can be judged; `record.Sample` is one."""
+    """A record with these attributes can be judged; `record.Sample` is one."""
 
     @property
     def question(self) -> str: ...

@@ -17,7 +17,8 @@ def version() -> str:
     """Release and hash of this package's rules ("1.3+0123456789ab"): it names stages and enters every manifest.
 
     Equal versions judge every response alike. The converse does not hold: a comment or a line broken elsewhere is
-    another version too, since telling a rule from its layout would need a judgement of its own.
+    another version too, since telling a rule from its layout would need a judgement of its own. Types of a plugin are
+    not in it: the code of plugins names a stage by itself (`naming.plugin_digests`).
     """
     return f"{RELEASE}+{fingerprint(FOLDER)[:12]}"
 

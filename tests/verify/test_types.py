@@ -70,11 +70,14 @@ def test_every_file_keeps_to_the_protocol(name: str) -> None:
     assert gold.read(" ").status == "empty"
 
 
-def test_a_new_file_is_a_new_type_with_the_rules_of_all_types(
+def test_a_file_of_a_plugin_is_a_new_type_with_the_rules_of_all_types(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "parity.py").write_text(ODD, encoding="utf-8")
-    monkeypatch.setattr(types, "__path__", [*types.__path__, str(tmp_path)])
+    folder = tmp_path / "verify" / "types"
+    folder.mkdir(parents=True)
+    (folder / "parity.py").write_text(ODD, encoding="utf-8")
+    monkeypatch.setattr(types, "__path__", list(types.__path__))
+    monkeypatch.setenv("LINGSHU_PLUGINS", str(tmp_path))
     one = item("parity", "odd")
     assert gold_problem(one) is None
     assert gold_problem(item("parity", "3")) == "answer '3' is neither odd nor even"
