@@ -1,4 +1,4 @@
-"""Is this answer right? Pure, linear time, standard library only."""
+"""Is this answer right? Pure, linear time, standard library only. What a right answer is worth is said in rewards/."""
 
 from lingshu_train.verify.item import Item, Policy, Question
 from lingshu_train.verify.release import version

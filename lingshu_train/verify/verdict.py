@@ -9,11 +9,12 @@ from typing import cast
 from lingshu_train.errors import DataError
 from lingshu_train.naming import component, components
 from lingshu_train.record import Verdict
-from lingshu_train.verify.extract import LIMIT, Extract, extract, thinking
+from lingshu_train.verify.extract import Extract, extract, thinking
 from lingshu_train.verify.gold import AnswerType, GoldAnswer, GoldError, Ruling
 from lingshu_train.verify.item import Key, Policy, Question, key
 from lingshu_train.verify.remarks import after, before
 from lingshu_train.verify.text import leads, sentences
+from lingshu_train.verify.text.normal import LIMIT
 
 _TYPES = "lingshu_train.verify.types"
 # Plain text of more words is reasoning: only what stands behind an anchor in it is an answer.
@@ -75,7 +76,7 @@ def answer_text(response: str) -> str:
     return "" if found.status or found.form == "plain" else found.text
 
 
-# A window of training asks for each of its golds many times; 16384 of them take some tens of megabytes.
+# A group of completions asks for the same gold, and an epoch comes back to it: 16384 of them take some 20 MB.
 @lru_cache(maxsize=16384)
 def _prepare(item: Key) -> GoldAnswer | str:
     """The gold answer of an item, read once, or why it cannot be read."""

@@ -9,6 +9,9 @@ from functools import lru_cache
 from lingshu_train.verify.lexicon import counts, longest_first, texts
 from lingshu_train.verify.quantity import units
 
+# Exact arithmetic costs what its numbers are long: 9^9^9 or 1e99999 would take the process with them. Nothing that is
+# measured has 40 digits or an exponent of 60.
+_EXPONENT = 60
 _NUMBER = re.compile(
     r"(?:[+-] ?)?"
     r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3}){1,6}(?![0-9])|[1-9][0-9]{0,2}(?: [0-9]{3}){1,6}(?![0-9/.])|[0-9]{1,40})"
@@ -22,6 +25,8 @@ _POWER = re.compile(
 )
 _TEN_TO = re.compile(r" ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])")
 _SCALE = re.compile(r" ?(thousand|million|billion|万|千)(?![a-z克米])", re.IGNORECASE)
+# "nine hundred and ninety-nine thousand nine hundred and ninety-nine" has 66 characters.
+_SPELLED = 80
 _HAN_NUMBER = re.compile("[零〇一二两三四五六七八九十百千万]{1,9}")
 # Not a time of day: 三点五十分, 三点五分.
 _HAN_DECIMALS = re.compile("点([零〇一二三四五六七八九]{1,9})(?!分[^钟]|分$|[十百千万点两半时刻])")
@@ -91,9 +96,9 @@ def _scaled(text: str, found: re.Match[str]) -> tuple[Fraction, int]:
     power = _POWER.match(text, end)
     if power:
         exponent = int(power.group(1) or power.group(2))
-        return (value * Fraction(10) ** exponent, power.end()) if abs(exponent) <= 60 else (value, end)
+        return (value * Fraction(10) ** exponent, power.end()) if abs(exponent) <= _EXPONENT else (value, end)
     ten = _TEN_TO.match(text, end) if value == 10 else None
-    if ten and abs(int(ten.group(1))) <= 60:
+    if ten and abs(int(ten.group(1))) <= _EXPONENT:
         return Fraction(10) ** int(ten.group(1)), ten.end()
     scale = _SCALE.match(text, end)
     if scale:
@@ -115,7 +120,7 @@ def _number_words(low: str) -> tuple[Fraction, int] | None:
     if phrase:
         return Fraction(texts("numbers", "fractions")[phrase]), len(phrase)
     total, current, end, position, seen = 0, 0, 0, 0, False
-    for found in re.finditer(r"[ -]?([a-z]+)", low[:80]):
+    for found in re.finditer(r"[ -]?([a-z]+)", low[:_SPELLED]):
         name = found.group(1)
         if found.start() != position or (not seen and found.group() != name):
             break

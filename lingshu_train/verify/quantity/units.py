@@ -13,12 +13,13 @@ from lingshu_train.verify.text.canon import word
 Dimension = tuple[tuple[str, int], ...]
 
 _POWER = re.compile(r"(.*?)(?:\^([+-]?[1-3]))?")
-_SCALED = {"giga": Fraction(10**9), "kilo_count": Fraction(10**3), "mega_count": Fraction(10**6)}
 _LATIN = re.compile(r"[A-Za-z]+")
 _PIECE = re.compile(r"1\.73 ?m\^?2|[A-Za-zμ°%']+|[0-9]+|\S")
 _IN_QUESTION = re.compile(
     r"(?:\bin (?:the )?|\bhow many |\(in |\(|多少|几)([A-Za-zμ°%/^0-9\u3400-\u9fff ]{1,40})", re.IGNORECASE
 )
+# Twice the pieces of ml/min/1.73 m^2, and twice the characters of 立方毫米, the longest names of the table.
+_PIECES, _HAN = 10, 8
 
 
 class Unit(NamedTuple):
@@ -42,11 +43,11 @@ def compatible(one: Unit, other: Unit) -> bool:
 
 def leading(text: str) -> tuple[Unit, int] | None:
     """The longest unit at the start of a text and its length; None where the text starts with no unit."""
-    ends = [found.end() for _, found in zip(range(10), _PIECE.finditer(text), strict=False)]
+    ends = [found.end() for _, found in zip(range(_PIECES), _PIECE.finditer(text), strict=False)]
     han = re.match(r"[\u3400-\u9fff/]+", text.lstrip())
     if han:
         offset = len(text) - len(text.lstrip())
-        ends = sorted({*ends, *(offset + length for length in range(1, min(han.end(), 8) + 1))})
+        ends = sorted({*ends, *(offset + length for length in range(1, min(han.end(), _HAN) + 1))})
     for end in reversed(ends):
         if (
             text[end : end + 1].isalpha()
@@ -129,9 +130,7 @@ def _term(text: str) -> Unit | None:
     fixed = lists("units", "case_sensitive").get(text)
     if fixed is not None:
         name, factor = fixed
-        if name in _SCALED:
-            return Unit((), _SCALED[name])
-        return None if name == "none" else Unit(((name, 1),), Fraction(factor))
+        return None if name == "none" else Unit(((name, 1),) if name else (), Fraction(factor))
     if _mega(text):
         return None
     known = _names()

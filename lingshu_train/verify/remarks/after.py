@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import re
 
-from lingshu_train.verify.extract import LIMIT
 from lingshu_train.verify.gold import GoldAnswer
 from lingshu_train.verify.lexicon import words
 from lingshu_train.verify.text import cues, leads, sentences
-from lingshu_train.verify.text.normal import clean, strip_edges
+from lingshu_train.verify.text.normal import LIMIT, clean, strip_edges
 
 _DIGIT = re.compile(r"[0-9]|[一二两三四五六七八九十]")
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])[A-Z](?![A-Za-z0-9'])")

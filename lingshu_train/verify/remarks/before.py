@@ -9,10 +9,11 @@ import re
 from functools import cache
 from typing import NamedTuple
 
-from lingshu_train.verify.extract import LIMIT, boxes
+from lingshu_train.verify.extract import boxes
 from lingshu_train.verify.gold import GoldAnswer, Ruling
 from lingshu_train.verify.lexicon import entries, words
 from lingshu_train.verify.text import cues, leads, sentences
+from lingshu_train.verify.text.normal import LIMIT
 
 _CLAUSE = re.compile(r"[.,;!?()\n，。；！？（）]")
 _END = re.compile(r"[.;!?。；！？\n]")

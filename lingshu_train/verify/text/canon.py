@@ -61,6 +61,7 @@ def join(found: list[str]) -> str:
     return "".join(out)
 
 
+# More than the words of a language's medical answers: a word costs a search for every stem of the table.
 @lru_cache(maxsize=65536)
 def word(token: str) -> str:
     """One token in American spelling, singular, with number words as digits."""

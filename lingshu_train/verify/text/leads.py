@@ -11,6 +11,7 @@ from functools import lru_cache
 from lingshu_train.verify.lexicon import longest_first
 from lingshu_train.verify.text.normal import strip_edges
 
+# "So, I think the answer is": an opener, a person, a noun. More of them are reasoning.
 _ROUNDS = 3
 
 

@@ -29,6 +29,7 @@ _EXISTENCE = ("有", "无", "存在", "见", "显示")
 _ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
 
 
+# What is known of a question is kept for all its answers: 4096 questions are several windows of training.
 @lru_cache(maxsize=4096)
 def asks_normal(question: str) -> str:
     """Whether a question asks for "normal" or "abnormal"; empty for neither."""

@@ -14,6 +14,7 @@ from lingshu_train.verify.text.normal import clean
 
 Box = tuple[float, float, float, float]
 
+# The threshold of object detection since PASCAL VOC; a card may ask for another.
 DEFAULT_IOU = 0.5
 _NUMBER = r"(-?[0-9]{1,9}(?:\.[0-9]{1,9})?)"
 _FOUR = rf"{_NUMBER} ?, ?{_NUMBER} ?, ?{_NUMBER} ?, ?{_NUMBER}"

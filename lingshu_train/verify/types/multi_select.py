@@ -143,6 +143,7 @@ def _items(found: list[str], gold: Gold) -> frozenset[str] | None:
 
 def _item(found: list[str], index: int, gold: Gold) -> tuple[str, int, bool]:
     """One item at `index`: its letter, how many tokens it takes, and whether it is a bare letter."""
+    # Texts of several words, then letters, then texts of one word: "A" is the letter, even where it is an option's text.
     for name, tokens in gold.tokens:
         if len(tokens) > 1 and _same(found[index : index + len(tokens)], tokens):
             return _with_letter(found, index, name, len(tokens))

@@ -13,7 +13,7 @@ from lingshu_train.verify.quantity import grammar, units
 from lingshu_train.verify.quantity.grammar import Quantity
 from lingshu_train.verify.text import cues
 from lingshu_train.verify.text.leads import without_lead_in
-from lingshu_train.verify.text.normal import clean, strip_edges
+from lingshu_train.verify.text.normal import LIMIT, clean, strip_edges
 
 _PERCENT = units.Unit((("percent", 1),), Fraction(1))
 _BRACKET = re.compile(r"([^()]+)\(([^()]+)\)")
@@ -21,6 +21,10 @@ _BLOOD_PRESSURE = re.compile(r"\b(?:blood pressure|bp)\b|血压", re.IGNORECASE)
 _SCORE = re.compile(r"\bscores?\b|评分|得分|积分", re.IGNORECASE)
 _PERCENTAGE = re.compile(r"\bpercent|\bper cent\b|百分", re.IGNORECASE)
 _RATIO_WORDS = re.compile(r"ratio|fraction|proportion|比|分数", re.IGNORECASE)
+# Each piece is cleaned by itself, and a question must not cost more than its answers do.
+_PIECES = 10
+# x/y is a number where y is a denominator of everyday fractions, scores ("3/20") or shares; 120/80 is two readings.
+_MOST, _ROUND = 20, (100, 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,9 @@ def _asked(question: str, gold: Quantity) -> units.Unit | None:
 
 
 def clean_question(question: str) -> str:
-    """A question in surface normal form, piece by piece, however long it is."""
-    return " ".join(clean(question[start : start + 400]) for start in range(0, min(len(question), 4000), 400))
+    """A question in surface normal form, piece by piece. Of a longer one, such as a pasted record, the first pieces."""
+    end = min(len(question), _PIECES * LIMIT)
+    return " ".join(clean(question[start : start + LIMIT]) for start in range(0, end, LIMIT))
 
 
 def stated(text: str, gold: Gold) -> Quantity | None:
@@ -158,10 +163,10 @@ def _divided(ratio: Quantity) -> Quantity:
     if ratio.kind != "ratio":
         return ratio
     above, below = ratio.values
-    plain = (
-        below.denominator == above.denominator == 1 and below > 0 and (below <= 20 or below in (100, 1000))
-    )
-    if not plain or (above > 20 and below <= 20) or not above % below:
+    whole = below.denominator == above.denominator == 1 and below > 0
+    plain = whole and (below <= _MOST or below in _ROUND)
+    # 84/12 and 20/20 are readings too: nobody writes 7 or 1 in this way.
+    if not plain or (above > _MOST and below <= _MOST) or not above % below:
         return ratio
     return Quantity("scalar", (above / below,), (ratio.unit,), ratio.comparator)
 

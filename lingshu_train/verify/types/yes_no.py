@@ -74,6 +74,7 @@ def side(text: str, question: str) -> Ruling:
 
 def _leading(text: str, question: str) -> tuple[str, int, str]:
     """Sign and length of the leading word, if a closed list has it as a whole token."""
+    # No text opens with whole words of two of these lists: their order is free.
     for name in ("yes", "no", "exists", "absent", "abnormal", "normal"):
         for entry in longest_first("words", name):
             if not text.startswith(entry) or _inside_word(text, entry):
