@@ -74,7 +74,7 @@ def test_another_process_in_another_folder_reports_the_version_of_the_rules_it_i
     )
     assert told(FOLDER.parents[1], cwd=tmp_path) == version()
     assert told(package.parent, cwd=tmp_path) == version()
-    edit(package / "verify" / "extract.py", "LIMIT = 400", "LIMIT = 300")
+    edit(package / "verify" / "text" / "normal.py", "LIMIT = 400", "LIMIT = 300")
     assert told(package.parent, cwd=tmp_path) != version()
 
 
