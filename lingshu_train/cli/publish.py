@@ -32,10 +32,11 @@ def push_model(
 ) -> None:
     """Show what would go to the Hugging Face Hub; with --yes, send it."""
     from lingshu_train.hub import push
+    from lingshu_train.hub.patience import Patience
 
     plan = push.plan_push(folder, stage, repository, private=private)
     print(plan.text)
     if yes:
-        print(push.push(plan, say=say))
+        print(push.push(plan, patience=Patience(say=say)))
     else:
         print("dry run: nothing was sent; add --yes to send it")

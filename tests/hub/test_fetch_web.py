@@ -43,6 +43,16 @@ def test_a_broken_download_goes_on_where_it_ended(
     assert any("trying again" in line for line in said)
 
 
+def test_a_busy_server_is_given_the_rest_it_asks_for(web: file_server.Files, tmp_path: Path) -> None:
+    card, said = made(tmp_path, one(web, BIG)), list[str]()
+    web.busy = 1
+    begun = time.monotonic()
+    get(card, tmp_path / "data", said)
+    assert time.monotonic() - begun >= 1
+    assert said == [f"{web.address}/train.json: the server answers 503; trying again in 1 s"]
+    assert (tmp_path / "data" / "made" / "train.json").read_bytes() == BIG
+
+
 def test_another_process_goes_on_with_what_an_interrupted_one_left(
     web: file_server.Files, tmp_path: Path
 ) -> None:

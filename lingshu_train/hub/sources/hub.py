@@ -24,7 +24,8 @@ from lingshu_train.data.cards.card import Card
 from lingshu_train.data.cards.croissant import home
 from lingshu_train.data.cards.fetched import FetchedFile
 from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted, OutputFailed, RunAgain
-from lingshu_train.hub.remote import PASSING, TransportFault, git_digest
+from lingshu_train.hub.patience import PASSING
+from lingshu_train.hub.remote import TransportFault, git_digest
 from lingshu_train.hub.sources._job import Arrived, Job, Offer, here, place, placed, refuse_room
 from lingshu_train.naming import file_digest
 from lingshu_train.runs.files import failure
