@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import IO, Any
+
+from filelock import lock_descriptor
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import fetched, patterns
@@ -128,21 +130,24 @@ def _journal(card: Card, folder: Path) -> Iterator[tuple[IO[str], Mapping[str, F
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stream = path.open("a+", encoding="utf-8")
-        with stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as fault:
+        raise failure(path, fault) from None
+    with stream:
+        # A file without a name is one that its holder has just done with and deleted: a lock on it keeps nobody out.
+        if not lock_descriptor(stream.fileno(), blocking=False) or not os.fstat(stream.fileno()).st_nlink:
+            raise CannotCreate(f"{folder}: another process is fetching {card.name}; wait for it")
+        try:
             stream.seek(0)
             noted = dict(_noted(stream))
             stream.write("\n")
             yield stream, noted
-    except BlockingIOError:
-        raise CannotCreate(f"{folder}: another process is fetching {card.name}; wait for it") from None
-    except OSError as fault:
-        raise failure(path, fault) from None
-    finally:
-        # Where nothing came, a person may still put the data there by hand.
-        if path.exists() and list(folder.iterdir()) == [path]:
-            path.unlink()
-            folder.rmdir()
+        except OSError as fault:
+            raise failure(path, fault) from None
+        finally:
+            # Where nothing came, a person may still put the data there by hand.
+            if list(folder.iterdir()) == [path]:
+                path.unlink()
+                folder.rmdir()
 
 
 def _noted(stream: IO[str]) -> Iterator[tuple[str, FetchedFile]]:
