@@ -22,6 +22,7 @@ from lingshu_train.runs.run import Run
 
 FOLDER = "export"
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+"""The hub takes at most 96 characters for each part of a name."""
 NEEDED = ("config.json", "README.md")
 
 

@@ -15,6 +15,7 @@ from lingshu_train.naming import file_digest
 
 ALLOWED = (".safetensors", ".json", ".jinja", ".txt", ".md")
 PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy", ".npz", ".dill")
+"""Suffixes of files that can run code where they are loaded, whatever they hold; numpy's may hold pickled objects."""
 PICKLE_START = re.compile(rb"\x80[\x02-\x05]|PK\x03\x04")
 """A pickle of protocol 2 to 5, or the zip archive in which torch.save puts one."""
 
@@ -26,6 +27,7 @@ SECRETS = {
     "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
 }
 LARGEST_HEADER = 100 * 2**20
+"""Bytes; safetensors itself reads no header above 100 MB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
