@@ -41,6 +41,14 @@ class StageView:
     def steps(self) -> int:
         return int(self.ledger[-1]["step"]) if self.ledger else 0
 
+    @property
+    def seconds(self) -> float | None:
+        """Wall-clock seconds: from the manifest, else what the ledger has counted so far."""
+        if self.manifest:
+            return self.manifest.seconds
+        counted = [float(line["seconds"]) for line in self.ledger if "seconds" in line]
+        return sum(counted) if counted else None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
