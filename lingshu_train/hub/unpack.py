@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
@@ -148,7 +149,7 @@ def _zip(archive: Path, packed: zipfile.ZipFile) -> Iterator[Member]:
         if not info.is_dir():
             chosen.append(info)
     for info in chosen:
-        yield Member(name=info.filename, open=lambda info=info: packed.open(info))  # type: ignore[misc]
+        yield Member(name=info.filename, open=partial(packed.open, info))
 
 
 def _tar(archive: Path, opened: tarfile.TarFile) -> Iterator[Member]:
@@ -158,7 +159,7 @@ def _tar(archive: Path, opened: tarfile.TarFile) -> Iterator[Member]:
         elif not info.isreg():
             raise _refused(archive, info.name, "is a link or a device")
         else:
-            yield Member(name=info.name, open=lambda info=info: opened.extractfile(info))  # type: ignore[misc]
+            yield Member(name=info.name, open=partial(opened.extractfile, info))
 
 
 def _refused(archive: Path, name: str, why: str) -> DataError:

@@ -118,7 +118,7 @@ def _stopped(view: StageView) -> str:
 
 def _unscored(view: RunView) -> list[str]:
     """Completions that no reward could judge: an outage, never a zero."""
-    counts = {each.name: sum(line.get("unscored") or 0 for line in each.ledger) for each in view.stages}
+    counts = {each.name: sum(count for _, count in each.column("unscored")) for each in view.stages}
     return [
         f"{name}: {count:,.0f} completions unscored during training"
         for name, count in counts.items()

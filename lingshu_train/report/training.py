@@ -73,10 +73,8 @@ def _chart(wanted: Chart, view: StageView, *, named: bool = False) -> Drawing | 
 
 
 def _series(view: StageView, key: str, *, name: str = "", absent: float | None = None) -> Series:
-    """The steps of the ledger at which `key` has a number; `absent` stands in where it has none."""
-    values = [(line["step"], line.get(key, absent)) for line in view.ledger]
-    kept = [(step, value) for step, value in values if isinstance(value, (int, float))]
-    return Series(name=name, xs=tuple(float(x) for x, _ in kept), ys=tuple(float(y) for _, y in kept))
+    found = view.column(key, absent=absent)
+    return Series(name=name, xs=tuple(x for x, _ in found), ys=tuple(y for _, y in found))
 
 
 def _family(view: StageView, prefix: str, *, absent: float | None = None) -> Sequence[Series]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -56,7 +57,7 @@ def fetch(job: Job) -> Arrived:
     missing = [file for file in files if here(job, file.path) is None]
     if not (job.folder / CACHE).is_dir():
         for file in missing:
-            placed(job, file.path, equal=lambda path, file=file: _equal(path, file))  # type: ignore[misc]
+            placed(job, file.path, equal=partial(_equal, file=file))
     refuse_room(job, sum(file.size for file in missing))
     gone = [file.path for file in files if file not in missing and not place(job, file.path).exists()]
     _asked(
