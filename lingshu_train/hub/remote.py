@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TypeVar
 from huggingface_hub import CommitOperationAdd, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils.sha import git_hash
 
 from lingshu_train.errors import CannotCreate, LingshuError, NotPermitted, OutputFailed, RunAgain
 from lingshu_train.hub.patience import PASSING, Patience, passing
@@ -96,7 +96,7 @@ class Remote:
             if found is None:
                 raise OutputFailed(f"{self.url}: {name} did not arrive (commit {commit[:12]}); push again")
             known = found.lfs.sha256 if found.lfs else found.blob_id
-            expected = file.sha256 if found.lfs else git_digest(file.path)
+            expected = file.sha256 if found.lfs else git_hash(file.path.read_bytes())
             if known != expected or found.size != file.size:
                 raise OutputFailed(
                     f"{self.url}: {name} arrived with other bytes (commit {commit[:12]}); push again"
@@ -150,12 +150,6 @@ class Remote:
             said = f"{self.url}: cannot {what}: the hub answers {status}; push again later"
             return passing(said, root.response.headers.get("Retry-After"))
         return OutputFailed(f"{self.url}: cannot {what}: the hub answers {status}")
-
-
-def git_digest(path: Path) -> str:
-    """The git blob id (sha1) under which a hub lists a file that is not in large-file storage."""
-    data = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _root(fault: Exception) -> BaseException:

@@ -18,7 +18,7 @@ from urllib3.util import Retry
 
 from lingshu_train.errors import (
     CannotCreate,
-    LingshuError,
+    DataError,
     MissingInput,
     NotPermitted,
     OutputFailed,
@@ -303,9 +303,12 @@ def test_a_plan_needs_neither_torch_nor_transformers(folder: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_truncated_safetensors_file_is_not_published(folder: Path) -> None:
-    plant(folder, "model.safetensors", (export(folder) / "model.safetensors").read_bytes()[:-4])
-    with pytest.raises(LingshuError, match="truncated"):
+@pytest.mark.parametrize("damage", ["short", "long", "no header"])
+def test_a_damaged_safetensors_file_is_not_published(folder: Path, damage: str) -> None:
+    whole = (export(folder) / "model.safetensors").read_bytes()
+    damaged = {"short": whole[:-4], "long": whole + b"\0", "no header": b"\xff" * 8 + whole[8:]}
+    plant(folder, "model.safetensors", damaged[damage])
+    with pytest.raises(DataError, match=r"model\.safetensors: damaged or truncated"):
         planned(folder)
 
 

@@ -19,6 +19,7 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils.sha import git_hash
 
 from lingshu_train.data.cards import patterns
 from lingshu_train.data.cards.card import Card
@@ -26,7 +27,7 @@ from lingshu_train.data.cards.croissant import home
 from lingshu_train.data.cards.fetched import FetchedFile
 from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted, OutputFailed, RunAgain
 from lingshu_train.hub.patience import PASSING
-from lingshu_train.hub.remote import TransportFault, git_digest
+from lingshu_train.hub.remote import TransportFault
 from lingshu_train.hub.sources._job import Arrived, Job, Offer, here, place, placed, refuse_room
 from lingshu_train.naming import file_digest
 from lingshu_train.runs.files import failure
@@ -115,7 +116,9 @@ def _checked(job: Job, file: RepoFile) -> FetchedFile:
 
 def _equal(path: Path, file: RepoFile) -> bool:
     """Whether a file has the bytes that the hub lists."""
-    return file_digest(path) == file.lfs.sha256 if file.lfs else git_digest(path) == str(file.blob_id)
+    return (
+        file_digest(path) == file.lfs.sha256 if file.lfs else git_hash(path.read_bytes()) == str(file.blob_id)
+    )
 
 
 def _asked(job: Job, call: Callable[[], T]) -> T:
