@@ -145,10 +145,10 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
 ) -> None:
     """Turn cards into a corpus that recipes can take as it is."""
     from lingshu_train.data.corpus import preparing
-    from lingshu_train.data.corpus.jobs import Order
+    from lingshu_train.data.corpus.specification import Specification
 
     splits = split or ["train"]
-    order = Order(
+    wanted = Specification(
         splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
         data_root=str(data_root),
         asked=(),
@@ -158,9 +158,9 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         max_pixels=max_pixels,
         seed=0,
     )
-    folder = out or data_root / "prepared" / preparing.name(order)
+    folder = out or data_root / "prepared" / preparing.name(wanted)
     summary = preparing.prepare(
-        folder, order, workers=workers or os.cpu_count() or 1, most_refused=most_refused
+        folder, wanted, workers=workers or os.cpu_count() or 1, most_refused=most_refused
     )
     print(preparing.text(summary, folder))
 

@@ -81,13 +81,13 @@ def score(
     """Judge the responses of a JSONL file."""
     from lingshu_train.runs.files import failure
     from lingshu_train.verify import Policy
-    from lingshu_train.verify.score_file import score_file
+    from lingshu_train.verify.answer_file import judge_file
 
     if out is None:
-        say(str(score_file(file, Policy(policy), sys.stdout)))
+        say(str(judge_file(file, Policy(policy), sys.stdout)))
         return
     try:
         with out.open("w", encoding="utf-8") as stream:
-            say(str(score_file(file, Policy(policy), stream)))
+            say(str(judge_file(file, Policy(policy), stream)))
     except OSError as fault:
         raise failure(out, fault) from None
