@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lingshu_train.metrics.intervals import Interval, paired_difference
+from lingshu_train.metrics._intervals import Interval, paired_difference
 from lingshu_train.report.gather import RunView, StageView
 from lingshu_train.report.markup import Markup, duration, element, join, table, text
 from lingshu_train.runs.results import ALL, Accuracy

@@ -13,7 +13,7 @@ import tiny
 from PIL import Image, ImageDraw
 
 from lingshu_train.data.corpus.writer import Kept, Writer
-from lingshu_train.metrics.intervals import wilson
+from lingshu_train.metrics._intervals import wilson
 from lingshu_train.naming import digest
 from lingshu_train.record import Sample
 from lingshu_train.runs import manifest, run
