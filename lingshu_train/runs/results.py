@@ -85,8 +85,6 @@ class Rollout(Asked):
     step: int
     completion: str
     status: str
-    card: str = ""
-    task: str = ""
     reward: float | None = None
     image: str = ""
     why: str = "random"
