@@ -96,9 +96,9 @@ class Prompt:
 class Sampling:
     """How completions are drawn, whole: no engine adds a default of its model's.
 
-    At most `max_tokens` tokens each, `n` for every prompt. `temperature` 0 takes the likeliest token; above it, tokens
-    are drawn from the likeliest that make up `top_p`. `stop` are texts that end a completion and are cut off.
-    `log_probs` asks for those of every token.
+    At most `max_tokens` tokens each, `n` for every prompt. `temperature` 0 takes the likeliest token, so that there is
+    one completion; above it, tokens are drawn from the likeliest that make up `top_p`. `stop` are texts that end a
+    completion and are cut off. `log_probs` asks for those of every token.
     """
 
     max_tokens: int
@@ -108,6 +108,9 @@ class Sampling:
     stop: tuple[str, ...] = ()
     seed: int = 0
     log_probs: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.n == 1 or self.temperature > 0, f"{self.n} times the same greedy completion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

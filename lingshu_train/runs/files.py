@@ -9,9 +9,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from lingshu_train.errors import CannotCreate, OutputFailed
 
 
@@ -34,18 +31,6 @@ def write_text(path: Path, text: str) -> None:
             os.fsync(stream.fileno())
         beside.replace(path)
         sync(path.parent)
-    except OSError as fault:
-        beside.unlink(missing_ok=True)
-        raise failure(path, fault) from None
-
-
-def save_array(path: Path, values: npt.NDArray[Any]) -> None:
-    """A .npy file, committed as `write_text` commits a text."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp.npy")
-    try:
-        np.save(beside, values)
-        sync(beside)
-        beside.replace(path)
     except OSError as fault:
         beside.unlink(missing_ok=True)
         raise failure(path, fault) from None
