@@ -108,7 +108,8 @@ class Transformers:
             for prompt in prompts
         ]
         # Copies of a prompt share their opened pictures: the processor then resizes each once.
-        opened = {id(prompt): list(prompt.pictures()) for prompt in prompts}
+        distinct = {id(prompt): prompt for prompt in prompts}
+        opened = {key: list(prompt.pictures()) for key, prompt in distinct.items()}
         pictures = [opened[id(prompt)] for prompt in prompts]
         batch: dict[str, torch.Tensor] = self._text(
             text=texts,

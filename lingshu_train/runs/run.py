@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import socket
+import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -125,9 +125,7 @@ def hold(folder: Path) -> Iterator[None]:
             raise failure(path, fault) from None
         started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         stream.truncate(0)
-        stream.write(
-            json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": started}) + "\n"
-        )
+        stream.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "started": started}) + "\n")
         stream.flush()
         yield
 
