@@ -43,5 +43,5 @@ def evaluate(
         )
         for sample, completion in zip(mine, answers, strict=True)
     ]
-    parts: list[list[Judged]] = dist.gather(judged)
+    parts = dist.gather(judged)
     return tuple(parts[n % here.world_size][n // here.world_size] for n in range(len(asked)))
