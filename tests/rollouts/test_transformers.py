@@ -144,6 +144,17 @@ def test_a_completion_ends_at_the_limit_or_at_any_end_token_of_the_model(
     assert (ended.finish, ended.truncated) == ("stop", False)
 
 
+def test_what_a_model_was_published_with_changes_no_answer(
+    engine: Transformers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = {sampling: texts(list(engine.answer(PROMPTS, sampling))) for sampling in (GREEDY, DRAWN)}
+    published = {"repetition_penalty": 1.5, "temperature": 0.1, "top_k": 1, "top_p": 0.1, "do_sample": True}
+    for name, value in published.items():
+        monkeypatch.setattr(engine._model.generation_config, name, value)
+    for sampling, expected in plain.items():
+        assert texts(list(engine.answer(PROMPTS, sampling))) == expected
+
+
 def test_a_stop_text_ends_a_completion_and_is_cut_off(engine: Transformers) -> None:
     whole = list(engine.answer(PROMPTS, replace(GREEDY, max_tokens=24)))
     stop = engine._text.tokenizer.decode(whole[0].token_ids[2:4])
