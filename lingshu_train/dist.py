@@ -69,14 +69,14 @@ def barrier() -> None:
         torch_dist.barrier()
 
 
-def from_first(value: T | None) -> T:
-    """The value that rank 0 has, on every rank; what the others bring does not count."""
-    box = [value]
-    if place().world_size > 1:
-        import torch.distributed as torch_dist
+def from_first(value: T) -> T:
+    """The value that rank 0 has, on every rank."""
+    if place().world_size == 1:
+        return value
+    import torch.distributed as torch_dist
 
-        torch_dist.broadcast_object_list(box, src=0)
-    assert box[0] is not None
+    box = [value]
+    torch_dist.broadcast_object_list(box, src=0)
     return box[0]
 
 

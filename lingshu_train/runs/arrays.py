@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +11,7 @@ import numpy.typing as npt
 from lingshu_train.runs.files import failure, sync
 
 
-def save_array(path: Path, values: npt.NDArray[Any]) -> None:
+def save_array(path: Path, values: npt.NDArray[np.generic]) -> None:
     """A .npy file, committed as `write_text` commits a text."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp.npy")
     try:

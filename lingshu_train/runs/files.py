@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 from lingshu_train.errors import CannotCreate, OutputFailed
 
@@ -36,7 +35,7 @@ def write_text(path: Path, text: str) -> None:
         raise failure(path, fault) from None
 
 
-def write_json(path: Path, data: Any) -> None:
+def write_json(path: Path, data: object) -> None:
     write_text(path, json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 

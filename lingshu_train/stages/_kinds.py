@@ -29,8 +29,13 @@ def read(data: dict[str, JsonValue], *, where: str) -> StageConfig:
     if not isinstance(kind, str):
         raise RecipeError(f"{where}.kind: missing; stages/ has: {', '.join(naming.components(PACKAGE))}")
     naming.component(PACKAGE, kind, where=f"{where}.kind", error=RecipeError)
-    model: type[StageConfig] = importlib.import_module(f"{PACKAGE}.{kind}.config").Config
-    return parse(model, data, where=where, error=RecipeError)
+    return parse(config_class(kind), data, where=where, error=RecipeError)
+
+
+def config_class(kind: str) -> type[StageConfig]:
+    """The Config of a kind that exists. Imports no torch."""
+    found: type[StageConfig] = importlib.import_module(f"{PACKAGE}.{kind}.config").Config
+    return found
 
 
 def run_of(kind: str) -> Run:

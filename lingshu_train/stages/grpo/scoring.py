@@ -80,7 +80,7 @@ class Scoring:
         scores = [score for total in totals for score in total.scores.values()]
         for score in scores:
             if score.status == "timeout" and not score.detail.get("replayed"):
-                self._timeouts.append(step, {"key": score.detail["key"]})
+                self._timeouts.append(step, {"key": str(score.detail["key"])})
 
     def metrics(self) -> dict[str, float]:
         """The last window over all ranks: means of each term, rates of each status and rule, top answers' shares."""
