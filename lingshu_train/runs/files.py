@@ -6,6 +6,8 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from lingshu_train.errors import CannotCreate, OutputFailed
@@ -33,6 +35,29 @@ def write_text(path: Path, text: str) -> None:
     except OSError as fault:
         beside.unlink(missing_ok=True)
         raise failure(path, fault) from None
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to, committed as `write_text` commits a text when the block ends; gone where it fails."""
+    beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
+    try:
+        yield beside
+        sync(beside)
+        beside.replace(path)
+    except OSError as fault:
+        raise failure(path, fault) from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def link_file(path: Path, target: Path) -> None:
+    """The same file under another name, copied where that cannot be; nothing where `target` is there already."""
+    if not target.exists():
+        try:
+            os.link(path, target)
+        except OSError:
+            shutil.copyfile(path, target)
 
 
 def write_json(path: Path, data: object) -> None:
