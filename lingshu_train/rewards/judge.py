@@ -2,22 +2,21 @@
 
 The rule comes first: what the verifier accepts needs no judge, and an unreadable response never reaches it.
 The judge sees the question, the gold and the extracted answer (at most 400 characters) as JSON data, not as
-prose, and must reply with one JSON object. Replies are kept on disk by the hash of the request, so a replay
-asks nothing. An outage leaves the sample unscored. Text of a card that is not listed in `cards` never
+prose, and must reply with one JSON object. Replies, readable or not, are kept on disk by the hash of the
+request, so a replay asks nothing. An outage leaves the sample unscored. Text of a card that is not listed in `cards` never
 leaves the machine.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from pydantic import Field
 
 from lingshu_train.errors import NotPermitted
 from lingshu_train.naming import canonical
 from lingshu_train.record import Completion, Message, Prompt, Sample, Sampling, Score
-from lingshu_train.rewards._examples import example
+from lingshu_train.rewards._examples import Changes, example
 from lingshu_train.rollouts import Outage, Refused, Unreadable, endpoint
 from lingshu_train.verify import Policy, answer_text, verify
 
@@ -96,7 +95,7 @@ def _read(reply: Completion) -> Score:
     )
 
 
-_SHORT: dict[str, Any] = {
+_SHORT: Changes = {
     "question_type": "short",
     "answer": "pleural effusion",
     "options": {},
