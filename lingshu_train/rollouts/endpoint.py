@@ -73,10 +73,9 @@ class Params(Strict):
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """A request under way, or answered from the disk. `kept` is its file in the cache."""
+    """A request under way, or answered from the disk."""
 
     prompt: Prompt
-    kept: Path | None
     reply: Future[str] | str
 
 
@@ -126,14 +125,14 @@ class Endpoint:
         request = _request.body(prompt, sampling, model=self._params.model, token_ids=self._params.token_ids)
         kept = Path(self._params.cache) / f"{digest(request)}.json" if self._params.cache else None
         if kept and (text := _kept(kept, sampling.n)):
-            return _Asked(prompt, None, text)
-        return _Asked(prompt, kept, pool.submit(self._patiently, canonical(request).encode(), sampling.n))
+            return _Asked(prompt, text)
+        return _Asked(prompt, pool.submit(self._reply, canonical(request).encode(), sampling.n, kept))
 
     def _taken(self, asked: _Asked, sampling: Sampling) -> list[Completion]:
         cached = isinstance(asked.reply, str)
         text = asked.reply if isinstance(asked.reply, str) else asked.reply.result()
         seed = seed_of(asked.prompt, sampling)
-        found = [
+        return [
             Completion(
                 text=choice.message.content or "",
                 token_ids=choice.token_ids or (),
@@ -145,9 +144,13 @@ class Endpoint:
             )
             for copy, choice in enumerate(_reply.read(text, sampling.n))
         ]
-        if asked.kept:
-            _keep(asked.kept, text)
-        return found
+
+    def _reply(self, data: bytes, n: int, kept: Path | None) -> str:
+        """The reply, on disk as soon as it is there: what has been answered is not asked again after a fault."""
+        text = self._patiently(data, n)
+        if kept:
+            _keep(kept, text)
+        return text
 
     def _patiently(self, data: bytes, n: int) -> str:
         """Send, and send again after a passing fault."""

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,8 +24,8 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write beside, fsync, rename over, fsync the folder."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write beside, fsync, rename over, fsync the folder. Several threads may write the same file."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with beside.open("w", encoding="utf-8") as stream:
             stream.write(text)
