@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lingshu_train.metrics.intervals import Interval, paired_difference
+from lingshu_train.metrics._intervals import Interval, paired_difference
 from lingshu_train.report.gather import RunView
 from lingshu_train.runs.results import ALL, Accuracy
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import socket
+import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -127,9 +127,7 @@ def hold(folder: Path) -> Iterator[None]:
             )
         started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         stream.truncate(0)
-        stream.write(
-            json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": started}) + "\n"
-        )
+        stream.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "started": started}) + "\n")
         stream.flush()
         yield
 
