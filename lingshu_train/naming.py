@@ -24,8 +24,13 @@ def component(package: str, name: str, *, where: str, error: type[LingshuError])
     known = components(package)
     if name not in known:
         folder = package.rpartition(".")[2]
-        raise error(f"{where}: unknown {folder.rstrip('s')} {name!r}; {folder}/ has: {', '.join(known)}")
+        raise error(f"{where}: unknown {_one_of(folder)} {name!r}; {folder}/ has: {', '.join(known)}")
     return importlib.import_module(f"{package}.{name}")
+
+
+def _one_of(folder: str) -> str:
+    """A folder's name in the singular: rewards -> reward, families -> family."""
+    return f"{folder[:-3]}y" if folder.endswith("ies") else folder.removesuffix("s")
 
 
 def canonical(data: Any) -> str:
