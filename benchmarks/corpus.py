@@ -41,10 +41,11 @@ MODEL = {**tiny.MODEL, "max_pixels": 1_003_520}
 
 def make(folder: Path, rows: int) -> None:
     """The corpus, its processor, and the table of lengths."""
+    from lingshu_train.model.tiny import tokenizer
+
     from lingshu_train.data.corpus import corpus, shards
     from lingshu_train.data.corpus.writer import Kept, Writer
     from lingshu_train.model import processor
-    from lingshu_train.model.tiny import tokenizer
     from lingshu_train.record import Sample
     from lingshu_train.runs.files import write_json
 

@@ -34,6 +34,7 @@ import tiny  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
 import trl  # noqa: E402
+from lingshu_train.model.patches import ImageProcessor  # noqa: E402
 from PIL import Image  # noqa: E402
 from quickstart_seeds import _processor  # noqa: E402
 from test_stock_defects import Kit, arguments, run_of  # noqa: E402
@@ -43,7 +44,6 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from lingshu_train.data.corpus import corpus  # noqa: E402
 from lingshu_train.data.order.permutation import Order  # noqa: E402
 from lingshu_train.model import processor  # noqa: E402
-from lingshu_train.model.patches import ImageProcessor  # noqa: E402
 from lingshu_train.record import Sample  # noqa: E402
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer, item_to_row  # noqa: E402
 

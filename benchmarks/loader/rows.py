@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from datasets import Dataset, Features, List, Value
 from datasets import Image as ImageFeature
+from lingshu_train.model.processor import CHAT_TEMPLATE
 from PIL import Image
 from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
@@ -27,7 +28,6 @@ from transformers import PreTrainedTokenizerFast
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.rows.formats import package_images
 from lingshu_train.model import tiny
-from lingshu_train.model.processor import CHAT_TEMPLATE
 from lingshu_train.model.shape import Shape
 
 MIN_PIXELS, MAX_PIXELS = 3136, 1_003_520

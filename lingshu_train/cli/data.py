@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from lingshu_train.errors import DataError, MissingInput, NotPermitted
+from lingshu_train.model.settings import FAMILY
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +41,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     prepare.add_argument("--split", action="append", dest="splits", help="may be given again (train)")
     prepare.add_argument("--out", type=Path, help="folder (DATA_ROOT/prepared/NAME-HASH)")
     prepare.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
-    prepare.add_argument("--min-pixels", type=int, default=3136, help="of the model (3136)")
-    prepare.add_argument("--max-pixels", type=int, default=1_003_520, help="of the model (1003520)")
+    prepare.add_argument("--family", default=FAMILY, help=f"of the model ({FAMILY})")
+    prepare.add_argument("--min-pixels", type=int, help="of the model (the family's)")
+    prepare.add_argument("--max-pixels", type=int, help="of the model (the family's)")
     prepare.add_argument("--least-side", type=int, default=1, help="smaller pictures are refused (1)")
     prepare.add_argument("--most-refused", type=float, default=0.01, help="share of a card's rows (0.01)")
     _data_root(prepare)
@@ -119,16 +121,18 @@ def _check(arguments: argparse.Namespace) -> int:
 def _prepare(arguments: argparse.Namespace) -> int:
     from lingshu_train.data.corpus import preparing
     from lingshu_train.data.corpus.jobs import Order
+    from lingshu_train.model import shape
 
     splits = arguments.splits or ["train"]
+    published = shape.of(arguments.family).published_budget
+    budget = published(min_pixels=arguments.min_pixels, max_pixels=arguments.max_pixels)
     order = Order(
         splits=tuple((name, tuple((split, split) for split in splits)) for name in arguments.cards),
         data_root=str(arguments.data_root),
         asked=(),
         image_size=56,
         least_side=arguments.least_side,
-        min_pixels=arguments.min_pixels,
-        max_pixels=arguments.max_pixels,
+        budget=budget,
         seed=0,
     )
     folder = arguments.out or arguments.data_root / "prepared" / preparing.name(order)

@@ -26,7 +26,9 @@ def part_of(family: Family, name: str) -> Part:
     for prefix, part in family.prefixes:
         if name.startswith(prefix):
             return part
-    raise AssertionError(f"parameter {name!r} belongs to no part; the family's table of prefixes is out of date")
+    raise AssertionError(
+        f"parameter {name!r} belongs to no part; the family's table of prefixes is out of date"
+    )
 
 
 def freeze_all_but(family: Family, model: nn.Module, train: Sequence[str]) -> None:

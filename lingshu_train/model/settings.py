@@ -11,6 +11,9 @@ from lingshu_train.model import shape
 from lingshu_train.model.shape import PictureBudget, Shape
 from lingshu_train.schema import Strict
 
+FAMILY = "qwen2_5_vl"
+"""Where a recipe names none: the paper's."""
+
 
 class Build(Strict):
     """How to make a model from nothing. `vocabulary` bounds the tokenizer trained on the prepared corpus."""
@@ -22,7 +25,7 @@ class Settings(Strict):
     """`family` is a folder of model/families/, and `shape` is read as that family's Shape. `base` is a hub id or a folder;
     empty where a `build` stage makes the model. Pixels bound one picture as the model sees it."""
 
-    family: str = "qwen2_5_vl"
+    family: str = FAMILY
     base: str = ""
     revision: str = ""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"

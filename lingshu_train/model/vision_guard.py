@@ -52,11 +52,11 @@ def install(family: Family, model: PreTrainedModel, *, sharded: bool) -> None:
         return args, inputs | none
 
     def image_features(*args: torch.Tensor, **kwargs: object) -> BaseModelOutputWithPooling:
-        given = dict(zip(names, args, strict=False)) | kwargs
-        pixels = given[names[0]]
-        if len(pixels):
+        given = kwargs | dict(zip(names, args, strict=False))
+        none = {name: tensor for name in names if isinstance(tensor := given[name], torch.Tensor)}
+        if len(none[names[0]]):
             return features(**given)
-        found = features(**given | {name: tensor.to(given[name]) for name, tensor in blank.items()})
+        found = features(**given | {name: blank[name].to(like) for name, like in none.items()})
         family.drop_tokens(found)
         return found
 

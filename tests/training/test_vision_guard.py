@@ -10,7 +10,7 @@ import tiny
 import torch
 from test_stock_defects import Kit, gradients
 
-from lingshu_train.model import load, parts, processor, vision_guard
+from lingshu_train.model import parts, vision_guard
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ def batches(base: Path, tmp_path: Path) -> dict[str, dict[str, torch.Tensor]]:
     tiny.draw_corpus(tmp_path / "data", seen=lambda n: n % 2 == 0)
     stage = tiny.make_stage(tmp_path, "sft", tiny.sft(), parents={"data": tmp_path / "data"})
     rows = tiny.rows(stage, source)
-    text = processor.load(str(source), min_pixels=784, max_pixels=12544)
+    text = tiny.processor(source)
     collator = Kit(stage=stage, source=source, rows=rows, text=text).collator(fresh(base))
     data = rows.dataset(system="", with_completion=True)
     found = {}
@@ -34,10 +34,10 @@ def batches(base: Path, tmp_path: Path) -> dict[str, dict[str, torch.Tensor]]:
 
 def fresh(base: Path, *train: str, sharded: bool | None = None) -> Any:
     """The tiny model; guarded where `sharded` is given."""
-    model = load.load(str(base / "base" / "model"), dtype="float32", attention="sdpa")
-    parts.freeze_all_but(model, train)
+    model = tiny.model(base / "base" / "model")
+    parts.freeze_all_but(tiny.FAMILY, model, train)
     if sharded is not None:
-        vision_guard.install(model, sharded=sharded)
+        vision_guard.install(tiny.FAMILY, model, sharded=sharded)
     return model
 
 
@@ -70,7 +70,10 @@ def test_the_guard_changes_no_bit_of_loss_and_gradients(
     for name, gradient in found.items():
         assert torch.equal(gradient, expected.get(name, torch.zeros_like(gradient))), name
     if kind == "text":
-        assert {parts.part_of(name) for name in found.keys() - expected.keys()} == {"vision_tower", "merger"}
+        assert {parts.part_of(tiny.FAMILY, name) for name in found.keys() - expected.keys()} == {
+            "vision_tower",
+            "merger",
+        }
 
 
 def test_text_runs_the_modules_that_pictures_run_in_the_same_order(

@@ -22,6 +22,7 @@ from lingshu_train.data.rows.formats import package_images
 from lingshu_train.data.rows.lines import Line
 from lingshu_train.data.rows.row import Picture
 from lingshu_train.errors import DataError, MissingInput
+from lingshu_train.model.shape import PictureBudget
 from lingshu_train.record import Sample
 from lingshu_train.verify import gold_problem
 
@@ -42,9 +43,9 @@ class Asked:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
     """All that determines a corpus: the `splits` of each card, each as (its own name, its name here), the questions `asked`
-    of labelled pictures, and pixels.
+    of labelled pictures, and the pictures' `budget`.
 
-    `image_size` is the side of a view of a labelled picture. Pictures of more than `max_pixels` are fitted as the
+    `image_size` is the side of a view of a labelled picture. Pictures over the budget are fitted as the
     processor would fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused.
     """
 
@@ -53,8 +54,7 @@ class Order:
     asked: tuple[Asked, ...]
     image_size: int
     least_side: int
-    min_pixels: int
-    max_pixels: int
+    budget: PictureBudget
     seed: int
 
     @property
@@ -154,14 +154,13 @@ def _judged(sample: Sample, pictures: list[Stored], order: Order) -> Item:
 def _stored(picture: Image.Image | Picture, order: Order) -> Stored:
     """A picture as the corpus keeps it, with its hash."""
     if isinstance(picture, Image.Image):
-        kept = images.stored(picture, min_pixels=order.min_pixels, max_pixels=order.max_pixels)
+        kept = images.stored(picture, budget=order.budget)
     else:
         kept = images.stored(
             picture.data or picture.path or Path(picture.name),
             name=picture.name,
             excerpt=picture.excerpt,
-            min_pixels=order.min_pixels,
-            max_pixels=order.max_pixels,
+            budget=order.budget,
         )
     digest = hashlib.sha256(kept.data).hexdigest()
     return Stored(data=kept.data, digest=digest, suffix=kept.suffix, width=kept.width, height=kept.height)

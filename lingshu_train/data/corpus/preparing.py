@@ -28,7 +28,8 @@ from lingshu_train.data.corpus import jobs as sources
 from lingshu_train.data.corpus.jobs import Job, Order
 from lingshu_train.data.corpus.writer import QUARANTINE, SUMMARY, Item, Summary, Writer
 from lingshu_train.errors import DataError, MissingInput, RecipeError
-from lingshu_train.naming import digest
+from lingshu_train.model.shape import FAMILIES
+from lingshu_train.naming import components, digest
 from lingshu_train.runs.files import write_json
 
 _AHEAD = 4
@@ -71,7 +72,7 @@ def prepare(folder: Path, order: Order, *, workers: int, most_refused: float) ->
                 _check_refused(writer, most_refused, least=_EARLY)
         _check_refused(writer, most_refused, least=1)
         licences = {name: cards.load(name).lingshu.licence.id for name in order.cards}
-        return writer.finish(licences=licences, max_pixels=order.max_pixels)
+        return writer.finish(licences=licences, budget=order.budget)
 
 
 def link(prepared: Path, folder: Path) -> Summary:
@@ -128,7 +129,8 @@ def _results(order: Order, jobs: Iterator[Job], *, workers: int) -> Iterator[lis
         yield from (sources.work(order, job) for job in jobs)
         return
     waiting: deque[tuple[Job, Future[list[Item]]]] = deque()
-    with ProcessPoolExecutor(workers) as pool:
+    # A family of the user's own is on no path of a process that is not forked.
+    with ProcessPoolExecutor(workers, initializer=components, initargs=(FAMILIES,)) as pool:
         for job in jobs:
             waiting.append((job, pool.submit(sources.work, order, job)))
             if len(waiting) >= workers * _AHEAD:

@@ -10,13 +10,14 @@ from typing import Any
 
 import torch
 from tqdm import tqdm
+from transformers import PreTrainedModel, ProcessorMixin
 
 from lingshu_train import dist
 from lingshu_train.data import chat
 from lingshu_train.data.corpus import corpus
 from lingshu_train.kind import Facts
 from lingshu_train.metrics import intervals
-from lingshu_train.model import load, processor
+from lingshu_train.model import family, load
 from lingshu_train.model.settings import Settings
 from lingshu_train.naming import canonical
 from lingshu_train.record import Sample
@@ -98,12 +99,12 @@ def _alarm(stage: Stage, name: str, accuracy: dict[str, float]) -> str | None:
     return f"{name}: {line}" if line else None
 
 
-def _open(stage: Stage, wanted: Settings, name: str) -> tuple[Any, Any]:
+def _open(stage: Stage, wanted: Settings, name: str) -> tuple[PreTrainedModel, ProcessorMixin]:
     """A stage's model, ready to answer, and its processor."""
     folder = str(stage.parent(name) / "model")
-    model = load.load(folder, dtype=wanted.dtype, attention=wanted.attention).to(_device(stage)).eval()
-    text = processor.load(folder, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
-    return model, text
+    architecture = family.of(wanted.family)
+    model = load.model(architecture, folder, dtype=wanted.dtype, attention=wanted.attention)
+    return model.to(_device(stage)).eval(), load.processor(architecture, folder, wanted.budget)
 
 
 def gathered(mine: list[Row]) -> list[Row]:
@@ -176,7 +177,7 @@ def _answer(model: Any, text: Any, samples: Sequence[Sample], asking: Asking) ->
         use_cache=True,
         # Every rank holds the whole model here, and some have a batch more than others: none may wait for the rest.
         synced_gpus=False,
-        eos_token_id=text.tokenizer.eos_token_id,
+        eos_token_id=family.of(asking.wanted.family).end_tokens(text.tokenizer),
         pad_token_id=text.tokenizer.pad_token_id,
     )
     written = text.tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)

@@ -9,6 +9,7 @@ from trl import SFTConfig, SFTTrainer
 
 from lingshu_train import dist
 from lingshu_train.kind import Facts
+from lingshu_train.model import family
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
@@ -82,7 +83,8 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
             processor=text,
             packing=config.packing,
             tokens=rows.tokens,
-            rope_index=model.model.get_rope_index,
+            family=family.of(wanted.family),
+            model=model,
         ),
     )
     trainer.begin(

@@ -63,13 +63,14 @@ class ImageProcessor(Qwen2VLImageProcessorPil):  # type: ignore[misc]
         if any(image.dtype != np.uint8 or len(image) not in (1, channels) for image in images):
             whole = [np.repeat(image, channels, axis=0) if len(image) == 1 else image for image in images]
             return super()._preprocess(whole, **options)
+        levels: list[Bytes] = [np.asarray(image, dtype=np.uint8) for image in images]
         patch, merge = options["patch_size"], options["merge_size"]
         if options["do_resize"]:
             size, resample = options["size"], options["resample"]
-            images = [self.resize(image, size, resample=resample, factor=patch * merge) for image in images]
-        grids = [[1, image.shape[1] // patch, image.shape[2] // patch] for image in images]
+            levels = [self.resize(image, size, resample=resample, factor=patch * merge) for image in levels]
+        grids = [[1, image.shape[1] // patch, image.shape[2] // patch] for image in levels]
         values = looked_up(
-            [cut(image, patch=patch, merge=merge) for image in images],
+            [cut(image, patch=patch, merge=merge) for image in levels],
             self._table(options),
             repeats=options["temporal_patch_size"],
         )

@@ -61,7 +61,9 @@ class ImageTextProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
         return list(dict.fromkeys(names))
 
 
-def build(tokenizer: PreTrainedTokenizerBase, budget: SmartResize, *, chat_template: str) -> ImageTextProcessor:
+def build(
+    tokenizer: PreTrainedTokenizerBase, budget: SmartResize, *, chat_template: str
+) -> ImageTextProcessor:
     """A processor around a tokenizer, whose pictures keep to `budget`."""
     images = ImageProcessor(
         size={"shortest_edge": budget.min_pixels, "longest_edge": budget.max_pixels},

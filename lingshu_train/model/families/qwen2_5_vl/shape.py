@@ -64,9 +64,7 @@ class Shape(shape.Shape):
         )
 
     @classmethod
-    def published_budget(
-        cls, *, min_pixels: int | None = None, max_pixels: int | None = None
-    ) -> SmartResize:
+    def published_budget(cls, *, min_pixels: int | None = None, max_pixels: int | None = None) -> SmartResize:
         return SmartResize(
             min_pixels=MIN_PIXELS if min_pixels is None else min_pixels,
             max_pixels=MAX_PIXELS if max_pixels is None else max_pixels,
