@@ -8,6 +8,8 @@ without gradients is passed over by the optimizer on one layout and moved by its
 
 from __future__ import annotations
 
+from functools import wraps
+
 import torch
 from torch import nn
 from transformers import PreTrainedModel
@@ -51,6 +53,8 @@ def install(family: Family, model: PreTrainedModel, *, sharded: bool) -> None:
             none |= {name: tensor[:0].to(ids.device) for name, tensor in blank.items()}
         return args, inputs | none
 
+    # `generate` looks up in the signature which inputs belong to the pictures.
+    @wraps(features)
     def image_features(*args: torch.Tensor, **kwargs: object) -> BaseModelOutputWithPooling:
         given = kwargs | dict(zip(names, args, strict=False))
         none = {name: tensor for name in names if isinstance(tensor := given[name], torch.Tensor)}

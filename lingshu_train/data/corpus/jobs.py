@@ -45,8 +45,8 @@ class Order:
     """All that determines a corpus: the `splits` of each card, each as (its own name, its name here), the questions `asked`
     of labelled pictures, and the pictures' `budget`.
 
-    `image_size` is the side of a view of a labelled picture. Pictures over the budget are fitted as the
-    processor would fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused.
+    `image_size` is the side of a view of a labelled picture. Pictures over the budget are fitted as the processor would
+    fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused.
     """
 
     splits: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]

@@ -62,8 +62,7 @@ class Summary(Strict):
     """corpus.json, written last. Counts are of the samples kept; `refused` counts the others by reason.
 
     `shards` holds the number of rows of each shard. Only a JPEG may have more than `max_pixels`; what had more was fitted,
-    both sides to multiples of `grid`. `fingerprint` covers
-    every row, and every picture by its hash.
+    both sides to multiples of `grid`. `fingerprint` covers every row, and every picture by its hash.
     """
 
     samples: int

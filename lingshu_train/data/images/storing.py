@@ -43,8 +43,8 @@ def stored(
 ) -> Stored:
     """An upright JPEG, or PNG within the budget, of 8 bits keeps its compressed data; everything else becomes a PNG.
 
-    What is no JPEG and has more than the budget's `max_pixels` is fitted first, which gives the model equal pixel values. Errors as
-    for `read`; `name` stands in them for bytes.
+    What is no JPEG and has more than the budget's `max_pixels` is fitted first, which gives the model equal pixel values.
+    Errors as for `read`; `name` stands in them for bytes.
     """
     if isinstance(source, Image.Image):
         if source.mode.startswith(("I", "F")):

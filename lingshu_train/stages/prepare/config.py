@@ -22,8 +22,8 @@ class Counts(Strict):
 
 class Config(StageConfig):
     """Cards of labelled pictures are asked the `questions` (tasks of data/questions.py, with counts) at `image_size`
-    pixels, such that the model takes them as they are; cards of rows are read whole: their `splits`. Where a card's splits have other names,
-    `card_splits` says what they are called here: `{iu_xray: {all: train}}`.
+    pixels, such that the model takes them as they are; cards of rows are read whole: their `splits`. Where a card's
+    splits have other names, `card_splits` says what they are called here: `{iu_xray: {all: train}}`.
 
     A row with a picture of a side under `least_side` pixels is refused. More than the share `most_refused` of a card's
     rows refused stops the stage. `prepared` is a folder that `lingshu data prepare` wrote of these cards: it is taken as
