@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import families
 import file_server
 import pytest
 import tiny
 
 from lingshu_train.hub import download
 from lingshu_train.hub.sources import physionet
+from lingshu_train.model.shape import FAMILIES
 from lingshu_train.runs.stage import Stage
+from lingshu_train.stages import _kinds as kinds
 
 Layout = tuple[str, int, str]
 """Kind of stage, number of processes, how DeepSpeed divides them."""
@@ -59,6 +63,26 @@ def straight(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
         return done[layout]
 
     return run
+
+
+@pytest.fixture(scope="module")
+def plugins() -> Iterator[None]:
+    """What tests/support/plugins adds is found as a user's own would be, and forgotten afterwards."""
+    rooms = [importlib.import_module(name) for name in (FAMILIES, kinds.PACKAGE)]
+    before = [list(room.__path__) for room in rooms]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LINGSHU_PLUGINS", str(families.PLUGINS))
+        yield
+    for room, folders in zip(rooms, before, strict=True):
+        room.__path__[:] = folders
+
+
+@pytest.fixture(scope="module", params=list(families.MODELS))
+def kit(
+    request: pytest.FixtureRequest, plugins: None, tmp_path_factory: pytest.TempPathFactory
+) -> families.Kit:
+    """Every test that asks for it runs with every family."""
+    return families.make(request.param, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer, PreTrainedModel, ProcessorMixin
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, ProcessorMixin
 
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.model.family import Family
@@ -19,9 +19,11 @@ def model(
 ) -> PreTrainedModel:
     """A model from a folder or the hub. Missing or unexpected parameters are an error, never a warning.
 
-    Raises MissingInput where there is no such model, DataError where its weights do not fit.
+    Raises MissingInput where there is no such model, RecipeError where it is of another family, DataError where its weights
+    do not fit.
     """
     try:
+        _check_type(family, source, revision)
         found, report = family.architecture.from_pretrained(
             source,
             revision=revision,
@@ -36,6 +38,10 @@ def model(
         raise RecipeError(
             f"model.attention={attention}: {str(fault).splitlines()[0]}; sdpa needs no package"
         ) from None
+    except RuntimeError as fault:
+        if "mismatch" not in str(fault):
+            raise
+        raise DataError(f"model {source!r}: a tensor is of another shape than its config.json says") from None
     wrong = {
         key: sorted(report[key])[:3]
         for key in ("missing_keys", "unexpected_keys", "mismatched_keys")
@@ -44,6 +50,14 @@ def model(
     if wrong:
         raise DataError(f"model {source!r}: weights do not fit the architecture: {wrong}")
     return found
+
+
+def _check_type(family: Family, source: str, revision: str | None) -> None:
+    """transformers would build what was asked for from another architecture's config, and fail somewhere inside."""
+    config, _ = PreTrainedConfig.get_config_dict(source, revision=revision)
+    found, wanted = config.get("model_type"), family.architecture.config_class.model_type
+    if found != wanted:
+        raise RecipeError(f"model {source!r}: is of type {found!r}, and model.family loads {wanted!r}")
 
 
 def processor(

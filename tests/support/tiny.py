@@ -158,6 +158,7 @@ def make_stage(
     config: dict[str, Any],
     *,
     parents: dict[str, Path],
+    model: dict[str, Any] = MODEL,
     deepspeed: str = "none",
     world_size: int = 1,
 ) -> Stage:
@@ -173,7 +174,7 @@ def make_stage(
         parents={key: str(value) for key, value in parents.items()},
         about=read.about(),
         config=config,
-        model=MODEL,
+        model=model,
         cluster=Cluster(name="test", device="cpu", deepspeed=deepspeed, threads=1),  # type: ignore[arg-type]
         world_size=world_size,
         seed=0,
