@@ -120,13 +120,13 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _prepare(arguments: argparse.Namespace) -> int:
     from lingshu_train.data.corpus import preparing
-    from lingshu_train.data.corpus.jobs import Order
+    from lingshu_train.data.corpus.specification import Specification
     from lingshu_train.model import shape
 
     splits = arguments.splits or ["train"]
     published = shape.of(arguments.family).published_budget
     budget = published(min_pixels=arguments.min_pixels, max_pixels=arguments.max_pixels)
-    order = Order(
+    wanted = Specification(
         splits=tuple((name, tuple((split, split) for split in splits)) for name in arguments.cards),
         data_root=str(arguments.data_root),
         asked=(),
@@ -135,8 +135,10 @@ def _prepare(arguments: argparse.Namespace) -> int:
         budget=budget,
         seed=0,
     )
-    folder = arguments.out or arguments.data_root / "prepared" / preparing.name(order)
-    summary = preparing.prepare(folder, order, workers=arguments.workers, most_refused=arguments.most_refused)
+    folder = arguments.out or arguments.data_root / "prepared" / preparing.name(wanted)
+    summary = preparing.prepare(
+        folder, wanted, workers=arguments.workers, most_refused=arguments.most_refused
+    )
     print(preparing.text(summary, folder))
     return 0
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lingshu_train import dist
 from lingshu_train.errors import LingshuError, RunAgain
@@ -17,6 +17,9 @@ from lingshu_train.planning.plan import Plan
 from lingshu_train.running.worker import FAULT, reported
 from lingshu_train.runs import manifest
 from lingshu_train.runs.stage import Stage, read
+
+if TYPE_CHECKING:
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
 SETTINGS = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -112,7 +115,7 @@ def world_size() -> int:
     return dist.place().world_size
 
 
-def _follow(shared: Any) -> None:
+def _follow(shared: PrefixStore) -> None:
     number = 1
     while path := shared.get(str(number)).decode():
         stage = read(Path(path))

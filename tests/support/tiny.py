@@ -18,7 +18,7 @@ import psutil
 from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
-from lingshu_train.data.corpus.writer import Kept, Stored, Summary, Writer
+from lingshu_train.data.corpus.writer import Kept, StoredPicture, Summary, Writer
 from lingshu_train.data.order.mix import Mix
 from lingshu_train.kind import Facts
 from lingshu_train.model import family, load, shape
@@ -88,12 +88,12 @@ def write_corpus(
     return writer.finish(licences={}, budget=BUDGET)
 
 
-def png(picture: Image.Image) -> Stored:
+def png(picture: Image.Image) -> StoredPicture:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     data = buffer.getvalue()
     digest = hashlib.sha256(data).hexdigest()
-    return Stored(data=data, digest=digest, suffix="png", width=picture.width, height=picture.height)
+    return StoredPicture(data=data, digest=digest, suffix="png", width=picture.width, height=picture.height)
 
 
 def draw_corpus(
@@ -224,6 +224,7 @@ def grpo(**changes: Any) -> dict[str, Any]:
 
 def run_here(stage: Stage) -> Facts:
     """Do a stage in this process, without its manifest."""
+    stage.write()
     config = kinds.read(stage.config, where=f"stages.{stage.name}")
     return kinds.run_of(stage.kind)(stage, config, Settings.model_validate_json(json.dumps(stage.model)))
 

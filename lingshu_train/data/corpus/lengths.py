@@ -21,7 +21,7 @@ from transformers import ProcessorMixin
 
 from lingshu_train.data import chat
 from lingshu_train.data.corpus import corpus
-from lingshu_train.data.corpus.shards import Place
+from lingshu_train.data.corpus.shards import Location
 from lingshu_train.errors import DataError
 from lingshu_train.model import family, load
 from lingshu_train.model.settings import Settings
@@ -48,14 +48,14 @@ def of(folder: Path, source: str, wanted: Settings, *, workers: int = 1) -> Tabl
     if not path.is_file():
         _measure(path, folder, source, wanted, workers=workers)
     table: Table = np.load(path, mmap_mode="r")
-    rows = len(corpus.load(folder))
+    rows = corpus.load(folder).total
     if table.shape != (rows, 3):
         raise DataError(f"{path}: holds {table.shape[0]} rows, the corpus {rows}; delete it and run again")
     return table
 
 
 def _measure(path: Path, folder: Path, source: str, wanted: Settings, *, workers: int) -> None:
-    rows = len(corpus.load(folder))
+    rows = corpus.load(folder).total
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         table = np.lib.format.open_memmap(beside, mode="w+", dtype=np.int32, shape=(rows, 3))
@@ -92,7 +92,7 @@ def _parts(folder: Path, source: str, wanted: Settings, starts: range, *, worker
 def _part(folder: Path, source: str, wanted: Settings, start: int) -> Table:
     """Rows `start` and up to _CHUNK - 1 more."""
     found, text = _corpus(folder), _processor(source, wanted)
-    rows = list(found.stretch(start, min(start + _CHUNK, len(found))))
+    rows = list(found.stretch(start, min(start + _CHUNK, found.total)))
     samples = [sample for sample, _ in rows]
     asked = [chat.prompt(sample, system=wanted.system_prompt, images=True) for sample in samples]
     whole = [chat.completion(sample) for sample in samples]
@@ -105,17 +105,17 @@ def _part(folder: Path, source: str, wanted: Settings, start: int) -> Table:
     table[:, COMPLETION] = _tokens(
         text, [one.removeprefix(prompt) for one, prompt in zip(texts, prompts, strict=True)]
     )
-    for number, (sample, places) in enumerate(rows):
-        for place in places:
-            tokens, patches = _visual(place, wanted, sample.id)
+    for number, (sample, locations) in enumerate(rows):
+        for location in locations:
+            tokens, patches = _visual(location, wanted, sample.id)
             table[number, PROMPT] += tokens - 1
             table[number, PATCHES] += patches
     return table
 
 
-def _visual(place: Place, wanted: Settings, sample_id: str) -> tuple[int, int]:
+def _visual(location: Location, wanted: Settings, sample_id: str) -> tuple[int, int]:
     """Tokens and patches of a stored picture; in the text one mark stands for the tokens."""
-    size, budget = (place.width, place.height), wanted.budget
+    size, budget = (location.width, location.height), wanted.budget
     try:
         return budget.tokens(*size), budget.patches(*size)
     except DataError as fault:
