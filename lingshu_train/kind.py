@@ -141,5 +141,9 @@ class StageConfig(Strict):
     def check(self, where: str) -> None:
         """Cross-field rules. Raises RecipeError naming the key."""
 
+    def check_pictures(self, where: str, *, grid: int) -> None:
+        """Rules that depend on the model: it takes pictures whose sides are multiples of `grid` pixels as they are. Raises
+        RecipeError naming the key."""
+
     def check_world(self, where: str, world_size: int) -> None:
         """Rules that depend on the number of processes. Raises RecipeError naming the key."""

@@ -33,7 +33,7 @@ def component(package: str, name: str, *, where: str, error: type[LingshuError])
     known = components(package)
     if name not in known:
         folder = package.rpartition(".")[2]
-        raise error(f"{where}: unknown {folder.rstrip('s')} {name!r}; {folder}/ has: {', '.join(known)}")
+        raise error(f"{where}: unknown {_one_of(folder)} {name!r}; {folder}/ has: {', '.join(known)}")
     return importlib.import_module(f"{package}.{name}")
 
 
@@ -62,6 +62,11 @@ def _room(package: str) -> ModuleType:
 def _component(path: Path) -> bool:
     python = path.suffix == ".py" or (path / "__init__.py").is_file()
     return python and not path.name.startswith("_")
+
+
+def _one_of(folder: str) -> str:
+    """A folder's name in the singular: rewards -> reward, families -> family."""
+    return f"{folder[:-3]}y" if folder.endswith("ies") else folder.removesuffix("s")
 
 
 def canonical(data: object) -> str:

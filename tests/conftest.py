@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import families
 import file_server
 import pytest
 import tiny
@@ -13,7 +15,9 @@ from urllib3.util import Retry
 
 from lingshu_train.hub import patience
 from lingshu_train.hub.sources import physionet
+from lingshu_train.model.shape import FAMILIES
 from lingshu_train.runs.stage import Stage
+from lingshu_train.stages import _kinds as kinds
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +60,26 @@ def straight(base: Path, shared: Path) -> Callable[[Layout], Stage]:
         return stage
 
     return run
+
+
+@pytest.fixture(scope="module")
+def plugins() -> Iterator[None]:
+    """What tests/support/plugins adds is found as a user's own would be, and forgotten afterwards."""
+    rooms = [importlib.import_module(name) for name in (FAMILIES, kinds.PACKAGE)]
+    before = [list(room.__path__) for room in rooms]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LINGSHU_PLUGINS", str(families.PLUGINS))
+        yield
+    for room, folders in zip(rooms, before, strict=True):
+        room.__path__[:] = folders
+
+
+@pytest.fixture(scope="module", params=list(families.MODELS))
+def kit(
+    request: pytest.FixtureRequest, plugins: None, tmp_path_factory: pytest.TempPathFactory
+) -> families.Kit:
+    """Every test that asks for it runs with every family."""
+    return families.make(request.param, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture

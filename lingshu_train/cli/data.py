@@ -12,6 +12,7 @@ import typer
 from lingshu_train.cli._help import DATA, CardName, CardNames, DataRoot, examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import DataError, MissingInput, NotPermitted, UsageError
+from lingshu_train.model.settings import FAMILY
 
 app = typer.Typer(name="data", help="List, show, fetch, check and prepare the data of cards.")
 
@@ -128,12 +129,15 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Processes.", show_default="all cores")
     ] = None,
+    family: Annotated[str, typer.Option(metavar="NAME", help="The family of the model.")] = FAMILY,
     min_pixels: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Fewest pixels the model takes.")
-    ] = 3136,
+        int | None,
+        typer.Option(metavar="N", min=1, help="Fewest pixels the model takes.", show_default="the family's"),
+    ] = None,
     max_pixels: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Most pixels the model takes.")
-    ] = 1_003_520,
+        int | None,
+        typer.Option(metavar="N", min=1, help="Most pixels the model takes.", show_default="the family's"),
+    ] = None,
     least_side: Annotated[
         int, typer.Option(metavar="N", min=1, help="Refuse pictures with a smaller side.")
     ] = 1,
@@ -146,16 +150,17 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     """Turn cards into a corpus that recipes can take as it is."""
     from lingshu_train.data.corpus import preparing
     from lingshu_train.data.corpus.specification import Specification
+    from lingshu_train.model import shape
 
     splits = split or ["train"]
+    budget = shape.of(family).published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
     wanted = Specification(
         splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
         data_root=str(data_root),
         asked=(),
         image_size=56,
         least_side=least_side,
-        min_pixels=min_pixels,
-        max_pixels=max_pixels,
+        budget=budget,
         seed=0,
     )
     folder = out or data_root / "prepared" / preparing.name(wanted)

@@ -9,6 +9,7 @@ from string import Template
 import yaml
 
 from lingshu_train.data.cards.card import Card
+from lingshu_train.model import shape
 from lingshu_train.runs import results, run
 from lingshu_train.runs.flat import scalars
 from lingshu_train.runs.manifest import Manifest
@@ -39,6 +40,7 @@ def render(manifests: Sequence[Manifest], cards: Sequence[Card]) -> str:
         else "started from random weights",
         stages=", ".join(f"{made.stage.name} ({made.stage.kind})" for made in trained) or "no training stage",
         results=_results(measured, last.stage.name),
+        usage=shape.usage(str(last.stage.model["family"])),
         settings="\n\n".join(_settings(made) for made in trained),
         data=_data(used),
         restrictions=_restrictions(used),

@@ -8,7 +8,6 @@ from pydantic import JsonValue
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.kind import Line
-from lingshu_train.model.shape import parameters
 from lingshu_train.planning import estimate
 from lingshu_train.planning.plan import Plan, Planned, state
 from lingshu_train.planning.recipe import Recipe
@@ -39,7 +38,7 @@ def missing_data(plan: Plan) -> list[str]:
 
 
 def _model(recipe: Recipe) -> list[str]:
-    counts = parameters(recipe.model.shape)
+    counts = recipe.model.shape.parameters()
     parts = ", ".join(f"{part} {_count(number)}" for part, number in counts.items())
     model = recipe.model
     base = model.base or "built from nothing"

@@ -89,6 +89,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     )
     for block in blocks:
         block.config.check(block.where)
+        block.config.check_pictures(block.where, grid=document.model.budget.grid)
     return Recipe(
         name=document.name,
         title=document.title,

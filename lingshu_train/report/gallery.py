@@ -17,7 +17,8 @@ from lingshu_train.runs.results import Prediction, Rollout
 PER_OUTCOME = 4
 LARGEST_SIDE = 320
 LONGEST_TEXT = 600
-IMAGE_TOKENS = re.compile(r"(<\|image_pad\|>)\1+")
+IMAGE_TOKENS = re.compile(r"(<[^<>\s]+>)\1+")
+"""The same mark over and over, as every family writes the tokens of a picture."""
 OUTCOMES = ("now right", "no longer right", "right both times", "wrong both times", "right", "wrong")
 
 

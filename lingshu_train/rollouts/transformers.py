@@ -11,7 +11,7 @@ from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel, 
 from transformers.generation import TemperatureLogitsWarper, TopPLogitsWarper
 
 from lingshu_train.errors import RecipeError
-from lingshu_train.model import load, processor
+from lingshu_train.model import family, load
 from lingshu_train.record import Completion, Prompt, Sampling
 from lingshu_train.rollouts._drawing import Drawing, LogProbs
 from lingshu_train.rollouts._engine import Weights, seed_of
@@ -32,25 +32,28 @@ def start(params: Params, weights: Weights | None) -> Transformers:
     if weights is None:
         raise RecipeError("engine transformers: opens a model of this machine, and none is named")
     settings = weights.settings
-    model = load.load(
-        weights.source, dtype=settings.dtype, attention=settings.attention, revision=weights.revision
-    )
-    text = processor.load(
+    architecture = family.of(settings.family)
+    model = load.model(
+        architecture,
         weights.source,
-        min_pixels=settings.min_pixels,
-        max_pixels=settings.max_pixels,
+        dtype=settings.dtype,
+        attention=settings.attention,
         revision=weights.revision,
     )
-    return Transformers(model.to(weights.device).eval(), text, batch=params.batch)
+    text = load.processor(architecture, weights.source, settings.budget, revision=weights.revision)
+    ends = architecture.end_tokens(text.tokenizer)
+    return Transformers(model.to(weights.device).eval(), text, batch=params.batch, ends=ends)
 
 
 class Transformers:
     """A loaded model, in evaluation mode, and its processor. Draws from no random state but each completion's own."""
 
-    def __init__(self, model: PreTrainedModel, text: ProcessorMixin, *, batch: int) -> None:
+    def __init__(
+        self, model: PreTrainedModel, text: ProcessorMixin, *, batch: int, ends: Sequence[int]
+    ) -> None:
         self._model, self._text, self._batch = model, text, batch
         self._pad: int = text.tokenizer.pad_token_id
-        self._ends = _end_tokens(model, text)
+        self._ends = _end_tokens(model, ends)
 
     def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
         rows = [
@@ -146,8 +149,8 @@ class Transformers:
         )
 
 
-def _end_tokens(model: PreTrainedModel, text: ProcessorMixin) -> list[int]:
-    """Every token that ends an answer: the tokenizer's own, and those that the model was published with."""
+def _end_tokens(model: PreTrainedModel, ends: Sequence[int]) -> list[int]:
+    """Every token that ends an answer: those of its family, and those that the model was published with."""
     stated = model.generation_config.eos_token_id
     others = stated if isinstance(stated, list) else [stated]
-    return sorted({text.tokenizer.eos_token_id, *others} - {None})
+    return sorted({*ends, *others} - {None})

@@ -46,6 +46,7 @@ def _run(stage: Stage) -> None:
     config = kinds.read(stage.config, where=where)
     config.check(where)
     model = parse(Settings, stage.model, where="model", error=RecipeError)
+    config.check_pictures(where, grid=model.budget.grid)
     run = kinds.run_of(stage.kind)
     device, threads = _device(stage) if config.distributed else ("cpu", environment.threads())
     dist.start(stage.content, device=device)

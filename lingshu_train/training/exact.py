@@ -21,6 +21,7 @@ from transformers import Trainer
 from lingshu_train import dist
 from lingshu_train.errors import OutputFailed, TrainingDiverged
 from lingshu_train.model import load, parts, vision_guard
+from lingshu_train.model.family import Family
 from lingshu_train.runs import checkpoint
 from lingshu_train.runs.files import failure
 from lingshu_train.runs.stage import Stage
@@ -51,6 +52,7 @@ class Run:
     """
 
     stage: Stage
+    family: Family
     row: Callable[[int], int]
     items_per_step: int
     resume: Path | None
@@ -89,12 +91,13 @@ class Exact(Trainer):  # type: ignore[misc]
     def begin(self, run: Run) -> None:
         """Attach the run; call before `train`."""
         self.run = run
-        # Without this the mean of micro-batch means is taken (R1): transformers says Qwen2.5-VL takes no loss arguments.
+        # Without this the mean of micro-batch means is taken (R1): transformers says of many models that they take no loss
+        # arguments.
         self.model_accepts_loss_kwargs = True
         sharded = run.stage.world_size > 1 and run.stage.cluster.deepspeed == "zero3"
         for model in (self.model, getattr(self, "ref_model", None)):
             if model is not None:
-                vision_guard.install(self.accelerator.unwrap_model(model), sharded=sharded)
+                vision_guard.install(run.family, self.accelerator.unwrap_model(model), sharded=sharded)
 
     def _get_train_sampler(self, train_dataset: object = None) -> Sampler[int]:
         return Items(self.run)
@@ -102,10 +105,15 @@ class Exact(Trainer):  # type: ignore[misc]
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
             groups = parts.optimizer_groups(
-                self.model, learning_rate=self.run.learning_rate, weight_decay=self.run.weight_decay
+                self.run.family,
+                self.model,
+                learning_rate=self.run.learning_rate,
+                weight_decay=self.run.weight_decay,
             )
             self.optimizer = torch.optim.AdamW(
-                groups, betas=(self.args.adam_beta1, self.args.adam_beta2), eps=self.args.adam_epsilon
+                [dict(group) for group in groups],
+                betas=(self.args.adam_beta1, self.args.adam_beta2),
+                eps=self.args.adam_epsilon,
             )
         return self.optimizer
 
@@ -173,7 +181,8 @@ class Exact(Trainer):  # type: ignore[misc]
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Upstream loads hub names into a model with other names and only warns (R2, transformers#43701)."""
-        self.model.load_state_dict(load.strict_state(Path(resume_from_checkpoint), self.model), strict=True)
+        state = load.strict_state(self.run.family, Path(resume_from_checkpoint), self.model)
+        self.model.load_state_dict(state, strict=True)
 
 
 def _unsaved(staging: Path, fault: Exception) -> OutputFailed | Exception:

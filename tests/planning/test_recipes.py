@@ -20,7 +20,6 @@ import yaml
 
 from lingshu_train import cli, verify
 from lingshu_train.data.cards import card as cards
-from lingshu_train.model.shape import parameters
 from lingshu_train.planning import outline, plan, recipe
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -186,14 +185,16 @@ def test_the_parameter_counts_of_a_plan_are_those_of_the_model(name: str) -> Non
     """The real class on the meta device, which takes no memory."""
     import torch
 
-    from lingshu_train.model import parts, tiny
+    from lingshu_train.model import family, parts
+    from lingshu_train.model.families.qwen2_5_vl import tiny
 
-    shape = recipe.load(name).model.shape
+    settings = recipe.load(name).model
+    architecture = family.of(settings.family)
     ids = {text: number for number, text in enumerate(tiny.SPECIAL)}
     words = SimpleNamespace(convert_tokens_to_ids=ids.__getitem__, eos_token_id=2, pad_token_id=0)
     with torch.device("meta"):
-        model = tiny.model(shape, words, initializer_range=0.02, seed=0)
-    assert parameters(shape) == parts.counts(model)
+        model = architecture.build_model(settings.shape, words, initializer_range=0.02, seed=0)
+    assert settings.shape.parameters() == parts.counts(architecture, model)
 
 
 def contents(*overrides: str, world_size: int | None = None) -> dict[str, str]:

@@ -44,7 +44,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transformers]:
 
 
 def sliced(engine: Transformers, batch: int) -> Transformers:
-    return Transformers(engine._model, engine._text, batch=batch)
+    return Transformers(engine._model, engine._text, batch=batch, ends=engine._ends)
 
 
 def texts(completions: list[Completion]) -> list[tuple[int, ...]]:
@@ -137,7 +137,7 @@ def test_a_completion_ends_at_the_limit_or_at_any_end_token_of_the_model(
     second = whole.token_ids[1]
     assert own not in whole.token_ids
     monkeypatch.setattr(engine._model.generation_config, "eos_token_id", [own, second])
-    others = Transformers(engine._model, engine._text, batch=64)
+    others = Transformers(engine._model, engine._text, batch=64, ends=[own])
     first = min(whole.token_ids.index(second), 1)
     ended, *_ = others.answer(PROMPTS, GREEDY)
     assert ended.token_ids == whole.token_ids[: first + 1], "with the token that ended it, and nothing after"

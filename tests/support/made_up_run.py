@@ -123,7 +123,7 @@ def _stage(folder: Path, name: str, *, cards: Sequence[str]) -> Stage:
         parents=parents,
         about=_about(kind, config, base=next((each for each in PARENTS[name] if each in TRAINED), "")),
         config=config,
-        model={"base": "", "dtype": "float32"},
+        model={"family": "qwen2_5_vl", "base": "", "dtype": "float32"},
         cluster=Cluster(name="local"),
         world_size=1,
         seed=1,
@@ -193,7 +193,7 @@ def _pictures(folder: Path, *, count: int) -> list[str]:
         )
         writer.add([Kept(sample=sample, pictures=(stored,))])
         found.append(stored.digest)
-    writer.finish(licences={}, max_pixels=12544)
+    writer.finish(licences={}, budget=tiny.BUDGET)
     return found
 
 

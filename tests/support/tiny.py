@@ -16,10 +16,12 @@ from typing import Any
 import numpy as np
 import psutil
 from PIL import Image
+from transformers import PreTrainedModel, ProcessorMixin
 
 from lingshu_train.data.corpus.writer import Kept, StoredPicture, Summary, Writer
 from lingshu_train.data.order.mix import Mix
 from lingshu_train.kind import Facts
+from lingshu_train.model import family, load, shape
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Sample
 from lingshu_train.running import launch
@@ -30,6 +32,7 @@ from lingshu_train.stages import _kinds as kinds
 from lingshu_train.training.feed import Limit, Rows
 
 MODEL: dict[str, Any] = {
+    "family": "qwen2_5_vl",
     "base": "",
     "dtype": "float32",
     "min_pixels": 784,
@@ -57,8 +60,22 @@ MODEL: dict[str, Any] = {
     },
     "build": {"initializer_range": 0.06},
 }
+FAMILY = family.of(MODEL["family"])
+BUDGET = shape.of(MODEL["family"]).published_budget(
+    min_pixels=MODEL["min_pixels"], max_pixels=MODEL["max_pixels"]
+)
 ALL_PARTS = ["vision_tower", "merger", "language_model"]
 LONG = "there are several bright spots and the picture is otherwise quite dark as far as can be seen "
+
+
+def model(source: Path) -> PreTrainedModel:
+    """The model in a folder, in float32."""
+    return load.model(FAMILY, str(source), dtype="float32", attention="sdpa")
+
+
+def processor(source: Path) -> ProcessorMixin:
+    """The processor in a folder, for pictures of 1 to 16 tokens."""
+    return load.processor(FAMILY, str(source), BUDGET)
 
 
 def write_corpus(
@@ -68,7 +85,7 @@ def write_corpus(
     writer = Writer(folder, **options)
     for sample, pictures in rows:
         writer.add([Kept(sample=sample, pictures=tuple(png(picture) for picture in pictures))])
-    return writer.finish(licences={}, max_pixels=12544)
+    return writer.finish(licences={}, budget=BUDGET)
 
 
 def png(picture: Image.Image) -> StoredPicture:
@@ -141,6 +158,7 @@ def make_stage(
     config: dict[str, Any],
     *,
     parents: dict[str, Path],
+    model: dict[str, Any] = MODEL,
     deepspeed: str = "none",
     world_size: int = 1,
 ) -> Stage:
@@ -156,7 +174,7 @@ def make_stage(
         parents={key: str(value) for key, value in parents.items()},
         about=read.about(),
         config=config,
-        model=MODEL,
+        model=model,
         cluster=Cluster(name="test", device="cpu", deepspeed=deepspeed, threads=1),  # type: ignore[arg-type]
         world_size=world_size,
         seed=0,

@@ -20,7 +20,6 @@ from test_stock_defects import Kit, arguments, run_of
 from trl import GRPOConfig, GRPOTrainer
 
 from lingshu_train.data.order.permutation import Order
-from lingshu_train.model import processor
 from lingshu_train.running import launch
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer
@@ -176,7 +175,7 @@ def kit(mixed: Path, base: Path, make: Make) -> Kit:
     stage = make("grpo", world=1)
     source = base / "warm" / "model"
     rows = tiny.rows(stage, source, corpus="short")
-    text = processor.load(str(source), min_pixels=784, max_pixels=12544)
+    text = tiny.processor(source)
     return Kit(stage=stage, source=source, rows=rows, text=text)
 
 

@@ -14,7 +14,6 @@ from layouts import stage_for
 from lingshu_train.data.order.permutation import Order
 from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import DataError
-from lingshu_train.model import processor
 from lingshu_train.record import Sample
 from lingshu_train.runs.stage import Stage
 from lingshu_train.training.packed import Packed
@@ -35,7 +34,7 @@ def test_stored_lengths_are_those_of_the_batches_that_training_sees(base: Path, 
     from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
     rows = tiny.rows(stage, source(base))
-    text = processor.load(str(source(base)), min_pixels=784, max_pixels=12544)
+    text = tiny.processor(source(base))
     data = rows.dataset(system="", with_completion=True)
     batch = DataCollatorForVisionLanguageModeling(text, completion_only_loss=True)(
         [data[row] for row in range(32)]

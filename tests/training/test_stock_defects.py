@@ -23,7 +23,7 @@ from trl.trainer.utils import RepeatSampler
 from lingshu_train.data import chat
 from lingshu_train.data.order.permutation import Order
 from lingshu_train.errors import DataError, RecipeError
-from lingshu_train.model import load, parts, processor
+from lingshu_train.model import load, parts
 from lingshu_train.record import Sample
 from lingshu_train.runs import checkpoint
 from lingshu_train.runs.stage import Stage
@@ -55,14 +55,15 @@ class Kit:
     text: Any
 
     def model(self, source: Path | None = None) -> Any:
-        return load.load(str(source or self.source), dtype="float32", attention="sdpa")
+        return tiny.model(source or self.source)
 
     def collator(self, model: Any, *, packing: bool = False) -> Collator:
         return Collator(
             processor=self.text,
             packing=packing,
             tokens=self.rows.tokens,
-            rope_index=model.model.get_rope_index,
+            family=tiny.FAMILY,
+            model=model,
         )
 
 
@@ -79,7 +80,7 @@ def make_kit(base: Path, folder: Path, *, corpus: str) -> Kit:
         stage=stage,
         source=source,
         rows=rows,
-        text=processor.load(str(source), min_pixels=784, max_pixels=12544),
+        text=tiny.processor(source),
     )
 
 
@@ -114,6 +115,7 @@ def run_of(
 ) -> Run:
     return Run(
         stage=kit.stage,
+        family=tiny.FAMILY,
         row=row,
         items_per_step=per_step,
         resume=resume,
@@ -227,7 +229,7 @@ def test_a_checkpoint_that_lacks_a_parameter_is_refused(kit: Kit) -> None:
     weights.pop("visual.merger.mlp.0.weight")
     save_file(weights, path, metadata={"format": "pt"})
     with pytest.raises(DataError, match="missing_keys"):
-        load.strict_state(kit.stage.path, model)
+        load.strict_state(tiny.FAMILY, kit.stage.path, model)
 
 
 # Defect R3, generation windows.
@@ -325,7 +327,7 @@ def test_stock_messages_teach_image_tokens_and_our_batches_do_not(kit: Kit) -> N
     shown = int((stock["input_ids"] == image).sum())
     assert int((stock["labels"] == image).sum()) == shown > 0
     with pytest.raises(AssertionError, match="image tokens among the labels"):
-        check(stock, image_token=image)
+        check(stock, image_tokens=[image], together=tiny.FAMILY.picture_inputs)
 
     ours = kit.collator(kit.model())([data[0], data[1]])
     assert int((ours["input_ids"] == image).sum()) == shown
@@ -355,7 +357,7 @@ def test_stock_logits_change_silently_without_token_types_and_our_check_refuses(
         right, wrong = model(**batch).logits, model(**without).logits
     assert (right - wrong).abs().max() > 0.1 * right.abs().max()
     with pytest.raises(AssertionError, match="mm_token_type_ids"):
-        check(without, image_token=kit.text.image_token_id)
+        check(without, image_tokens=kit.text.image_token_ids, together=tiny.FAMILY.picture_inputs)
 
 
 # Defect R6, packing.
@@ -444,7 +446,7 @@ def gradients(model: Any, batches: list[dict[str, torch.Tensor]]) -> dict[str, t
 def test_packed_gradients_equal_those_of_separate_runs(kit: Kit, packed: Packed) -> None:
     """On the model as it is, where gradients are of ordinary size; weighted by tokens, as training does."""
     model = kit.model()
-    parts.freeze_all_but(model, tiny.ALL_PARTS)
+    parts.freeze_all_but(tiny.FAMILY, model, tiny.ALL_PARTS)
     together, apart = gradients(model, [packed.batch]), gradients(model, packed.alone)
     assert together.keys() == apart.keys()
     assert len(together) == len(list(model.parameters()))

@@ -177,7 +177,7 @@ def _judged(sample: Sample, pictures: list[StoredPicture], wanted: Specification
 
 def _stored(picture: Image.Image | Picture, wanted: Specification) -> StoredPicture:
     """A picture as the corpus keeps it, with its hash."""
-    encoded = partial(images.encoded, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
+    encoded = partial(images.encoded, budget=wanted.budget)
     if isinstance(picture, Image.Image):
         kept = encoded(picture)
     else:

@@ -39,6 +39,7 @@ def without(found: Corpus, folder: Path, withdrawn: Rows) -> Summary:
         refused=source.refused,
         shards=source.shards,
         max_pixels=source.max_pixels,
+        grid=source.grid,
         fingerprint=digest([source.fingerprint, hashlib.sha256(left.tobytes()).hexdigest()]),
     )
     write_json(folder / SUMMARY, summary.model_dump(mode="json"))

@@ -28,7 +28,8 @@ from lingshu_train.data.corpus.writer import QUARANTINE, SUMMARY, Outcome, Summa
 from lingshu_train.data.rows import layouts
 from lingshu_train.data.rows.layouts import PictureLayout
 from lingshu_train.errors import DataError, MissingInput, RecipeError
-from lingshu_train.naming import digest
+from lingshu_train.model.shape import FAMILIES
+from lingshu_train.naming import components, digest
 from lingshu_train.runs.files import link_file, write_json
 
 _AHEAD = 4
@@ -71,7 +72,7 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
                 _check_refused(writer, most_refused, least=_EARLY)
         _check_refused(writer, most_refused, least=1)
         licences = {name: cards.load(name).lingshu.licence.id for name in wanted.cards}
-        return writer.finish(licences=licences, max_pixels=wanted.max_pixels)
+        return writer.finish(licences=licences, budget=wanted.budget)
 
 
 def link(prepared: Path, folder: Path) -> Summary:
@@ -124,7 +125,8 @@ def _results(wanted: Specification, left: Iterator[Chunk], *, workers: int) -> I
         yield from (chunks.work(wanted, chunk) for chunk in left)
         return
     waiting: deque[tuple[Chunk, Future[list[Outcome]]]] = deque()
-    with ProcessPoolExecutor(workers) as pool:
+    # A family of the user's own is on no path of a process that is not forked.
+    with ProcessPoolExecutor(workers, initializer=components, initargs=(FAMILIES,)) as pool:
         for chunk in left:
             waiting.append((chunk, pool.submit(chunks.work, wanted, chunk)))
             if len(waiting) >= workers * _AHEAD:

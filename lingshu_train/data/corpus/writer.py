@@ -15,6 +15,7 @@ from typing import TypedDict
 from lingshu_train.data.corpus import shards
 from lingshu_train.data.corpus.journal import Journal
 from lingshu_train.data.corpus.shards import Location, Tar
+from lingshu_train.model.shape import PictureBudget
 from lingshu_train.naming import canonical, digest
 from lingshu_train.record import Sample
 from lingshu_train.runs.files import failure, sync, write_json
@@ -61,8 +62,8 @@ Outcome = Kept | Refused
 class Summary(Strict):
     """corpus.json, written last. Counts are of the samples kept; `refused` counts the others by reason.
 
-    `shards` holds the number of rows of each shard. Only a JPEG may have more than `max_pixels`. `fingerprint` covers
-    every row, and every picture by its hash.
+    `shards` holds the number of rows of each shard. Only a JPEG may have more than `max_pixels`; what had more was fitted,
+    both sides to multiples of `grid`. `fingerprint` covers every row, and every picture by its hash.
     """
 
     samples: int
@@ -77,6 +78,7 @@ class Summary(Strict):
     refused: dict[str, int]
     shards: tuple[int, ...]
     max_pixels: int
+    grid: int
     fingerprint: str
 
 
@@ -195,7 +197,7 @@ class Writer:
         except OSError as fault:
             raise failure(self.folder, fault) from None
 
-    def finish(self, *, licences: Mapping[str, str], max_pixels: int) -> Summary:
+    def finish(self, *, licences: Mapping[str, str], budget: PictureBudget) -> Summary:
         """Close the last shard and write corpus.json."""
         try:
             self._commit()
@@ -208,7 +210,8 @@ class Writer:
             licences=dict(licences),
             refused=tally.counts.get("refused", {}),
             shards=tuple(tally.shards),
-            max_pixels=max_pixels,
+            max_pixels=budget.max_pixels,
+            grid=budget.grid,
             fingerprint=digest(tally.digests),
         )
         write_json(self.folder / SUMMARY, summary.model_dump(mode="json"))

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText, PreTrainedModel, ProcessorMixin
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.errors import DataError
 from lingshu_train.hub import model_card
 from lingshu_train.kind import Facts
-from lingshu_train.model import load, processor
+from lingshu_train.model import family, load
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import manifest
 from lingshu_train.runs.files import write_text
@@ -34,16 +33,17 @@ def export(stage: Stage, config: Config, wanted: Settings) -> Facts:
     """Write `export/`. DataError if the export's logits are not the trained model's, bit for bit."""
     arguments.silence()
     source, target = stage.parent(config.model) / "model", stage.path / "export"
-    trained = load.load(str(source), dtype=wanted.dtype, attention="sdpa").eval()
-    text = processor.load(str(source), min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
+    architecture = family.of(wanted.family)
+    trained = load.model(architecture, str(source), dtype=wanted.dtype, attention="sdpa").eval()
+    text = load.processor(architecture, str(source), wanted.budget)
     session.use_cache(trained, True)
     trained.save_pretrained(target, max_shard_size=SHARD)
-    processor.write_for_everyone(text, target)
+    architecture.write_for_everyone(text, target)
 
     plain = AutoModelForImageTextToText.from_pretrained(
         target, dtype=load.DTYPES[wanted.dtype], attn_implementation="sdpa"
     )
-    again = processor.load(str(target), min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
+    again = load.processor(architecture, str(target), wanted.budget)
     difference = _difference(trained, text, plain.eval(), again)
     if difference != 0.0:
         raise DataError(
@@ -80,7 +80,9 @@ def ancestors(stage: Stage, config: Config) -> list[manifest.Manifest]:
 
 
 @torch.no_grad()
-def _difference(trained: Any, text: Any, plain: Any, again: Any) -> float:
+def _difference(
+    trained: PreTrainedModel, text: ProcessorMixin, plain: PreTrainedModel, again: ProcessorMixin
+) -> float:
     """Largest absolute difference of logits on one picture and one question, each model with its own processor."""
     picture = Image.linear_gradient("L").convert("RGB").resize((84, 56))
     chat = [

@@ -13,6 +13,7 @@ from lingshu_train import dist, evaluation, naming
 from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import DataError
 from lingshu_train.evaluation import Asking
+from lingshu_train.model import family
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Judged, Sample, Sampling
 from lingshu_train.rewards import _watch
@@ -44,6 +45,7 @@ class HeldOut:
                 "can judge; name other tasks"
             )
         self._stage, self._watch, self._text = stage, watch, text
+        self._ends = family.of(wanted.family).end_tokens(text.tokenizer)
         self._asking = Asking(
             sampling=Sampling(max_tokens=config.max_completion, seed=stage.seed), system=wanted.system_prompt
         )
@@ -69,7 +71,7 @@ class HeldOut:
             training = model.training
             model.eval()
             try:
-                engine = Transformers(model, self._text, batch=self._watch.per_device_batch)
+                engine = Transformers(model, self._text, batch=self._watch.per_device_batch, ends=self._ends)
                 return evaluation.evaluate(engine, self.samples, self._corpus.image, self._asking)
             finally:
                 model.train(training)

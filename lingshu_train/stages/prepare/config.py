@@ -22,8 +22,8 @@ class Counts(Strict):
 
 class Config(StageConfig):
     """Cards of labelled pictures are asked the `questions` (tasks of their layout, with counts) at `image_size`
-    pixels, a multiple of 28; cards of rows are read whole: their `splits`. Where a card's splits have other names,
-    `card_splits` says what they are called here: `{iu_xray: {all: train}}`.
+    pixels, such that the model takes them as they are; cards of rows are read whole: their `splits`. Where a card's
+    splits have other names, `card_splits` says what they are called here: `{iu_xray: {all: train}}`.
 
     A row with a picture of a side under `least_side` pixels is refused. More than the share `most_refused` of a card's
     rows refused stops the stage. `prepared` is a folder that `lingshu data prepare` wrote of these cards: it is taken as
@@ -39,7 +39,7 @@ class Config(StageConfig):
 
     kind: Literal["prepare"]
     cards: tuple[str, ...] = Field(min_length=1)
-    image_size: int = Field(default=56, gt=0, multiple_of=28)
+    image_size: int = Field(default=56, gt=0)
     questions: dict[str, Counts] = Field(default_factory=dict)
     splits: tuple[str, ...] = ("train",)
     card_splits: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -69,6 +69,12 @@ class Config(StageConfig):
         for name in self.cards:
             self._check_splits(name, where)
         self._check_questions(where)
+
+    def check_pictures(self, where: str, *, grid: int) -> None:
+        if self.questions and self.image_size % grid:
+            raise RecipeError(
+                f"{where}.image_size: Input should be a multiple of {grid}, got {self.image_size}"
+            )
 
     def splits_of(self, card: str) -> dict[str, str]:
         """The card's splits that are read, and what each is called in the corpus."""

@@ -36,10 +36,10 @@ def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> S
         raise RecipeError(
             f"{where} holds cards {', '.join(found.cards)}; cards names {', '.join(config.cards)}"
         )
-    if found.max_pixels != settings.max_pixels:
-        raise RecipeError(
-            f"{where} was prepared for max_pixels={found.max_pixels}; the model has {settings.max_pixels}"
-        )
+    for key in ("max_pixels", "grid"):
+        ours, theirs = getattr(settings.budget, key), getattr(found, key)
+        if ours != theirs:
+            raise RecipeError(f"{where} was prepared for {key}={theirs}; the model has {ours}")
     return preparing.link(Path(config.prepared), folder)
 
 
@@ -54,7 +54,6 @@ def specification(config: Config, settings: Settings, *, data_root: str, seed: i
         ),
         image_size=config.image_size,
         least_side=config.least_side,
-        min_pixels=settings.min_pixels,
-        max_pixels=settings.max_pixels,
+        budget=settings.budget,
         seed=seed,
     )

@@ -8,6 +8,7 @@ from trl import SFTConfig, SFTTrainer
 
 from lingshu_train import dist
 from lingshu_train.kind import Facts
+from lingshu_train.model import family
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.ledger import Column
@@ -84,7 +85,8 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
             processor=text,
             packing=config.packing,
             tokens=rows.tokens,
-            rope_index=model.model.get_rope_index,
+            family=family.of(wanted.family),
+            model=model,
         ),
     )
     trainer.begin(

@@ -115,9 +115,9 @@ def test_a_view_is_never_mirrored() -> None:
         assert grey[:, :20].mean() > grey[:, -20:].mean()
 
 
-def test_an_image_size_that_is_no_multiple_of_28_is_refused() -> None:
-    with pytest.raises(RecipeError, match="image_size: 60 is not a multiple of 28"):
-        pool.pool(PICTURES, "train", side=60)
+def test_a_picture_too_small_for_lesions_is_refused() -> None:
+    with pytest.raises(RecipeError, match="image_size: 55 is too small for lesions; at least 56 pixels"):
+        pool.pool(PICTURES, "train", side=55)
 
 
 def test_a_split_without_pictures_says_so() -> None:

@@ -12,7 +12,8 @@ from PIL import Image
 
 from lingshu_train.data import images
 from lingshu_train.errors import DataError
-from lingshu_train.model import pixels
+from lingshu_train.model import shape
+from lingshu_train.model.shape import PictureBudget
 
 BUDGETS = [
     (56 * 56, 28 * 28 * 1280),
@@ -20,6 +21,10 @@ BUDGETS = [
     (3136, 28 * 28 * 4),
     (28 * 28 * 256, 28 * 28 * 256),
 ]
+
+
+def budget(low: int, high: int) -> PictureBudget:
+    return shape.of("qwen2_5_vl").published_budget(min_pixels=low, max_pixels=high)
 
 
 def processor(min_pixels: int, max_pixels: int) -> Any:
@@ -48,11 +53,11 @@ def some_sizes(count: int) -> list[tuple[int, int]]:
 
 @pytest.mark.parametrize(("low", "high"), BUDGETS)
 def test_patches_are_those_of_the_processor(low: int, high: int) -> None:
-    theirs = processor(low, high)
+    ours, theirs = budget(low, high), processor(low, high)
     for width, height in some_sizes(3000):
         expected = theirs.get_number_of_image_patches(height, width)
-        assert pixels.patches(width, height, min_pixels=low, max_pixels=high) == expected, (width, height)
-        assert 4 * pixels.visual_tokens(width, height, min_pixels=low, max_pixels=high) == expected
+        assert ours.patches(width, height) == expected, (width, height)
+        assert 4 * ours.tokens(width, height) == expected
 
 
 def test_the_fitted_size_is_the_grid_of_a_processed_picture() -> None:
@@ -62,14 +67,14 @@ def test_the_fitted_size_is_the_grid_of_a_processed_picture() -> None:
         if width * height > 200_000:
             continue
         grid = theirs(Image.new("L", (width, height)), return_tensors="np")["image_grid_thw"][0].tolist()
-        wide, tall = pixels.fitted(width, height, min_pixels=low, max_pixels=high)
+        wide, tall = budget(low, high).fitted(width, height)
         assert grid == [1, tall // 14, wide // 14], (width, height)
 
 
 @pytest.mark.parametrize("size", [(201, 1), (1, 201), (8201, 41), (0, 5)])
 def test_a_strip_is_refused_in_one_line(size: tuple[int, int]) -> None:
     with pytest.raises(DataError, match=rf"a picture of {size[0]}x{size[1]} pixels: .* at most 200 times"):
-        pixels.fitted(*size, min_pixels=3136, max_pixels=1003520)
+        budget(3136, 1003520).fitted(*size)
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -81,7 +86,7 @@ def test_a_picture_fitted_in_advance_gives_equal_pixel_values(mode: str) -> None
         for width, height in sizes:
             values = rng.integers(0, 256, (height, width, 3)[: 2 if mode == "L" else 3], dtype=np.uint8)
             original = Image.fromarray(values)
-            fitted = images.fit(original, min_pixels=low, max_pixels=high)
+            fitted = images.fit(original, budget(low, high))
             before, after = (
                 theirs(picture, return_tensors="pt") for picture in (original.convert("RGB"), fitted)
             )
@@ -91,6 +96,6 @@ def test_a_picture_fitted_in_advance_gives_equal_pixel_values(mode: str) -> None
 
 
 def test_a_fitted_picture_is_left_alone_by_a_second_fit() -> None:
-    picture = images.fit(Image.new("L", (1000, 700)), min_pixels=3136, max_pixels=100_000)
+    picture = images.fit(Image.new("L", (1000, 700)), budget(3136, 100_000))
     assert picture.size == (364, 252)
-    assert images.fit(picture, min_pixels=3136, max_pixels=100_000) is picture
+    assert images.fit(picture, budget(3136, 100_000)) is picture

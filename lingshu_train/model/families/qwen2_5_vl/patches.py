@@ -7,55 +7,80 @@ byte, and looked up afterwards: transformers computes and moves every pixel in f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict, Unpack
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from PIL import Image
-from transformers.image_processing_utils import BatchFeature
+from pydantic import JsonValue
+from transformers import BatchFeature, TensorType
+from transformers.image_utils import SizeDict
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
 Bytes = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
+Pixels = npt.NDArray[np.generic]
+"""Values of any type, (channels, height, width)."""
+
+
+class Options(TypedDict):
+    """What transformers hands to `_preprocess`: the attributes of the processor, a call's own arguments before them."""
+
+    do_resize: bool
+    size: SizeDict
+    resample: Image.Resampling
+    do_rescale: bool
+    rescale_factor: float
+    do_normalize: bool
+    image_mean: list[float]
+    image_std: list[float]
+    patch_size: int
+    temporal_patch_size: int
+    merge_size: int
+    return_tensors: str | TensorType | None
 
 
 class ImageProcessor(Qwen2VLImageProcessorPil):  # type: ignore[misc]
     """Qwen2VLImageProcessorPil, saved under the name of all its variants."""
 
-    def to_dict(self) -> dict[str, Any]:
-        found: dict[str, Any] = super().to_dict()
+    def to_dict(self) -> dict[str, JsonValue]:
+        found: dict[str, JsonValue] = super().to_dict()
         return found | {"image_processor_type": "Qwen2VLImageProcessor"}
 
-    def process_image(self, image: Any, *args: Any, **kwargs: Any) -> npt.NDArray[Any]:
+    def process_image(
+        self, image: Image.Image | Pixels | torch.Tensor, *args: object, **kwargs: object
+    ) -> Pixels:
         """Grey stays one channel (1, height, width): three equal ones would be resized three times to equal values."""
         if isinstance(image, Image.Image) and image.mode == "L":
             return np.asarray(image)[None]
-        found: npt.NDArray[Any] = super().process_image(image, *args, **kwargs)
+        found: Pixels = super().process_image(image, *args, **kwargs)
         return found
 
-    def _preprocess(self, images: list[npt.NDArray[Any]], **options: Any) -> BatchFeature:
+    def _preprocess(self, images: list[Pixels], **options: Unpack[Options]) -> BatchFeature:
         """pixel_values (P, channels * temporal_patch * patch * patch) float32, image_grid_thw (images, 3)."""
         channels = len(options["image_mean"])
         if any(image.dtype != np.uint8 or len(image) not in (1, channels) for image in images):
             whole = [np.repeat(image, channels, axis=0) if len(image) == 1 else image for image in images]
             return super()._preprocess(whole, **options)
+        levels: list[Bytes] = [np.asarray(image, dtype=np.uint8) for image in images]
         patch, merge = options["patch_size"], options["merge_size"]
         if options["do_resize"]:
-            size = {name: options[name] for name in ("size", "resample")}
-            images = [self.resize(image, **size, factor=patch * merge) for image in images]
-        grids = [[1, image.shape[1] // patch, image.shape[2] // patch] for image in images]
+            size, resample = options["size"], options["resample"]
+            levels = [self.resize(image, size, resample=resample, factor=patch * merge) for image in levels]
+        grids = [[1, image.shape[1] // patch, image.shape[2] // patch] for image in levels]
         values = looked_up(
-            [cut(image, patch=patch, merge=merge) for image in images],
+            [cut(image, patch=patch, merge=merge) for image in levels],
             self._table(options),
             repeats=options["temporal_patch_size"],
         )
         data = {"pixel_values": values, "image_grid_thw": np.array(grids, dtype=np.int64)}
         return BatchFeature(data=data, tensor_type=options["return_tensors"])
 
-    def _table(self, options: dict[str, Any]) -> Floats:
+    def _table(self, options: Options) -> Floats:
         """What each value becomes, (channels, 256), computed as upstream computes a pixel."""
         channels = len(options["image_mean"])
-        levels: Any = np.tile(np.arange(256, dtype=np.uint8)[:, None], (channels, 1, 1))
+        levels: Pixels = np.tile(np.arange(256, dtype=np.uint8)[:, None], (channels, 1, 1))
         if options["do_rescale"]:
             levels = self.rescale(levels, options["rescale_factor"])
         if options["do_normalize"]:

@@ -1,15 +1,11 @@
-"""Build a small Qwen2.5-VL from nothing: the real class and chat format, random weights, a tokenizer made offline."""
+"""A small Qwen2.5-VL from nothing: the real class, random weights."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
 import torch
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+from transformers import PreTrainedTokenizerBase, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from lingshu_train.model.shape import Shape
+from lingshu_train.model.families.qwen2_5_vl.shape import Shape
 
 SPECIAL = (
     "<|endoftext|>",
@@ -29,44 +25,9 @@ SPECIAL = (
 )
 """Qwen2.5's special tokens in the order of their ids."""
 
-TAGS = ("<think>", "</think>", "<answer>", "</answer>")
-"""One token each, as Qwen3 does for its thinking tags; kept when decoding, because the verifier reads them."""
-
-_SPLIT = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-"""The Qwen2 pre-tokenizer pattern."""
-
-
-def tokenizer(texts: Iterable[str], *, vocabulary: int) -> PreTrainedTokenizerFast:
-    """A byte-level BPE tokenizer in Qwen's layout, trained on `texts`: at most `vocabulary` entries in all."""
-    model = Tokenizer(models.BPE())
-    model.normalizer = normalizers.NFC()
-    model.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(_SPLIT), behavior="isolated"),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
-    model.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary - len(SPECIAL) - len(TAGS),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    model.train_from_iterator(texts, trainer)
-    model.add_special_tokens([AddedToken(text, special=True, normalized=False) for text in SPECIAL])
-    model.add_tokens([AddedToken(text, special=False, normalized=False) for text in TAGS])
-    return PreTrainedTokenizerFast(
-        tokenizer_object=model,
-        eos_token="<|im_end|>",
-        pad_token="<|endoftext|>",
-        padding_side="left",
-        model_max_length=32768,
-        clean_up_tokenization_spaces=False,
-    )
-
 
 def model(
-    shape: Shape, words: Any, *, initializer_range: float, seed: int
+    shape: Shape, words: PreTrainedTokenizerBase, *, initializer_range: float, seed: int
 ) -> Qwen2_5_VLForConditionalGeneration:
     """Random weights from `seed`. At a hidden size of 64, 0.06 learns faster than the usual range of 0.02."""
     config = _config(shape, words, initializer_range=initializer_range)
@@ -77,7 +38,7 @@ def model(
     return built
 
 
-def _config(shape: Shape, words: Any, *, initializer_range: float) -> Qwen2_5_VLConfig:
+def _config(shape: Shape, words: PreTrainedTokenizerBase, *, initializer_range: float) -> Qwen2_5_VLConfig:
     text, vision = shape.text, shape.vision
     token = words.convert_tokens_to_ids
     return Qwen2_5_VLConfig(

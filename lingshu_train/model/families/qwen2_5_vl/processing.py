@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from transformers import PreTrainedTokenizerFast, Qwen2_5_VLProcessor
-from transformers.image_utils import make_flat_list_of_images
-from transformers.processing_utils import ProcessorMixin
+from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin, Qwen2_5_VLProcessor
+from transformers.image_utils import ImageInput, make_flat_list_of_images
 
-from lingshu_train.model.patches import ImageProcessor
+from lingshu_train.model.families._smart_resize import SmartResize
+from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor
 
-CHAT_TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 EXPORTED_CLASS = "Qwen2_5_VLProcessor"
 
 
@@ -26,10 +24,10 @@ class ImageTextProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
 
     def __init__(
         self,
-        image_processor: Any = None,
-        tokenizer: Any = None,
+        image_processor: ImageProcessor | None = None,
+        tokenizer: PreTrainedTokenizerBase = None,
         chat_template: str | None = None,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> None:
         self.image_token = "<|image_pad|>"
         self.video_token = "<|video_pad|>"
@@ -37,7 +35,7 @@ class ImageTextProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
         self.video_token_id = tokenizer.convert_tokens_to_ids(self.video_token)
         ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
 
-    def _process_images(self, images: Any, **kwargs: Any) -> tuple[Any, list[str]]:
+    def _process_images(self, images: ImageInput, **kwargs: object) -> tuple[BatchFeature, list[str]]:
         """Each picture once: the prompts of a GRPO group share theirs, and upstream resizes and divides every copy."""
         copies = make_flat_list_of_images(images)
         distinct = {id(one): one for one in copies}
@@ -63,23 +61,16 @@ class ImageTextProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
         return list(dict.fromkeys(names))
 
 
-def build(tokenizer: Any, *, min_pixels: int, max_pixels: int) -> ImageTextProcessor:
-    """A processor around a tokenizer. `min_pixels` and `max_pixels` bound the area of one resized image."""
-    images = ImageProcessor(size={"shortest_edge": min_pixels, "longest_edge": max_pixels})
-    return ImageTextProcessor(images, tokenizer, chat_template=CHAT_TEMPLATE.read_text(encoding="utf-8"))
-
-
-def load(folder: str, *, min_pixels: int, max_pixels: int, revision: str | None = None) -> ImageTextProcessor:
-    """The processor of a saved model, its own chat template kept, with this recipe's pixel budget."""
-    from transformers import AutoTokenizer
-
-    tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(
-        folder, revision=revision, padding_side="left"
+def build(
+    tokenizer: PreTrainedTokenizerBase, budget: SmartResize, *, chat_template: str
+) -> ImageTextProcessor:
+    """A processor around a tokenizer, whose pictures keep to `budget`."""
+    images = ImageProcessor(
+        size={"shortest_edge": budget.min_pixels, "longest_edge": budget.max_pixels},
+        patch_size=budget.patch,
+        merge_size=budget.merge,
     )
-    processor = build(tokenizer, min_pixels=min_pixels, max_pixels=max_pixels)
-    if tokenizer.chat_template:
-        processor.chat_template = tokenizer.chat_template
-    return processor
+    return ImageTextProcessor(images, tokenizer, chat_template=chat_template)
 
 
 def write_for_everyone(processor: ImageTextProcessor, folder: Path) -> None:
