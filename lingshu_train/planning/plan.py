@@ -13,6 +13,7 @@ from lingshu_train.runs import checkpoint, manifest
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import Strict
 from lingshu_train.stages._config import StageConfig
+from lingshu_train.trackers._choice import Chosen
 
 
 class Plan(Strict):
@@ -22,6 +23,7 @@ class Plan(Strict):
     title: str
     output: str
     stages: tuple[Stage, ...]
+    trackers: tuple[Chosen, ...]
 
     @property
     def digest(self) -> str:
@@ -57,7 +59,13 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
             data_root=recipe.data_root,
             version=lingshu_train.__version__,
         )
-    return Plan(recipe=recipe.name, title=recipe.title, output=str(output), stages=tuple(done.values()))
+    return Plan(
+        recipe=recipe.name,
+        title=recipe.title,
+        output=str(output),
+        stages=tuple(done.values()),
+        trackers=recipe.trackers,
+    )
 
 
 def state(stage: Stage) -> str:

@@ -21,6 +21,8 @@ from lingshu_train.model.settings import Settings
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.schema import Strict, parse
 from lingshu_train.stages._config import StageConfig
+from lingshu_train.trackers import _choice as trackers
+from lingshu_train.trackers._choice import Chosen
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
@@ -45,6 +47,7 @@ class _Document(Strict):
     cluster: Cluster
     pipeline: tuple[str, ...]
     stages: dict[str, dict[str, Any]]
+    trackers: tuple[Chosen, ...] = ()
     notes: dict[str, str] = Field(default_factory=dict)
 
 
@@ -62,6 +65,7 @@ class Recipe(Strict):
     model: Settings
     cluster: Cluster
     stages: tuple[Block, ...]
+    trackers: tuple[Chosen, ...]
     notes: dict[str, str]
 
 
@@ -82,10 +86,17 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
             raise RecipeError(f"pipeline: {stage!r} stands twice; a stage runs once")
         if stage not in document.stages:
             raise RecipeError(f"pipeline: unknown stage {stage!r}; stages has: {', '.join(document.stages)}")
+    trackers.check(document.trackers)
     blocks = tuple(_block(stage, document.stages[stage]) for stage in document.pipeline)
     fields = document.model_dump(exclude={"pipeline", "stages"})
     return Recipe.model_validate(
-        {**fields, "model": document.model, "cluster": document.cluster, "stages": blocks}
+        {
+            **fields,
+            "model": document.model,
+            "cluster": document.cluster,
+            "trackers": document.trackers,
+            "stages": blocks,
+        }
     )
 
 
