@@ -1,4 +1,4 @@
-"""Where this process stands among the others, and how it talks to them. Reads the launcher's environment for all."""
+"""Where this process stands among the others, and how it talks to them. Reads the launcher's variables for all."""
 
 from __future__ import annotations
 
@@ -95,13 +95,3 @@ def stop() -> None:
         import torch.distributed as torch_dist
 
         torch_dist.destroy_process_group()
-
-
-def threads() -> int:
-    """CPU threads this process may use, as the launcher set them; 0 where it did not."""
-    return int(os.environ.get("OMP_NUM_THREADS", "0"))
-
-
-def credential(name: str) -> str:
-    """A login that the user put into the environment; empty where it is not set. For the hub layer, never for a log."""
-    return os.environ.get(name, "")

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import timing
+from lingshu_train.stages._config import Mix
 from torch.utils.data import DataLoader
 
 from lingshu_train.data import images
@@ -23,7 +24,6 @@ from lingshu_train.data.rows.row import Row
 from lingshu_train.model import processor
 from lingshu_train.planning import recipe
 from lingshu_train.runs.cluster import Cluster
-from lingshu_train.stages._config import Mix
 from lingshu_train.training.collate import Collator
 from lingshu_train.training.feed import Limit, Rows
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from lingshu_train import dist
 from lingshu_train.errors import LingshuError, RunAgain
-from lingshu_train.planning.plan import Plan, config_for
+from lingshu_train.planning.plan import Plan
 from lingshu_train.running import followers
 from lingshu_train.running.worker import FAULT, reported
 from lingshu_train.runs import manifest
@@ -80,7 +80,8 @@ def attend(plan: Callable[[], Plan], say: Say) -> Plan | None:
         _follow(shared)
         return None
     made = plan()
-    for number, stage in enumerate(made.stages, 1):
+    for number, planned in enumerate(made.planned, 1):
+        stage = planned.stage
         title = f"[{number}/{len(made.stages)}] {stage.name}"
         if manifest.done(stage.path):
             say(f"{title}: done, skipped ({stage.path.name})")
@@ -88,7 +89,7 @@ def attend(plan: Callable[[], Plan], say: Say) -> Plan | None:
         path = _prepare(stage)
         say(f"{title}: {stage.kind} on {stage.world_size} -> {stage.path.name}")
         with _followed(made, stage, say):
-            if config_for(stage).distributed:
+            if planned.config.distributed:
                 shared.set(str(shared.add("count", 1)), str(path))
                 worker = [sys.executable, "-m", "lingshu_train.running.worker", str(path)]
                 code = _wait(worker, _environment(stage))
@@ -128,10 +129,9 @@ def _follow(shared: Any) -> None:
 
 def _followed(plan: Plan, stage: Stage, say: Say) -> AbstractContextManager[None]:
     """The recipe's trackers beside a stage that trains or measures."""
-    config = config_for(stage)
     return followers.beside(
         stage.path,
-        plan.trackers if config.trains or config.provides == "results" else (),
+        plan.trackers if stage.about.trains or stage.about.role == "results" else (),
         cards=trained_on({each.name: each for each in plan.stages}, stage.name),
         environment=_environment(stage, alone=True),
         say=say,

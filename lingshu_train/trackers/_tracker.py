@@ -13,7 +13,6 @@ from lingshu_train import naming
 from lingshu_train.errors import RecipeError
 from lingshu_train.schema import Strict
 
-
 Variables = Mapping[str, str | None]
 """Environment variables to set; None: to leave out, whatever the user's shell says."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from lingshu_train.data import chat
 from lingshu_train.data.corpus import corpus, lengths
 from lingshu_train.data.corpus.corpus import Corpus
 from lingshu_train.data.corpus.lengths import COMPLETION, PATCHES, PROMPT
+from lingshu_train.data.order.mix import Mix
 from lingshu_train.data.order.mixture import Ingredient, Mixture, Wish, draws_for
 from lingshu_train.data.order.selection import Chosen, Selection
 from lingshu_train.data.questions.opened import opened
@@ -35,20 +36,6 @@ from lingshu_train.training import selected
 Numbers = npt.NDArray[np.int64]
 _BLOCK = 1 << 20
 """Rows looked at together: what is in memory at once."""
-
-
-class _Mix(Protocol):
-    """stages/_config.py: Mix."""
-
-    corpus: str
-    split: str
-    tasks: tuple[str, ...]
-    cards: tuple[str, ...]
-    question_types: tuple[str, ...]
-    modalities: tuple[str, ...]
-    repeat: float | None
-    share: float | None
-    limit: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +61,7 @@ class Rows:
     def __init__(
         self,
         stage: Stage,
-        mixture: Sequence[_Mix],
+        mixture: Sequence[Mix],
         *,
         source: str,
         wanted: Settings,
@@ -187,7 +174,7 @@ class Rows:
         return self._corpora[ingredient], row - self._starts[ingredient]
 
 
-def _ingredients(mixture: Sequence[_Mix], corpora: Sequence[Corpus], *, where: str) -> tuple[Ingredient, ...]:
+def _ingredients(mixture: Sequence[Mix], corpora: Sequence[Corpus], *, where: str) -> tuple[Ingredient, ...]:
     wishes = [
         Wish(name=f"{where}.{index}", rows=len(found), repeat=mix.repeat, share=mix.share, limit=mix.limit)
         for index, (mix, found) in enumerate(zip(mixture, corpora, strict=True))
@@ -219,7 +206,7 @@ def num_steps(*, steps: int | None, items: int, per_step: int, multiple: int = 1
     return math.ceil(math.ceil(items / per_step) / multiple) * multiple if steps is None else steps
 
 
-def _load(stage: Stage, mix: _Mix) -> Corpus:
+def _load(stage: Stage, mix: Mix) -> Corpus:
     return corpus.load(
         stage.parent(mix.corpus) / "corpus",
         split=mix.split,

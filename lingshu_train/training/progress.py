@@ -31,7 +31,7 @@ RENAMED = {
 """TRL's metric names and ours. `tokens` counts all tokens since the stage began."""
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
+class Progress(TrainerCallback):  # type: ignore[misc]
     """Writes one ledger line per optimizer step and shows progress. Rank 0 writes; every rank watches for SIGTERM.
 
     `extra(step)` adds the trainer's own columns; `window` is the number of steps between borders at which it may stop.

@@ -9,10 +9,8 @@ from pydantic import Field
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train.kind import Line, Role, StageConfig
 from lingshu_train.schema import Strict
-from lingshu_train.stages._config import Provided, StageConfig
-
-OUTPUTS = ("corpus",)
 
 
 class Counts(Strict):
@@ -32,7 +30,10 @@ class Config(StageConfig):
     it is.
     """
 
-    provides: ClassVar[Provided | None] = "corpus"
+    role: ClassVar[Role] = "corpus"
+    method: ClassVar[str] = "preparing data"
+    outputs: ClassVar[tuple[str, ...]] = ("corpus",)
+    told: ClassVar[tuple[str, ...]] = ("kind", "cards", "questions")
 
     judges: ClassVar[bool] = True
 
@@ -53,6 +54,10 @@ class Config(StageConfig):
     @property
     def files(self) -> tuple[str, ...]:
         return (str(Path(self.prepared) / "corpus.json"),) if self.prepared else ()
+
+    def describe(self) -> tuple[Line, ...]:
+        asked = (f"{task} {counts.train} + {counts.held_out}" for task, counts in self.questions.items())
+        return (Line("asks", f"{', '.join(asked)} (train + held out)"),) if self.questions else ()
 
     def check(self, where: str) -> None:
         from lingshu_train.data.quickstart.tasks import TASKS
