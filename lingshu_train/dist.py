@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def barrier() -> None:
         torch_dist.barrier()
 
 
-def from_first(value: Any) -> Any:
+def from_first(value: T) -> T:
     """The value that rank 0 has, on every rank."""
     if place().world_size == 1:
         return value
@@ -78,14 +80,14 @@ def from_first(value: Any) -> Any:
     return box[0]
 
 
-def gather(value: Any) -> list[Any]:
+def gather(value: T) -> list[T]:
     """Every rank's value, in rank order, on every rank."""
     here = place()
     if here.world_size == 1:
         return [value]
     import torch.distributed as torch_dist
 
-    found: list[Any] = [None] * here.world_size
+    found: list[T] = [value] * here.world_size
     torch_dist.all_gather_object(found, value)
     return found
 

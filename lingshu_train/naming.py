@@ -7,7 +7,6 @@ import importlib
 import json
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 from lingshu_train import environment
 from lingshu_train.errors import LingshuError, MissingInput, RecipeError
@@ -65,12 +64,12 @@ def _component(path: Path) -> bool:
     return python and not path.name.startswith("_")
 
 
-def canonical(data: Any) -> str:
+def canonical(data: object) -> str:
     """JSON text with sorted keys and no spaces: equal data has equal text."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def digest(data: Any) -> str:
+def digest(data: object) -> str:
     """sha256 of the canonical JSON of `data`."""
     return hashlib.sha256(canonical(data).encode()).hexdigest()
 

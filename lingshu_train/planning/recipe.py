@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -109,7 +108,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     )
 
 
-def _compose(name: str, overrides: Sequence[str]) -> Any:
+def _compose(name: str, overrides: Sequence[str]) -> object:
     path = Path(name)
     mine = path.suffix in (".yaml", ".yml")
     if mine and not path.is_file():
@@ -128,7 +127,7 @@ def _compose(name: str, overrides: Sequence[str]) -> Any:
         raise RecipeError(f"recipe {name}: {_reason(fault)}") from None
 
 
-def _refuse_environment(node: Any, *, where: str) -> None:
+def _refuse_environment(node: object, *, where: str) -> None:
     """A recipe is printed, hashed and published; a token read from the environment would go with it."""
     if isinstance(node, dict):
         for key, value in node.items():

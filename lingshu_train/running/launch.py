@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lingshu_train import dist
 from lingshu_train.errors import LingshuError, RunAgain
@@ -20,6 +20,9 @@ from lingshu_train.running.worker import FAULT, reported
 from lingshu_train.runs import manifest
 from lingshu_train.runs.run import trained_on
 from lingshu_train.runs.stage import Stage, read
+
+if TYPE_CHECKING:
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
 SETTINGS = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -117,7 +120,7 @@ def world_size() -> int:
     return dist.place().world_size
 
 
-def _follow(shared: Any) -> None:
+def _follow(shared: PrefixStore) -> None:
     number = 1
     while path := shared.get(str(number)).decode():
         stage = read(Path(path))

@@ -7,7 +7,6 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +38,7 @@ def write_text(path: Path, text: str) -> None:
         raise failure(path, fault) from None
 
 
-def save_array(path: Path, values: npt.NDArray[Any]) -> None:
+def save_array(path: Path, values: npt.NDArray[np.generic]) -> None:
     """A .npy file, committed as `write_text` commits a text."""
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp.npy")
     try:
@@ -51,7 +50,7 @@ def save_array(path: Path, values: npt.NDArray[Any]) -> None:
         raise failure(path, fault) from None
 
 
-def write_json(path: Path, data: Any) -> None:
+def write_json(path: Path, data: object) -> None:
     write_text(path, json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from datasets import Dataset
+from PIL import Image
 
 from lingshu_train import dist, naming
 from lingshu_train.data import chat
@@ -34,6 +34,8 @@ from lingshu_train.runs.stage import Stage
 from lingshu_train.training import selected
 
 Numbers = npt.NDArray[np.int64]
+Columns = Mapping[str, list[object]]
+"""What TRL reads of a batch of rows, a list of one length for each name."""
 _BLOCK = 1 << 20
 """Rows looked at together: what is in memory at once."""
 
@@ -142,16 +144,16 @@ class Rows:
     def dataset(self, *, system: str, with_completion: bool) -> Dataset:
         """What TRL reads: see `columns`."""
 
-        def read(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        def read(batch: dict[str, list[int]]) -> Columns:
             return self.columns(batch["row"], system=system, with_completion=with_completion)
 
         size = len(self._selected.rows) if self._selected else self._starts[-1]
         return numbered(self._folder, size).with_transform(read)
 
-    def columns(self, rows: Sequence[int], *, system: str, with_completion: bool) -> dict[str, list[Any]]:
+    def columns(self, rows: Sequence[int], *, system: str, with_completion: bool) -> Columns:
         """Row, prompt, images (decoded and checked when read) and completion of rows."""
         chosen = [self.sample(row) for row in rows]
-        columns: dict[str, list[Any]] = {
+        columns: dict[str, list[object]] = {
             "row": list(rows),
             "prompt": [chat.prompt(sample, system=system) for sample in chosen],
             "images": [list(self._pictures(row)) for row in rows],
@@ -164,7 +166,7 @@ class Rows:
         """Short name of a list of rows, in order: what a ledger line says it trained on."""
         return naming.digest([self.sample(int(row)).id for row in rows])[:12]
 
-    def _decoded(self, row: int) -> tuple[Any, ...]:
+    def _decoded(self, row: int) -> tuple[Image.Image, ...]:
         found, n = self._find(row)
         return found.pictures(n)
 

@@ -71,7 +71,9 @@ def run_of(
 
 def resume_point(stage: Stage) -> tuple[Path | None, list[str]]:
     """The checkpoint to go on from, the same on every rank, and what had to be set aside."""
-    found = checkpoint.newest(stage.path, content=stage.content) if dist.place().first else None
+    found: tuple[Path | None, list[str]] = (None, [])
+    if dist.place().first:
+        found = checkpoint.newest(stage.path, content=stage.content)
     folder, set_aside = dist.from_first(found)
     if dist.place().first:
         for line in set_aside:

@@ -13,6 +13,7 @@ from lingshu_train import dist, verify
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
+from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo import held_out
 from lingshu_train.stages.grpo.config import Config
@@ -130,7 +131,7 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         )
     )
 
-    def extra(step: int) -> dict[str, Any]:
+    def extra(step: int) -> dict[str, Column]:
         first = (step - 1) // config.window * config.rollout_prompts
         seen = rows.rows(first, first + config.rollout_prompts)
         return {

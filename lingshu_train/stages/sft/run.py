@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
+from torch import nn
 from trl import SFTConfig, SFTTrainer
 
 from lingshu_train import dist
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
+from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.sft.config import Config
 from lingshu_train.training import arguments, session
 from lingshu_train.training.collate import Collator
-from lingshu_train.training.exact import Exact
+from lingshu_train.training.exact import Batch, Exact
 from lingshu_train.training.feed import Limit, Rows, num_steps
 from lingshu_train.training.packed import Packed
 from lingshu_train.training.progress import Progress
@@ -30,7 +30,9 @@ class ExactSFTTrainer(Exact, SFTTrainer):  # type: ignore[misc]
     tokens: float = 0.0
     _unreported: float = 0.0
 
-    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+    def training_step(
+        self, model: nn.Module, inputs: Batch, num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
         mask = inputs.get("attention_mask")
         self._unreported += float(inputs["input_ids"].numel() if mask is None else mask.sum())
         return super().training_step(model, inputs, num_items_in_batch)
@@ -90,7 +92,7 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     )
     trainer.tokens = tokens
 
-    def extra(step: int) -> dict[str, Any]:
+    def extra(step: int) -> dict[str, Column]:
         seen = items.rows((step - 1) * per_step, step * per_step)
         return {"epoch": items.epoch(step * per_step), "samples": rows.digest(seen), "tokens": trainer.tokens}
 
