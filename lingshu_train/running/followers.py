@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lingshu_train.runs import tracked
+from lingshu_train.runs.stage import Stage
 from lingshu_train.trackers import _choice as choice
 from lingshu_train.trackers import _sharing as sharing
 from lingshu_train.trackers._choice import Chosen
@@ -31,21 +32,21 @@ class _Started:
 
 @contextmanager
 def beside(
-    stage_folder: Path,
+    stage: Stage,
     chosen: Sequence[Chosen],
     *,
     cards: Collection[str],
     environment: Mapping[str, str],
     say: Say,
 ) -> Iterator[None]:
-    """Follow the stage's ledger while the block runs. `cards` are the data cards behind the stage.
+    """Follow a stage that trains or measures while the block runs. `cards` are the data cards behind its weights.
 
     After the block each tracker has its `wait_s` to finish, all at once; then it is killed. What went wrong is said in one
     line and noted for the report.
     """
-    started = [
-        _start(stage_folder, one, environment) for one in _allowed(stage_folder, chosen, cards=cards, say=say)
-    ]
+    followed = stage.about.trains or stage.about.role == "results"
+    allowed = _allowed(stage, chosen, cards=cards, say=say) if followed else ()
+    started = [_start(stage.path, one, environment) for one in allowed]
     try:
         yield
     finally:
@@ -57,25 +58,24 @@ def beside(
             for one in started:
                 fault = _end(one, since + one.chosen.wait_s)
                 if fault:
-                    _note(stage_folder, one.chosen.name, fault)
-                    say(f"lingshu: {stage_folder.name}: tracker {one.chosen.name}: {fault}")
+                    _note(stage.path, one.chosen.name, fault)
+                    say(f"lingshu: {stage.name}: tracker {one.chosen.name}: {fault}")
         finally:
             for one in started:
                 _kill(one.process)
 
 
-def _allowed(
-    stage_folder: Path, chosen: Sequence[Chosen], *, cards: Collection[str], say: Say
-) -> Sequence[Chosen]:
+def _allowed(stage: Stage, chosen: Sequence[Chosen], *, cards: Collection[str], say: Say) -> Sequence[Chosen]:
     """The trackers with `samples` as the cards allow it, written beside stage.json for the processes to read."""
-    refused = sharing.refusal(cards) if any(one.samples for one in chosen) else ""
+    asked = [one.name for one in chosen if one.samples and stage.about.trains]
+    refused = sharing.refusal(cards) if asked else ""
     if refused:
-        names = ", ".join(one.name for one in chosen if one.samples)
-        say(f"lingshu: {stage_folder.name}: no samples for tracker {names}: {refused}")
-        chosen = [one.model_copy(update={"samples": False}) for one in chosen]
-    if chosen:
-        choice.write(stage_folder, chosen)
-    return chosen
+        say(f"lingshu: {stage.name}: no samples for tracker {', '.join(asked)}: {refused}")
+    allowed = [one.model_copy(update={"samples": one.name in asked and not refused}) for one in chosen]
+    if allowed:
+        others = {one.name: one for one in choice.read(stage.path)}
+        choice.write(stage.path, list((others | {one.name: one for one in allowed}).values()))
+    return allowed
 
 
 def _start(stage_folder: Path, chosen: Chosen, environment: Mapping[str, str]) -> _Started:

@@ -131,10 +131,9 @@ def _follow(shared: PrefixStore) -> None:
 
 
 def _followed(plan: Plan, stage: Stage, say: Say) -> AbstractContextManager[None]:
-    """The recipe's trackers beside a stage that trains or measures."""
     return followers.beside(
-        stage.path,
-        plan.trackers if stage.about.trains or stage.about.role == "results" else (),
+        stage,
+        plan.trackers,
         cards=trained_on({each.name: each for each in plan.stages}, stage.name),
         environment=_environment(stage, alone=True),
         say=say,

@@ -9,6 +9,9 @@ from lingshu_train.data.cards import card, permissions
 from lingshu_train.data.cards.card import CARDS
 from lingshu_train.errors import RecipeError
 
+_NAMED = 3
+"""Cards named in one line; `lingshu plan` lists them all with the stage."""
+
 
 def refusal(names: Collection[str], *, folder: Path = CARDS) -> str:
     """Why samples of a stage that rests on these cards stay here; empty where they may go.
@@ -23,4 +26,6 @@ def refusal(names: Collection[str], *, folder: Path = CARDS) -> str:
             found.append(card.load(name, folder=folder))
         except RecipeError:
             return f"data card {name} is not found here"
-    return permissions.strictest(found).why("third_party_api")
+    reasons = permissions.strictest(found).because.get("third_party_api", ())
+    more = f"; and {len(reasons) - _NAMED} cards more" if len(reasons) > _NAMED else ""
+    return "; ".join(reasons[:_NAMED]) + more
