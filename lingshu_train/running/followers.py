@@ -79,7 +79,7 @@ def _allowed(stage: Stage, chosen: Sequence[Chosen], *, cards: Collection[str], 
 
 
 def _start(stage_folder: Path, chosen: Chosen, environment: Mapping[str, str]) -> _Started:
-    """What the tracker's package prints goes to a file: the terminal is the run's."""
+    """What the tracker's package complains of goes to a file: the terminal is the run's."""
     params = chosen.parsed()
     own = component(chosen.name, where="trackers").environment(params, stage_folder.parent / KEEPS)
     variables = {**environment, **own}
@@ -90,7 +90,7 @@ def _start(stage_folder: Path, chosen: Chosen, environment: Mapping[str, str]) -
             [sys.executable, "-m", "lingshu_train.trackers._follow", str(stage_folder), chosen.name],
             env={name: value for name, value in variables.items() if value is not None},
             stdin=subprocess.PIPE,
-            stdout=stream,
+            stdout=subprocess.DEVNULL,
             stderr=stream,
             # Not of the launcher's group: a Ctrl-C is the run's, and killing takes the package's own helpers along.
             start_new_session=True,
@@ -105,6 +105,8 @@ def _end(one: _Started, deadline: float) -> str:
         code = one.process.wait(timeout=max(deadline - time.monotonic(), 0.0))
     except subprocess.TimeoutExpired:
         return f"not finished {one.chosen.wait_s:g} s after the stage, so it was ended; {again}"
+    if code < 0:
+        return f"killed by signal {-code}; {again}"
     return f"{_last_line(one.log) or f'ended with exit code {code}'}; {again}" if code else ""
 
 
@@ -121,4 +123,4 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 def _last_line(log: Path) -> str:
     lines = log.read_bytes()[-4096:].decode("utf-8", "replace").strip().splitlines()
-    return lines[-1].strip()[:300] if lines else ""
+    return lines[-1].strip().rstrip(".")[:300] if lines else ""

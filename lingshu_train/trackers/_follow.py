@@ -45,21 +45,27 @@ class Follower:
         self._state = tracked.begin(folder, chosen.name)
         self._lines = Lines(folder, image=self._image if chosen.samples else None)
         self._tracker: Tracker | None = None
-        self._noted = 0.0
+        self._noted, self._noted_at = self._state, 0.0
 
     def follow(self, over: Over) -> None:
         """Until the stage is over and everything it wrote is sent."""
-        ended = False
-        while not ended:
-            ended = over(POLL_S)
-            while (lines := self._lines.read()) != []:
-                if lines is None:
-                    self._end()
-                else:
-                    self._send(lines)
+        self._catch_up()
+        while not over(POLL_S):
+            self._catch_up()
+        # What was written between the last look and the end.
+        self._catch_up()
         if self._tracker is None and (line := measured(self._folder)):
             self._send([line])
         self._end()
+
+    def _catch_up(self) -> None:
+        while (lines := self._lines.read()) != []:
+            if lines is None:
+                self._end()
+            else:
+                self._send(lines)
+        if time.monotonic() > self._noted_at + NOTE_S:
+            self._note()
 
     def _send(self, lines: list[Line]) -> None:
         if self._tracker is None:
@@ -68,11 +74,9 @@ class Follower:
             if line.step > self._tracker.after or not line.step:
                 self._tracker.log(line)
         self._state = self._state.model_copy(update={"step": max(lines[-1].step, self._tracker.after)})
-        if time.monotonic() > self._noted + NOTE_S:
-            self._note()
 
     def _open(self) -> Tracker:
-        self._note()
+        tracked.write(self._folder, self._chosen.name, self._state)
         told = Told(
             id=self._state.run,
             name=self._folder.name,
@@ -91,14 +95,17 @@ class Follower:
             self._note()
 
     def _note(self) -> None:
-        tracked.write(self._folder, self._chosen.name, self._state)
-        self._noted = time.monotonic()
+        if self._state != self._noted:
+            tracked.write(self._folder, self._chosen.name, self._state)
+            self._noted, self._noted_at = self._state, time.monotonic()
 
     def _image(self, digest: str) -> bytes | None:
         from lingshu_train.data.corpus import corpus
 
-        parents = [self._folder.parent / Path(parent).name for parent in self._stage.parents.values()]
-        found = (corpus.stored(parent / "corpus", digest) for parent in parents)
+        recorded = [Path(parent) for parent in self._stage.parents.values()]
+        # A run that was moved or copied has them beside this stage.
+        places = [self._folder.parent / parent.name for parent in recorded] + recorded
+        found = (corpus.stored(place / "corpus", digest) for place in places)
         return next((data for data in found if data is not None), None)
 
 

@@ -1,19 +1,61 @@
-"""What each tracker's own package, or its own file format, says was sent to it."""
+"""Trackers beside a stage, and what each holds: as its own package reads it, or from its own file format."""
 
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
+
+from lingshu_train.running import followers
+from lingshu_train.runs import tracked
+from lingshu_train.runs.stage import Stage
+from lingshu_train.trackers._choice import Chosen
+
+PLUGINS = Path(__file__).parent / "plugins"
+OURS = ("tensorboard", "trackio", "wandb")
 
 Rows = list[tuple[int, dict[str, Any]]]
 """(step, values) of every row, in the order written: a step that stands twice is there twice."""
 
 BLOCK, HEADER = 32768, 7
 """Of the LevelDB log format, in which wandb keeps its records, behind seven bytes of its own."""
+
+
+class Beside:
+    """Starts followers of a stage in a home of their own, so that no login of the machine's user takes part.
+
+    `said` is what the launcher told the user.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._environment = {**os.environ, "HOME": str(home)}
+        for name in ("WANDB_API_KEY", "WANDB_MODE", "NETRC"):
+            self._environment.pop(name, None)
+        self.said: list[str] = []
+
+    def __call__(
+        self, stage: Stage, *chosen: Chosen, cards: Collection[str] = ("package_pydicom",), **variables: str
+    ) -> AbstractContextManager[None]:
+        environment = self._environment | variables
+        return followers.beside(stage, chosen, cards=cards, environment=environment, say=self.said.append)
+
+
+def rows(stage: Stage, name: str) -> Rows:
+    """What one of our trackers holds of a stage."""
+    folder = stage.path.parent / "trackers"
+    if name == "tensorboard":
+        return tensorboard(folder / name / stage.path.name)
+    state = tracked.read(stage.path, name)
+    assert state is not None
+    if name == "trackio":
+        return trackio(folder / name / "lingshu-train.db", state.run)
+    (file,) = (folder / name).glob(f"offline-run-*/run-{state.run}.wandb")
+    return wandb(file)
 
 
 def tensorboard(folder: Path) -> Rows:
