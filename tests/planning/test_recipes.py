@@ -245,7 +245,7 @@ def test_a_changed_card_renames_the_stages_that_descend_from_it(monkeypatch: pyt
         found = real(name, **where)
         if name != "package_pydicom":
             return found
-        block = found.lingshu.model_copy(update={"format": "changed"})
+        block = found.lingshu.model_copy(update={"language": ("changed",)})
         return found.model_copy(update={"lingshu": block})
 
     monkeypatch.setattr(cards, "load", load)

@@ -17,7 +17,7 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from lingshu_train.data.corpus.writer import Kept, Stored, Summary, Writer
+from lingshu_train.data.corpus.writer import Kept, StoredPicture, Summary, Writer
 from lingshu_train.data.order.mix import Mix
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
@@ -71,12 +71,12 @@ def write_corpus(
     return writer.finish(licences={}, max_pixels=12544)
 
 
-def png(picture: Image.Image) -> Stored:
+def png(picture: Image.Image) -> StoredPicture:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     data = buffer.getvalue()
     digest = hashlib.sha256(data).hexdigest()
-    return Stored(data=data, digest=digest, suffix="png", width=picture.width, height=picture.height)
+    return StoredPicture(data=data, digest=digest, suffix="png", width=picture.width, height=picture.height)
 
 
 def draw_corpus(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from conftest import Layout, stage_for
+from layouts import Layout, stage_for
 from tracking import OURS, Beside, rows
 
 from lingshu_train.runs import ledger

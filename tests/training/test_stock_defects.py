@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import tiny
 import torch
-from conftest import stage_for
+from layouts import stage_for
 from PIL import Image
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from lingshu_train.data import chat
 from lingshu_train.data.corpus import corpus
-from lingshu_train.data.corpus.shards import Place
+from lingshu_train.data.corpus.shards import Location
 from lingshu_train.errors import DataError
 from lingshu_train.model import pixels, processor
 from lingshu_train.model.processor import ImageTextProcessor
@@ -100,19 +100,19 @@ def _part(folder: Path, source: str, wanted: Settings, start: int) -> Table:
     table[:, COMPLETION] = _tokens(
         text, [one.removeprefix(prompt) for one, prompt in zip(texts, prompts, strict=True)]
     )
-    for number, (sample, places) in enumerate(rows):
-        for place in places:
-            tokens = _visual(place, wanted, sample.id)
+    for number, (sample, locations) in enumerate(rows):
+        for location in locations:
+            tokens = _visual(location, wanted, sample.id)
             table[number, PROMPT] += tokens - 1
             table[number, PATCHES] += tokens * pixels.MERGE**2
     return table
 
 
-def _visual(place: Place, wanted: Settings, sample_id: str) -> int:
+def _visual(location: Location, wanted: Settings, sample_id: str) -> int:
     """Image tokens of a stored picture; in the text one placeholder stands for them."""
     limits = {"min_pixels": wanted.min_pixels, "max_pixels": wanted.max_pixels}
     try:
-        return pixels.visual_tokens(place.width, place.height, **limits)
+        return pixels.visual_tokens(location.width, location.height, **limits)
     except DataError as fault:
         raise DataError(f"sample {sample_id}: {fault}") from None
 

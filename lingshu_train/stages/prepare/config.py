@@ -21,7 +21,7 @@ class Counts(Strict):
 
 
 class Config(StageConfig):
-    """Cards of labelled pictures are asked the `questions` (tasks of data/questions.py, with counts) at `image_size`
+    """Cards of labelled pictures are asked the `questions` (tasks of their layout, with counts) at `image_size`
     pixels, a multiple of 28; cards of rows are read whole: their `splits`. Where a card's splits have other names,
     `card_splits` says what they are called here: `{iu_xray: {all: train}}`.
 
@@ -60,8 +60,6 @@ class Config(StageConfig):
         return (Line("asks", f"{', '.join(asked)} (train + held out)"),) if self.questions else ()
 
     def check(self, where: str) -> None:
-        from lingshu_train.data.quickstart.tasks import TASKS
-
         if self.prepared and not Path(self.files[0]).is_file():
             raise MissingInput(
                 f"{where}.prepared: {self.prepared}: no finished corpus; `lingshu data prepare` makes one"
@@ -70,13 +68,20 @@ class Config(StageConfig):
             raise RecipeError(f"{where}.card_splits: {name!r} is not among cards: {', '.join(self.cards)}")
         for name in self.cards:
             self._check_splits(name, where)
-        for task in self.questions:
-            if task not in TASKS:
-                raise RecipeError(f"{where}.questions: unknown task {task!r}; there are: {', '.join(TASKS)}")
+        self._check_questions(where)
 
     def splits_of(self, card: str) -> dict[str, str]:
         """The card's splits that are read, and what each is called in the corpus."""
         return self.card_splits.get(card, {split: split for split in self.splits})
+
+    def _check_questions(self, where: str) -> None:
+        """Cards of rows are asked none, so that a recipe may replace the cards and leave the questions."""
+        from lingshu_train.data.rows import layouts
+
+        known = layouts.tasks(cards.load(name) for name in self.cards) if self.questions else ()
+        for task in self.questions if known else ():
+            if task not in known:
+                raise RecipeError(f"{where}.questions: unknown task {task!r}; there are: {', '.join(known)}")
 
     def _check_splits(self, name: str, where: str) -> None:
         """A card of rows has every split that is asked of it."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lingshu_train.data.corpus import corpus, lengths, preparing
-from lingshu_train.data.corpus.jobs import Asked, Order
+from lingshu_train.data.corpus.specification import Asked, Specification
 from lingshu_train.data.corpus.writer import Summary
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import Facts
@@ -26,7 +26,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
 
 def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> Summary:
     if not config.prepared:
-        made = order(config, settings, data_root=stage.data_root, seed=stage.seed)
+        made = specification(config, settings, data_root=stage.data_root, seed=stage.seed)
         return preparing.prepare(
             folder, made, workers=stage.cluster.threads, most_refused=config.most_refused
         )
@@ -43,9 +43,9 @@ def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> S
     return preparing.link(Path(config.prepared), folder)
 
 
-def order(config: Config, settings: Settings, *, data_root: str, seed: int) -> Order:
-    """All that determines the corpus."""
-    return Order(
+def specification(config: Config, settings: Settings, *, data_root: str, seed: int) -> Specification:
+    """The corpus that the stage writes."""
+    return Specification(
         data_root=data_root,
         splits=tuple((name, tuple(config.splits_of(name).items())) for name in config.cards),
         asked=tuple(

@@ -12,10 +12,9 @@ import tiny
 from PIL import Image
 
 from lingshu_train.data.cards import card as cards
-from lingshu_train.data.quickstart import lesions, pool, views
-from lingshu_train.data.quickstart import tasks as questions
+from lingshu_train.data.quickstart import lesions, pool, samples, views
+from lingshu_train.data.quickstart.package_images import LabelledPicture
 from lingshu_train.data.quickstart.pixel_questions import SHARES
-from lingshu_train.data.rows.formats.package_images import Picture
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.planning import recipe
 from lingshu_train.runs.stage import Stage
@@ -24,9 +23,9 @@ from lingshu_train.stages.prepare import config as prepare
 PACKAGES = [name for name in cards.names() if name.startswith("package_")]
 
 
-def stand_in(number: int, plane: str, modality: str, body_part: str, side: str = "") -> Picture:
+def stand_in(number: int, plane: str, modality: str, body_part: str, side: str = "") -> LabelledPicture:
     noise = np.random.default_rng(number).integers(70, 190, (12, 12, 3), dtype=np.uint8)
-    return Picture(
+    return LabelledPicture(
         image=Image.fromarray(noise).resize((120, 120), Image.Resampling.BICUBIC),
         name=f"picture-{number}",
         card="made_up",
@@ -55,33 +54,37 @@ def made_up(request: pytest.FixtureRequest) -> pool.Pool:
     return pool.pool(PICTURES, "train", side=request.param)
 
 
-@pytest.mark.parametrize("task", questions.TASKS)
+def drawn(pictures: pool.Pool, task: str, count: int, *, seed: int) -> list[samples.Illustrated]:
+    return [samples.sample(pictures, task, n, seed=seed) for n in range(count)]
+
+
+@pytest.mark.parametrize("task", samples.TASKS)
 def test_the_nth_sample_depends_on_nothing_but_seed_split_task_and_n(made_up: pool.Pool, task: str) -> None:
-    alone, (image,) = questions.sample(made_up, task, 5, seed=3)
-    among, (same,) = list(questions.samples(made_up, task, 6, seed=3))[5]
-    other, (different,) = questions.sample(made_up, task, 5, seed=4)
+    alone, (image,) = samples.sample(made_up, task, 5, seed=3)
+    among, (same,) = drawn(made_up, task, 6, seed=3)[5]
+    other, (different,) = samples.sample(made_up, task, 5, seed=4)
     assert alone == among and image.tobytes() == same.tobytes()
     assert image.tobytes() != different.tobytes()
     assert other.id == alone.id and image.size == (made_up.side, made_up.side) and image.mode == "RGB"
 
 
-@pytest.mark.parametrize("task", questions.TASKS)
+@pytest.mark.parametrize("task", samples.TASKS)
 def test_questions_and_reasons_are_short(made_up: pool.Pool, task: str) -> None:
-    for sample, _ in questions.samples(made_up, task, 8, seed=0):
+    for sample, _ in drawn(made_up, task, 8, seed=0):
         assert len(sample.question.split()) <= 25
         assert len(sample.reasoning.split()) <= 10
         assert (sample.question_type == "free") == (not sample.reasoning)
 
 
-@pytest.mark.parametrize("task", [task for task in questions.TASKS if task != "caption"])
+@pytest.mark.parametrize("task", [task for task in samples.TASKS if task != "caption"])
 def test_no_constant_answer_does_well(made_up: pool.Pool, task: str) -> None:
-    answers = Counter(sample.answer for sample, _ in questions.samples(made_up, task, 24, seed=0))
+    answers = Counter(sample.answer for sample, _ in drawn(made_up, task, 24, seed=0))
     assert max(answers.values()) <= 24 / min(len(answers), 8) + 1
     assert len(answers) >= 2
 
 
 def test_the_bright_share_is_that_of_the_pixels(made_up: pool.Pool) -> None:
-    for sample, (image,) in questions.samples(made_up, "bright_share", len(SHARES), seed=1):
+    for sample, (image,) in drawn(made_up, "bright_share", len(SHARES), seed=1):
         grey = np.asarray(image.convert("L"))
         assert abs(100 * np.mean(grey > 127) - float(sample.answer)) <= 4
 
@@ -119,7 +122,7 @@ def test_an_image_size_that_is_no_multiple_of_28_is_refused() -> None:
 
 def test_a_split_without_pictures_says_so() -> None:
     with pytest.raises(DataError, match="no picture in split 'held_out': name more data cards"):
-        questions.sample(pool.pool(PICTURES, "held_out", side=56), "modality", 0, seed=0)
+        samples.sample(pool.pool(PICTURES, "held_out", side=56), "modality", 0, seed=0)
 
 
 def test_an_unknown_task_lists_the_known_ones() -> None:
@@ -157,7 +160,7 @@ def test_missing_data_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mon
     reason="needs the packages of the quickstart extra",
 )
 def test_preparing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    counts = {task: {"train": 6, "held_out": 3} for task in questions.TASKS}
+    counts = {task: {"train": 6, "held_out": 3} for task in samples.TASKS}
     results = [tiny.run_here(stage_in(tmp_path / name, PACKAGES, counts)) for name in ("first", "second")]
     assert results[0] == results[1]
     assert results[0]["refused"] == {}
