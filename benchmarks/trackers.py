@@ -4,8 +4,8 @@
 
 Runs one stage of the quickstart (its alignment, lengthened) again and again through `lingshu run`, without a tracker and with
 each, in an order that turns with every round, so that a busy machine is busy for all of them. The result is
-benchmarks/results/trackers.json: seconds of the whole command, seconds of a step as the ledger has them, and the ratio of
-their medians to those without.
+benchmarks/results/trackers.json: seconds of the whole command, processor seconds of all its processes, seconds of a step as the
+ledger has them, and the ratio of their medians to those without.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import shutil
 import statistics
 import subprocess
@@ -48,6 +49,7 @@ def main() -> None:
     parser.add_argument("--note", default="", help="what a reader must know of the machine")
     arguments = parser.parse_args()
     walls: dict[str, list[float]] = {kind: [] for kind in KINDS}
+    busy: dict[str, list[float]] = {kind: [] for kind in KINDS}
     steps: dict[str, list[float]] = {kind: [] for kind in KINDS}
     weights = set()
     load = os.getloadavg()[0]
@@ -57,11 +59,16 @@ def main() -> None:
         for number in range(arguments.rounds):
             kinds = list(KINDS)
             for kind in kinds[number % len(kinds) :] + kinds[: number % len(kinds)]:
+                before = _processor_seconds()
                 wall, seconds, digest = train(output, arguments.steps, KINDS[kind])
                 walls[kind].append(wall)
+                busy[kind].append(_processor_seconds() - before)
                 steps[kind].append(statistics.median(seconds[WARM_UP:]))
                 weights.add(digest)
-                print(f"{number + 1} {kind}: {wall:.2f} s, step {steps[kind][-1] * 1000:.1f} ms", flush=True)
+                print(
+                    f"{number + 1} {kind}: {wall:.2f} s, {busy[kind][-1]:.2f} s of processor, step {steps[kind][-1] * 1000:.1f} ms",
+                    flush=True,
+                )
     assert len(weights) == 1, "a tracker changed a bit"
     data = {
         "what": f"quickstart, stage {STAGE} of {arguments.steps} steps, `lingshu run` with and without trackers",
@@ -75,10 +82,11 @@ def main() -> None:
         "rounds": arguments.rounds,
         "weights": "the same sha256 in every run",
         "wall_s": {kind: _told(walls[kind], walls[ALONE]) for kind in KINDS},
+        "processor_s": {kind: _told(busy[kind], busy[ALONE]) for kind in KINDS},
         "step_s": {kind: _told(steps[kind], steps[ALONE]) for kind in KINDS},
     }
     arguments.out.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    print(json.dumps({key: data[key] for key in ("wall_s", "step_s")}, indent=1))
+    print(json.dumps({key: data[key] for key in ("wall_s", "processor_s", "step_s")}, indent=1))
 
 
 def train(output: Path, steps: int, trackers: tuple[str, ...]) -> tuple[float, list[float], str]:
@@ -107,6 +115,12 @@ def _told(values: list[float], alone: list[float]) -> dict[str, Any]:
         "ratio_of_medians": round(statistics.median(values) / statistics.median(alone), 4),
         "ratio_of_least": round(min(values) / min(alone), 4),
     }
+
+
+def _processor_seconds() -> float:
+    """Of every process that ended so far below this one."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _commit() -> str:
