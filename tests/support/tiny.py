@@ -206,6 +206,7 @@ def grpo(**changes: Any) -> dict[str, Any]:
 
 def run_here(stage: Stage) -> Facts:
     """Do a stage in this process, without its manifest."""
+    stage.write()
     config = kinds.read(stage.config, where=f"stages.{stage.name}")
     return kinds.run_of(stage.kind)(stage, config, Settings.model_validate_json(json.dumps(stage.model)))
 

@@ -29,6 +29,8 @@ from lingshu_train.schema import parse
 
 AGAIN = "prepare the corpus again"
 Rows = npt.NDArray[np.uint32]
+KEPT = "kept.npy"
+"""Of a curated corpus, the numbers of the rows that curation left, in ascending order."""
 FILTERS = ("split", "task", "card", "question_type", "modality")
 """Columns that rows can be chosen by."""
 
@@ -48,6 +50,11 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.reader) if self.chosen is None else len(self.chosen)
+
+    @property
+    def total(self) -> int:
+        """Rows of the whole corpus, chosen or not."""
+        return len(self.reader)
 
     def row(self, n: int) -> int:
         """Row number in the whole corpus of the n-th chosen row."""
@@ -116,7 +123,7 @@ class Corpus:
 def load(
     folder: Path, *, split: str | None = None, tasks: tuple[str, ...] = (), **among: tuple[str, ...]
 ) -> Corpus:
-    """The rows of a split and of some tasks (empty: all), in the order they were written.
+    """The rows of a split and of some tasks (empty: all), in the order they were written; of a curated corpus those left.
 
     `among` maps further FILTERS to the values that are kept. RecipeError lists what there is for a value that never
     occurs.
@@ -128,6 +135,9 @@ def load(
     reader = ShardReader(folder, summary.shards)
     try:
         chosen = _kept(folder, reader, wanted) if wanted else None
+        if (folder / KEPT).is_file():
+            left = np.load(folder / KEPT, mmap_mode="r")
+            chosen = left if chosen is None else np.intersect1d(chosen, left, assume_unique=True)
     except (OSError, pa.ArrowInvalid) as fault:
         raise DataError(f"{folder}: rows cannot be read ({_line(fault)}); {AGAIN}") from None
     return Corpus(

@@ -47,14 +47,14 @@ def of(folder: Path, source: str, wanted: Settings, *, workers: int = 1) -> Tabl
     if not path.is_file():
         _measure(path, folder, source, wanted, workers=workers)
     table: Table = np.load(path, mmap_mode="r")
-    rows = len(corpus.load(folder))
+    rows = corpus.load(folder).total
     if table.shape != (rows, 3):
         raise DataError(f"{path}: holds {table.shape[0]} rows, the corpus {rows}; delete it and run again")
     return table
 
 
 def _measure(path: Path, folder: Path, source: str, wanted: Settings, *, workers: int) -> None:
-    rows = len(corpus.load(folder))
+    rows = corpus.load(folder).total
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         table = np.lib.format.open_memmap(beside, mode="w+", dtype=np.int32, shape=(rows, 3))
@@ -87,7 +87,7 @@ def _parts(folder: Path, source: str, wanted: Settings, starts: range, *, worker
 def _part(folder: Path, source: str, wanted: Settings, start: int) -> Table:
     """Rows `start` and up to _CHUNK - 1 more."""
     found, text = _corpus(folder), _processor(source, wanted)
-    rows = list(found.stretch(start, min(start + _CHUNK, len(found))))
+    rows = list(found.stretch(start, min(start + _CHUNK, found.total)))
     samples = [sample for sample, _ in rows]
     asked = [chat.prompt(sample, system=wanted.system_prompt, images=True) for sample in samples]
     whole = [chat.completion(sample) for sample in samples]

@@ -6,8 +6,6 @@ writes the same corpus, and a run that was killed goes on with the first chunk t
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -31,7 +29,7 @@ from lingshu_train.data.rows import layouts
 from lingshu_train.data.rows.layouts import PictureLayout
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.naming import digest
-from lingshu_train.runs.files import write_json
+from lingshu_train.runs.files import link_file, write_json
 
 _AHEAD = 4
 """Chunks in flight per process: enough to keep all busy, few enough to bound memory."""
@@ -81,12 +79,8 @@ def link(prepared: Path, folder: Path) -> Summary:
     summary = corpus.read_summary(prepared)
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(prepared.iterdir()):
-        target = folder / path.name
-        if not path.name.startswith(".") and path.name != SUMMARY and not target.exists():
-            try:
-                os.link(path, target)
-            except OSError:
-                shutil.copyfile(path, target)
+        if not path.name.startswith(".") and path.name != SUMMARY:
+            link_file(path, folder / path.name)
     write_json(folder / SUMMARY, summary.model_dump(mode="json"))
     return summary
 

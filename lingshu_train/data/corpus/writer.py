@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from lingshu_train.data.corpus import shards
 from lingshu_train.data.corpus.journal import Journal
@@ -79,6 +80,19 @@ class Summary(Strict):
     fingerprint: str
 
 
+class Counts(TypedDict):
+    """The counts of a summary."""
+
+    samples: int
+    images: int
+    image_bytes: int
+    splits: dict[str, int]
+    tasks: dict[str, dict[str, int]]
+    question_types: dict[str, int]
+    modalities: dict[str, int]
+    cards: dict[str, int]
+
+
 @dataclass
 class _Tally:
     """What the summary counts. Goes through JSON at every commit."""
@@ -99,6 +113,35 @@ class _Tally:
         self.count("question_types", sample.question_type)
         self.count("modalities", sample.modality)
         self.count("cards", sample.card)
+
+    def table(self) -> Counts:
+        """What a summary says of the samples and pictures that were counted."""
+        counts, prefix = self.counts, "tasks/"
+        return {
+            "samples": sum(counts.get("splits", {}).values()),
+            "images": self.images,
+            "image_bytes": self.image_bytes,
+            "splits": counts.get("splits", {}),
+            "tasks": {
+                name.removeprefix(prefix): table for name, table in counts.items() if name.startswith(prefix)
+            },
+            "question_types": counts.get("question_types", {}),
+            "modalities": counts.get("modalities", {}),
+            "cards": counts.get("cards", {}),
+        }
+
+
+def counted(rows: Iterable[tuple[Sample, tuple[Location, ...]]]) -> Counts:
+    """Counts of rows with their pictures, each picture once."""
+    tally, seen = _Tally(), set()
+    for sample, pictures in rows:
+        tally.sample(sample)
+        for picture in pictures:
+            if picture.digest not in seen:
+                seen.add(picture.digest)
+                tally.images += 1
+                tally.image_bytes += picture.size
+    return tally.table()
 
 
 class Writer:
@@ -159,21 +202,11 @@ class Writer:
             self._journal.finish()
         except OSError as fault:
             raise failure(self.folder, fault) from None
-        tally, counts = self._tally, self._tally.counts
-        prefix = "tasks/"
+        tally = self._tally
         summary = Summary(
-            samples=sum(tally.shards),
-            images=tally.images,
-            image_bytes=tally.image_bytes,
-            splits=counts.get("splits", {}),
-            tasks={
-                name.removeprefix(prefix): table for name, table in counts.items() if name.startswith(prefix)
-            },
-            question_types=counts.get("question_types", {}),
-            modalities=counts.get("modalities", {}),
-            cards=counts.get("cards", {}),
+            **tally.table(),
             licences=dict(licences),
-            refused=counts.get("refused", {}),
+            refused=tally.counts.get("refused", {}),
             shards=tuple(tally.shards),
             max_pixels=max_pixels,
             fingerprint=digest(tally.digests),

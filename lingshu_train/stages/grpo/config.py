@@ -91,9 +91,10 @@ class Config(TrainingConfig):
     def check_licences(self, where: str) -> None:
         """Only cards whose licence lets their text go to a third party may be named for a judge elsewhere."""
         for index, term in enumerate(self.rewards.terms):
-            for name in term.params.get("cards", ()):
+            named = term.params.get("cards")
+            for name in named if isinstance(named, list) else ():
                 if not cards.load(
-                    name, where=f"{where}.terms.{index}.params.cards"
+                    str(name), where=f"{where}.terms.{index}.params.cards"
                 ).lingshu.licence.third_party_api:
                     raise NotPermitted(
                         f"{where}.terms.{index}.params.cards: {name!r} does not allow sending its text to a third party; "
