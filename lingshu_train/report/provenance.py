@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from lingshu_train.report.gather import RunView, StageView
+from lingshu_train.runs import tracked
 from lingshu_train.runs.flat import scalars
 from lingshu_train.runs.manifest import NAME, Manifest
 
@@ -81,6 +82,7 @@ def warnings(view: RunView) -> list[str]:
     for manifest in view.manifests:
         found += _told(manifest, "warnings")
         found += [f"checkpoint set aside: {line}" for line in _told(manifest, "checkpoints_set_aside")]
+    found += [f"{each.name}: {line}" for each in view.stages for line in tracked.faults(each.folder)]
     found += [_stopped(each) for each in view.stages if each.state == "unfinished"]
     found += [
         f"data card {name}: named by this run, but there is no such card" for name in view.missing_cards
