@@ -12,7 +12,6 @@ import typer
 from lingshu_train.cli._help import DATA, CardName, CardNames, DataRoot, examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import DataError, MissingInput, NotPermitted, UsageError
-from lingshu_train.model.settings import FAMILY
 
 app = typer.Typer(name="data", help="List, show, fetch, check and prepare the data of cards.")
 
@@ -129,7 +128,10 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Processes.", show_default="all cores")
     ] = None,
-    family: Annotated[str, typer.Option(metavar="NAME", help="The family of the model.")] = FAMILY,
+    family: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Family of the model.", show_default="the default of recipes"),
+    ] = None,
     min_pixels: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Fewest pixels the model takes.", show_default="the family's"),
@@ -151,9 +153,10 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     from lingshu_train.data.corpus import preparing
     from lingshu_train.data.corpus.specification import Specification
     from lingshu_train.model import shape
+    from lingshu_train.model.settings import FAMILY
 
     splits = split or ["train"]
-    budget = shape.of(family).published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
+    budget = shape.of(family or FAMILY).published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
     wanted = Specification(
         splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
         data_root=str(data_root),
