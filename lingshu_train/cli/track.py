@@ -2,25 +2,57 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+from typing import Annotated
 
+import typer
 import yaml
 from pydantic import JsonValue
 
+from lingshu_train.cli._help import RunFolder, examples
+from lingshu_train.cli._say import say
 from lingshu_train.errors import UsageError
 
+app = typer.Typer()
 
-def track(run: Path, tracker: str, *, params: Sequence[str] = (), samples: bool = False) -> int:
-    """Give a tracker what a run left, from the first line: as the recipe chose it, or with params of its own (key=value)."""
+
+@app.command(
+    "track",
+    epilog=examples(
+        "lingshu track runs/quickstart --tracker tensorboard",
+        "lingshu track runs/quickstart --tracker wandb --param project=mine --param mode=offline",
+    ),
+)
+def track(
+    folder: RunFolder,
+    tracker: Annotated[
+        str, typer.Option("--tracker", metavar="NAME", help="A file of trackers/, such as tensorboard.")
+    ],
+    params: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--param",
+            metavar="KEY=VALUE",
+            help="One of its params; may be given again. Without any, as the recipe chose it.",
+            show_default=False,
+        ),
+    ] = None,
+    samples: Annotated[
+        bool,
+        typer.Option(
+            "--samples",
+            help="Also pictures, prompts and answers, where every card allows it.",
+            show_default=False,
+        ),
+    ] = False,
+) -> int:
+    """Give a tracker what a run left, from the first line."""
     from lingshu_train.running import sending
     from lingshu_train.trackers._choice import Chosen
 
-    given = dict(_pair(param) for param in params)
+    given = dict(_pair(param) for param in params or ())
     chosen = Chosen(name=tracker, params=given, samples=samples, wait_s=sending.PATIENCE_S)
     recorded = not given and not samples
-    for line in sending.send(run, chosen, recorded=recorded, say=_say):
+    for line in sending.send(folder, chosen, recorded=recorded, say=say):
         print(line)
     return 0
 
@@ -30,7 +62,3 @@ def _pair(param: str) -> tuple[str, JsonValue]:
     if not given:
         raise UsageError(f"{param}: a param is key=value")
     return key, yaml.safe_load(value)
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)

@@ -81,7 +81,7 @@ class Transformers:
             max_new_tokens=sampling.max_tokens,
             # Drawn by our own processors where it is sampled, so that every row has its own seed.
             do_sample=False,
-            # Qwen2.5-VL is published with 1.05, which no other engine and no training applies.
+            # Some models are published with 1.05, which no other engine and no training applies.
             repetition_penalty=1.0,
             logits_processor=LogitsProcessorList([*([watched] if watched else []), *drawing]),
             stop_strings=list(sampling.stop) or None,

@@ -9,8 +9,7 @@ import tiny
 from PIL import Image
 
 from lingshu_train.errors import RecipeError
-from lingshu_train.model import processor
-from lingshu_train.model import tiny as model
+from lingshu_train.model import family
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Sample
 from lingshu_train.schema import parse
@@ -24,12 +23,12 @@ TEXTS = (
 
 def build(folder: Path) -> Path:
     """Weights, tokenizer and processor, as a stage leaves them."""
-    words = model.tokenizer(TEXTS, vocabulary=SETTINGS.shape.text.vocabulary)
+    architecture = family.of(SETTINGS.family)
+    words = architecture.build_tokenizer(TEXTS, vocabulary=SETTINGS.shape.vocabulary)
     # A wide start: answers to different prompts then differ.
-    made = model.model(SETTINGS.shape, words, initializer_range=0.3, seed=0)
+    made = architecture.build_model(SETTINGS.shape, words, initializer_range=0.3, seed=0)
     made.save_pretrained(folder)
-    budget = {"min_pixels": SETTINGS.min_pixels, "max_pixels": SETTINGS.max_pixels}
-    processor.build(words, **budget).save_pretrained(folder)
+    architecture.build_processor(words, SETTINGS.budget).save_pretrained(folder)
     return folder
 
 

@@ -83,6 +83,7 @@ def run(row: Order, *, start: int = 0, steps: int = 12, per_step: int = 4) -> Ru
     resume = Path(f"checkpoints/step-{start:08d}") if start else None
     return Run(
         stage=SimpleNamespace(),  # type: ignore[arg-type]
+        family=SimpleNamespace(),  # type: ignore[arg-type]
         row=row.row,
         items_per_step=per_step,
         resume=resume,
