@@ -40,7 +40,7 @@ class Ingredient:
 class Mixture:
     """The order in which the rows of several ingredients are visited, epoch after epoch, without end.
 
-    Where every ingredient has one draw per row this is `Order` over their rows, one ingredient after another.
+    Where every ingredient has one draw per row, an epoch is a permutation of their rows, one ingredient after another.
     """
 
     ingredients: tuple[Ingredient, ...]

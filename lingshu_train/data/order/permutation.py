@@ -7,7 +7,7 @@ of loader workers changes which samples make up a global batch.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,23 +48,6 @@ class Permutation:
     def many(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
         """Where each of `positions` goes: equal to calling it on each. Memory beside the result does not grow."""
         return permute(positions, size=self.size, keys=[self.key])
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """The order in which `size` rows are visited, epoch after epoch, without end."""
-
-    size: int
-    seed: int
-
-    def row(self, n: int) -> int:
-        """Row index of the n-th sample since the start of training."""
-        epoch, position = divmod(n, self.size)
-        return Permutation(self.size, f"{self.seed}/{epoch}")(position)
-
-    def rows(self, start: int, stop: int) -> Iterator[int]:
-        for n in range(start, stop):
-            yield self.row(n)
 
 
 def permute(

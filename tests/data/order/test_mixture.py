@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingshu_train.data.order.mixture import Ingredient, Mixture, Wish, draws_for
-from lingshu_train.data.order.permutation import Order
+from lingshu_train.data.order.permutation import Permutation
 from lingshu_train.errors import RecipeError
 
 INGREDIENTS = st.lists(
@@ -30,13 +30,14 @@ def drawn(mixture: Mixture, start: int, stop: int) -> list[tuple[int, int]]:
     epochs=st.integers(1, 3),
 )
 @settings(max_examples=60, deadline=None)
-def test_ingredients_drawn_once_each_come_in_the_order_of_their_rows_laid_end_to_end(
+def test_ingredients_drawn_once_each_are_permuted_anew_each_epoch_as_their_rows_laid_end_to_end(
     rows: list[int], seed: int, epochs: int
 ) -> None:
     mixture = Mixture(tuple(Ingredient(rows=count, draws=count) for count in rows), seed)
     starts = list(accumulate(rows, initial=0))
     places = [starts[number] + row for number, row in drawn(mixture, 0, epochs * mixture.size)]
-    assert places == list(Order(size=sum(rows), seed=seed).rows(0, epochs * sum(rows)))
+    orders = [Permutation(sum(rows), f"{seed}/{epoch}") for epoch in range(epochs)]
+    assert places == [order(position) for order in orders for position in range(sum(rows))]
 
 
 @given(mixture=MIXTURES, epoch=st.integers(0, 1_000))

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from plain_order import PlainOrder
 from trl.trainer.utils import RepeatSampler
 
-from lingshu_train.data.order.permutation import Order, Permutation
+from lingshu_train.data.order.permutation import Permutation
 from lingshu_train.stages.grpo.run import UNREAD, item_to_row
 from lingshu_train.training.exact import Items, Run
 from lingshu_train.training.feed import num_steps
@@ -66,7 +67,7 @@ def test_a_permutation_favours_no_place() -> None:
 
 def test_every_epoch_and_every_seed_has_an_order_of_its_own() -> None:
     def epoch(seed: int, number: int) -> tuple[int, ...]:
-        return tuple(Order(size=100, seed=seed).rows(100 * number, 100 * (number + 1)))
+        return tuple(PlainOrder(100, seed=seed).rows(100 * number, 100 * (number + 1)))
 
     found = {epoch(seed, number) for seed in range(4) for number in range(4)}
     assert len(found) == 16
@@ -76,14 +77,14 @@ def test_every_epoch_and_every_seed_has_an_order_of_its_own() -> None:
 
 def test_the_order_is_the_same_in_every_process_and_version() -> None:
     """Fixed for ever: a changed order would make every published run impossible to repeat."""
-    assert list(Order(size=10, seed=0).rows(0, 20)) == ORDER_OF_TEN
+    assert PlainOrder(10).rows(0, 20) == ORDER_OF_TEN
 
 
-def run(row: Order, *, start: int = 0, steps: int = 12, per_step: int = 4) -> Run:
+def run(order: PlainOrder, *, start: int = 0, steps: int = 12, per_step: int = 4) -> Run:
     resume = Path(f"checkpoints/step-{start:08d}") if start else None
     return Run(
         stage=SimpleNamespace(),  # type: ignore[arg-type]
-        row=row.row,
+        row=order.row,
         items_per_step=per_step,
         resume=resume,
         steps=steps,
@@ -95,7 +96,7 @@ def run(row: Order, *, start: int = 0, steps: int = 12, per_step: int = 4) -> Ru
 
 @pytest.mark.parametrize("start", [1, 5, 8, 11])
 def test_a_resumed_loader_yields_what_was_left_and_still_counts_the_whole_run(start: int) -> None:
-    order = Order(size=32, seed=3)
+    order = PlainOrder(32, seed=3)
     whole, rest = Items(run(order)), Items(run(order, start=start))
     assert list(rest) == list(whole)[4 * start :]
     assert len(rest) == len(whole) == 48
@@ -104,18 +105,18 @@ def test_a_resumed_loader_yields_what_was_left_and_still_counts_the_whole_run(st
 @pytest.mark.parametrize(("per_device", "world"), [(8, 1), (4, 2), (2, 4), (1, 8)])
 def test_the_global_batches_do_not_depend_on_the_number_of_processes(per_device: int, world: int) -> None:
     """Batches are dealt to the ranks in turn, as accelerate's BatchSamplerShard does."""
-    items = list(Items(run(Order(size=20, seed=0), per_step=8)))
+    items = list(Items(run(PlainOrder(20), per_step=8)))
     batches = [items[n : n + per_device] for n in range(0, len(items), per_device)]
     ranks = [batches[rank::world] for rank in range(world)]
     steps = [sorted(row for rank in ranks for row in rank[step]) for step in range(12)]
-    assert steps == [sorted(Order(size=20, seed=0).rows(8 * step, 8 * (step + 1))) for step in range(12)]
+    assert steps == [sorted(PlainOrder(20).rows(8 * step, 8 * (step + 1))) for step in range(12)]
 
 
 @pytest.mark.parametrize(("prompts", "group", "repeats"), [(4, 2, 1), (4, 3, 2), (8, 4, 4), (1, 2, 8)])
 def test_rollout_items_lie_as_trl_lays_them(prompts: int, group: int, repeats: int) -> None:
     """Where a prompt stands is TRL's; which prompt it is, is ours, and so is that only a window's first pass is read."""
     size = 3 * prompts
-    order = Order(size=size, seed=1)
+    order = PlainOrder(size, seed=1)
     ours = item_to_row(order.row, prompts=prompts, group=group, repeats=repeats)
     theirs = RepeatSampler(
         range(size), mini_repeat_count=group, batch_size=prompts, repeat_count=repeats, shuffle=False
@@ -129,7 +130,7 @@ def test_rollout_items_lie_as_trl_lays_them(prompts: int, group: int, repeats: i
 
 
 def test_rollout_prompts_of_the_second_epoch_are_all_new_and_in_another_order() -> None:
-    row = item_to_row(Order(size=8, seed=0).row, prompts=4, group=2, repeats=3)
+    row = item_to_row(PlainOrder(8).row, prompts=4, group=2, repeats=3)
     seen = [row(i) for i in range(4 * 8 * 3)]
     windows = [seen[n : n + 24 : 2][:4] for n in range(0, len(seen), 24)]
     first, second = windows[0] + windows[1], windows[2] + windows[3]
