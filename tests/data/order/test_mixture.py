@@ -162,4 +162,4 @@ def test_a_wish_that_cannot_be_met_names_its_ingredient(wishes: list[Wish], mess
     assert "\n" not in str(caught.value)
 
 
-DRAWN = [(1, 4), (0, 0), (0, 1), (0, 2), (1, 0), (1, 3), (0, 0), (0, 1), (1, 2), (0, 2)]
+DRAWN = [(1, 3), (0, 2), (0, 0), (0, 1), (1, 0), (1, 2), (0, 0), (1, 4), (0, 2), (0, 1)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from math import factorial, sqrt
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,12 +11,12 @@ import pytest
 from plain_order import PlainOrder
 from trl.trainer.utils import RepeatSampler
 
-from lingshu_train.data.order.permutation import Permutation
+from lingshu_train.data.order.permutation import SHUFFLED, Permutation, permute
 from lingshu_train.stages.grpo.run import UNREAD, item_to_row
 from lingshu_train.training.exact import Items, Run
 from lingshu_train.training.feed import num_steps
 
-SIZES = [*range(1, 34), 63, 64, 65, 127, 255, 256, 257, 1000, 4095, 4097]
+SIZES = [*range(1, 34), 63, 64, 65, 127, 255, 256, 257, 1000, SHUFFLED - 1, SHUFFLED, SHUFFLED + 1]
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -58,11 +58,46 @@ def test_a_position_outside_the_data_is_refused(position: int) -> None:
         Permutation(10, "0/0").many(np.array([3, position]))
 
 
-def test_a_permutation_favours_no_place() -> None:
-    """First places over 4,000 keys: chi-square of 15 degrees of freedom, whose 99.9 % quantile is 37.7."""
-    first = Counter(Permutation(16, f"{key}/0")(0) for key in range(4000))
-    expected = 4000 / 16
-    assert sum((first[place] - expected) ** 2 / expected for place in range(16)) < 37.7
+@pytest.mark.parametrize("size", [3, 100, SHUFFLED])
+def test_many_small_permutations_at_once_are_those_of_one_at_a_time(
+    size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With keys in any order, some unused, and more of them than are shuffled together."""
+    monkeypatch.setattr("lingshu_train.data.order.permutation._TOGETHER", 4 * size)
+    draw = np.random.default_rng(0)
+    keys = [f"1/{number}" for number in range(15)]
+    which, positions = draw.integers(0, 12, 300), draw.integers(0, size, 300)
+    places = permute(positions, size=size, keys=keys, which=which)
+    alone = [Permutation(size, keys[k])(p) for k, p in zip(which.tolist(), positions.tolist(), strict=True)]
+    assert places.tolist() == alone
+
+
+def quantile(freedom: int) -> float:
+    """The 99.9 % quantile of chi-square, to 2 % (Cornish and Fisher)."""
+    z = 3.09
+    return freedom + z * sqrt(2 * freedom) + 2 * (z * z - 1) / 3
+
+
+@pytest.mark.parametrize("size", range(2, 9))
+def test_every_order_of_a_few_rows_is_as_likely_as_every_other(size: int) -> None:
+    """Ten permutations and more for each of the n! orders."""
+    orders = factorial(size)
+    epochs = max(10 * orders, 10_000)
+    positions, epoch = np.tile(np.arange(size), epochs), np.repeat(np.arange(epochs), size)
+    places = permute(positions, size=size, keys=[f"0/{n}" for n in range(epochs)], which=epoch)
+    found = np.unique(places.reshape(epochs, size) @ size ** np.arange(size), return_counts=True)[1]
+    chi_square = float((found**2).sum()) * orders / epochs - epochs
+    assert chi_square < quantile(orders - 1)
+
+
+@pytest.mark.parametrize("size", [5, 16, 64])
+def test_neighbours_part_by_every_distance_alike(size: int) -> None:
+    keys = [f"{seed}/0" for seed in range(20_000)]
+    which = np.repeat(np.arange(len(keys)), 2)
+    places = permute(np.tile([0, 1], len(keys)), size=size, keys=keys, which=which).reshape(-1, 2)
+    found = np.bincount((places[:, 1] - places[:, 0]) % size)[1:]
+    expected = len(keys) / (size - 1)
+    assert ((found - expected) ** 2).sum() / expected < quantile(size - 2)
 
 
 def test_every_epoch_and_every_seed_has_an_order_of_its_own() -> None:
@@ -78,6 +113,8 @@ def test_every_epoch_and_every_seed_has_an_order_of_its_own() -> None:
 def test_the_order_is_the_same_in_every_process_and_version() -> None:
     """Fixed for ever: a changed order would make every published run impossible to repeat."""
     assert PlainOrder(10).rows(0, 20) == ORDER_OF_TEN
+    assert [Permutation(5000, "0/0")(n) for n in range(10)] == START_OF_5000
+    assert [Permutation(7_100_003, "0/0")(n) for n in range(5)] == START_OF_7_100_003
 
 
 def run(order: PlainOrder, *, start: int = 0, steps: int = 12, per_step: int = 4) -> Run:
@@ -144,4 +181,6 @@ def test_epochs_become_steps_rounded_up_to_whole_generation_windows() -> None:
     assert num_steps(steps=5, items=33, per_step=4, multiple=4) == 5
 
 
-ORDER_OF_TEN = [9, 8, 1, 5, 4, 2, 3, 7, 0, 6, 3, 9, 6, 4, 2, 0, 8, 7, 1, 5]
+ORDER_OF_TEN = [7, 3, 2, 6, 5, 0, 9, 8, 1, 4, 3, 7, 9, 6, 8, 0, 5, 4, 2, 1]
+START_OF_5000 = [1905, 2406, 4567, 744, 4839, 1263, 1959, 3081, 2215, 1699]
+START_OF_7_100_003 = [648183, 3333390, 5015220, 5721035, 745570]
