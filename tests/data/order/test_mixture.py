@@ -47,6 +47,49 @@ def test_every_epoch_has_exactly_the_draws_of_each_ingredient(mixture: Mixture, 
     assert [found[i] for i in range(len(mixture.ingredients))] == [item.draws for item in mixture.ingredients]
 
 
+@given(mixture=MIXTURES, epoch=st.integers(0, 1_000))
+@settings(max_examples=100, deadline=None)
+def test_within_an_epoch_no_row_comes_more_than_once_oftener_than_another(
+    mixture: Mixture, epoch: int
+) -> None:
+    found = Counter(drawn(mixture, epoch * mixture.size, (epoch + 1) * mixture.size))
+    for number, item in enumerate(mixture.ingredients):
+        passes, rest = divmod(item.draws, item.rows)
+        times = sorted(found[number, row] for row in range(item.rows))
+        assert times == [passes] * (item.rows - rest) + [passes + 1] * rest
+
+
+@given(mixture=MIXTURES, epoch=st.integers(1, 200))
+@settings(max_examples=60, deadline=None)
+def test_what_has_come_less_often_up_to_an_epoch_is_what_it_takes_first(mixture: Mixture, epoch: int) -> None:
+    """Beyond the whole passes, rows that have come once oftener only where all others are taken."""
+    size = mixture.size
+    before, now = (
+        Counter(drawn(mixture, 0, epoch * size)),
+        Counter(drawn(mixture, epoch * size, (epoch + 1) * size)),
+    )
+    for number, item in enumerate(mixture.ingredients):
+        rows = range(item.rows)
+        least = min(before[number, row] for row in rows)
+        behind = {row for row in rows if before[number, row] == least}
+        extra = {row for row in rows if now[number, row] > item.draws // item.rows}
+        assert extra <= behind or behind <= extra
+
+
+@pytest.mark.parametrize("said", [{"repeat": 1.43}, {"limit": 10, "repeat": 2}, {"share": 0.5}])
+def test_repeat_limit_and_share_all_come_to_fair_epochs(said: dict[str, float]) -> None:
+    """Ten draws of seven rows: four once and three twice in every epoch, and 10 each in seven epochs."""
+    draws = draws_for([wish(7, **said), wish(10)])
+    assert draws == (10, 10)
+    mixture = Mixture((Ingredient(7, draws[0]), Ingredient(10, draws[1])), 0)
+    found = Counter[int]()
+    for epoch in range(7):
+        rows = Counter(row for number, row in drawn(mixture, 20 * epoch, 20 * epoch + 20) if number == 0)
+        assert sorted(rows.values()) == [1, 1, 1, 1, 2, 2, 2]
+        found += rows
+    assert list(found.values()) == [10] * 7
+
+
 @given(mixture=MIXTURES, epochs=st.integers(1, 5))
 @settings(max_examples=60, deadline=None)
 def test_after_any_number_of_epochs_no_row_came_more_than_once_oftener_than_another(
