@@ -20,7 +20,9 @@ from lingshu_train.data.order.permutation import Permutation, permute
 from lingshu_train.errors import RecipeError
 
 Ints = NDArray[np.int64]
-_BLOCK = 1 << 19  # samples located at a time, to bound the memory beside the result
+_BLOCK = 1 << 19
+"""Samples located at a time: half a million keep the arrays beside the result at some 20 MiB, and a block long enough that
+the ingredients (70 in the paper) do not count."""
 
 
 @dataclass(frozen=True, slots=True)
