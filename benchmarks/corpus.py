@@ -96,8 +96,9 @@ def _settings() -> Any:
 
 def read(folder: Path, out: Path, at: float, packing: bool) -> dict[str, Any]:
     """What a stage does before its first step, and the first batch after it, at a place of the epoch."""
-    from lingshu_train.runs.cluster import Cluster
     from lingshu_train.stages._config import Mix
+
+    from lingshu_train.runs.cluster import Cluster
     from lingshu_train.training.feed import Limit, Rows
     from lingshu_train.training.packed import Packed
 

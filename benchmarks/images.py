@@ -1,4 +1,4 @@
-"""Measures preparing pictures: ours (`images.stored`) against Pillow through datasets, on the same files, one process.
+"""Measures preparing pictures: ours (`images.encoded`) against Pillow through datasets, on the same files, one process.
 
     python benchmarks/images.py [--rounds 3] [--out FILE]
 
@@ -86,7 +86,7 @@ def dicoms() -> list[Path]:
 def ours(paths: list[Path], folder: Path) -> None:
     with (folder / "shard").open("wb") as shard:
         for path in paths:
-            shard.write(images.stored(path, **BUDGET).data)
+            shard.write(images.encoded(path, **BUDGET).data)
 
 
 def through_datasets(paths: list[Path], folder: Path, *, resized: bool = False) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails
 
 from lingshu_train.errors import LingshuError
 
@@ -19,7 +20,7 @@ class Strict(BaseModel):
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
-def parse(model: type[ModelT], data: Any, *, where: str, error: type[LingshuError]) -> ModelT:
+def parse(model: type[ModelT], data: object, *, where: str, error: type[LingshuError]) -> ModelT:
     """Validate plain data, turning pydantic's report into one line that starts with `where` (a file or a recipe key).
 
     Read as JSON: strict about scalars, while a list may stand for a tuple.
@@ -30,7 +31,7 @@ def parse(model: type[ModelT], data: Any, *, where: str, error: type[LingshuErro
         raise error("; ".join(_sentence(where, item, model) for item in report.errors()[:3])) from None
 
 
-def _sentence(where: str, item: Any, model: type[BaseModel]) -> str:
+def _sentence(where: str, item: ErrorDetails, model: type[BaseModel]) -> str:
     key = ".".join([where, *(str(part) for part in item["loc"])])
     if item["type"] == "extra_forbidden":
         known = ", ".join(sorted(model.model_fields)) if len(item["loc"]) == 1 else ""

@@ -12,18 +12,18 @@ from types import SimpleNamespace
 from typing import Any
 
 import timing
+from lingshu_train.stages._config import Mix
 from torch.utils.data import DataLoader
 
 from lingshu_train.data import images
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.corpus import lengths
-from lingshu_train.data.corpus.writer import Kept, Stored, Writer
+from lingshu_train.data.corpus.writer import Kept, StoredPicture, Writer
 from lingshu_train.data.rows import reading
 from lingshu_train.data.rows.row import Row
 from lingshu_train.model import processor
 from lingshu_train.planning import recipe
 from lingshu_train.runs.cluster import Cluster
-from lingshu_train.stages._config import Mix
 from lingshu_train.training.collate import Collator
 from lingshu_train.training.feed import Limit, Rows
 
@@ -51,10 +51,10 @@ def prepare(folder: Path) -> timing.Prepared:
 def _kept(row: Row) -> Kept:
     found = []
     for picture in row.images:
-        one = images.stored(picture.data or picture.path, min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS)
+        one = images.encoded(picture.data or picture.path, min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS)
         digest = hashlib.sha256(one.data).hexdigest()
         found.append(
-            Stored(data=one.data, digest=digest, suffix=one.suffix, width=one.width, height=one.height)
+            StoredPicture(data=one.data, digest=digest, suffix=one.suffix, width=one.width, height=one.height)
         )
     return Kept(sample=replace(row.sample, id=f"{CARD}/train/{row.sample.id}"), pictures=tuple(found))
 

@@ -25,7 +25,7 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedTokenizerFast
 
 from lingshu_train.data.cards import card as cards
-from lingshu_train.data.rows.formats import package_images
+from lingshu_train.data.quickstart import package_images
 from lingshu_train.model import tiny
 from lingshu_train.model.processor import CHAT_TEMPLATE
 from lingshu_train.model.shape import Shape

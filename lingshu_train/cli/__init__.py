@@ -177,15 +177,15 @@ def _verify(arguments: argparse.Namespace) -> int:
 def _score(arguments: argparse.Namespace) -> int:
     from lingshu_train.runs.files import failure
     from lingshu_train.verify import Policy
-    from lingshu_train.verify.score_file import score_file
+    from lingshu_train.verify.answer_file import judge_file
 
     policy = Policy(arguments.policy)
     if arguments.out is None:
-        _say(str(score_file(arguments.file, policy, sys.stdout)))
+        _say(str(judge_file(arguments.file, policy, sys.stdout)))
         return 0
     try:
         with arguments.out.open("w", encoding="utf-8") as out:
-            _say(str(score_file(arguments.file, policy, out)))
+            _say(str(judge_file(arguments.file, policy, out)))
     except OSError as fault:
         raise failure(arguments.out, fault) from None
     return 0

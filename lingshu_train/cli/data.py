@@ -118,10 +118,10 @@ def _check(arguments: argparse.Namespace) -> int:
 
 def _prepare(arguments: argparse.Namespace) -> int:
     from lingshu_train.data.corpus import preparing
-    from lingshu_train.data.corpus.jobs import Order
+    from lingshu_train.data.corpus.specification import Specification
 
     splits = arguments.splits or ["train"]
-    order = Order(
+    wanted = Specification(
         splits=tuple((name, tuple((split, split) for split in splits)) for name in arguments.cards),
         data_root=str(arguments.data_root),
         asked=(),
@@ -131,8 +131,10 @@ def _prepare(arguments: argparse.Namespace) -> int:
         max_pixels=arguments.max_pixels,
         seed=0,
     )
-    folder = arguments.out or arguments.data_root / "prepared" / preparing.name(order)
-    summary = preparing.prepare(folder, order, workers=arguments.workers, most_refused=arguments.most_refused)
+    folder = arguments.out or arguments.data_root / "prepared" / preparing.name(wanted)
+    summary = preparing.prepare(
+        folder, wanted, workers=arguments.workers, most_refused=arguments.most_refused
+    )
     print(preparing.text(summary, folder))
     return 0
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from lingshu_train.kind import StageConfig
 from lingshu_train.model.shape import PARTS, parameters
 from lingshu_train.planning.recipe import Recipe
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import Strict
-from lingshu_train.stages._config import StageConfig
 
 _WEIGHT, _GRADIENT, _ADAM = 4, 4, 8
 """Bytes a parameter in float32: master weight, gradient, two moments (Rajbhandari et al. 2020, section 3.1, all float32)."""

@@ -12,6 +12,7 @@ from lingshu_train.data.cards import card
 from lingshu_train.data.cards.card import CARDS, Card
 from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import RecipeError
+from lingshu_train.kind import About
 from lingshu_train.runs import ledger, manifest, results, run, stage
 from lingshu_train.runs.manifest import Manifest
 from lingshu_train.runs.results import Prediction, Results, Rollout
@@ -28,6 +29,7 @@ class StageView:
 
     name: str
     kind: str
+    about: About
     folder: Path
     state: State
     stage: Stage | None
@@ -79,11 +81,11 @@ def view(run_folder: Path, *, cards: Path = CARDS) -> RunView:
     stages = tuple(_stage(found, entry) for entry in found.stages)
     measured = Results()
     predictions: dict[str, tuple[Prediction, ...]] = {}
-    for evaluated in (each for each in stages if each.kind == "evaluate"):
+    for evaluated in (each for each in stages if each.about.role == "results"):
         here = results.read(evaluated.folder)
         measured = Results(models={**measured.models, **here.models})
         predictions |= {name: results.predictions(evaluated.folder, name) for name in here.models}
-    named = {name for each in stages if each.stage for name in run.card_names(each.stage.config)}
+    named = {name for each in stages for name in each.about.cards}
     names = named | {line.card for lines in predictions.values() for line in lines if line.card}
     known, missing = _cards(sorted(names), cards)
     return RunView(
@@ -91,7 +93,7 @@ def view(run_folder: Path, *, cards: Path = CARDS) -> RunView:
         stages=stages,
         results=measured,
         predictions=predictions,
-        rollouts={each.name: results.rollouts(each.folder) for each in stages if each.kind == "grpo"},
+        rollouts={each.name: kept for each in stages if (kept := results.rollouts(each.folder))},
         cards=known,
         missing_cards=missing,
     )
@@ -103,6 +105,7 @@ def _stage(found: Run, entry: run.RunStage) -> StageView:
     return StageView(
         name=entry.name,
         kind=entry.kind,
+        about=entry.about,
         folder=folder,
         state=found.state(entry),
         stage=stage.read(file) if file.is_file() else None,

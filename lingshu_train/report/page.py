@@ -58,7 +58,7 @@ def page(view: RunView) -> str:
 
 def _lead(view: RunView) -> Markup:
     """One sentence: what was trained, through which stages, how far it is."""
-    training_stages = [each for each in view.stages if each.kind in ("sft", "grpo")]
+    training_stages = [each for each in view.stages if each.about.trains]
     done = sum(each.state == "done" for each in view.stages)
     names = ", ".join(each.name for each in training_stages) or "no training stage"
     base = next((each.stage.model.get("base") for each in view.stages if each.stage), "")

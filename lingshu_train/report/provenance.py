@@ -71,9 +71,8 @@ def warnings(view: RunView) -> Markup:
     """Everything that is not as it should be, counted: unreadable answers, refused items, closed data."""
     found = [*_restricted(view), *_unreadable(view), *_unscored(view), *_refused(view)]
     for manifest in view.manifests:
-        results = manifest.results
-        found += [str(line) for line in results.get("warnings", ())]
-        found += [f"checkpoint set aside: {line}" for line in results.get("checkpoints_set_aside", ())]
+        found += _told(manifest, "warnings")
+        found += [f"checkpoint set aside: {line}" for line in _told(manifest, "checkpoints_set_aside")]
     found += [_stopped(each) for each in view.stages if each.state == "unfinished"]
     found += [
         f"data card {name}: named by this run, but there is no such card" for name in view.missing_cards
@@ -95,6 +94,12 @@ def statuses(view: RunView) -> Markup:
         return Markup("")
     rows = [[text(name), *(text(f"{counts[name][kind]:,}") for kind in kinds)] for name in view.models]
     return table([text("model"), *(text(kind) for kind in kinds)], rows, css="numbers")
+
+
+def _told(manifest: Manifest, name: str) -> list[str]:
+    """A list of sentences among what the stage told; empty where it told none."""
+    told = manifest.results.get(name)
+    return [str(line) for line in told] if isinstance(told, list) else []
 
 
 def _stopped(view: StageView) -> str:

@@ -9,14 +9,17 @@ import sys
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lingshu_train import dist
 from lingshu_train.errors import LingshuError, RunAgain
-from lingshu_train.planning.plan import Plan, config_for
+from lingshu_train.planning.plan import Plan
 from lingshu_train.running.worker import FAULT, reported
 from lingshu_train.runs import manifest
 from lingshu_train.runs.stage import Stage, read
+
+if TYPE_CHECKING:
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
 SETTINGS = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -75,14 +78,15 @@ def attend(plan: Callable[[], Plan], say: Say) -> Plan | None:
         _follow(shared)
         return None
     made = plan()
-    for number, stage in enumerate(made.stages, 1):
+    for number, planned in enumerate(made.planned, 1):
+        stage = planned.stage
         title = f"[{number}/{len(made.stages)}] {stage.name}"
         if manifest.done(stage.path):
             say(f"{title}: done, skipped ({stage.path.name})")
             continue
         path = _prepare(stage)
         say(f"{title}: {stage.kind} on {stage.world_size} -> {stage.path.name}")
-        if config_for(stage).distributed:
+        if planned.config.distributed:
             shared.set(str(shared.add("count", 1)), str(path))
             _finish(
                 stage,
@@ -111,7 +115,7 @@ def world_size() -> int:
     return dist.place().world_size
 
 
-def _follow(shared: Any) -> None:
+def _follow(shared: PrefixStore) -> None:
     number = 1
     while path := shared.get(str(number)).decode():
         stage = read(Path(path))

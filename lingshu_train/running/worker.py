@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import json
 import os
 import platform
@@ -11,11 +10,14 @@ import sys
 import time
 from pathlib import Path
 
-from lingshu_train import dist, naming
+from lingshu_train import dist, environment
 from lingshu_train.errors import LingshuError, RecipeError
+from lingshu_train.model.settings import Settings
 from lingshu_train.runs import manifest
 from lingshu_train.runs.files import failure, write_json
 from lingshu_train.runs.stage import Stage, read
+from lingshu_train.schema import parse
+from lingshu_train.stages import _kinds as kinds
 
 FAULT = "error.json"
 """Where a failed rank leaves its one line and exit code, because launchers of several processes lose both."""
@@ -39,20 +41,22 @@ def main(path: str) -> int:
 
 
 def _run(stage: Stage) -> None:
-    naming.component("lingshu_train.stages", stage.kind, where=str(stage.path), error=RecipeError)
-    config = importlib.import_module(f"lingshu_train.stages.{stage.kind}.config")
-    module = importlib.import_module(f"lingshu_train.stages.{stage.kind}.run")
     started = time.monotonic()
-    device, threads = _device(stage) if config.Config.distributed else ("cpu", dist.threads())
+    where = f"stages.{stage.name}"
+    config = kinds.read(stage.config, where=where)
+    config.check(where)
+    model = parse(Settings, stage.model, where="model", error=RecipeError)
+    run = kinds.run_of(stage.kind)
+    device, threads = _device(stage) if config.distributed else ("cpu", environment.threads())
     dist.start(stage.content, device=device)
-    results = module.run(stage)
+    results = run(stage, config, model)
     dist.barrier()
     if dist.place().first:
         here = manifest.environment(
             device=device, processor=_processor(device), world_size=dist.place().world_size, threads=threads
         )
         seconds = time.monotonic() - started
-        manifest.write(stage, ran_on=here, results=results, outputs=list(config.OUTPUTS), seconds=seconds)
+        manifest.write(stage, ran_on=here, results=results, outputs=list(config.outputs), seconds=seconds)
     dist.barrier()
     dist.stop()
 

@@ -10,19 +10,16 @@ from typing import Any
 from transformers import PrinterCallback
 
 from lingshu_train import dist
-from lingshu_train.errors import RecipeError, RunAgain
+from lingshu_train.errors import RunAgain
+from lingshu_train.kind import Facts
 from lingshu_train.model import load, parts, processor
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
-from lingshu_train.schema import parse
+from lingshu_train.training.config import TrainingConfig
 from lingshu_train.training.exact import Exact, Run
 from lingshu_train.training.feed import Rows
-from lingshu_train.training.progress import Watch
-
-
-def settings(stage: Stage) -> Settings:
-    return parse(Settings, stage.model, where="model", error=RecipeError)
+from lingshu_train.training.progress import Progress
 
 
 def source(stage: Stage, base: str, wanted: Settings) -> str:
@@ -52,14 +49,14 @@ def use_cache(model: Any, wanted: bool) -> None:
 
 def run_of(
     stage: Stage,
-    config: Any,
+    config: TrainingConfig,
     *,
     row: Callable[[int], int],
     items_per_step: int,
     resume: Path | None,
     steps: int,
 ) -> Run:
-    """The run of a training stage, `config` being its stages/_config.py: TrainingConfig. See Run for the rest."""
+    """The run of a training stage, See Run for the rest."""
     return Run(
         stage=stage,
         row=row,
@@ -74,7 +71,9 @@ def run_of(
 
 def resume_point(stage: Stage) -> tuple[Path | None, list[str]]:
     """The checkpoint to go on from, the same on every rank, and what had to be set aside."""
-    found = checkpoint.newest(stage.path, content=stage.content) if dist.place().first else None
+    found: tuple[Path | None, list[str]] = (None, [])
+    if dist.place().first:
+        found = checkpoint.newest(stage.path, content=stage.content)
     folder, set_aside = dist.from_first(found)
     if dist.place().first:
         for line in set_aside:
@@ -92,12 +91,12 @@ def rewind(stage: Stage, step: int, *names: str) -> float:
     return float(lines[-1].get("tokens", 0.0)) if lines else 0.0
 
 
-def fit(trainer: Exact, watch: Watch, resume: Path | None) -> None:
+def fit(trainer: Exact, progress: Progress, resume: Path | None) -> None:
     """Train to the end. Raises RunAgain (75) when told to stop before it, with everything saved."""
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(watch)
+    trainer.add_callback(progress)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    if watch.stopped:
+    if progress.stopped:
         step = trainer.state.global_step
         raise RunAgain(
             f"stopped at step {step} of {trainer.run.steps}, checkpoint written; run the same command again"
@@ -114,7 +113,7 @@ def save(trainer: Exact, text: Any) -> None:
     dist.barrier()
 
 
-def summary(trainer: Exact, *, rows: Rows, set_aside: list[str], resumed_at: int) -> dict[str, Any]:
+def summary(trainer: Exact, *, rows: Rows, set_aside: list[str], resumed_at: int) -> Facts:
     """What the manifest says of a training stage."""
     lines = ledger.steps(trainer.run.stage.path)
     trained = [name for name, p in trainer.model.named_parameters() if p.requires_grad]

@@ -22,7 +22,6 @@ from lingshu_train import cli, verify
 from lingshu_train.data.cards import card as cards
 from lingshu_train.model.shape import parameters
 from lingshu_train.planning import outline, plan, recipe
-from lingshu_train.planning.recipe import config_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ROOT = Path(__file__).parents[2]
@@ -43,7 +42,7 @@ def golden_text(name: str) -> str:
         "seed": loaded.seed,
         "model": loaded.model.model_dump(mode="json"),
         "cluster": loaded.cluster.model_dump(mode="json"),
-        "stages": {block.name: config_of(block).model_dump(mode="json") for block in loaded.stages},
+        "stages": {block.name: block.config.model_dump(mode="json") for block in loaded.stages},
     }
     return text + TITLE + yaml.safe_dump(resolved, sort_keys=False, width=110, allow_unicode=True)
 
@@ -94,7 +93,7 @@ def test_planning_imports_nothing_heavy_and_is_quick(name: str, tmp_path: Path) 
 
 
 def stages(name: str, *overrides: str) -> dict[str, Any]:
-    return {block.name: config_of(block) for block in recipe.load(name, overrides).stages}
+    return {block.name: block.config for block in recipe.load(name, overrides).stages}
 
 
 @pytest.mark.parametrize("name", ["lingshu_7b", "lingshu_32b"])
@@ -246,7 +245,7 @@ def test_a_changed_card_renames_the_stages_that_descend_from_it(monkeypatch: pyt
         found = real(name, **where)
         if name != "package_pydicom":
             return found
-        block = found.lingshu.model_copy(update={"format": "changed"})
+        block = found.lingshu.model_copy(update={"language": ("changed",)})
         return found.model_copy(update={"lingshu": block})
 
     monkeypatch.setattr(cards, "load", load)

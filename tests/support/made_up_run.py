@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import random
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tiny
 from PIL import Image, ImageDraw
 
 from lingshu_train.data.corpus.writer import Kept, Writer
+from lingshu_train.kind import About
 from lingshu_train.metrics.intervals import wilson
 from lingshu_train.naming import digest
 from lingshu_train.record import Sample
@@ -102,7 +105,7 @@ def build(
 
 def _stage(folder: Path, name: str, *, cards: Sequence[str]) -> Stage:
     kind = KINDS[name]
-    config: dict[str, object] = {"kind": kind}
+    config: dict[str, Any] = {"kind": kind}
     if kind == "prepare":
         config |= {"cards": list(cards), "image_size": 112}
     if kind in ("sft", "grpo"):
@@ -116,6 +119,7 @@ def _stage(folder: Path, name: str, *, cards: Sequence[str]) -> Stage:
         content=content,
         folder=str(folder / f"{name}-{digest(name)[:12]}"),
         parents=parents,
+        about=_about(kind, config, base=next((each for each in PARENTS[name] if each in TRAINED), "")),
         config=config,
         model={"base": "", "dtype": "float32"},
         cluster=Cluster(name="local"),
@@ -123,6 +127,19 @@ def _stage(folder: Path, name: str, *, cards: Sequence[str]) -> Stage:
         seed=1,
         data_root="data",
         version="0.1.0",
+    )
+
+
+def _about(kind: str, config: dict[str, Any], *, base: str) -> About:
+    """What the real kind says of its stages, of a configuration that it would not take."""
+    real = importlib.import_module(f"lingshu_train.stages.{kind}.config").Config
+    return About(
+        role=real.role,
+        method=real.method,
+        cards=tuple(config.get("cards", ())),
+        trains=tuple(config.get("train", ())),
+        starts_from=base,
+        charts=real.charts,
     )
 
 

@@ -17,15 +17,16 @@ import numpy as np
 import psutil
 from PIL import Image
 
-from lingshu_train.data.corpus.writer import Kept, Stored, Summary, Writer
+from lingshu_train.data.corpus.writer import Kept, StoredPicture, Summary, Writer
+from lingshu_train.data.order.mix import Mix
+from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
-from lingshu_train.planning import recipe
 from lingshu_train.record import Sample
 from lingshu_train.running import launch
 from lingshu_train.runs import ledger, manifest
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages._config import Mix
+from lingshu_train.stages import _kinds as kinds
 from lingshu_train.training.feed import Limit, Rows
 
 MODEL: dict[str, Any] = {
@@ -70,12 +71,12 @@ def write_corpus(
     return writer.finish(licences={}, max_pixels=12544)
 
 
-def png(picture: Image.Image) -> Stored:
+def png(picture: Image.Image) -> StoredPicture:
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     data = buffer.getvalue()
     digest = hashlib.sha256(data).hexdigest()
-    return Stored(data=data, digest=digest, suffix="png", width=picture.width, height=picture.height)
+    return StoredPicture(data=data, digest=digest, suffix="png", width=picture.width, height=picture.height)
 
 
 def draw_corpus(
@@ -144,8 +145,8 @@ def make_stage(
     world_size: int = 1,
 ) -> Stage:
     """A stage record as the planner would write it, its configuration checked by its kind."""
-    block = recipe.Block(name=name, kind=config["kind"], config=config)
-    recipe.config_of(block).check(f"stages.{name}")
+    read = kinds.read(config, where=f"stages.{name}")
+    read.check(f"stages.{name}")
     return Stage(
         run="test",
         name=name,
@@ -153,6 +154,7 @@ def make_stage(
         content=f"{name}-content",
         folder=str(root / name),
         parents={key: str(value) for key, value in parents.items()},
+        about=read.about(),
         config=config,
         model=MODEL,
         cluster=Cluster(name="test", device="cpu", deepspeed=deepspeed, threads=1),  # type: ignore[arg-type]
@@ -200,6 +202,13 @@ def grpo(**changes: Any) -> dict[str, Any]:
         "keep": 9,
         **changes,
     }
+
+
+def run_here(stage: Stage) -> Facts:
+    """Do a stage in this process, without its manifest."""
+    stage.write()
+    config = kinds.read(stage.config, where=f"stages.{stage.name}")
+    return kinds.run_of(stage.kind)(stage, config, Settings.model_validate_json(json.dumps(stage.model)))
 
 
 def start(stage: Stage) -> subprocess.Popen[bytes]:

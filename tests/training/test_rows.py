@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
-from conftest import stage_for
+from layouts import stage_for
 from plain_order import PlainOrder
 
 from lingshu_train.data.order.selection import Selection

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import tiny
 import torch
-from conftest import stage_for
+from layouts import stage_for
 from PIL import Image
 from plain_order import PlainOrder
 from transformers import TrainerCallback
@@ -24,10 +24,10 @@ from trl.trainer.utils import RepeatSampler
 from lingshu_train.data import chat
 from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.model import load, parts, processor
-from lingshu_train.planning import recipe
 from lingshu_train.record import Sample
 from lingshu_train.runs import checkpoint
 from lingshu_train.runs.stage import Stage
+from lingshu_train.stages import _kinds as kinds
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer, item_to_row
 from lingshu_train.stages.sft.run import ExactSFTTrainer
 from lingshu_train.training.collate import IGNORED, Collator, check
@@ -293,9 +293,8 @@ def test_our_windows_begin_where_the_plan_says(kit: Kit) -> None:
 def test_our_recipes_cannot_save_inside_a_window(save_every: int) -> None:
     """So that every checkpoint is one from which going on is exact; that it is, is proven in test_resume."""
     config = tiny.grpo(rollout_prompts=16, update_prompts=4, save_every=save_every)
-    block = recipe.Block(name="rl", kind="grpo", config=config)
     with pytest.raises(RecipeError, match=r"stages\.rl\.save_every: . falls inside a generation window of 4"):
-        recipe.config_of(block).check("stages.rl")
+        kinds.read(config, where="stages.rl").check("stages.rl")
 
 
 def test_a_stock_sampler_resumed_in_the_second_epoch_replays_the_first_and_ours_goes_on() -> None:

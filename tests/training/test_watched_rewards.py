@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import tiny
-from conftest import Layout
+from layouts import Layout
 
 from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import RecipeError

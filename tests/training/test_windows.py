@@ -16,7 +16,7 @@ from test_stock_defects import Kit, arguments, run_of
 from trl import GRPOConfig
 
 from lingshu_train.data.corpus import corpus
-from lingshu_train.data.corpus.shards import Place
+from lingshu_train.data.corpus.shards import Location
 from lingshu_train.model import processor
 from lingshu_train.model.patches import ImageProcessor
 from lingshu_train.stages.grpo.run import UNREAD, ExactGRPOTrainer, Once, item_to_row
@@ -80,9 +80,9 @@ def test_a_training_run_reads_and_processes_each_picture_of_a_window_once(
     processed: list[int] = []
     image, preprocess = corpus.Corpus._picture, ImageProcessor._preprocess
 
-    def counted_read(self: Any, place: Place, owner: str) -> Any:
-        read.append(place.digest)
-        return image(self, place, owner)
+    def counted_read(self: Any, location: Location, owner: str) -> Any:
+        read.append(location.digest)
+        return image(self, location, owner)
 
     def counted_preprocess(self: Any, images: Any, **options: Any) -> Any:
         processed.append(len(images))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lingshu_train.record import Sample
-from lingshu_train.verify import Item, Policy, gold_problem, stated_answer, verify, version
+from lingshu_train.verify import Item, Policy, gold_problem, stated_answer, verify
 from lingshu_train.verify.types import label_set
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "data" / "verifier_examples.jsonl"
@@ -437,11 +437,6 @@ def test_a_few_words_before_the_block_that_are_another_answer_are_a_conflict() -
     assert (
         verify("<answer>MRI</answer> I take that back: ultrasound.", modality).status == "trailing_revision"
     )
-
-
-def test_the_version_names_the_tables() -> None:
-    release, _, tables = version().partition("+")
-    assert release and len(tables) == 12
 
 
 @contextmanager

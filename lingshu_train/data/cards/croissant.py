@@ -7,11 +7,8 @@ from typing import Any
 
 from lingshu_train.data.cards import patterns
 from lingshu_train.data.cards.card import Card
-from lingshu_train.data.rows.reading import FORMATS
+from lingshu_train.data.rows import layouts
 from lingshu_train.data.rows.row import SplitFiles
-from lingshu_train.errors import DataError
-from lingshu_train.naming import component
-from lingshu_train.schema import parse
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.0"
 _TERMS = (
@@ -187,9 +184,8 @@ def _columns(card: Card) -> dict[str, str]:
     """Column -> what it holds, as the card's format reads it; empty where it reads no table."""
     if not _files(card):
         return {}
-    where = f"data_cards/{card.name}.md: lingshu"
-    layout = component(FORMATS, card.lingshu.format, where=f"{where}.format", error=DataError)
-    found: SplitFiles = parse(layout.Fields, card.lingshu.fields, where=f"{where}.fields", error=DataError)
+    found = layouts.fields(card)
+    assert isinstance(found, SplitFiles), f"{card.name} has files"
     # Croissant 1.0 has no type for a list or a record of unknown keys.
     return {name: holds for name, holds in found.columns().items() if holds != "nested"}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,12 +14,12 @@ from lingshu_train.data.cards import fetched, patterns, presence
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.checks import overlap
 from lingshu_train.data.checks.pictures import Examined, Pictures
-from lingshu_train.data.checks.seen import Place, Seen, notebook
-from lingshu_train.data.rows import reading
+from lingshu_train.data.checks.seen import Occurrence, Seen, notebook
+from lingshu_train.data.rows import layouts, reading
+from lingshu_train.data.rows.layouts import PictureLayout
 from lingshu_train.data.rows.row import Row, SplitFiles
 from lingshu_train.errors import DataError, MissingInput
-from lingshu_train.naming import component, file_digest
-from lingshu_train.schema import parse
+from lingshu_train.naming import file_digest
 from lingshu_train.verify import gold_problem
 
 SHOWN = 20
@@ -122,10 +121,8 @@ def _statement(card: Card, folder: Path) -> Iterator[str]:
 
 def _fields(card: Card, found: _Findings) -> object:
     """The `fields` block as its format reads it; None where the format is unknown or the block is wrong."""
-    where, block = f"data_cards/{card.name}.md", card.lingshu
     try:
-        layout = component(reading.FORMATS, block.format, where=f"{where}: lingshu.format", error=DataError)
-        return parse(layout.Fields, block.fields, where=f"{where}: lingshu.fields", error=DataError)
+        return layouts.fields(card)
     except DataError as fault:
         found.add(str(fault))
         return None
@@ -145,7 +142,7 @@ def _split(card: Card, root: Path, split: str, *, found: _Findings, pictures: Pi
                     unread += 1
                     continue
                 for row in rows:
-                    _row(row, Place(card=card.name, split=split, where=line.where), found, pictures.seen)
+                    _row(row, Occurrence(card=card.name, split=split, where=line.where), found, pictures.seen)
                     _tell(pictures.take(row.images, line.where), name, found)
                 count += len(rows)
                 bar.update(len(rows))
@@ -163,20 +160,20 @@ def _split(card: Card, root: Path, split: str, *, found: _Findings, pictures: Pi
         )
 
 
-def _row(row: Row, place: Place, found: _Findings, seen: Seen) -> None:
-    name = f"{place.card} {place.split}"
+def _row(row: Row, here: Occurrence, found: _Findings, seen: Seen) -> None:
+    name = f"{here.card} {here.split}"
     if row.sample.question_type != "free":
         problem = gold_problem(row.sample)
         found.counts["answers verified"] += problem is None
         if problem:
             found.add(
-                f"{place.where}: answer: {problem}", kind="answers that the verifier refuses", split=name
+                f"{here.where}: answer: {problem}", kind="answers that the verifier refuses", split=name
             )
     if row.sample.group:
-        first = seen.add("group", row.sample.group, place)
-        if first and first.split != place.split:
+        first = seen.add("group", row.sample.group, here)
+        if first and first.split != here.split:
             found.add(
-                f"{place.where}: group {row.sample.group!r} is in split {first.split} too ({first.where})",
+                f"{here.where}: group {row.sample.group!r} is in split {first.split} too ({first.where})",
                 kind="rows whose group is in another split",
                 split=name,
             )
@@ -211,7 +208,8 @@ def _overlaps(card: Card, data_root: Path, folder: Path, *, seen: Seen, found: _
 
 def _pictures_only(card: Card, root: Path, found: _Findings) -> None:
     """A card of labelled pictures: its format checks each against its sha256 and decodes it."""
-    layout = importlib.import_module(f"{reading.FORMATS}.{card.lingshu.format}")
+    layout = layouts.of(card)
+    assert isinstance(layout, PictureLayout), "it has no rows"
     try:
         for _ in layout.pictures(card, root):
             found.counts["pictures"] += 1

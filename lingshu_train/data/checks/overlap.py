@@ -10,7 +10,7 @@ from pathlib import Path
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.checks.pictures import Examined, Pictures
-from lingshu_train.data.checks.seen import Place, Seen
+from lingshu_train.data.checks.seen import Occurrence, Seen
 from lingshu_train.data.rows import reading
 from lingshu_train.data.rows.row import Row
 from lingshu_train.errors import DataError, MissingInput, RecipeError
@@ -58,17 +58,19 @@ class _Common:
                 self.unread += 1
                 continue
             for row in rows:
-                self._group(row, Place(card=self.other.name, split=reader.origin.split, where=line.where))
+                self._group(
+                    row, Occurrence(card=self.other.name, split=reader.origin.split, where=line.where)
+                )
                 self._pictures(pictures.take(row.images, line.where))
         self._pictures(pictures.rest())
 
-    def _group(self, row: Row, place: Place) -> None:
+    def _group(self, row: Row, here: Occurrence) -> None:
         group = row.sample.group
         if not group:
             return
-        met = self.seen.add("group", group, place)
-        if met and met.card == self.card.name and not self.seen.add("shared group", group, place):
-            self._count("groups", f"{group!r} ({met.where} and {place.where})")
+        met = self.seen.add("group", group, here)
+        if met and met.card == self.card.name and not self.seen.add("shared group", group, here):
+            self._count("groups", f"{group!r} ({met.where} and {here.where})")
 
     def _pictures(self, examined: Iterator[Examined]) -> None:
         for one in examined:

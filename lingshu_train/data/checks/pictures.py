@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lingshu_train.data import images
 from lingshu_train.data.cards.card import Card
-from lingshu_train.data.checks.seen import Place, Seen
+from lingshu_train.data.checks.seen import Occurrence, Seen
 from lingshu_train.data.rows.row import Picture
 from lingshu_train.errors import DataError, MissingInput
 
@@ -32,7 +32,7 @@ class Examined:
     where: str
     fault: str = ""
     decoded: bool = False
-    twin: Place | None = None
+    twin: Occurrence | None = None
     again: bool = False
 
 
@@ -51,10 +51,10 @@ class Pictures:
     def take(self, pictures: Sequence[Picture], where: str) -> Iterator[Examined]:
         """Take the pictures of a row at `where`; yields those that have been examined by now."""
         for picture in pictures:
-            place = Place(card=self.card.name, split=self.split, where=where)
+            here = Occurrence(card=self.card.name, split=self.split, where=where)
             file = picture.path or hashlib.sha256(picture.data).hexdigest()
             key = f"{self.card.name} {self.split} {file} {picture.excerpt}"
-            if not self.seen.add("file", key, place):
+            if not self.seen.add("file", key, here):
                 self.waiting.append((picture, where))
         if len(self.waiting) >= BATCH:
             yield from self._examine()
@@ -73,9 +73,9 @@ class Pictures:
         for (picture, where), (digest, fault) in zip(
             batch, _each(batch, decode=self.sample is None), strict=True
         ):
-            place = Place(card=self.card.name, split=self.split, where=where)
-            first = None if fault else self.seen.add("picture", digest, place)
-            apart = first and (first.card, first.split) != (place.card, place.split)
+            here = Occurrence(card=self.card.name, split=self.split, where=where)
+            first = None if fault else self.seen.add("picture", digest, here)
+            apart = first and (first.card, first.split) != (here.card, here.split)
             yield Examined(
                 name=picture.name,
                 where=where,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Occurrence:
     """Where something was met first. `card` and `split` say which half it belongs to, `where` the file and line."""
 
     card: str
@@ -24,16 +24,16 @@ class Seen:
 
     database: sqlite3.Connection
 
-    def add(self, kind: str, key: str, place: Place) -> Place | None:
-        """Note that `key` was met at `place`. Where it was met before: returns the first place, and notes nothing."""
+    def add(self, kind: str, key: str, here: Occurrence) -> Occurrence | None:
+        """Note that `key` was met here. Where it was met before: returns the first occurrence, and notes nothing."""
         name = kind.encode() + b" " + hashlib.sha256(key.encode()).digest()[:16]
-        values = (name, place.card, place.split, place.where)
+        values = (name, here.card, here.split, here.where)
         if self.database.execute("INSERT OR IGNORE INTO seen VALUES (?, ?, ?, ?)", values).rowcount:
             return None
         card, split, where = self.database.execute(
             "SELECT card, split, place FROM seen WHERE name = ?", values[:1]
         ).fetchone()
-        return Place(card=card, split=split, where=where)
+        return Occurrence(card=card, split=split, where=where)
 
 
 @contextmanager

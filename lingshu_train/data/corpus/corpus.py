@@ -19,7 +19,7 @@ from PIL import Image
 
 from lingshu_train.data.corpus import writer
 from lingshu_train.data.corpus.journal import Index
-from lingshu_train.data.corpus.shards import Place, Reader, places_of, sample_of
+from lingshu_train.data.corpus.shards import Location, ShardReader, locations_of, sample_of
 from lingshu_train.data.corpus.writer import SUMMARY, Summary
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.naming import digest
@@ -29,6 +29,8 @@ from lingshu_train.schema import parse
 
 AGAIN = "prepare the corpus again"
 Rows = npt.NDArray[np.uint32]
+KEPT = "kept.npy"
+"""Of a curated corpus, the numbers of the rows that curation left, in ascending order."""
 FILTERS = ("split", "task", "card", "question_type", "modality")
 """Columns that rows can be chosen by."""
 
@@ -42,12 +44,17 @@ class Corpus:
 
     folder: Path
     fingerprint: str
-    reader: Reader
+    reader: ShardReader
     chosen: Rows | None = None
     _index: Index = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.reader) if self.chosen is None else len(self.chosen)
+
+    @property
+    def total(self) -> int:
+        """Rows of the whole corpus, chosen or not."""
+        return len(self.reader)
 
     def row(self, n: int) -> int:
         """Row number in the whole corpus of the n-th chosen row."""
@@ -62,12 +69,12 @@ class Corpus:
         DataError names the sample.
         """
         record = self._record(n)
-        return tuple(self._picture(place, f"sample {record['id']}") for place in places_of(record))
+        return tuple(self._picture(location, f"sample {record['id']}") for location in locations_of(record))
 
-    def stretch(self, start: int, stop: int) -> Iterator[tuple[Sample, tuple[Place, ...]]]:
-        """Rows `start` to `stop` of the whole corpus, chosen or not, with the places of their pictures."""
+    def stretch(self, start: int, stop: int) -> Iterator[tuple[Sample, tuple[Location, ...]]]:
+        """Rows `start` to `stop` of the whole corpus, chosen or not, with the locations of their pictures."""
         for record in self.reader.records(start, stop):
-            yield sample_of(record), places_of(record)
+            yield sample_of(record), locations_of(record)
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:
@@ -90,25 +97,25 @@ class Corpus:
         except (OSError, pa.ArrowInvalid) as fault:
             raise DataError(f"{self.folder}: row {row} cannot be read ({_line(fault)}); {AGAIN}") from None
 
-    def _find(self, digest: str) -> Place:
-        found = self._index.place(digest)
+    def _find(self, digest: str) -> Location:
+        found = self._index.find(digest)
         if found is None:
             raise DataError(f"{self.folder}: no image {digest}; {AGAIN}")
         return found
 
-    def _bytes(self, place: Place, owner: str) -> bytes:
+    def _bytes(self, location: Location, owner: str) -> bytes:
         try:
-            data = self.reader.read(place)
+            data = self.reader.read(location)
         except OSError as fault:
             raise DataError(f"{owner}: {fault.filename}: {fault.strerror}; {AGAIN}") from None
-        if hashlib.sha256(data).hexdigest() != place.digest:
+        if hashlib.sha256(data).hexdigest() != location.digest:
             raise DataError(
-                f"{owner}: image {place.digest[:12]} in {self.folder} is damaged (its sha256 differs); {AGAIN}"
+                f"{owner}: image {location.digest[:12]} in {self.folder} is damaged (its sha256 differs); {AGAIN}"
             )
         return data
 
-    def _picture(self, place: Place, owner: str) -> Image.Image:
-        with Image.open(io.BytesIO(self._bytes(place, owner))) as image:
+    def _picture(self, location: Location, owner: str) -> Image.Image:
+        with Image.open(io.BytesIO(self._bytes(location, owner))) as image:
             image.load()
             return image if image.mode in ("L", "RGB") else image.convert("RGB")
 
@@ -116,7 +123,7 @@ class Corpus:
 def load(
     folder: Path, *, split: str | None = None, tasks: tuple[str, ...] = (), **among: tuple[str, ...]
 ) -> Corpus:
-    """The rows of a split and of some tasks (empty: all), in the order they were written.
+    """The rows of a split and of some tasks (empty: all), in the order they were written; of a curated corpus those left.
 
     `among` maps further FILTERS to the values that are kept. RecipeError lists what there is for a value that never
     occurs.
@@ -125,9 +132,12 @@ def load(
     wanted = {"split": (split,) if split is not None else (), "task": tasks, **among}
     wanted = {name: values for name, values in wanted.items() if values}
     _check(folder, summary, wanted)
-    reader = Reader(folder, summary.shards)
+    reader = ShardReader(folder, summary.shards)
     try:
         chosen = _kept(folder, reader, wanted) if wanted else None
+        if (folder / KEPT).is_file():
+            left = np.load(folder / KEPT, mmap_mode="r")
+            chosen = left if chosen is None else np.intersect1d(chosen, left, assume_unique=True)
     except (OSError, pa.ArrowInvalid) as fault:
         raise DataError(f"{folder}: rows cannot be read ({_line(fault)}); {AGAIN}") from None
     return Corpus(
@@ -137,8 +147,8 @@ def load(
 
 def stored(folder: Path, digest: str) -> bytes | None:
     """The encoded file of a picture, None where the folder holds no corpus, or not this picture."""
-    place = Index(folder).place(digest)
-    return Reader(folder, ()).read(place) if place else None
+    location = Index(folder).find(digest)
+    return ShardReader(folder, ()).read(location) if location else None
 
 
 def read_summary(folder: Path) -> Summary:
@@ -170,7 +180,7 @@ def _check(folder: Path, summary: writer.Summary, wanted: Mapping[str, tuple[str
                 raise RecipeError(f"{name}: unknown {name} {value!r}; {folder} has: {there}")
 
 
-def _kept(folder: Path, reader: Reader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:
+def _kept(folder: Path, reader: ShardReader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:
     """The chosen rows, memory-mapped: found once for a filter and kept beside the corpus, where that can be written."""
     path = folder / f"chosen-{digest(wanted)[:12]}.npy"
     if not path.is_file():
@@ -182,7 +192,7 @@ def _kept(folder: Path, reader: Reader, wanted: Mapping[str, tuple[str | None, .
     return found
 
 
-def _chosen(reader: Reader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:
+def _chosen(reader: ShardReader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:
     """Numbers of the rows that fit every filter, four bytes a row."""
     masks: dict[str, list[npt.NDArray[np.bool_]]] = {name: [] for name in wanted}
     for name, values in wanted.items():

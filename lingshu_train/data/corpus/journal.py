@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from lingshu_train.data.corpus.shards import Place
+from lingshu_train.data.corpus.shards import Location
 from lingshu_train.errors import DataError, OutputFailed
 
 INDEX = "images.sqlite"
@@ -46,13 +46,13 @@ class Journal:
         found = self._base.execute("select number, state from shards order by number desc limit 1").fetchone()
         return (found[0], json.loads(found[1])) if found else None
 
-    def place(self, digest: str) -> Place | None:
+    def find(self, digest: str) -> Location | None:
         row = self._base.execute(_FIND, (bytes.fromhex(digest),)).fetchone()
-        return _place(digest, row) if row else None
+        return _location(digest, row) if row else None
 
-    def add(self, place: Place) -> None:
-        values = (place.shard, place.offset, place.size, place.width, place.height)
-        self._write("insert into images values (?, ?, ?, ?, ?, ?)", (bytes.fromhex(place.digest), *values))
+    def add(self, location: Location) -> None:
+        values = (location.shard, location.offset, location.size, location.width, location.height)
+        self._write("insert into images values (?, ?, ?, ?, ?, ?)", (bytes.fromhex(location.digest), *values))
 
     def claim(self, sample_id: str) -> None:
         """Take an id. Raises DataError where it is taken. 8 bytes of hash: of 5 million ids, two agree once in 10^6 corpora."""
@@ -98,18 +98,18 @@ class Index:
     def __init__(self, folder: Path) -> None:
         self._path = folder / INDEX
 
-    def place(self, digest: str) -> Place | None:
+    def find(self, digest: str) -> Location | None:
         """Where a picture lies, None where the corpus does not hold it."""
         if not self._path.is_file():
             return None
         with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)) as base:
             row = base.execute(_FIND, (bytes.fromhex(digest),)).fetchone()
-        return _place(digest, row) if row else None
+        return _location(digest, row) if row else None
 
 
 _FIND = "select shard, offset, size, width, height from images where digest = ?"
 
 
-def _place(digest: str, row: Sequence[int]) -> Place:
+def _location(digest: str, row: Sequence[int]) -> Location:
     shard, offset, size, width, height = row
-    return Place(digest=digest, shard=shard, offset=offset, size=size, width=width, height=height)
+    return Location(digest=digest, shard=shard, offset=offset, size=size, width=width, height=height)

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from lingshu_train.data import chat
 from lingshu_train.data.corpus import corpus
-from lingshu_train.data.corpus.shards import Place
+from lingshu_train.data.corpus.shards import Location
 from lingshu_train.errors import DataError
 from lingshu_train.model import pixels, processor
 from lingshu_train.model.processor import ImageTextProcessor
@@ -47,14 +47,14 @@ def of(folder: Path, source: str, wanted: Settings, *, workers: int = 1) -> Tabl
     if not path.is_file():
         _measure(path, folder, source, wanted, workers=workers)
     table: Table = np.load(path, mmap_mode="r")
-    rows = len(corpus.load(folder))
+    rows = corpus.load(folder).total
     if table.shape != (rows, 3):
         raise DataError(f"{path}: holds {table.shape[0]} rows, the corpus {rows}; delete it and run again")
     return table
 
 
 def _measure(path: Path, folder: Path, source: str, wanted: Settings, *, workers: int) -> None:
-    rows = len(corpus.load(folder))
+    rows = corpus.load(folder).total
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         table = np.lib.format.open_memmap(beside, mode="w+", dtype=np.int32, shape=(rows, 3))
@@ -87,7 +87,7 @@ def _parts(folder: Path, source: str, wanted: Settings, starts: range, *, worker
 def _part(folder: Path, source: str, wanted: Settings, start: int) -> Table:
     """Rows `start` and up to _CHUNK - 1 more."""
     found, text = _corpus(folder), _processor(source, wanted)
-    rows = list(found.stretch(start, min(start + _CHUNK, len(found))))
+    rows = list(found.stretch(start, min(start + _CHUNK, found.total)))
     samples = [sample for sample, _ in rows]
     asked = [chat.prompt(sample, system=wanted.system_prompt, images=True) for sample in samples]
     whole = [chat.completion(sample) for sample in samples]
@@ -100,19 +100,19 @@ def _part(folder: Path, source: str, wanted: Settings, start: int) -> Table:
     table[:, COMPLETION] = _tokens(
         text, [one.removeprefix(prompt) for one, prompt in zip(texts, prompts, strict=True)]
     )
-    for number, (sample, places) in enumerate(rows):
-        for place in places:
-            tokens = _visual(place, wanted, sample.id)
+    for number, (sample, locations) in enumerate(rows):
+        for location in locations:
+            tokens = _visual(location, wanted, sample.id)
             table[number, PROMPT] += tokens - 1
             table[number, PATCHES] += tokens * pixels.MERGE**2
     return table
 
 
-def _visual(place: Place, wanted: Settings, sample_id: str) -> int:
+def _visual(location: Location, wanted: Settings, sample_id: str) -> int:
     """Image tokens of a stored picture; in the text one placeholder stands for them."""
     limits = {"min_pixels": wanted.min_pixels, "max_pixels": wanted.max_pixels}
     try:
-        return pixels.visual_tokens(place.width, place.height, **limits)
+        return pixels.visual_tokens(location.width, location.height, **limits)
     except DataError as fault:
         raise DataError(f"sample {sample_id}: {fault}") from None
 

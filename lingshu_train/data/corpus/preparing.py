@@ -1,13 +1,11 @@
 """Data cards to a corpus: read, judge, encode in parallel; write in order; quarantine what is bad.
 
-Work is cut into numbered jobs whose results do not depend on who does them or when, so that any number of processes
-writes the same corpus, and a run that was killed goes on with the first job that is not on disk.
+Work is cut into numbered chunks whose results do not depend on who does them or when, so that any number of processes
+writes the same corpus, and a run that was killed goes on with the first chunk that is not on disk.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -23,55 +21,57 @@ from tqdm import tqdm
 import lingshu_train
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import catalogue
-from lingshu_train.data.corpus import corpus
-from lingshu_train.data.corpus import jobs as sources
-from lingshu_train.data.corpus.jobs import Job, Order
-from lingshu_train.data.corpus.writer import QUARANTINE, SUMMARY, Item, Summary, Writer
+from lingshu_train.data.corpus import chunks, corpus
+from lingshu_train.data.corpus.chunks import Chunk
+from lingshu_train.data.corpus.specification import Specification
+from lingshu_train.data.corpus.writer import QUARANTINE, SUMMARY, Outcome, Summary, Writer
+from lingshu_train.data.rows import layouts
+from lingshu_train.data.rows.layouts import PictureLayout
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.naming import digest
-from lingshu_train.runs.files import write_json
+from lingshu_train.runs.files import link_file, write_json
 
 _AHEAD = 4
-"""Jobs in flight per process: enough to keep all busy, few enough to bound memory."""
+"""Chunks in flight per process: enough to keep all busy, few enough to bound memory."""
 _EARLY = 1_000
 """Rows of a card before its share of refused rows can stop the run."""
 
 
-def prepare(folder: Path, order: Order, *, workers: int, most_refused: float) -> Summary:
-    """Write the corpus that `order` describes into `folder`, or go on with it.
+def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: float) -> Summary:
+    """Write the corpus that `wanted` specifies into `folder`, or go on with it.
 
     Raises MissingInput (66) where a card's data is not here, DataError (65) where more than the share `most_refused` of
     a card's rows is refused: then the card, not the rows, is at fault.
     """
     if (folder / SUMMARY).is_file():
         return corpus.read_summary(folder)
-    for each in order.cards:
-        if not order.asked and cards.load(each, where="cards").lingshu.format == sources.PICTURES:
+    for card in wanted.loaded():
+        if not wanted.asked and isinstance(layouts.of(card), PictureLayout):
             raise RecipeError(
-                f"{each}: holds labelled pictures and no rows; a recipe's `questions` are asked of them"
+                f"{card.name}: holds labelled pictures and no rows; a recipe's `questions` are asked of them"
             )
-    absent = missing(order)
+    absent = missing(wanted)
     if absent:
         raise MissingInput("; ".join(absent))
     with closing(Writer(folder)) as writer:
-        jobs = islice(sources.jobs(order), writer.done, None)
+        left = islice(chunks.chunks(wanted), writer.done, None)
         with tqdm(
             desc="prepare",
             unit="row",
             file=sys.stderr,
             initial=_rows(writer),
-            total=sources.expected(order),
+            total=chunks.expected(wanted),
             mininterval=0.5 if sys.stderr.isatty() else 15,
             smoothing=0.05,
         ) as bar:
-            for items in _results(order, jobs, workers=workers):
-                writer.add(items)
+            for outcomes in _results(wanted, left, workers=workers):
+                writer.add(outcomes)
                 bar.set_postfix({"images": f"{writer.images:,}"}, refresh=False)
-                bar.update(len(items))
+                bar.update(len(outcomes))
                 _check_refused(writer, most_refused, least=_EARLY)
         _check_refused(writer, most_refused, least=1)
-        licences = {name: cards.load(name).lingshu.licence.id for name in order.cards}
-        return writer.finish(licences=licences, max_pixels=order.max_pixels)
+        licences = {name: cards.load(name).lingshu.licence.id for name in wanted.cards}
+        return writer.finish(licences=licences, max_pixels=wanted.max_pixels)
 
 
 def link(prepared: Path, folder: Path) -> Summary:
@@ -79,22 +79,18 @@ def link(prepared: Path, folder: Path) -> Summary:
     summary = corpus.read_summary(prepared)
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(prepared.iterdir()):
-        target = folder / path.name
-        if not path.name.startswith(".") and path.name != SUMMARY and not target.exists():
-            try:
-                os.link(path, target)
-            except OSError:
-                shutil.copyfile(path, target)
+        if not path.name.startswith(".") and path.name != SUMMARY:
+            link_file(path, folder / path.name)
     write_json(folder / SUMMARY, summary.model_dump(mode="json"))
     return summary
 
 
-def name(order: Order) -> str:
+def name(wanted: Specification) -> str:
     """What a corpus is called: its first card and how many more, and a hash of all that determines it."""
-    content = asdict(order) | {"cards": {each: cards.load(each).digest for each in order.cards}}
+    content = asdict(wanted) | {"cards": {each: cards.load(each).digest for each in wanted.cards}}
     del content["data_root"]
-    more = f"-and-{len(order.cards) - 1}-more" if len(order.cards) > 1 else ""
-    return f"{order.cards[0]}{more}-{digest([lingshu_train.__version__, content])[:12]}"
+    more = f"-and-{len(wanted.cards) - 1}-more" if len(wanted.cards) > 1 else ""
+    return f"{wanted.cards[0]}{more}-{digest([lingshu_train.__version__, content])[:12]}"
 
 
 def text(summary: Summary, folder: Path) -> str:
@@ -117,32 +113,32 @@ def _counts(table: Mapping[str, int]) -> str:
     return ", ".join(f"{key} {count:,}" for key, count in sorted(table.items()))
 
 
-def missing(order: Order) -> list[str]:
+def missing(wanted: Specification) -> list[str]:
     """One line for every card whose data is not on this machine, with the way to get it."""
-    return catalogue.missing(order.cards, Path(order.data_root))
+    return catalogue.missing(wanted.cards, Path(wanted.data_root))
 
 
-def _results(order: Order, jobs: Iterator[Job], *, workers: int) -> Iterator[list[Item]]:
-    """What each job yields, in the jobs' order."""
+def _results(wanted: Specification, left: Iterator[Chunk], *, workers: int) -> Iterator[list[Outcome]]:
+    """What comes of each chunk, in their order."""
     if workers <= 1:
-        yield from (sources.work(order, job) for job in jobs)
+        yield from (chunks.work(wanted, chunk) for chunk in left)
         return
-    waiting: deque[tuple[Job, Future[list[Item]]]] = deque()
+    waiting: deque[tuple[Chunk, Future[list[Outcome]]]] = deque()
     with ProcessPoolExecutor(workers) as pool:
-        for job in jobs:
-            waiting.append((job, pool.submit(sources.work, order, job)))
+        for chunk in left:
+            waiting.append((chunk, pool.submit(chunks.work, wanted, chunk)))
             if len(waiting) >= workers * _AHEAD:
                 yield _result(*waiting.popleft())
         while waiting:
             yield _result(*waiting.popleft())
 
 
-def _result(job: Job, future: Future[list[Item]]) -> list[Item]:
+def _result(chunk: Chunk, future: Future[list[Outcome]]) -> list[Outcome]:
     try:
         return future.result()
     except BrokenProcessPool:
         raise DataError(
-            f"a process died while reading, at or soon after {job.where}: out of memory, or a file that crashes its "
+            f"a process died while reading, at or soon after {chunk.where}: out of memory, or a file that crashes its "
             "decoder; run again with one thread (cluster.threads=1, --workers 1) to see which"
         ) from None
 

@@ -1,7 +1,7 @@
 """The files of a prepared corpus: samples as Arrow rows, pictures once each in uncompressed tar files.
 
 Arrow IPC (Feather 2) and tar are read by pyarrow, pandas, `datasets` and webdataset as they stand. Each row carries the
-place of its pictures, so that reading one is a single `pread` and no index is kept in memory.
+location of its pictures, so that reading one is a single `pread` and no index is kept in memory.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _TEXT = (
 )
 _PAIR = pa.struct([("letter", pa.string()), ("text", pa.string())])
 _TURN = pa.struct([("question", pa.string()), ("answer", pa.string())])
-_PLACE = pa.struct(
+_LOCATION = pa.struct(
     [
         ("digest", pa.string()),
         ("shard", pa.int32()),
@@ -52,7 +52,7 @@ SCHEMA = pa.schema(
         ("options", pa.list_(_PAIR)),
         ("aliases", pa.list_(pa.string())),
         ("turns", pa.list_(_TURN)),
-        ("images", pa.list_(_PLACE)),
+        ("images", pa.list_(_LOCATION)),
     ]
 )
 BATCH = 1_000
@@ -61,7 +61,7 @@ _HEADER = tarfile.BLOCKSIZE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
+class Location:
     """Where a picture's bytes lie: `size` bytes at `offset` of tar file `shard`. `digest` is their sha256.
 
     `width` and `height` are in pixels, as stored.
@@ -75,7 +75,7 @@ class Place:
     height: int
 
 
-_PLACE_FIELDS = tuple(field.name for field in fields(Place))
+_LOCATION_FIELDS = tuple(field.name for field in fields(Location))
 
 
 def rows_name(shard: int) -> str:
@@ -98,14 +98,14 @@ class Tar:
     def size(self) -> int:
         return self._stream.tell()
 
-    def add(self, name: str, data: bytes, *, digest: str, size: tuple[int, int]) -> Place:
+    def add(self, name: str, data: bytes, *, digest: str, size: tuple[int, int]) -> Location:
         """Append one picture. `size` is (width, height)."""
         offset = self._stream.tell() + _HEADER
         member = tarfile.TarInfo(name)
         member.size = len(data)
         self._tar.addfile(member, io.BytesIO(data))
         width, height = size
-        return Place(
+        return Location(
             digest=digest, shard=self._shard, offset=offset, size=len(data), width=width, height=height
         )
 
@@ -120,23 +120,23 @@ class Tar:
         self._stream.close()
 
 
-def write_rows(path: Path, rows: Sequence[tuple[Sample, Sequence[Place]]]) -> None:
+def write_rows(path: Path, rows: Sequence[tuple[Sample, Sequence[Location]]]) -> None:
     """All rows of one shard, forced to disk."""
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
         for start in range(0, len(rows), BATCH):
-            part = [_record(sample, places) for sample, places in rows[start : start + BATCH]]
+            part = [_record(sample, locations) for sample, locations in rows[start : start + BATCH]]
             writer.write_batch(pa.RecordBatch.from_pylist(part, schema=SCHEMA))
     sync(path)
 
 
-def _record(sample: Sample, places: Sequence[Place]) -> dict[str, Any]:
+def _record(sample: Sample, locations: Sequence[Location]) -> dict[str, Any]:
     return {
         **{name: getattr(sample, name) for name in _TEXT},
         "tol": sample.tol,
         "options": [{"letter": letter, "text": text} for letter, text in sample.options.items()],
         "aliases": list(sample.aliases),
         "turns": [{"question": question, "answer": answer} for question, answer in sample.turns],
-        "images": [{name: getattr(place, name) for name in _PLACE_FIELDS} for place in places],
+        "images": [{name: getattr(location, name) for name in _LOCATION_FIELDS} for location in locations],
     }
 
 
@@ -148,15 +148,15 @@ def sample_of(record: dict[str, Any]) -> Sample:
         options={pair["letter"]: pair["text"] for pair in record["options"]},
         aliases=tuple(record["aliases"]),
         turns=tuple((turn["question"], turn["answer"]) for turn in record["turns"]),
-        images=tuple(place["digest"] for place in record["images"]),
+        images=tuple(location["digest"] for location in record["images"]),
     )
 
 
-def places_of(record: dict[str, Any]) -> tuple[Place, ...]:
-    return tuple(Place(**place) for place in record["images"])
+def locations_of(record: dict[str, Any]) -> tuple[Location, ...]:
+    return tuple(Location(**location) for location in record["images"])
 
 
-class Reader:
+class ShardReader:
     """The rows and pictures of a corpus, opened shard by shard when first needed.
 
     Rows are memory-mapped: what stays in memory does not grow with the corpus.
@@ -174,8 +174,8 @@ class Reader:
     def record(self, row: int) -> dict[str, Any]:
         """One Arrow row as plain data. `row` counts from 0 over all shards."""
         shard = bisect_right(self._starts, row) - 1
-        batch, place = divmod(row - self._starts[shard], BATCH)
-        found: dict[str, Any] = self._open(shard).get_batch(batch).slice(place, 1).to_pylist()[0]
+        batch, offset = divmod(row - self._starts[shard], BATCH)
+        found: dict[str, Any] = self._open(shard).get_batch(batch).slice(offset, 1).to_pylist()[0]
         return found
 
     def records(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
@@ -183,8 +183,8 @@ class Reader:
         row = start
         while row < stop:
             shard = bisect_right(self._starts, row) - 1
-            batch, place = divmod(row - self._starts[shard], BATCH)
-            part = self._open(shard).get_batch(batch).slice(place, stop - row)
+            batch, offset = divmod(row - self._starts[shard], BATCH)
+            part = self._open(shard).get_batch(batch).slice(offset, stop - row)
             yield from part.to_pylist()
             row += part.num_rows
 
@@ -195,11 +195,11 @@ class Reader:
             for batch in range(rows.num_record_batches):
                 yield rows.get_batch(batch).column(name)
 
-    def read(self, place: Place) -> bytes:
+    def read(self, location: Location) -> bytes:
         """The stored file of a picture. Safe in forked loader workers: `pread` shares no position."""
-        if place.shard not in self._pictures:
-            self._pictures[place.shard] = os.open(self._folder / images_name(place.shard), os.O_RDONLY)
-        return os.pread(self._pictures[place.shard], place.size, place.offset)
+        if location.shard not in self._pictures:
+            self._pictures[location.shard] = os.open(self._folder / images_name(location.shard), os.O_RDONLY)
+        return os.pread(self._pictures[location.shard], location.size, location.offset)
 
     def _open(self, shard: int) -> pa.ipc.RecordBatchFileReader:
         if shard not in self._rows:

@@ -10,10 +10,11 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from lingshu_train.data.corpus import shards
 from lingshu_train.data.corpus.journal import Journal
-from lingshu_train.data.corpus.shards import Place, Tar
+from lingshu_train.data.corpus.shards import Location, Tar
 from lingshu_train.naming import canonical, digest
 from lingshu_train.record import Sample
 from lingshu_train.runs.files import failure, sync, write_json
@@ -25,7 +26,7 @@ SHARD_ROWS = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
+class StoredPicture:
     """A picture as the corpus keeps it: an encoded file, its sha256, its size in pixels."""
 
     data: bytes
@@ -40,7 +41,7 @@ class Kept:
     """A sample and its pictures, ready to be stored."""
 
     sample: Sample
-    pictures: tuple[Stored, ...] = ()
+    pictures: tuple[StoredPicture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class Refused:
     """The reason in a few words, the same for all rows refused for it."""
 
 
-Item = Kept | Refused
+Outcome = Kept | Refused
 
 
 class Summary(Strict):
@@ -79,6 +80,19 @@ class Summary(Strict):
     fingerprint: str
 
 
+class Counts(TypedDict):
+    """The counts of a summary."""
+
+    samples: int
+    images: int
+    image_bytes: int
+    splits: dict[str, int]
+    tasks: dict[str, dict[str, int]]
+    question_types: dict[str, int]
+    modalities: dict[str, int]
+    cards: dict[str, int]
+
+
 @dataclass
 class _Tally:
     """What the summary counts. Goes through JSON at every commit."""
@@ -100,9 +114,38 @@ class _Tally:
         self.count("modalities", sample.modality)
         self.count("cards", sample.card)
 
+    def table(self) -> Counts:
+        """What a summary says of the samples and pictures that were counted."""
+        counts, prefix = self.counts, "tasks/"
+        return {
+            "samples": sum(counts.get("splits", {}).values()),
+            "images": self.images,
+            "image_bytes": self.image_bytes,
+            "splits": counts.get("splits", {}),
+            "tasks": {
+                name.removeprefix(prefix): table for name, table in counts.items() if name.startswith(prefix)
+            },
+            "question_types": counts.get("question_types", {}),
+            "modalities": counts.get("modalities", {}),
+            "cards": counts.get("cards", {}),
+        }
+
+
+def counted(rows: Iterable[tuple[Sample, tuple[Location, ...]]]) -> Counts:
+    """Counts of rows with their pictures, each picture once."""
+    tally, seen = _Tally(), set()
+    for sample, pictures in rows:
+        tally.sample(sample)
+        for picture in pictures:
+            if picture.digest not in seen:
+                seen.add(picture.digest)
+                tally.images += 1
+                tally.image_bytes += picture.size
+    return tally.table()
+
 
 class Writer:
-    """Takes the results of numbered jobs in order. `done` is how many of them are on disk already: skip these."""
+    """Takes the results of numbered chunks in order. `done` is how many of them are on disk already: skip these."""
 
     def __init__(
         self, folder: Path, *, shard_bytes: int | None = None, shard_rows: int | None = None
@@ -120,7 +163,7 @@ class Writer:
             self._tally, self.done, quarantined = _Tally(**state["tally"]), state["jobs"], state["quarantine"]
         self._shard = last[0] + 1 if last else 0
         self._clean(quarantined)
-        self._rows: list[tuple[Sample, tuple[Place, ...]]] = []
+        self._rows: list[tuple[Sample, tuple[Location, ...]]] = []
         self._tar: Tar | None = None
         self._last = ""
 
@@ -138,14 +181,14 @@ class Writer:
         """Pictures stored so far."""
         return self._tally.images
 
-    def add(self, items: Iterable[Item]) -> None:
-        """The results of the next job. A shard ends between two jobs."""
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """What came of the next chunk. A shard ends between two chunks."""
         try:
-            for item in items:
-                if isinstance(item, Kept):
-                    self._keep(item)
+            for outcome in outcomes:
+                if isinstance(outcome, Kept):
+                    self._keep(outcome)
                 else:
-                    self._refuse(item)
+                    self._refuse(outcome)
             self.done += 1
             if len(self._rows) >= self._most or (self._tar and self._tar.size >= self._bytes):
                 self._commit()
@@ -159,21 +202,11 @@ class Writer:
             self._journal.finish()
         except OSError as fault:
             raise failure(self.folder, fault) from None
-        tally, counts = self._tally, self._tally.counts
-        prefix = "tasks/"
+        tally = self._tally
         summary = Summary(
-            samples=sum(tally.shards),
-            images=tally.images,
-            image_bytes=tally.image_bytes,
-            splits=counts.get("splits", {}),
-            tasks={
-                name.removeprefix(prefix): table for name, table in counts.items() if name.startswith(prefix)
-            },
-            question_types=counts.get("question_types", {}),
-            modalities=counts.get("modalities", {}),
-            cards=counts.get("cards", {}),
+            **tally.table(),
             licences=dict(licences),
-            refused=counts.get("refused", {}),
+            refused=tally.counts.get("refused", {}),
             shards=tuple(tally.shards),
             max_pixels=max_pixels,
             fingerprint=digest(tally.digests),
@@ -187,29 +220,35 @@ class Writer:
             self._tar.abandon()
         self._journal.close()
 
-    def _keep(self, item: Kept) -> None:
-        self._journal.claim(item.sample.id)
-        self._rows.append((item.sample, tuple(self._stored(picture) for picture in item.pictures)))
-        self._tally.sample(item.sample)
+    def _keep(self, kept: Kept) -> None:
+        self._journal.claim(kept.sample.id)
+        self._rows.append((kept.sample, tuple(self._stored(picture) for picture in kept.pictures)))
+        self._tally.sample(kept.sample)
 
-    def _stored(self, picture: Stored) -> Place:
-        known = self._journal.place(picture.digest)
+    def _stored(self, picture: StoredPicture) -> Location:
+        known = self._journal.find(picture.digest)
         if known:
             return known
         self._tar = self._tar or Tar(self._temporary(shards.images_name(self._shard)), self._shard)
         name = f"{picture.digest}.{picture.suffix}"
-        place = self._tar.add(name, picture.data, digest=picture.digest, size=(picture.width, picture.height))
-        self._journal.add(place)
+        location = self._tar.add(
+            name, picture.data, digest=picture.digest, size=(picture.width, picture.height)
+        )
+        self._journal.add(location)
         self._tally.images += 1
-        self._tally.image_bytes += place.size
-        return place
+        self._tally.image_bytes += location.size
+        return location
 
-    def _refuse(self, item: Refused) -> None:
+    def _refuse(self, refused: Refused) -> None:
         with (self.folder / QUARANTINE).open("a", encoding="utf-8") as stream:
-            stream.write(canonical(asdict(item)) + "\n")
-        self._last = item.reason if item.reason.startswith(item.where) else f"{item.where}: {item.reason}"
-        self._tally.count("refused", item.kind)
-        self._tally.count("refused/cards", item.card)
+            stream.write(canonical(asdict(refused)) + "\n")
+        self._last = (
+            refused.reason
+            if refused.reason.startswith(refused.where)
+            else f"{refused.where}: {refused.reason}"
+        )
+        self._tally.count("refused", refused.kind)
+        self._tally.count("refused/cards", refused.card)
 
     def _commit(self) -> None:
         if not self._rows and self._shard:
@@ -254,10 +293,10 @@ class Writer:
         self._temporary(name).replace(self.folder / name)
 
 
-def _digest(rows: list[tuple[Sample, tuple[Place, ...]]]) -> str:
+def _digest(rows: list[tuple[Sample, tuple[Location, ...]]]) -> str:
     """sha256 of the rows of a shard with the hashes of their pictures."""
     found = hashlib.sha256()
-    for sample, places in rows:
-        record = asdict(sample) | {"images": [place.digest for place in places]}
+    for sample, locations in rows:
+        record = asdict(sample) | {"images": [location.digest for location in locations]}
         found.update((canonical(record) + "\n").encode())
     return found.hexdigest()

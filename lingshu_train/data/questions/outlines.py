@@ -17,7 +17,8 @@ from PIL import Image, ImageDraw
 
 from lingshu_train.data.questions import templates
 from lingshu_train.data.questions.templates import Subject
-from lingshu_train.data.rows.lines import Line, whole
+from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.published import whole
 from lingshu_train.data.rows.row import Row
 from lingshu_train.errors import MissingInput
 

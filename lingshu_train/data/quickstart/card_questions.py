@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from lingshu_train.data.quickstart.package_images import LabelledPicture
 from lingshu_train.data.quickstart.pixel_questions import SHADES, lesions_in_words, with_lesions
 from lingshu_train.data.quickstart.pool import Answered, Draw, known
-from lingshu_train.data.rows.formats.package_images import Picture
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "bone scan": ("bone scan", "bone scintigraphy", "scintigraphy"),
@@ -102,7 +102,7 @@ def laterality(draw: Draw) -> Answered:
     )
 
 
-def _described(picture: Picture) -> str:
+def _described(picture: LabelledPicture) -> str:
     name = NAMES[picture.modality][0]
     words = f"{picture.plane} {name}".strip()
     article = "An" if words[0] in "aeiouAEIOU" or words.startswith(("MR", "X-")) else "A"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from PIL import Image
 
 from lingshu_train.data.quickstart import lesions, views
+from lingshu_train.data.quickstart.package_images import LabelledPicture
 from lingshu_train.data.quickstart.pool import CLOSE, Answered, Draw
-from lingshu_train.data.rows.formats.package_images import Picture
 from lingshu_train.errors import DataError
 
 SHADES: dict[str, lesions.Shade] = {"A": "bright", "B": "dark"}
@@ -96,7 +96,7 @@ def bright_share(draw: Draw) -> Answered:
 
 def with_lesions(
     draw: Draw, *, count: int, shade: lesions.Shade, radius: float
-) -> tuple[Picture, Image.Image]:
+) -> tuple[LabelledPicture, Image.Image]:
     """A view with `count` discs: views of one group are tried until one has the room, then another group."""
     marked = [picture for picture in draw.pool.pictures if picture.lesions]
     for _ in range(GROUPS):

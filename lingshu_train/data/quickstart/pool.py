@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from lingshu_train.data.quickstart import lesions, views
-from lingshu_train.data.rows.formats.package_images import Picture, Split
+from lingshu_train.data.quickstart.package_images import LabelledPicture
 from lingshu_train.errors import RecipeError
 from lingshu_train.record import AnswerType
 
@@ -22,9 +22,9 @@ GAMMA = (0.6, 1.6)
 class Pool:
     """The pictures of one split, each cut to the body and squared for views of `side` pixels."""
 
-    split: Split
+    split: str
     side: int
-    pictures: tuple[Picture, ...]
+    pictures: tuple[LabelledPicture, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,22 +35,22 @@ class Draw:
     rng: np.random.Generator
     n: int
 
-    def picture(self, wanted: Callable[[Picture], bool]) -> Picture:
+    def picture(self, wanted: Callable[[LabelledPicture], bool]) -> LabelledPicture:
         """A random picture among those wanted, of a random group: no volume crowds out the rest."""
         return self.one(self.group([picture for picture in self.pool.pictures if wanted(picture)]))
 
-    def group(self, pictures: Sequence[Picture]) -> list[Picture]:
+    def group(self, pictures: Sequence[LabelledPicture]) -> list[LabelledPicture]:
         names = sorted({picture.group for picture in pictures})
         name = names[int(self.rng.integers(len(names)))]
         return [picture for picture in pictures if picture.group == name]
 
-    def one(self, pictures: Sequence[Picture]) -> Picture:
+    def one(self, pictures: Sequence[LabelledPicture]) -> LabelledPicture:
         return pictures[int(self.rng.integers(len(pictures)))]
 
-    def view(self, picture: Picture, zoom: tuple[float, float] = WIDE) -> Image.Image:
+    def view(self, picture: LabelledPicture, zoom: tuple[float, float] = WIDE) -> Image.Image:
         return views.cut(picture.image, self.rng, side=self.pool.side, zoom=zoom)
 
-    def toned(self, picture: Picture) -> Image.Image:
+    def toned(self, picture: LabelledPicture) -> Image.Image:
         return views.tone(views.blur(self.view(picture), self.rng), self.rng.uniform(*GAMMA))
 
 
@@ -58,7 +58,7 @@ class Draw:
 class Answered:
     """A picture, its view, and the question's half of a Sample."""
 
-    picture: Picture
+    picture: LabelledPicture
     image: Image.Image
     question: str
     kind: AnswerType
@@ -68,7 +68,7 @@ class Answered:
     aliases: tuple[str, ...] = ()
 
 
-def pool(pictures: Iterable[Picture], split: Split, *, side: int) -> Pool:
+def pool(pictures: Iterable[LabelledPicture], split: str, *, side: int) -> Pool:
     """The split's pictures, ready to be cut. `side` is the views' side: a multiple of 28."""
     if side % lesions.CELL or side < 2 * lesions.CELL:
         raise RecipeError(
@@ -82,6 +82,6 @@ def pool(pictures: Iterable[Picture], split: Split, *, side: int) -> Pool:
     return Pool(split=split, side=side, pictures=tuple(kept))
 
 
-def known(pool: Pool, value: Callable[[Picture], str]) -> list[str]:
+def known(pool: Pool, value: Callable[[LabelledPicture], str]) -> list[str]:
     """The values that occur in the pool, sorted, without the empty one."""
     return sorted({found for picture in pool.pictures if (found := value(picture))})

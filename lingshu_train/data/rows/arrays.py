@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Picture
 from lingshu_train.errors import DataError
 

@@ -1,9 +1,4 @@
-"""One driver for every row format: opens a split of a card, hands out its lines, makes the rows of a line.
-
-A row format is a file of data/formats/ with `Fields`, a SplitFiles with what else the card has to say, and
-`rows(line, fields, origin)`, which yields the samples of one line, none or several. A format whose files are no plain
-tables has `lines(fields, origin)` too.
-"""
+"""One driver for every layout of rows: opens a split of a card, hands out its lines, makes the rows of a line."""
 
 from __future__ import annotations
 
@@ -11,25 +6,14 @@ import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import cast
 
 from lingshu_train.data.cards.card import Card
-from lingshu_train.data.rows import lines as tables
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows import layouts
+from lingshu_train.data.rows.layouts import FORMATS, RowLayout
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row, SplitFiles
-from lingshu_train.errors import DataError, RecipeError
-from lingshu_train.naming import component
-from lingshu_train.schema import parse
-
-FORMATS = "lingshu_train.data.rows.formats"
-
-
-class Layout(Protocol):
-    """What the driver asks of a format module."""
-
-    Fields: type[SplitFiles]
-
-    def rows(self, line: Line, fields: Any, origin: Origin) -> Iterator[Row]: ...
+from lingshu_train.errors import RecipeError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +29,7 @@ class Reader:
 
         A line that cannot be read carries its fault, and `rows` raises it.
         """
-        own = getattr(self._layout, "lines", None)
-        if own is not None:
-            yield from own(self.fields, self.origin)
-        else:
-            yield from tables.read(self.origin.root, self.fields.files[self.origin.split])
+        return self._layout.lines(self.fields, self.origin)
 
     def rows(self, line: Line) -> Iterator[Row]:
         """The samples of one line, their ids unique in the split. A bad line: DataError with file, line, field.
@@ -69,8 +49,9 @@ class Reader:
             yield from self.rows(line)
 
     @property
-    def _layout(self) -> Layout:
-        return cast(Layout, importlib.import_module(f"{FORMATS}.{self.format}"))
+    def _layout(self) -> RowLayout[SplitFiles]:
+        """By its name, since a module cannot be pickled."""
+        return cast(RowLayout[SplitFiles], importlib.import_module(f"{FORMATS}.{self.format}"))
 
 
 def open(card: Card, root: Path, *, split: str) -> Reader:
@@ -78,13 +59,10 @@ def open(card: Card, root: Path, *, split: str) -> Reader:
 
     Unknown format or bad `fields` block: DataError. No such split, or a card of pictures: RecipeError.
     """
-    where, block = f"data_cards/{card.name}.md", card.lingshu
-    layout = component(FORMATS, block.format, where=f"{where}: lingshu.format", error=DataError)
-    if not issubclass(layout.Fields, SplitFiles):
-        raise RecipeError(f"{where}: lingshu.format: {block.format} holds labelled pictures and has no rows")
-    fields = parse(layout.Fields, block.fields, where=f"{where}: lingshu.fields", error=DataError)
+    where, format = f"data_cards/{card.name}.md: lingshu", card.lingshu.format
+    fields = layouts.fields(card)
+    if not isinstance(fields, SplitFiles):
+        raise RecipeError(f"{where}.format: {format} holds labelled pictures and has no rows")
     if split not in fields.files:
-        raise RecipeError(
-            f"{where}: lingshu.fields.files: no split {split!r}; it has: {', '.join(fields.files)}"
-        )
-    return Reader(format=block.format, fields=fields, origin=Origin(card=card.name, split=split, root=root))
+        raise RecipeError(f"{where}.fields.files: no split {split!r}; it has: {', '.join(fields.files)}")
+    return Reader(format=format, fields=fields, origin=Origin(card=card.name, split=split, root=root))

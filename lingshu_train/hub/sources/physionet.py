@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from requests.utils import get_netrc_auth
 
-from lingshu_train import dist
+from lingshu_train import environment
 from lingshu_train.data.cards import patterns
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.cards.croissant import home
@@ -66,7 +66,7 @@ def _listed(job: Job, client: Client, project: str) -> Iterator[tuple[str, Wante
 
 def _login(card: Card) -> tuple[str, str] | None:
     """From the environment or ~/.netrc; never written anywhere."""
-    user, password = dist.credential(USER), dist.credential(PASSWORD)
+    user, password = environment.credential(USER), environment.credential(PASSWORD)
     if not (user and password):
         noted = get_netrc_auth(ENDPOINT)
         if noted and user in ("", noted[0]):

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from lingshu_train import dist
 from lingshu_train.data import chat
 from lingshu_train.data.corpus import corpus
-from lingshu_train.errors import RecipeError
+from lingshu_train.kind import Facts
 from lingshu_train.metrics import intervals
 from lingshu_train.model import load, processor
 from lingshu_train.model.settings import Settings
@@ -24,9 +24,8 @@ from lingshu_train.rewards import _watch
 from lingshu_train.runs import ledger
 from lingshu_train.runs.files import write_json, write_text
 from lingshu_train.runs.stage import Stage, read
-from lingshu_train.schema import parse
 from lingshu_train.stages.evaluate.config import Config
-from lingshu_train.training import arguments, session
+from lingshu_train.training import arguments
 from lingshu_train.verify import Policy, verify, version
 from lingshu_train.verify.types import label_set
 
@@ -46,15 +45,13 @@ class Asking:
     title: str
 
 
-def run(stage: Stage) -> dict[str, Any]:
+def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     """Write `results.json` and `predictions/<model>.jsonl`."""
-    config = parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
-    return evaluate(stage, config)
+    return evaluate(stage, config, settings)
 
 
-def evaluate(stage: Stage, config: Any) -> dict[str, Any]:
+def evaluate(stage: Stage, config: Config, wanted: Settings) -> Facts:
     """Every model on the same samples. Returns the overall accuracy of each, for the manifest."""
-    wanted = session.settings(stage)
     held_out = corpus.load(stage.parent(config.corpus) / "corpus", split=config.split, tasks=config.tasks)
     samples = [sample for sample in held_out.samples if sample.question_type != "free"]
     results: dict[str, dict[str, Row]] = {}

@@ -18,6 +18,7 @@ from lingshu_train.runs import ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.evaluate import run as evaluation
 from lingshu_train.stages.evaluate.run import Asking
+from lingshu_train.stages.grpo.config import Config
 from lingshu_train.verify import Policy
 
 ACCURACY = "held_out/accuracy"
@@ -27,11 +28,12 @@ ALARM = "alarm"
 class HeldOut:
     """Measures at window borders and reads the ledger for what was measured before, so that a resume goes on as it was.
 
-    `config` is a stages.grpo.Config with a `watch` block.
+    `config` has a `watch` block.
     """
 
-    def __init__(self, stage: Stage, config: Any, *, wanted: Settings, text: Any) -> None:
+    def __init__(self, stage: Stage, config: Config, *, wanted: Settings, text: Any) -> None:
         watch = config.watch
+        assert watch is not None
         images = corpus.load(stage.parent(watch.corpus) / "corpus", split=watch.split, tasks=watch.tasks)
         self.samples = chosen(images.samples, count=watch.samples, seed=stage.seed)
         if not self.samples:

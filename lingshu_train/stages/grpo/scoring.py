@@ -14,6 +14,7 @@ from lingshu_train.rewards._compose import Total, compose
 from lingshu_train.runs.ledger import COMPLETIONS, TIMEOUTS, Ledger
 from lingshu_train.runs.ledger import steps as ledger_steps
 from lingshu_train.runs.stage import Stage
+from lingshu_train.stages.grpo.config import Config
 
 PROMPTS = 2
 PER_PROMPT = 4
@@ -29,7 +30,7 @@ class Scoring:
 
     __name__ = "total"
 
-    def __init__(self, stage: Stage, config: Any, sample: Callable[[int], Sample], *, eos: int) -> None:
+    def __init__(self, stage: Stage, config: Config, sample: Callable[[int], Sample], *, eos: int) -> None:
         self._sample = sample
         self._seed = stage.seed
         # A time-out depends on the clock: what timed out once is marked again when its step is done again.

@@ -9,10 +9,8 @@ from pydantic import Field
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train.kind import Line, Role, StageConfig
 from lingshu_train.schema import Strict
-from lingshu_train.stages._config import Provided, StageConfig
-
-OUTPUTS = ("corpus",)
 
 
 class Counts(Strict):
@@ -23,7 +21,7 @@ class Counts(Strict):
 
 
 class Config(StageConfig):
-    """Cards of labelled pictures are asked the `questions` (tasks of data/questions.py, with counts) at `image_size`
+    """Cards of labelled pictures are asked the `questions` (tasks of their layout, with counts) at `image_size`
     pixels, a multiple of 28; cards of rows are read whole: their `splits`. Where a card's splits have other names,
     `card_splits` says what they are called here: `{iu_xray: {all: train}}`.
 
@@ -32,7 +30,10 @@ class Config(StageConfig):
     it is.
     """
 
-    provides: ClassVar[Provided | None] = "corpus"
+    role: ClassVar[Role] = "corpus"
+    method: ClassVar[str] = "preparing data"
+    outputs: ClassVar[tuple[str, ...]] = ("corpus",)
+    told: ClassVar[tuple[str, ...]] = ("kind", "cards", "questions")
 
     judges: ClassVar[bool] = True
 
@@ -54,9 +55,11 @@ class Config(StageConfig):
     def files(self) -> tuple[str, ...]:
         return (str(Path(self.prepared) / "corpus.json"),) if self.prepared else ()
 
-    def check(self, where: str) -> None:
-        from lingshu_train.data.quickstart.tasks import TASKS
+    def describe(self) -> tuple[Line, ...]:
+        asked = (f"{task} {counts.train} + {counts.held_out}" for task, counts in self.questions.items())
+        return (Line("asks", f"{', '.join(asked)} (train + held out)"),) if self.questions else ()
 
+    def check(self, where: str) -> None:
         if self.prepared and not Path(self.files[0]).is_file():
             raise MissingInput(
                 f"{where}.prepared: {self.prepared}: no finished corpus; `lingshu data prepare` makes one"
@@ -65,13 +68,20 @@ class Config(StageConfig):
             raise RecipeError(f"{where}.card_splits: {name!r} is not among cards: {', '.join(self.cards)}")
         for name in self.cards:
             self._check_splits(name, where)
-        for task in self.questions:
-            if task not in TASKS:
-                raise RecipeError(f"{where}.questions: unknown task {task!r}; there are: {', '.join(TASKS)}")
+        self._check_questions(where)
 
     def splits_of(self, card: str) -> dict[str, str]:
         """The card's splits that are read, and what each is called in the corpus."""
         return self.card_splits.get(card, {split: split for split in self.splits})
+
+    def _check_questions(self, where: str) -> None:
+        """Cards of rows are asked none, so that a recipe may replace the cards and leave the questions."""
+        from lingshu_train.data.rows import layouts
+
+        known = layouts.tasks(cards.load(name) for name in self.cards) if self.questions else ()
+        for task in self.questions if known else ():
+            if task not in known:
+                raise RecipeError(f"{where}.questions: unknown task {task!r}; there are: {', '.join(known)}")
 
     def _check_splits(self, name: str, where: str) -> None:
         """A card of rows has every split that is asked of it."""

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from lingshu_train.data.cards import card as cards
+from lingshu_train.data.quickstart import package_images
 from lingshu_train.data.quickstart.card_questions import NAMES
-from lingshu_train.data.rows.formats import package_images
 from lingshu_train.errors import DataError
 
 NAMES_OF_CARDS = [name for name in cards.names() if name.startswith("package_")]

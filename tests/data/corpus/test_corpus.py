@@ -16,7 +16,7 @@ import tiny
 from PIL import Image
 
 from lingshu_train.data.corpus import corpus, shards
-from lingshu_train.data.corpus.writer import Item, Kept, Refused, Writer
+from lingshu_train.data.corpus.writer import Kept, Outcome, Refused, Writer
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.record import Sample
 
@@ -43,7 +43,7 @@ ROWS = [row(1), row(2), row(3, split="held_out"), row(4, task="body_part", answe
 BAD = Refused(card="made_up", where="rows.csv:7", reason="rows.csv:7: answer: is empty", kind="answer")
 
 
-def write(folder: Path, items: Sequence[Item], **options: int) -> corpus.Summary:
+def write(folder: Path, items: Sequence[Outcome], **options: int) -> corpus.Summary:
     writer = Writer(folder, **options)
     for item in items:
         writer.add([item])
@@ -135,7 +135,7 @@ def test_a_damaged_image_names_the_sample(tmp_path: Path) -> None:
     write(tmp_path, ROWS)
     path = tmp_path / "images-00000.tar"
     data = bytearray(path.read_bytes())
-    data[shards.places_of(corpus.load(tmp_path).reader.record(1))[0].offset + 20] ^= 1
+    data[shards.locations_of(corpus.load(tmp_path).reader.record(1))[0].offset + 20] ^= 1
     path.write_bytes(data)
     found = corpus.load(tmp_path)
     assert found.pictures(0)

@@ -17,14 +17,14 @@ from format_files import put, put_csv
 from PIL import Image
 
 from lingshu_train.data.corpus import corpus, preparing
-from lingshu_train.data.corpus.jobs import Asked, Order
+from lingshu_train.data.corpus.specification import Asked, Specification
 from lingshu_train.errors import DataError, MissingInput
 
 HEAD = ["Figure_path", "Question", "Answer", "Choice A", "Choice B", "Choice C", "Choice D"]
 
 
-def order(root: Path, *, cards: tuple[str, ...] = ("pmc_vqa",), **changes: object) -> Order:
-    return Order(
+def specification(root: Path, *, cards: tuple[str, ...] = ("pmc_vqa",), **changes: object) -> Specification:
+    return Specification(
         **{
             "splits": tuple((name, (("train", "train"),)) for name in cards),
             "data_root": str(root),
@@ -58,13 +58,15 @@ def pmc_vqa(root: Path, *, rows: int, bad: int = 0) -> Path:
     return folder
 
 
-def prepare(folder: Path, wanted: Order, *, workers: int = 1, most_refused: float = 0.01) -> corpus.Summary:
+def prepare(
+    folder: Path, wanted: Specification, *, workers: int = 1, most_refused: float = 0.01
+) -> corpus.Summary:
     return preparing.prepare(folder, wanted, workers=workers, most_refused=most_refused)
 
 
 def test_rows_become_samples_with_the_cards_name_and_their_pictures(tmp_path: Path) -> None:
     pmc_vqa(tmp_path, rows=9)
-    summary = prepare(tmp_path / "out", order(tmp_path))
+    summary = prepare(tmp_path / "out", specification(tmp_path))
     assert (summary.samples, summary.images) == (9, 3)
     first = corpus.load(tmp_path / "out").sample(0)
     assert first.id.startswith("pmc_vqa/train/train_2")
@@ -74,7 +76,7 @@ def test_rows_become_samples_with_the_cards_name_and_their_pictures(tmp_path: Pa
 def test_several_processes_write_the_corpus_of_one(tmp_path: Path) -> None:
     pmc_vqa(tmp_path, rows=300, bad=2)
     asked = (Asked(task="modality", train=70, held_out=15),)
-    wanted = order(tmp_path, cards=("package_pydicom", "package_nilearn", "pmc_vqa"), asked=asked)
+    wanted = specification(tmp_path, cards=("package_pydicom", "package_nilearn", "pmc_vqa"), asked=asked)
     alone = prepare(tmp_path / "alone", wanted)
     together = prepare(tmp_path / "together", wanted, workers=3)
     assert alone == together
@@ -88,10 +90,10 @@ def test_a_preparation_that_was_killed_goes_on_to_the_same_corpus(tmp_path: Path
     program = (
         "import sys; from pathlib import Path\n"
         "sys.path[:0] = sys.argv[1].split(':')\n"
-        "from test_preparing import order\n"
+        "from test_preparing import specification\n"
         "from lingshu_train.data.corpus import preparing, writer\n"
         "writer.SHARD_ROWS = 100\n"
-        "preparing.prepare(Path(sys.argv[2]), order(Path(sys.argv[3])), workers=2, most_refused=0.0)\n"
+        "preparing.prepare(Path(sys.argv[2]), specification(Path(sys.argv[3])), workers=2, most_refused=0.0)\n"
     )
     command = [
         sys.executable,
@@ -117,7 +119,7 @@ def test_a_preparation_that_was_killed_goes_on_to_the_same_corpus(tmp_path: Path
 
 def test_bad_rows_are_put_aside_with_file_line_and_reason(tmp_path: Path) -> None:
     pmc_vqa(tmp_path, rows=9, bad=1)
-    summary = prepare(tmp_path / "out", order(tmp_path), most_refused=0.2)
+    summary = prepare(tmp_path / "out", specification(tmp_path), most_refused=0.2)
     assert (summary.samples, sum(summary.refused.values())) == (8, 1)
     (line,) = (tmp_path / "out" / "quarantine.jsonl").read_text().splitlines()
     found = json.loads(line)
@@ -131,30 +133,30 @@ def test_too_many_bad_rows_stop_it(tmp_path: Path) -> None:
     with pytest.raises(
         DataError, match=r"pmc_vqa: 1 of 9 rows refused, more than most_refused=0\.01.*gone\.jpg"
     ):
-        prepare(tmp_path / "out", order(tmp_path))
+        prepare(tmp_path / "out", specification(tmp_path))
 
 
 def test_a_picture_with_a_side_too_small_is_refused(tmp_path: Path) -> None:
     pmc_vqa(tmp_path, rows=9)
-    summary = prepare(tmp_path / "out", order(tmp_path, least_side=49), most_refused=1.0)
+    summary = prepare(tmp_path / "out", specification(tmp_path, least_side=49), most_refused=1.0)
     assert summary.refused == {"image: a side under 49 pixels": 9}
 
 
 def test_a_card_without_data_says_how_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match=r"pmc_vqa \(open\): lingshu data fetch pmc_vqa"):
-        prepare(tmp_path / "out", order(tmp_path))
+        prepare(tmp_path / "out", specification(tmp_path))
 
 
 def test_a_finished_corpus_is_not_made_again(tmp_path: Path) -> None:
     folder = pmc_vqa(tmp_path, rows=9)
-    summary = prepare(tmp_path / "out", order(tmp_path))
+    summary = prepare(tmp_path / "out", specification(tmp_path))
     (folder / "train_2.csv").unlink()
-    assert prepare(tmp_path / "out", order(tmp_path)) == summary
+    assert prepare(tmp_path / "out", specification(tmp_path)) == summary
 
 
 def test_a_prepared_corpus_is_taken_as_it_is_without_a_second_copy(tmp_path: Path) -> None:
     pmc_vqa(tmp_path, rows=9)
-    summary = prepare(tmp_path / "out", order(tmp_path))
+    summary = prepare(tmp_path / "out", specification(tmp_path))
     assert preparing.link(tmp_path / "out", tmp_path / "linked") == summary
     assert contents(tmp_path / "linked") == contents(tmp_path / "out")
     assert (tmp_path / "linked" / "images-00000.tar").stat().st_nlink == 2

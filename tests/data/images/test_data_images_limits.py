@@ -98,7 +98,7 @@ def test_bombs_take_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(DataError, match=message):
             images.read(path)
         with pytest.raises(DataError, match=message):
-            images.stored(path, **BUDGET)
+            images.encoded(path, **BUDGET)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60_000
 
 
@@ -122,9 +122,9 @@ def test_a_missing_file_is_missing_input(tmp_path: Path) -> None:
         with pytest.raises(MissingInput, match="absent: no such file"):
             read(tmp_path / "absent")  # type: ignore[operator]
     with pytest.raises(MissingInput, match="absent: no such file"):
-        images.stored(tmp_path / "absent", **BUDGET)
+        images.encoded(tmp_path / "absent", **BUDGET)
     with pytest.raises(DataError, match="row 7: holds no bytes"):
-        images.stored(b"", name="row 7", **BUDGET)
+        images.encoded(b"", name="row 7", **BUDGET)
     with pytest.raises(DataError, match=r"cannot be read as an image: .*directory"):
         images.read(tmp_path)
 
@@ -186,7 +186,7 @@ def test_damage_is_one_line_or_a_picture_and_nothing_else(tmp_path: Path) -> Non
         assert name == "nrrd" or images.read(Path("row 7"), data=content, excerpt=excerpt).mode == "RGB"
         for _ in range(60):
             try:
-                kept = images.stored(damaged(content, rng), name="row 7", excerpt=excerpt, **BUDGET)
+                kept = images.encoded(damaged(content, rng), name="row 7", excerpt=excerpt, **BUDGET)
                 assert kept.width > 0 and Image.open(io.BytesIO(kept.data)).size == kept[2:], name
             except LingshuError as fault:
                 assert (

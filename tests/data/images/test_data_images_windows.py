@@ -14,7 +14,7 @@ from PIL import Image
 from lingshu_train.data import images
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.images.excerpt import Excerpt
-from lingshu_train.data.rows.formats import package_images
+from lingshu_train.data.quickstart import package_images
 from lingshu_train.errors import DataError
 
 pydicom = pytest.importorskip("pydicom")

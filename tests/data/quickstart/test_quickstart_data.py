@@ -12,23 +12,20 @@ import tiny
 from PIL import Image
 
 from lingshu_train.data.cards import card as cards
-from lingshu_train.data.quickstart import lesions, pool, views
-from lingshu_train.data.quickstart import tasks as questions
+from lingshu_train.data.quickstart import lesions, pool, samples, views
+from lingshu_train.data.quickstart.package_images import LabelledPicture
 from lingshu_train.data.quickstart.pixel_questions import SHARES
-from lingshu_train.data.rows.formats.package_images import Picture
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.planning import recipe
-from lingshu_train.runs.cluster import Cluster
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.prepare import config as prepare
-from lingshu_train.stages.prepare import run as prepare_run
 
 PACKAGES = [name for name in cards.names() if name.startswith("package_")]
 
 
-def stand_in(number: int, plane: str, modality: str, body_part: str, side: str = "") -> Picture:
+def stand_in(number: int, plane: str, modality: str, body_part: str, side: str = "") -> LabelledPicture:
     noise = np.random.default_rng(number).integers(70, 190, (12, 12, 3), dtype=np.uint8)
-    return Picture(
+    return LabelledPicture(
         image=Image.fromarray(noise).resize((120, 120), Image.Resampling.BICUBIC),
         name=f"picture-{number}",
         card="made_up",
@@ -57,33 +54,37 @@ def made_up(request: pytest.FixtureRequest) -> pool.Pool:
     return pool.pool(PICTURES, "train", side=request.param)
 
 
-@pytest.mark.parametrize("task", questions.TASKS)
+def drawn(pictures: pool.Pool, task: str, count: int, *, seed: int) -> list[samples.Illustrated]:
+    return [samples.sample(pictures, task, n, seed=seed) for n in range(count)]
+
+
+@pytest.mark.parametrize("task", samples.TASKS)
 def test_the_nth_sample_depends_on_nothing_but_seed_split_task_and_n(made_up: pool.Pool, task: str) -> None:
-    alone, (image,) = questions.sample(made_up, task, 5, seed=3)
-    among, (same,) = list(questions.samples(made_up, task, 6, seed=3))[5]
-    other, (different,) = questions.sample(made_up, task, 5, seed=4)
+    alone, (image,) = samples.sample(made_up, task, 5, seed=3)
+    among, (same,) = drawn(made_up, task, 6, seed=3)[5]
+    other, (different,) = samples.sample(made_up, task, 5, seed=4)
     assert alone == among and image.tobytes() == same.tobytes()
     assert image.tobytes() != different.tobytes()
     assert other.id == alone.id and image.size == (made_up.side, made_up.side) and image.mode == "RGB"
 
 
-@pytest.mark.parametrize("task", questions.TASKS)
+@pytest.mark.parametrize("task", samples.TASKS)
 def test_questions_and_reasons_are_short(made_up: pool.Pool, task: str) -> None:
-    for sample, _ in questions.samples(made_up, task, 8, seed=0):
+    for sample, _ in drawn(made_up, task, 8, seed=0):
         assert len(sample.question.split()) <= 25
         assert len(sample.reasoning.split()) <= 10
         assert (sample.question_type == "free") == (not sample.reasoning)
 
 
-@pytest.mark.parametrize("task", [task for task in questions.TASKS if task != "caption"])
+@pytest.mark.parametrize("task", [task for task in samples.TASKS if task != "caption"])
 def test_no_constant_answer_does_well(made_up: pool.Pool, task: str) -> None:
-    answers = Counter(sample.answer for sample, _ in questions.samples(made_up, task, 24, seed=0))
+    answers = Counter(sample.answer for sample, _ in drawn(made_up, task, 24, seed=0))
     assert max(answers.values()) <= 24 / min(len(answers), 8) + 1
     assert len(answers) >= 2
 
 
 def test_the_bright_share_is_that_of_the_pixels(made_up: pool.Pool) -> None:
-    for sample, (image,) in questions.samples(made_up, "bright_share", len(SHARES), seed=1):
+    for sample, (image,) in drawn(made_up, "bright_share", len(SHARES), seed=1):
         grey = np.asarray(image.convert("L"))
         assert abs(100 * np.mean(grey > 127) - float(sample.answer)) <= 4
 
@@ -121,7 +122,7 @@ def test_an_image_size_that_is_no_multiple_of_28_is_refused() -> None:
 
 def test_a_split_without_pictures_says_so() -> None:
     with pytest.raises(DataError, match="no picture in split 'held_out': name more data cards"):
-        questions.sample(pool.pool(PICTURES, "held_out", side=56), "modality", 0, seed=0)
+        samples.sample(pool.pool(PICTURES, "held_out", side=56), "modality", 0, seed=0)
 
 
 def test_an_unknown_task_lists_the_known_ones() -> None:
@@ -136,7 +137,7 @@ def test_an_unknown_task_lists_the_known_ones() -> None:
 
 def test_grpo_rewards_every_task_that_instruction_tuning_teaches() -> None:
     """What GRPO leaves out is forgotten while it trains on the rest."""
-    found = {block.name: recipe.config_of(block) for block in recipe.load("quickstart").stages}
+    found = {block.name: block.config for block in recipe.load("quickstart").stages}
     taught, rewarded = (
         {task for mix in found[name].data for task in mix.tasks} for name in ("instruct", "rl")
     )
@@ -144,27 +145,14 @@ def test_grpo_rewards_every_task_that_instruction_tuning_teaches() -> None:
 
 
 def stage_in(folder: Path, names: list[str], counts: dict[str, dict[str, int]]) -> Stage:
-    return Stage(
-        run="test",
-        name="data",
-        kind="prepare",
-        content="0" * 12,
-        folder=str(folder),
-        parents={},
-        config={"kind": "prepare", "cards": names, "image_size": 56, "questions": counts},
-        model=tiny.MODEL,
-        cluster=Cluster(name="local"),
-        world_size=1,
-        seed=7,
-        data_root=str(folder),
-        version="0",
-    )
+    config = {"kind": "prepare", "cards": names, "image_size": 56, "questions": counts}
+    return tiny.make_stage(folder, "data", config, parents={})
 
 
 def test_missing_data_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cards, "root", lambda card, data_root: None)
     with pytest.raises(MissingInput, match="pip install"):
-        prepare_run.run(stage_in(tmp_path, ["package_pydicom"], {"modality": {"train": 1, "held_out": 0}}))
+        tiny.run_here(stage_in(tmp_path, ["package_pydicom"], {"modality": {"train": 1, "held_out": 0}}))
 
 
 @pytest.mark.skipif(
@@ -172,10 +160,10 @@ def test_missing_data_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mon
     reason="needs the packages of the quickstart extra",
 )
 def test_preparing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    counts = {task: {"train": 6, "held_out": 3} for task in questions.TASKS}
-    results = [prepare_run.run(stage_in(tmp_path / name, PACKAGES, counts)) for name in ("first", "second")]
+    counts = {task: {"train": 6, "held_out": 3} for task in samples.TASKS}
+    results = [tiny.run_here(stage_in(tmp_path / name, PACKAGES, counts)) for name in ("first", "second")]
     assert results[0] == results[1]
     assert results[0]["refused"] == {}
     assert results[0]["splits"] == {"train": 60, "held_out": 30}
-    first, second = (corpora.contents(tmp_path / name / "corpus") for name in ("first", "second"))
+    first, second = (corpora.contents(tmp_path / name / "data" / "corpus") for name in ("first", "second"))
     assert first == second

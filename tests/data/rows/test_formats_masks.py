@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 
 from lingshu_train.data import images
 from lingshu_train.data.questions import outlines
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Row
 from lingshu_train.errors import DataError
 

@@ -12,8 +12,8 @@ import pytest
 from format_files import card_of, put, put_parquet, read
 
 from lingshu_train.data.cards import card as cards
-from lingshu_train.data.rows import lines as tables
-from lingshu_train.data.rows import reading
+from lingshu_train.data.rows import published, reading
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.reading import Reader
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 
@@ -28,7 +28,7 @@ def pair(caption: str, **more: Any) -> dict[str, Any]:
     return {"image": "1.png", "caption": caption, **more}
 
 
-def outcome(reader: Reader, line: tables.Line) -> str:
+def outcome(reader: Reader, line: Line) -> str:
     """The caption that a line gives, or what is wrong with it."""
     try:
         return "".join(row.sample.answer for row in reader.rows(line))
@@ -140,12 +140,12 @@ def test_a_split_or_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 def test_a_broken_file_is_one_line_with_its_place(tmp_path: Path, name: str, text: str, fault: str) -> None:
     put(tmp_path / name, text)
     with pytest.raises(DataError) as raised:
-        list(tables.read(tmp_path, name))
+        list(published.read(tmp_path, name))
     assert fault in str(raised.value) and "\n" not in str(raised.value)
 
 
 def test_lines_of_a_json_array_are_counted_as_an_editor_does(tmp_path: Path) -> None:
     put(tmp_path / "a.json", '\ufeff[{"x": 1},\n\n{"x": 2}, {"x": 3}\n,\n {"x":\n 4}]')
-    assert [line.number for line in tables.read(tmp_path, "a.json")] == [1, 3, 3, 5]
+    assert [line.number for line in published.read(tmp_path, "a.json")] == [1, 3, 3, 5]
     put(tmp_path / "a.json", "[]")
-    assert list(tables.read(tmp_path, "a.json")) == []
+    assert list(published.read(tmp_path, "a.json")) == []

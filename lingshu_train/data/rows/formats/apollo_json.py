@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.formats import text_instruction
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 
 DIALOGUE = "dialogue"
@@ -18,7 +18,7 @@ class Fields(rowlib.SplitFiles):
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
-    yield from tables.read(origin.root, fields.files[origin.split], lists=DIALOGUE)
+    yield from published.read(origin.root, fields.files[origin.split], lists=DIALOGUE)
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

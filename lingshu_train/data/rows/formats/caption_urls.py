@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Picture, Row
 
 
@@ -26,6 +27,9 @@ class Fields(rowlib.Captions):
 
     def columns(self) -> dict[str, rowlib.Content]:
         return {self.address: "text", self.caption: "text"}
+
+
+lines = published.table_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

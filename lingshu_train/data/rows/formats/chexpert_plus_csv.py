@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Literal
 
-from lingshu_train.data.rows import embedded, report_text
-from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows import embedded, published, report_text
 from lingshu_train.data.rows import row as rowlib
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 
 
@@ -37,8 +36,8 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
             return None
         return film.parent if fields.each == "study" else film
 
-    table = tables.read(origin.root, fields.files[origin.split])
-    yield from tables.gathered(table, "path_to_image", key=unit, into="films")
+    table = published.read(origin.root, fields.files[origin.split])
+    yield from published.gathered(table, "path_to_image", key=unit, into="films")
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

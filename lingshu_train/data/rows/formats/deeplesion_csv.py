@@ -8,9 +8,9 @@ from dataclasses import replace
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.questions import templates
 from lingshu_train.data.questions.templates import Subject
-from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows import published
 from lingshu_train.data.rows.embedded import file
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 
 OFFSET = 32768
@@ -37,8 +37,8 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
         part = line.text("Train_Val_Test")
         return line.text("File_name") if part == PARTS.get(origin.split, part) else None
 
-    table = tables.read(origin.root, fields.files[origin.split])
-    yield from tables.gathered(table, "Bounding_boxes", key=slice_of, into="boxes")
+    table = published.read(origin.root, fields.files[origin.split])
+    yield from published.gathered(table, "Bounding_boxes", key=slice_of, into="boxes")
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lingshu_train.data.rows import arrays
-from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows import arrays, published
 from lingshu_train.data.rows import row as rowlib
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 
 
@@ -21,8 +20,7 @@ class Fields(rowlib.Captions):
     prompt: str = "Write the clinical note that goes with this scanning laser fundus image."
 
 
-def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
-    yield from tables.files(origin.root, fields.files[origin.split])
+lines = published.file_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

@@ -12,9 +12,9 @@ from pydantic import Field
 
 from lingshu_train.data.questions import templates
 from lingshu_train.data.questions.templates import Subject
-from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows import published
 from lingshu_train.data.rows.embedded import file
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.errors import DataError
 
@@ -34,10 +34,10 @@ class Fields(templates.Words):
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every picture with its boxes, and which labels to ask about, balanced over the split."""
     wanted = fields.only.get(origin.split)
-    listed = tables.listed(origin.root, wanted) if wanted else None
+    listed = published.listed(origin.root, wanted) if wanted else None
     found = [
         _read(line, fields)
-        for line in tables.files(origin.root, fields.files[origin.split])
+        for line in published.files(origin.root, fields.files[origin.split])
         if listed is None or line.file.stem in listed
     ]
     space = set(fields.labels.values())

@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from lingshu_train.data.questions import templates
-from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows import published
 from lingshu_train.data.rows.embedded import file
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.errors import DataError
 
@@ -62,7 +62,7 @@ class Fields(templates.Words):
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every picture with its labels, and which of them to ask about, balanced over the split."""
     wanted = fields.only.get(origin.split)
-    listed = tables.listed(origin.root, wanted) if wanted else None
+    listed = published.listed(origin.root, wanted) if wanted else None
     found = [
         line
         for line in _stated(fields, origin)
@@ -116,7 +116,7 @@ def by_column(fields: Fields) -> bool:
 def _stated(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every row as name, group, labels stated present and stated absent; a bad one with its fault."""
     pattern = fields.files[origin.split]
-    source = tables.read(origin.root, pattern) if fields.image else tables.files(origin.root, pattern)
+    source = published.read(origin.root, pattern) if fields.image else published.files(origin.root, pattern)
     for line in source:
         try:
             values = _row(line.sound(), fields) if fields.image else _file(line, fields, origin)

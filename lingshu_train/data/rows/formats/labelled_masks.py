@@ -19,8 +19,8 @@ from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.questions import outlines, templates
 from lingshu_train.data.questions.outlines import Array, Value
 from lingshu_train.data.questions.templates import Subject
-from lingshu_train.data.rows import lines as tables
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows import published
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Picture, Row
 
 VOLUMES = (".nii", ".nii.gz")
@@ -58,8 +58,7 @@ class Fields(templates.Words):
         return self
 
 
-def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
-    yield from tables.files(origin.root, fields.files[origin.split])
+lines = published.file_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
+from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.embedded import pictures
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row, Turn
 from lingshu_train.record import Sample
 
@@ -29,6 +30,9 @@ class Fields(rowlib.SplitFiles):
 
     def columns(self) -> dict[str, rowlib.Content]:
         return {self.image: "image", self.conversations: "nested"}
+
+
+lines = published.table_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

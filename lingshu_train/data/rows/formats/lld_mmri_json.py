@@ -12,9 +12,9 @@ import numpy as np
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.questions import outlines, templates
 from lingshu_train.data.questions.templates import Subject
-from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows import published
 from lingshu_train.data.rows.embedded import file
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.errors import DataError
 
@@ -35,9 +35,9 @@ class Fields(templates.Words):
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """One line per volume. Lines of the file say nothing here: `number` counts the volumes."""
-    (path,) = tables.matching(origin.root, fields.files[origin.split])
+    (path,) = published.matching(origin.root, fields.files[origin.split])
     try:
-        patients = json.loads(tables.whole(path))["Annotation_info"]
+        patients = json.loads(published.whole(path))["Annotation_info"]
         series = [(patient, item) for patient, items in patients.items() for item in items]
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as fault:
         raise DataError(

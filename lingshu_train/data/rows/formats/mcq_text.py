@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.embedded import pictures
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.record import Sample
 
@@ -40,6 +41,9 @@ class Fields(rowlib.SplitFiles):
         options: rowlib.Content = "nested" if len(self.options) == 1 else "text"
         images: dict[str, rowlib.Content] = {self.images: "image"} if self.images else {}
         return {**{name: "text" for name in texts if name}, **dict.fromkeys(self.options, options), **images}
+
+
+lines = published.table_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

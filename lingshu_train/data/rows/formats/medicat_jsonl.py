@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lingshu_train.data.rows import embedded
+from lingshu_train.data.rows import embedded, published
 from lingshu_train.data.rows import row as rowlib
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 
 
@@ -15,6 +15,9 @@ class Fields(rowlib.Captions):
 
     images: str = "figures"
     radiology: bool = False
+
+
+lines = published.table_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

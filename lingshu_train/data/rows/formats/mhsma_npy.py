@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from lingshu_train.data.questions import templates
 from lingshu_train.data.questions.templates import Subject
-from lingshu_train.data.rows import arrays
-from lingshu_train.data.rows import lines as tables
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows import arrays, published
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.errors import DataError
 
@@ -24,7 +23,7 @@ class Fields(templates.Words):
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every picture of the stack with its labels, and which to ask about, balanced over the split."""
-    (path,) = tables.matching(origin.root, fields.files[origin.split])
+    (path,) = published.matching(origin.root, fields.files[origin.split])
     part, count = path.stem.rpartition("_")[2], len(arrays.stack(path))
     columns = {}
     for label, words in fields.labels.items():

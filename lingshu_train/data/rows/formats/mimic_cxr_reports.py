@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from lingshu_train.data.rows import lines as tables
-from lingshu_train.data.rows import report_text
+from lingshu_train.data.rows import published, report_text
 from lingshu_train.data.rows import row as rowlib
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Picture, Row
 
 
@@ -32,8 +31,8 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
         wanted = {"validate": "validation"}.get(part, part) == origin.split
         return (line.text("subject_id"), line.text("study_id")) if wanted else None
 
-    table = tables.read(origin.root, fields.files[origin.split])
-    yield from tables.gathered(table, "dicom_id", key=study, into="films")
+    table = published.read(origin.root, fields.files[origin.split])
+    yield from published.gathered(table, "dicom_id", key=study, into="films")
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
@@ -45,7 +44,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     path = origin.root / fields.reports / place.with_suffix(".txt")
     if not path.is_file():
         raise line.error("study_id", f"report {path} is missing; unpack mimic-cxr-reports.zip")
-    found = report_text.sections(tables.whole(path))
+    found = report_text.sections(published.whole(path))
     only = fields.sections == "findings"
     if not (found.findings if only else found.stated):
         return

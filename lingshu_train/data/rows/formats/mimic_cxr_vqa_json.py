@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lingshu_train.data.rows import embedded
+from lingshu_train.data.rows import embedded, published
 from lingshu_train.data.rows import row as rowlib
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.record import Sample
 
@@ -18,6 +18,9 @@ class Fields(rowlib.SplitFiles):
     """`images` is the `files` folder of MIMIC-CXR-JPG, from which `image_path` starts."""
 
     images: str = "files"
+
+
+lines = published.table_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.embedded import picture
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.record import Sample
 
@@ -19,6 +20,9 @@ class Fields(rowlib.SplitFiles):
     def columns(self) -> dict[str, rowlib.Content]:
         texts = ("question", *(f"option_{letter}" for letter in "ABCD"), "gt_answer")
         return {"image_path": "image", **dict.fromkeys(texts, "text")}
+
+
+lines = published.table_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

@@ -8,10 +8,9 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-from lingshu_train.data.rows import embedded, report_text
-from lingshu_train.data.rows import lines as tables
+from lingshu_train.data.rows import embedded, published, report_text
 from lingshu_train.data.rows import row as rowlib
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 
 
@@ -25,8 +24,7 @@ class Fields(rowlib.SplitFiles):
     without: str = ""
 
 
-def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
-    yield from tables.files(origin.root, fields.files[origin.split])
+lines = published.file_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
@@ -56,6 +54,6 @@ def _held_out(root: Path, without: str) -> frozenset[str]:
     """Names of the films in a list; every examination asks for the same one."""
     return frozenset(
         image.name
-        for line in tables.read(root, without)
+        for line in published.read(root, without)
         for image in embedded.pictures(line.sound(), "image", root)
     )

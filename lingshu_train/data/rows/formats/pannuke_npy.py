@@ -7,9 +7,8 @@ from pathlib import Path
 
 from lingshu_train.data.questions import outlines, templates
 from lingshu_train.data.questions.templates import Subject
-from lingshu_train.data.rows import arrays
-from lingshu_train.data.rows import lines as tables
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows import arrays, published
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.errors import DataError
 
@@ -30,8 +29,8 @@ class Fields(templates.Words):
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every tile of the split's folds."""
-    tiles = tables.matching(origin.root, fields.files[origin.split])
-    masks = tables.matching(origin.root, fields.masks.get(origin.split, ""))
+    tiles = published.matching(origin.root, fields.files[origin.split])
+    masks = published.matching(origin.root, fields.masks.get(origin.split, ""))
     if len(tiles) != len(masks):
         raise DataError(f"{origin.root}: {len(tiles)} stacks of tiles and {len(masks)} of masks")
     for path, outlined in zip(tiles, masks, strict=True):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lingshu_train.data.rows import report_text
+from lingshu_train.data.rows import published, report_text
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.embedded import pictures
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 
 
@@ -15,6 +15,9 @@ class Fields(rowlib.SplitFiles):
     """`images` is the folder of the image files."""
 
     images: str = "images"
+
+
+lines = published.table_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row, Turn
 from lingshu_train.record import Sample
 
@@ -30,6 +31,9 @@ class Fields(rowlib.SplitFiles):
             return {self.turns: "nested"}
         own = (*self.question, self.reasoning, self.answer)
         return {name: "text" for name in own if name}
+
+
+lines = published.table_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lingshu_train.data.rows import embedded
 from lingshu_train.data.rows import row as rowlib
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.errors import DataError, MissingInput
 from lingshu_train.record import Sample

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
+from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.embedded import picture
-from lingshu_train.data.rows.lines import Line
+from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.record import Sample
 
@@ -23,6 +24,9 @@ class Fields(rowlib.SplitFiles):
     def columns(self) -> dict[str, rowlib.Content]:
         group: dict[str, rowlib.Content] = {self.group: "text"} if self.group else {}
         return {self.image: "image", self.question: "text", self.answer: "text", **group}
+
+
+lines = published.table_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

@@ -13,11 +13,12 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
+from lingshu_train.verify.lexicon import longest_first, texts, words
 from lingshu_train.verify.quantity.numerals import number, opening
 from lingshu_train.verify.quantity.units import Unit, leading
-from lingshu_train.verify.tables import longest_first, mapping, words
 from lingshu_train.verify.text import canon
 
+# No two of them fit at one place: their order is free.
 _JOINT = {
     "dims": re.compile(r" ?(?:x|\*|by|乘以?) ?(?=[0-9.])", re.IGNORECASE),
     "range": re.compile(r" ?(?:-|~|至|到) ?(?=[0-9.])| to (?=[0-9.a-z+-])| and (?=[0-9.])", re.IGNORECASE),
@@ -56,6 +57,14 @@ _FILL = frozenset(
 _TOO_MANY_DIGITS = re.compile(r"[0-9]{41}")
 
 
+# Labels of the stress rounds have up to four words ("the ejection fraction is"); more than ten are a sentence.
+_LABEL_WORDS = 10
+# "between", "about" and "less than", each once, may stand before a number.
+_BEFORE_NUMBER = 3
+# A size has three parts. A fourth is read so that it differs; whatever follows it matches nothing.
+_PARTS = 4
+
+
 class Quantity(NamedTuple):
     """One quantity. `values` are as written, `units` the unit of each (None: none written).
 
@@ -90,7 +99,7 @@ def parse(text: str, question: str) -> Quantity | None:
         text = f"{each.group(1)}{each.group(3)}/{each.group(2)}"
     asked = asked_words(question)
     position = 0
-    for _ in range(10):
+    for _ in range(_LABEL_WORDS):
         found = _head(text, position)
         if found is not None:
             comparator, start, kind = found
@@ -115,7 +124,7 @@ def _head(text: str, position: int) -> tuple[str, int, str] | None:
     start, comparator, kind = position, "", ""
     if text[start : start + 1].isdigit():
         return comparator, start, kind
-    for _ in range(3):
+    for _ in range(_BEFORE_NUMBER):
         start += len(text[start:]) - len(text[start:].lstrip())
         low = text[start:].lower()
         for word in ("between ", "from "):
@@ -128,7 +137,7 @@ def _head(text: str, position: int) -> tuple[str, int, str] | None:
         if approx:
             start += len(approx)
         elif sign and not comparator:
-            comparator = mapping("numbers", "comparators")[sign]
+            comparator = texts("numbers", "comparators")[sign]
             start += len(sign)
     start += len(text[start:]) - len(text[start:].lstrip())
     return (comparator, start, kind) if number(text, start) is not None else None
@@ -175,7 +184,7 @@ def _values(text: str, start: int, comparator: str, kind: str, asked: frozenset[
     if first is None:
         return None
     values, found_units, position = [first[0]], [first[1]], first[2]
-    while len(values) < 4:
+    while len(values) < _PARTS:
         joint = _joint(text, position, kind)
         if joint is None:
             break
@@ -250,9 +259,9 @@ def _end(rest: str, asked: frozenset[str]) -> str | None:
     rest = rest.strip()
     if not rest:
         return ""
-    for entry, comparator in mapping("numbers", "comparators_after").items():
+    for entry, comparator in texts("numbers", "comparators_after").items():
         if rest.lower() == entry:
-            return str(comparator)
+            return comparator
     if rest in ("左右", "上下", "许"):
         return ""
     tokens = canon.tokenize(rest)

@@ -10,7 +10,7 @@ import pytest
 
 from lingshu_train.errors import DataError, MissingInput
 from lingshu_train.verify import Policy
-from lingshu_train.verify.score_file import score_file
+from lingshu_train.verify.answer_file import judge_file
 
 ROW = {
     "id": "1",
@@ -34,7 +34,7 @@ def test_rows_come_back_in_order_with_five_fields_added(tmp_path: Path) -> None:
     numeric = {**ROW, "id": 2, "question_type": "numeric", "options": None, "answer": "2 cm", "tol": 0.1}
     path = write(tmp_path, ROW, {**numeric, "response": "<answer>2.1 cm</answer>"}, {**ROW, "response": "B"})
     out = io.StringIO()
-    summary = score_file(path, Policy.lenient, out)
+    summary = judge_file(path, Policy.lenient, out)
     rows = [json.loads(line) for line in out.getvalue().splitlines()]
     assert [row["id"] for row in rows] == ["1", 2, "1"]
     assert [row["correct"] for row in rows] == [True, True, False]
@@ -47,8 +47,8 @@ def test_rows_come_back_in_order_with_five_fields_added(tmp_path: Path) -> None:
 
 def test_the_policy_decides_whether_plain_text_is_read(tmp_path: Path) -> None:
     path = write(tmp_path, {**ROW, "response": "A"})
-    assert score_file(path, Policy.lenient, io.StringIO()).correct == 1
-    strict = score_file(path, Policy.strict, io.StringIO())
+    assert judge_file(path, Policy.lenient, io.StringIO()).correct == 1
+    strict = judge_file(path, Policy.strict, io.StringIO())
     assert strict.correct == 0
     assert strict.statuses == {"unmarked": 1}
 
@@ -63,7 +63,7 @@ def test_options_may_be_a_list_and_aliases_are_used(tmp_path: Path) -> None:
         "aliases": ["kidney stone"],
     }
     path = write(tmp_path, listed, {**aliased, "response": "<answer>kidney stones</answer>"})
-    assert score_file(path, Policy.strict, io.StringIO()).correct == 2
+    assert judge_file(path, Policy.strict, io.StringIO()).correct == 2
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_a_malformed_row_names_its_line_and_writes_nothing(tmp_path: Path, row: 
     path = write(tmp_path, ROW, row)
     out = io.StringIO()
     with pytest.raises(DataError) as refused:
-        score_file(path, Policy.lenient, out)
+        judge_file(path, Policy.lenient, out)
     assert str(refused.value).startswith(f"{path}:2: ")
     assert why in str(refused.value)
     assert refused.value.exit_code == 65
@@ -92,7 +92,7 @@ def test_a_malformed_row_names_its_line_and_writes_nothing(tmp_path: Path, row: 
 
 def test_a_gold_that_cannot_be_read_is_counted_and_never_right(tmp_path: Path) -> None:
     path = write(tmp_path, {**ROW, "answer": "Z"}, {**ROW, "options": None}, ROW)
-    summary = score_file(path, Policy.lenient, io.StringIO())
+    summary = judge_file(path, Policy.lenient, io.StringIO())
     assert summary.correct == 1
     assert summary.statuses == {"invalid_gold": 2, "right": 1}
 
@@ -101,17 +101,17 @@ def test_a_file_that_is_not_utf8_names_its_line(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(json.dumps(ROW).encode() + b"\n\xff\n")
     with pytest.raises(DataError, match=r"rows\.jsonl:\d+: not UTF-8"):
-        score_file(path, Policy.lenient, io.StringIO())
+        judge_file(path, Policy.lenient, io.StringIO())
 
 
 def test_a_missing_file_is_missing_input(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match=r"none\.jsonl"):
-        score_file(tmp_path / "none.jsonl", Policy.lenient, io.StringIO())
+        judge_file(tmp_path / "none.jsonl", Policy.lenient, io.StringIO())
 
 
 def test_a_lone_surrogate_survives_the_way_through(tmp_path: Path) -> None:
     path = write(tmp_path, json.dumps({**ROW, "response": "<answer>\ud800</answer>"}))
     target = tmp_path / "out.jsonl"
     with target.open("w", encoding="utf-8") as out:
-        score_file(path, Policy.lenient, out)
+        judge_file(path, Policy.lenient, out)
     assert json.loads(target.read_text(encoding="utf-8"))["response"] == "<answer>\ud800</answer>"

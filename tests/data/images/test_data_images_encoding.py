@@ -55,7 +55,7 @@ def test_a_jpeg_keeps_its_compressed_data_and_loses_its_metadata(
     options: dict[str, Any], channels: int
 ) -> None:
     data = jpeg(noise(100, 150, channels), exif=exif(), comment=b"Praxis Dr. Jones", **options)
-    kept = images.stored(data, **BUDGET)
+    kept = images.encoded(data, **BUDGET)
     assert kept[1:] == (".jpg", 150, 100)
     assert np.array_equal(pixels_of(kept.data), pixels_of(data))
     assert len(kept.data) < len(data) and not any(secret in kept.data for secret in SECRETS)
@@ -68,15 +68,15 @@ def test_the_thumbnail_in_a_jpeg_and_what_follows_its_end_are_left_out() -> None
     assert plain[2:4] == b"\xff\xe0"
     thumbnail = b"\xff\xe0" + (16 + 3 * 4).to_bytes(2, "big") + plain[6:18] + b"\x02\x02" + b"Mustermann!!"
     data = plain[:2] + thumbnail + plain[20:] + b"Mustermann"
-    assert images.stored(data, **BUDGET).data == plain
+    assert images.encoded(data, **BUDGET).data == plain
     extension = b"\xff\xe0\x00\x12JFXX\0\x10Mustermann"
-    assert images.stored(plain[:20] + extension + plain[20:], **BUDGET).data == plain
+    assert images.encoded(plain[:20] + extension + plain[20:], **BUDGET).data == plain
 
 
 @pytest.mark.parametrize("orientation", [3, 6])
 def test_a_turned_jpeg_is_decoded_upright(orientation: int) -> None:
     picture = noise(20, 40)
-    kept = images.stored(jpeg(picture, exif=exif(orientation)), **BUDGET)
+    kept = images.encoded(jpeg(picture, exif=exif(orientation)), **BUDGET)
     assert kept[1:] == (".png", *((20, 40) if orientation == 6 else (40, 20)))
     plain = images.read(Path("row 7"), data=jpeg(picture, exif=exif(orientation)))
     assert np.array_equal(pixels_of(kept.data), np.asarray(plain))
@@ -85,20 +85,20 @@ def test_a_turned_jpeg_is_decoded_upright(orientation: int) -> None:
 def test_a_jpeg_of_four_channels_becomes_rgb() -> None:
     buffer = io.BytesIO()
     Image.fromarray(noise(20, 20)).convert("CMYK").save(buffer, "JPEG")
-    kept = images.stored(buffer.getvalue(), **BUDGET)
+    kept = images.encoded(buffer.getvalue(), **BUDGET)
     assert kept.suffix == ".png" and pixels_of(kept.data).shape == (20, 20, 3)
 
 
 def test_a_jpeg_larger_than_the_budget_stays_as_it_is() -> None:
     data = jpeg(noise(600, 700))
-    assert images.stored(data, **BUDGET) == (data, ".jpg", 700, 600)
+    assert images.encoded(data, **BUDGET) == (data, ".jpg", 700, 600)
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 100, 2000])
 def test_a_jpeg_cut_off_anywhere_is_refused(cut: int) -> None:
     data = jpeg(noise(128, 128))
     with pytest.raises(DataError, match=r"row 7: cannot be read as an image: "):
-        images.stored(data[:-cut], name="row 7", **BUDGET)
+        images.encoded(data[:-cut], name="row 7", **BUDGET)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -110,7 +110,7 @@ def test_what_is_stored_of_a_png_gives_the_model_equal_values(size: tuple[int, i
         size={"shortest_edge": BUDGET["min_pixels"], "longest_edge": BUDGET["max_pixels"]}
     )
     original = Image.fromarray(noise(*size, channels))
-    kept = images.stored(original, **BUDGET)
+    kept = images.encoded(original, **BUDGET)
     assert kept.width * kept.height <= BUDGET["max_pixels"]
     before = processor(original.convert("RGB"), return_tensors="pt")
     after = processor(Image.fromarray(pixels_of(kept.data)), return_tensors="pt")
@@ -124,10 +124,10 @@ def test_grey_in_three_channels_is_stored_as_one() -> None:
     buffer = io.BytesIO()
     Image.fromarray(np.stack([grey] * 3, axis=-1)).save(buffer, "PNG")
     for source in (Image.fromarray(np.stack([grey] * 3, axis=-1)), buffer.getvalue()):
-        assert np.array_equal(pixels_of(images.stored(source, **BUDGET).data), grey)
+        assert np.array_equal(pixels_of(images.encoded(source, **BUDGET).data), grey)
     almost = np.stack([grey] * 3, axis=-1)
     almost[49, 59, 2] ^= 1
-    assert np.array_equal(pixels_of(images.stored(Image.fromarray(almost), **BUDGET).data), almost)
+    assert np.array_equal(pixels_of(images.encoded(Image.fromarray(almost), **BUDGET).data), almost)
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -137,7 +137,7 @@ def test_a_png_within_the_budget_keeps_its_compressed_data(channels: int) -> Non
     Image.fromarray(picture).save(
         buffer, "PNG", compress_level=9, dpi=(300, 300), icc_profile=b"Praxis Dr. Jones"
     )
-    kept = images.stored(buffer.getvalue() + b"Mustermann", **BUDGET)
+    kept = images.encoded(buffer.getvalue() + b"Mustermann", **BUDGET)
     plain = io.BytesIO()
     Image.fromarray(picture).save(plain, "PNG", compress_level=9)
     assert kept == (plain.getvalue(), ".png", 60, 50)
@@ -151,7 +151,7 @@ def test_a_png_that_is_not_plain_is_stored_as_it_is_shown(mode: str) -> None:
         image.save(buffer, "PNG", transparency=image.getpixel((3, 3)))
     else:
         image.convert(mode).save(buffer, "PNG")
-    kept = images.stored(buffer.getvalue(), **BUDGET)
+    kept = images.encoded(buffer.getvalue(), **BUDGET)
     shown = images.read(Path("row 7"), data=buffer.getvalue())
     with Image.open(io.BytesIO(kept.data)) as stored:
         assert stored.mode in ("L", "RGB") and "transparency" not in stored.info
@@ -161,8 +161,8 @@ def test_a_png_that_is_not_plain_is_stored_as_it_is_shown(mode: str) -> None:
 def test_a_picture_in_a_file_is_stored_like_its_bytes(tmp_path: Path) -> None:
     path = tmp_path / "some.tif"
     Image.fromarray(noise(50, 60)).save(path)
-    from_file, from_bytes = images.stored(path, **BUDGET), images.stored(path.read_bytes(), **BUDGET)
-    assert from_file == from_bytes == images.stored(Image.fromarray(noise(50, 60)), **BUDGET)
+    from_file, from_bytes = images.encoded(path, **BUDGET), images.encoded(path.read_bytes(), **BUDGET)
+    assert from_file == from_bytes == images.encoded(Image.fromarray(noise(50, 60)), **BUDGET)
 
 
 def test_names_dates_and_places_do_not_reach_the_corpus(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_names_dates_and_places_do_not_reach_the_corpus(tmp_path: Path) -> None:
         files[dicom] = Excerpt()
     for path, excerpt in files.items():
         assert any(secret in path.read_bytes() for secret in SECRETS)
-        kept = images.stored(path, excerpt=excerpt, **BUDGET)
+        kept = images.encoded(path, excerpt=excerpt, **BUDGET)
         assert not any(secret in kept.data for secret in SECRETS)
         assert kept.data.count(b"IDAT") == 1 and len(kept.data) < 30 * 30 * 3 + 200
 
@@ -189,7 +189,7 @@ def test_names_dates_and_places_do_not_reach_the_corpus(tmp_path: Path) -> None:
 def test_what_a_picture_in_memory_carries_is_left_behind() -> None:
     image = Image.fromarray(noise(30, 30))
     image.info |= {"icc_profile": b"Praxis Dr. Jones", "dpi": (1, 1), "exif": b"Exif\0\0Mustermann"}
-    assert images.stored(image, **BUDGET) == images.stored(Image.fromarray(noise(30, 30)), **BUDGET)
+    assert images.encoded(image, **BUDGET) == images.encoded(Image.fromarray(noise(30, 30)), **BUDGET)
 
 
 def test_a_deep_picture_in_memory_is_refused_and_not_clipped() -> None:
@@ -197,4 +197,4 @@ def test_a_deep_picture_in_memory_is_refused_and_not_clipped() -> None:
     with pytest.raises(
         DataError, match=r"row 7: more than 8 bits \(mode I;16\); read it with a window first"
     ):
-        images.stored(image, name="row 7", **BUDGET)
+        images.encoded(image, name="row 7", **BUDGET)

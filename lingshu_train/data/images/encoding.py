@@ -24,7 +24,7 @@ LEVEL = 1
 """Of zlib: up to four times the speed of its default 6, for files larger by 2 (histology) to 20 % (fundus)."""
 
 
-class Stored(NamedTuple):
+class Encoded(NamedTuple):
     """A picture as it stands in a corpus. `suffix` is that of a file with these bytes; sizes in pixels."""
 
     data: bytes
@@ -33,14 +33,14 @@ class Stored(NamedTuple):
     height: int
 
 
-def stored(
+def encoded(
     source: Path | bytes | Image.Image,
     *,
     name: str = "picture",
     excerpt: Excerpt | None = None,
     min_pixels: int,
     max_pixels: int,
-) -> Stored:
+) -> Encoded:
     """An upright JPEG, or PNG within the budget, of 8 bits keeps its compressed data; everything else becomes a PNG.
 
     What is no JPEG and has more than `max_pixels` is fitted first, which gives the model equal pixel values. Errors as
@@ -60,7 +60,7 @@ def stored(
     return _png(decode(path, data=data, excerpt=excerpt), min_pixels=min_pixels, max_pixels=max_pixels)
 
 
-def _kept(path: Path, data: bytes, *, max_pixels: int) -> Stored | None:
+def _kept(path: Path, data: bytes, *, max_pixels: int) -> Encoded | None:
     """The JPEG or PNG without metadata; None where its pixels must be changed, or it is neither.
 
     It is decoded once to find out whether it is whole: a JPEG at an eighth of its size, which reads all of its data.
@@ -85,7 +85,7 @@ def _kept(path: Path, data: bytes, *, max_pixels: int) -> Stored | None:
                 return None
         file.seek(0)
         bare = jpegs.bare if jpeg else pngs.bare
-        return Stored(bare(file.read()), ".jpg" if jpeg else ".png", width, height)
+        return Encoded(bare(file.read()), ".jpg" if jpeg else ".png", width, height)
 
 
 def _is_plain(image: Image.Image) -> bool:
@@ -94,13 +94,13 @@ def _is_plain(image: Image.Image) -> bool:
     return not image.has_transparency_data and _one_channel(image) is image
 
 
-def _png(image: Image.Image, *, min_pixels: int, max_pixels: int) -> Stored:
+def _png(image: Image.Image, *, min_pixels: int, max_pixels: int) -> Encoded:
     image = _one_channel(image)
     if image.width * image.height > max_pixels:
         image = fit(image, min_pixels=min_pixels, max_pixels=max_pixels)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=LEVEL)
-    return Stored(buffer.getvalue(), ".png", *image.size)
+    return Encoded(buffer.getvalue(), ".png", *image.size)
 
 
 def _one_channel(image: Image.Image) -> Image.Image:

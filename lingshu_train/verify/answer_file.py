@@ -7,27 +7,28 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from lingshu_train.errors import DataError, MissingInput, OutputFailed
 from lingshu_train.record import ANSWER_TYPES, Verdict
 from lingshu_train.verify.item import Item, Policy
-from lingshu_train.verify.verdict import verify, version
+from lingshu_train.verify.release import version
+from lingshu_train.verify.verdict import verify
 
 _TEXT = ("question", "question_type", "answer", "response")
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class Submission:
     """One row as it stood in the file, and the item and response it describes."""
 
-    data: Mapping[str, Any]
+    data: Mapping[str, object]
     item: Item
     response: str
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class Tally:
     """Counts of one scored file."""
 
     rows: int
@@ -51,7 +52,7 @@ class Summary:
         return "\n".join(lines)
 
 
-def score_file(path: Path, policy: Policy, out: IO[str]) -> Summary:
+def judge_file(path: Path, policy: Policy, out: IO[str]) -> Tally:
     """Write each row of `path` to `out` with correct, status, rule, extracted and normalized added.
 
     Every row is checked before the first one is written. A gold that its type cannot read gets the status
@@ -77,12 +78,10 @@ def score_file(path: Path, policy: Policy, out: IO[str]) -> Summary:
             raise
         except OSError as fault:
             raise OutputFailed(f"{getattr(out, 'name', 'output')}: {fault.strerror}") from None
-    return Summary(
-        len(rows), right, {name: (one, two) for name, (one, two) in types.items()}, statuses, policy
-    )
+    return Tally(len(rows), right, {name: (one, two) for name, (one, two) in types.items()}, statuses, policy)
 
 
-def read(path: Path) -> Iterator[Row]:
+def read(path: Path) -> Iterator[Submission]:
     """The rows of a JSONL file, checked; blank lines are skipped."""
     try:
         stream = path.open(encoding="utf-8")
@@ -93,12 +92,12 @@ def read(path: Path) -> Iterator[Row]:
         try:
             for number, line in enumerate(stream, start=1):
                 if line.strip():
-                    yield row(line, where=f"{path}:{number}")
+                    yield submission(line, where=f"{path}:{number}")
         except UnicodeDecodeError as fault:
             raise DataError(f"{path}:{number + 1}: not UTF-8: {fault.reason}") from None
 
 
-def row(line: str, *, where: str) -> Row:
+def submission(line: str, *, where: str) -> Submission:
     """One line as a row; DataError says what is wrong with it."""
     try:
         data = json.loads(line)
@@ -123,10 +122,10 @@ def row(line: str, *, where: str) -> Row:
         aliases=_aliases(data.get("aliases"), where=where),
         tol=_tolerance(data.get("tol"), where=where),
     )
-    return Row(data, item, data["response"])
+    return Submission(data, item, data["response"])
 
 
-def _options(value: Any, *, where: str) -> dict[str, str]:
+def _options(value: object, *, where: str) -> dict[str, str]:
     if value is None:
         return {}
     if isinstance(value, list) and len(value) <= 26:
@@ -138,7 +137,7 @@ def _options(value: Any, *, where: str) -> dict[str, str]:
     return value
 
 
-def _aliases(value: Any, *, where: str) -> tuple[str, ...]:
+def _aliases(value: object, *, where: str) -> tuple[str, ...]:
     if value is None:
         return ()
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
@@ -146,7 +145,7 @@ def _aliases(value: Any, *, where: str) -> tuple[str, ...]:
     return tuple(value)
 
 
-def _tolerance(value: Any, *, where: str) -> float | None:
+def _tolerance(value: object, *, where: str) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
@@ -154,7 +153,7 @@ def _tolerance(value: Any, *, where: str) -> float | None:
     return float(value)
 
 
-def _added(verdict: Verdict) -> dict[str, Any]:
+def _added(verdict: Verdict) -> dict[str, object]:
     return {
         "correct": verdict.correct,
         "status": verdict.status,
@@ -164,7 +163,7 @@ def _added(verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _encodable(row: Row, verdict: Verdict) -> bool:
+def _encodable(row: Submission, verdict: Verdict) -> bool:
     # A lone surrogate is legal in JSON as an escape but cannot be written as UTF-8.
     return not any(
         "\ud800" <= char <= "\udfff"

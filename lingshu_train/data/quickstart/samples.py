@@ -6,17 +6,22 @@ Answers rotate with n, so that no constant answer does well.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from lingshu_train.data.quickstart import card_questions, pixel_questions
+from lingshu_train.data.cards.card import Card
+from lingshu_train.data.quickstart import card_questions, package_images, pixel_questions
+from lingshu_train.data.quickstart import pool as pools
+from lingshu_train.data.quickstart.package_images import LabelledPicture
 from lingshu_train.data.quickstart.pool import Answered, Draw, Pool
 from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.record import Sample
 
-Row = tuple[Sample, tuple[Image.Image, ...]]
+Illustrated = tuple[Sample, tuple[Image.Image, ...]]
+"""A sample and its pictures, which a corpus names when it writes them."""
 
 TASKS: Mapping[str, Callable[[Draw], Answered]] = {
     "caption": card_questions.caption,
@@ -32,13 +37,7 @@ TASKS: Mapping[str, Callable[[Draw], Answered]] = {
 }
 
 
-def samples(pool: Pool, task: str, count: int, *, seed: int) -> Iterator[Row]:
-    """The first `count` samples of a task. A corpus names the images when it writes them."""
-    for n in range(count):
-        yield sample(pool, task, n, seed=seed)
-
-
-def sample(pool: Pool, task: str, n: int, *, seed: int) -> Row:
+def sample(pool: Pool, task: str, n: int, *, seed: int) -> Illustrated:
     """The n-th sample of a task: equal for equal (seed, split, task, n) and equal cards."""
     if task not in TASKS:
         raise RecipeError(f"questions: unknown task {task!r}; there are: {', '.join(TASKS)}")
@@ -60,3 +59,23 @@ def sample(pool: Pool, task: str, n: int, *, seed: int) -> Row:
         group=made.picture.group,
         modality=made.picture.modality,
     ), (made.image,)
+
+
+class PictureQuestions:
+    """What is asked of labelled pictures: those of a split are cut to the body when the first question comes."""
+
+    def __init__(self, pictures: Iterable[LabelledPicture], *, side: int, seed: int) -> None:
+        self._pictures, self._side, self._seed = tuple(pictures), side, seed
+        self._pools: dict[str, Pool] = {}
+
+    def sample(self, split: str, task: str, n: int) -> Illustrated:
+        """The n-th sample of a task. `split` is the side of the cards on which its picture is."""
+        if split not in self._pools:
+            self._pools[split] = pools.pool(self._pictures, split, side=self._side)
+        return sample(self._pools[split], task, n, seed=self._seed)
+
+
+def questions(cards: Sequence[tuple[Card, Path]], *, side: int, seed: int) -> PictureQuestions:
+    """Reads all pictures of the cards, each with the folder of its package."""
+    found = (picture for card, root in cards for picture in package_images.pictures(card, root))
+    return PictureQuestions(found, side=side, seed=seed)

@@ -1,0 +1,195 @@
+"""What a corpus is made of, in numbered chunks: rows of data sets as they stand, and questions asked of labelled pictures.
+
+What a chunk gives depends on the specification alone, not on who does the work or when.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from itertools import islice
+from pathlib import Path
+
+from PIL import Image
+
+from lingshu_train.data import images
+from lingshu_train.data.cards import card as cards
+from lingshu_train.data.cards.card import Card
+from lingshu_train.data.corpus.specification import Specification
+from lingshu_train.data.corpus.writer import Kept, Outcome, Refused, StoredPicture
+from lingshu_train.data.rows import layouts, reading
+from lingshu_train.data.rows.layouts import PictureLayout, Questions, RowLayout
+from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.row import Picture
+from lingshu_train.errors import DataError, MissingInput, RecipeError
+from lingshu_train.record import Sample
+from lingshu_train.verify import gold_problem
+
+CHUNK = 64
+"""Rows or questions in one chunk: seconds of work with large pictures, so that handing it to a process costs nothing beside
+it, and some ten megabytes of results, so that several chunks may wait for their turn to be written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowChunk:
+    """Some lines of a card's `own` split, for `split` of the corpus."""
+
+    card: str
+    own: str
+    split: str
+    lines: tuple[Line, ...]
+
+    @property
+    def where(self) -> str:
+        return self.lines[0].where
+
+    def outcomes(self, wanted: Specification) -> list[Outcome]:
+        """A bad row is refused; nothing else is affected by it."""
+        return [outcome for line in self.lines for outcome in self._outcomes(line, wanted)]
+
+    def _outcomes(self, line: Line, wanted: Specification) -> Iterator[Outcome]:
+        """The samples of one line, their ids made unique by the card's name and split."""
+        modality = cards.load(self.card).lingshu.modality
+        try:
+            for row in _reader(wanted, self.card, self.own).rows(line):
+                sample = replace(
+                    row.sample,
+                    id=f"{self.card}/{self.own}/{row.sample.id}",
+                    split=self.split,
+                    turns=tuple((turn.question, turn.answer) for turn in row.turns),
+                    modality=row.sample.modality or (modality[0] if len(modality) == 1 else ""),
+                )
+                yield _judged(sample, [_stored(picture, wanted) for picture in row.images], wanted)
+        except (DataError, MissingInput) as fault:
+            yield Refused(card=self.card, where=line.where, reason=str(fault), kind=_kind(line, str(fault)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuestionChunk:
+    """Questions `start` to `stop` of a task, for `split`."""
+
+    split: str
+    task: str
+    start: int
+    stop: int
+
+    @property
+    def where(self) -> str:
+        return f"{self.split}/{self.task}/{self.start}"
+
+    def outcomes(self, wanted: Specification) -> list[Outcome]:
+        asking = _questions(wanted)[self.task]
+        made = (asking.sample(self.split, self.task, n) for n in range(self.start, self.stop))
+        return [
+            _judged(sample, [_stored(picture, wanted) for picture in pictures], wanted)
+            for sample, pictures in made
+        ]
+
+
+Chunk = RowChunk | QuestionChunk
+
+
+def chunks(wanted: Specification) -> Iterator[Chunk]:
+    """The chunks in order: questions first, by split and task, then the rows of each card."""
+    yield from _asked(wanted)
+    for (_, splits), card in zip(wanted.splits, wanted.loaded(), strict=True):
+        if isinstance(layouts.of(card), RowLayout):
+            for own, split in splits:
+                for lines in _parts(_reader(wanted, card.name, own).lines()):
+                    yield RowChunk(card=card.name, own=own, split=split, lines=lines)
+
+
+def expected(wanted: Specification) -> int | None:
+    """How many rows there will be, where the cards say."""
+    total = sum(chunk.stop - chunk.start for chunk in _asked(wanted))
+    for (_, splits), card in zip(wanted.splits, wanted.loaded(), strict=True):
+        for own, _ in splits if isinstance(layouts.of(card), RowLayout) else ():
+            stated = card.lingshu.splits.get(own)
+            if stated is None or stated.rows is None:
+                return None
+            total += stated.rows
+    return total
+
+
+def work(wanted: Specification, chunk: Chunk) -> list[Outcome]:
+    """What comes of one chunk; for other processes, which can be sent a function of a module and no method."""
+    return chunk.outcomes(wanted)
+
+
+def _asked(wanted: Specification) -> Iterator[QuestionChunk]:
+    """The questions by split and task. RecipeError: no layout of the cards' pictures has such a task."""
+    known = layouts.tasks(wanted.loaded())
+    if not known:
+        return
+    for asked in wanted.asked:
+        if asked.task not in known:
+            raise RecipeError(f"questions: unknown task {asked.task!r}; there are: {', '.join(known)}")
+    for split in dict.fromkeys(split for asked in wanted.asked for split in asked.counts):
+        for asked in wanted.asked:
+            count = asked.counts[split]
+            for start in range(0, count, CHUNK):
+                stop = min(start + CHUNK, count)
+                yield QuestionChunk(split=split, task=asked.task, start=start, stop=stop)
+
+
+def _parts(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:
+    rest = iter(lines)
+    while part := tuple(islice(rest, CHUNK)):
+        yield part
+
+
+@lru_cache
+def _reader(wanted: Specification, name: str, own: str) -> reading.Reader:
+    card = cards.load(name)
+    return reading.open(card, wanted.folder(card), split=own)
+
+
+@lru_cache(maxsize=1)
+def _questions(wanted: Specification) -> dict[str, Questions]:
+    """Task -> the questions of the first layout that has it. Each process reads the pictures once."""
+    found: dict[str, Questions] = {}
+    pictured: dict[str, list[Card]] = {}
+    for card in wanted.loaded():
+        pictured.setdefault(card.lingshu.format, []).append(card)
+    for alike in pictured.values():
+        layout = layouts.of(alike[0])
+        if isinstance(layout, PictureLayout):
+            here = [(card, wanted.folder(card)) for card in alike]
+            asking = layout.questions(here, side=wanted.image_size, seed=wanted.seed)
+            found = {**dict.fromkeys(layout.TASKS, asking), **found}
+    return found
+
+
+def _judged(sample: Sample, pictures: list[StoredPicture], wanted: Specification) -> Outcome:
+    """Refuse what could not be judged or is too small to be seen."""
+    problem = gold_problem(sample) if sample.question_type != "free" else None
+    if problem:
+        kind = f"{sample.task}: {problem}"
+        return Refused(card=sample.card, where=sample.id, reason=problem, kind=kind)
+    least = min((min(one.width, one.height) for one in pictures), default=wanted.least_side)
+    if least < wanted.least_side:
+        kind = f"image: a side under {wanted.least_side} pixels"
+        return Refused(card=sample.card, where=sample.id, reason=f"a side of {least} pixels", kind=kind)
+    return Kept(sample=sample, pictures=tuple(pictures))
+
+
+def _stored(picture: Image.Image | Picture, wanted: Specification) -> StoredPicture:
+    """A picture as the corpus keeps it, with its hash."""
+    encoded = partial(images.encoded, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
+    if isinstance(picture, Image.Image):
+        kept = encoded(picture)
+    else:
+        source = picture.data or picture.path or Path(picture.name)
+        kept = encoded(source, name=picture.name, excerpt=picture.excerpt)
+    digest = hashlib.sha256(kept.data).hexdigest()
+    return StoredPicture(
+        data=kept.data, digest=digest, suffix=kept.suffix, width=kept.width, height=kept.height
+    )
+
+
+def _kind(line: Line, reason: str) -> str:
+    """The field at fault, or that the image was."""
+    own, _, rest = reason.partition(f"{line.where}: ")
+    return rest.partition(":")[0] if not own and rest else "image"

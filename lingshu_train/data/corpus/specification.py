@@ -1,0 +1,56 @@
+"""All that determines a corpus: which splits of which cards, which questions about their pictures, how pictures are kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from lingshu_train.data.cards import card as cards
+from lingshu_train.data.cards.card import Card
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """How many samples of a task to make of the pictures of each split."""
+
+    task: str
+    train: int
+    held_out: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Split -> samples, in the order in which a corpus has them."""
+        return {"train": self.train, "held_out": self.held_out}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Specification:
+    """The `splits` of each card, each as (its own name, its name here), the questions `asked` of labelled pictures, pixels.
+
+    `image_size` is the side of a view of a labelled picture. Pictures of more than `max_pixels` are fitted as the
+    processor would fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused.
+    """
+
+    splits: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+    data_root: str
+    asked: tuple[Asked, ...]
+    image_size: int
+    least_side: int
+    min_pixels: int
+    max_pixels: int
+    seed: int
+
+    @property
+    def cards(self) -> tuple[str, ...]:
+        """Names of the cards, in order."""
+        return tuple(name for name, _ in self.splits)
+
+    def loaded(self) -> tuple[Card, ...]:
+        """The cards themselves. RecipeError: there is no such card."""
+        return tuple(cards.load(name, where="cards") for name in self.cards)
+
+    def folder(self, card: Card) -> Path:
+        """Where the card's data lies; `preparing.prepare` has checked that it is there."""
+        found = cards.root(card, Path(self.data_root))
+        assert found is not None, f"the data of {card.name} is not here"
+        return found

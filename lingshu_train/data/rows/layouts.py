@@ -1,0 +1,95 @@
+"""What a file of data/rows/formats/ has: a layout, found by its file's name, which a card writes as its `format`.
+
+A layout of rows says how a publisher's files are cut into lines, and which samples a line gives. A layout of pictures has
+no rows: its cards hold labelled pictures, and questions are asked of all of them together. Everything above asks these
+protocols and no layout by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol, TypeVar, runtime_checkable
+
+from PIL import Image
+
+from lingshu_train.data.cards.card import Card
+from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.row import Origin, Row, SplitFiles
+from lingshu_train.errors import DataError
+from lingshu_train.naming import component
+from lingshu_train.record import Sample
+from lingshu_train.schema import Strict, parse
+
+FORMATS = "lingshu_train.data.rows.formats"
+
+F = TypeVar("F", bound=SplitFiles)
+
+
+@runtime_checkable
+class RowLayout(Protocol[F]):
+    """Files that hold rows. `Fields` is what a card says under `fields`."""
+
+    Fields: type[F]
+
+    def lines(self, fields: F, origin: Origin) -> Iterator[Line]:
+        """The lines of a split in file order, cheap and picklable: `published.table_lines`, `published.file_lines`, or its own.
+
+        A line that cannot be read carries its fault. DataError or MissingInput: a file is torn, or none is there.
+        """
+        ...
+
+    def rows(self, line: Line, fields: F, origin: Origin) -> Iterator[Row]:
+        """The samples of one line: none, one or several. DataError names file, line and field."""
+        ...
+
+
+class Questions(Protocol):
+    """All that can be asked of some cards' pictures."""
+
+    def sample(self, split: str, task: str, n: int) -> tuple[Sample, tuple[Image.Image, ...]]:
+        """The n-th sample of a task with its pictures: a function of seed, split, task and n, and of the cards."""
+        ...
+
+
+@runtime_checkable
+class PictureLayout(Protocol):
+    """Labelled pictures. `Fields` is what a card says under `fields`; `TASKS` are the questions that can be asked."""
+
+    Fields: type[Strict]
+    TASKS: Collection[str]
+
+    def pictures(self, card: Card, root: Path) -> Iterator[object]:
+        """Every picture of a card, decoded, its file compared with the card's checksum. DataError: one is not as stated."""
+        ...
+
+    def questions(self, cards: Sequence[tuple[Card, Path]], *, side: int, seed: int) -> Questions:
+        """What is asked of these cards, each with its data folder, in views of `side` x `side` pixels."""
+        ...
+
+
+Layout = RowLayout[SplitFiles] | PictureLayout
+
+
+def of(card: Card) -> Layout:
+    """The layout of a card. DataError lists the formats there are."""
+    where = f"data_cards/{card.name}.md: lingshu.format"
+    found = component(FORMATS, card.lingshu.format, where=where, error=DataError)
+    if isinstance(found, RowLayout | PictureLayout):
+        return found
+    raise DataError(
+        f"{where}: {found.__file__} is no layout: it must have Fields, lines and rows, or Fields, TASKS, pictures and "
+        "questions (lingshu_train/data/rows/layouts.py says how)"
+    )
+
+
+def fields(card: Card) -> Strict:
+    """What the card says under `fields`, as its layout reads it. DataError: not what the layout takes."""
+    where = f"data_cards/{card.name}.md: lingshu.fields"
+    return parse(of(card).Fields, card.lingshu.fields, where=where, error=DataError)
+
+
+def tasks(cards: Iterable[Card]) -> tuple[str, ...]:
+    """The questions that can be asked of some cards' pictures; none where all of them hold rows."""
+    found = (layout.TASKS for card in cards if isinstance(layout := of(card), PictureLayout))
+    return tuple(dict.fromkeys(task for known in found for task in known))
