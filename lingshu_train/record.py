@@ -19,6 +19,7 @@ class Sample:
     `reasoning` is the trace that supervised fine-tuning teaches, shown inside `<think>`; empty where there is none.
     `turns` are earlier questions of the same dialogue, each with its answer.
     `group` is the patient, volume or picture the sample was cut from: splits never divide a group.
+    `modality` is a word of `vocabulary`, in lower case the publisher's where it has none for it, empty where none is stated.
     """
 
     id: str

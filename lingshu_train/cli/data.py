@@ -112,6 +112,8 @@ def _check(arguments: argparse.Namespace) -> int:
         print(line)
     for line in report.known:
         print(f"known: {line}")
+    for line in report.unknown:
+        print(f"unknown: {line}")
     print(f"{arguments.card}: {report.summary}")
     return report.exit_code
 
