@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path[:0] = [str(HERE.parent / "tests" / part) for part in ("", "support", "training")]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402
@@ -35,13 +35,13 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 import trl  # noqa: E402
 from PIL import Image  # noqa: E402
+from plain_order import PlainOrder  # noqa: E402
 from quickstart_seeds import _processor  # noqa: E402
 from test_stock_defects import Kit, arguments, run_of  # noqa: E402
 from transformers import Qwen2_5_VLProcessor  # noqa: E402
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil  # noqa: E402
 
 from lingshu_train.data.corpus import corpus  # noqa: E402
-from lingshu_train.data.order.permutation import Order  # noqa: E402
 from lingshu_train.model import load, shape  # noqa: E402
 from lingshu_train.model.families.qwen2_5_vl import processing  # noqa: E402
 from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor  # noqa: E402
@@ -223,9 +223,7 @@ def grpo(root: Path) -> dict[str, Any]:
             processing_class=made.text,
         )
         if cls is ExactGRPOTrainer:
-            row = item_to_row(
-                Order(size=PROMPTS, seed=0).row, prompts=PROMPTS, group=GROUP, repeats=MICRO_STEPS
-            )
+            row = item_to_row(PlainOrder(PROMPTS).row, prompts=PROMPTS, group=GROUP, repeats=MICRO_STEPS)
             trainer.begin(run_of(made, steps=MICRO_STEPS, per_step=PROMPTS * GROUP, row=row))
         with (
             counted(corpus.Corpus, "_picture", lambda *_: 1) as read,

@@ -17,7 +17,8 @@ ANSWER_TYPES: tuple[str, ...] = get_args(AnswerType)
 class Asked:
     """What was asked, and the answer that counts as right: the fields of a sample that stand beside every answer to it.
 
-    `options` maps a letter to its text (mcq, multi_select).
+    `options` maps a letter to its text (mcq, multi_select). `modality` is a word of `vocabulary`, in lower case the
+    publisher's where it has none for it, empty where none is stated.
     """
 
     id: str

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 import json
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic_core import ErrorDetails, PydanticCustomError
 
+from lingshu_train import vocabulary
 from lingshu_train.errors import LingshuError
+from lingshu_train.vocabulary import ModalityWord
+
+
+def _spelt(text: object) -> object:
+    return vocabulary.modality(text) if isinstance(text, str) else text
+
+
+def _known(language: str) -> str:
+    if language not in vocabulary.LANGUAGES:
+        raise PydanticCustomError("language", "must be a two-letter code of ISO 639-1, such as en or zh")
+    return language
+
+
+Modality = Annotated[ModalityWord, BeforeValidator(_spelt)]
+"""A modality in any known spelling, read as the vocabulary's word. An unknown one is refused with the list."""
+Language = Annotated[str, AfterValidator(_known)]
+"""A language by its code of ISO 639-1."""
 
 
 class Strict(BaseModel):

@@ -100,6 +100,8 @@ def check(
         print(line)
     for line in report.known:
         print(f"known: {line}")
+    for line in report.unknown:
+        print(f"unknown: {line}")
     print(f"{card}: {report.summary}")
     return report.exit_code
 

@@ -150,7 +150,10 @@ def _unreadable(view: RunView) -> list[str]:
 
 def _refused(view: RunView) -> list[str]:
     """Counts that a stage recorded under a name that speaks of refusal, anywhere in its results."""
-    words = ("refused", "left_out", "skipped", "quarantined", "dropped", "unscored", "truncated", "timed_out")
+    words = (
+        *("refused", "left_out", "skipped", "quarantined", "dropped"),
+        *("unscored", "truncated", "timed_out", "unknown"),
+    )
     return [
         f"{manifest.stage.name}: {key} {value}"
         for manifest in view.manifests

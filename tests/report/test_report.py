@@ -176,6 +176,7 @@ def test_long_runs_of_image_tokens_are_counted_not_printed(tmp_path: Path) -> No
 def test_warnings_count_what_was_refused_unreadable_or_closed(finished: tuple[Path, str]) -> None:
     unreadable = sum(line.status == "no_answer" for line in gather.view(finished[0]).predictions["grpo"])
     assert "prepare: refused.too_small 3" in finished[1]
+    assert "prepare: unknown_modalities.adaptive optics 7" in finished[1]
     assert f"grpo: {unreadable} of 120 held-out answers no_answer" in finished[1]
     assert "data card scans is credentialed: this page shows samples" in finished[1]
 

@@ -18,7 +18,8 @@ import psutil
 from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 
-from lingshu_train.data.corpus.writer import Kept, StoredPicture, Summary, Writer
+from lingshu_train.data.corpus.summary import Summary
+from lingshu_train.data.corpus.writer import Kept, StoredPicture, Writer
 from lingshu_train.data.order.mix import Mix
 from lingshu_train.kind import Facts
 from lingshu_train.model import family, load, shape

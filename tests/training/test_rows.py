@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tiny
 from layouts import stage_for
+from plain_order import PlainOrder
 
-from lingshu_train.data.order.permutation import Order
 from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import DataError
 from lingshu_train.record import Sample
@@ -47,7 +47,7 @@ def test_stored_lengths_are_those_of_the_batches_that_training_sees(base: Path, 
 
 def test_the_order_of_one_corpus_is_that_of_the_permutation(base: Path, stage: Stage) -> None:
     rows = tiny.rows(stage, source(base))
-    expected = list(Order(size=32, seed=0).rows(0, 80))
+    expected = PlainOrder(32).rows(0, 80)
     assert [rows.row(n) for n in range(80)] == expected
     assert rows.rows(0, 80).tolist() == expected
 

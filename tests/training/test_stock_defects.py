@@ -15,13 +15,13 @@ import tiny
 import torch
 from layouts import stage_for
 from PIL import Image
+from plain_order import PlainOrder
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 from trl.trainer.utils import RepeatSampler
 
 from lingshu_train.data import chat
-from lingshu_train.data.order.permutation import Order
 from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.model import load, parts
 from lingshu_train.record import Sample
@@ -196,7 +196,7 @@ def lost_by_resuming(kit: Kit, cls: type) -> tuple[int, int]:
             callbacks=list(callbacks),
         )
         if ours:
-            row = Order(size=32, seed=0).row
+            row = PlainOrder(32).row
             made.begin(run_of(kit, steps=args.max_steps, per_step=4, row=row, resume=resume))
         return made
 
@@ -266,7 +266,7 @@ def rollouts(kit: Kit, *, cls: type, resume: Path | None = None) -> tuple[list[i
         processing_class=kit.text,
     )
     if issubclass(cls, Exact):
-        row = item_to_row(Order(size=32, seed=0).row, prompts=4, group=2, repeats=4)
+        row = item_to_row(PlainOrder(32).row, prompts=4, group=2, repeats=4)
         trainer.begin(run_of(kit, steps=6, per_step=8, row=row))
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     return steps, prompts
@@ -287,7 +287,7 @@ def test_our_windows_begin_where_the_plan_says(kit: Kit) -> None:
     steps, prompts = rollouts(kit, cls=ExactGRPOTrainer)
     assert steps == [0, 4]
     assert [sorted(rows) for rows in prompts] == [
-        sorted(Order(size=32, seed=0).rows(4 * window, 4 * window + 4)) for window in range(2)
+        sorted(PlainOrder(32).rows(4 * window, 4 * window + 4)) for window in range(2)
     ]
 
 
@@ -309,8 +309,8 @@ def test_a_stock_sampler_resumed_in_the_second_epoch_replays_the_first_and_ours_
     first, second = list(straight), list(straight)
     assert first != second
     assert list(stock()) == first, "what a process started in epoch 2 reads"
-    ours = item_to_row(Order(size=8, seed=0).row, prompts=4, group=1, repeats=1)
-    assert [ours(i) for i in range(8, 16)] == list(Order(size=8, seed=0).rows(8, 16))
+    ours = item_to_row(PlainOrder(8).row, prompts=4, group=1, repeats=1)
+    assert [ours(i) for i in range(8, 16)] == PlainOrder(8).rows(8, 16)
     assert [ours(i) for i in range(8, 16)] != [ours(i) for i in range(8)]
 
 

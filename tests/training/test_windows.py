@@ -11,13 +11,13 @@ import pytest
 import tiny
 import torch
 from PIL import Image
+from plain_order import PlainOrder
 from test_stock_defects import Kit, arguments, run_of
 from transformers import ProcessorMixin
 from trl import GRPOConfig
 
 from lingshu_train.data.corpus import corpus
 from lingshu_train.data.corpus.shards import Location
-from lingshu_train.data.order.permutation import Order
 from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor
 from lingshu_train.stages.grpo.run import UNREAD, ExactGRPOTrainer, Once, item_to_row
 
@@ -53,7 +53,7 @@ def test_copies_of_a_picture_get_what_each_would_get(words: ProcessorMixin) -> N
 
 
 def test_a_window_is_asked_for_at_every_micro_step_and_read_at_the_first() -> None:
-    order = Order(size=50, seed=0)
+    order = PlainOrder(50)
     row = item_to_row(order.row, prompts=PROMPTS, group=GROUP, repeats=REPEATS)
     items = PROMPTS * GROUP
     for window in range(3):
@@ -104,7 +104,7 @@ def test_a_training_run_reads_and_processes_each_picture_of_a_window_once(
         train_dataset=rows.dataset(system="", with_completion=False),
         processing_class=words,
     )
-    row = item_to_row(Order(size=32, seed=0).row, prompts=PROMPTS, group=GROUP, repeats=REPEATS)
+    row = item_to_row(PlainOrder(32).row, prompts=PROMPTS, group=GROUP, repeats=REPEATS)
     trainer.begin(run_of(kit, steps=REPEATS, per_step=PROMPTS * GROUP, row=row))
     trainer.train()
     assert len(read) == PROMPTS

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from lingshu_train.data.corpus import writer
+from lingshu_train import vocabulary
 from lingshu_train.data.corpus.journal import Index
 from lingshu_train.data.corpus.shards import Location, ShardReader, locations_of, sample_of
-from lingshu_train.data.corpus.writer import SUMMARY, Summary
+from lingshu_train.data.corpus.summary import SUMMARY, Summary
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.naming import digest
 from lingshu_train.record import Sample
@@ -162,10 +162,17 @@ def read_summary(folder: Path) -> Summary:
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as fault:
         raise DataError(f"{path}: not JSON: {fault}") from None
-    return parse(Summary, data, where=str(path), error=DataError)
+    summary = parse(Summary, data, where=str(path), error=DataError)
+    for word in summary.modalities:
+        # A corpus of an older version: filters and balance would take a part of what they name.
+        if vocabulary.modality(word) != word:
+            raise DataError(
+                f"{path}: modalities: {word!r} is spelt {vocabulary.modality(word)!r} here; {AGAIN}"
+            )
+    return summary
 
 
-def _check(folder: Path, summary: writer.Summary, wanted: Mapping[str, tuple[str | None, ...]]) -> None:
+def _check(folder: Path, summary: Summary, wanted: Mapping[str, tuple[str | None, ...]]) -> None:
     known: dict[str, Mapping[str, object]] = {
         "split": summary.splits,
         "task": summary.tasks,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from lingshu_train.data.corpus.corpus import KEPT, Corpus, Rows, read_summary
-from lingshu_train.data.corpus.writer import SUMMARY, Summary, counted
+from lingshu_train.data.corpus.summary import SUMMARY, Summary, counted
 from lingshu_train.errors import DataError
 from lingshu_train.naming import digest
 from lingshu_train.runs.arrays import save_array

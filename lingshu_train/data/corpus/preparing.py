@@ -24,7 +24,8 @@ from lingshu_train.data.cards import catalogue
 from lingshu_train.data.corpus import chunks, corpus
 from lingshu_train.data.corpus.chunks import Chunk
 from lingshu_train.data.corpus.specification import Specification
-from lingshu_train.data.corpus.writer import QUARANTINE, SUMMARY, Outcome, Summary, Writer
+from lingshu_train.data.corpus.summary import SUMMARY, Summary
+from lingshu_train.data.corpus.writer import QUARANTINE, Outcome, Writer
 from lingshu_train.data.rows import layouts
 from lingshu_train.data.rows.layouts import PictureLayout
 from lingshu_train.errors import DataError, MissingInput, RecipeError
@@ -98,10 +99,17 @@ def text(summary: Summary, folder: Path) -> str:
     """The corpus for a reader, one line a fact."""
     refused = sum(summary.refused.values())
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(summary.refused.items()))
+    unknown = summary.unknown_modalities
     return "\n".join(
         [
             f"samples      {summary.samples:,} ({_counts(summary.splits)})",
             f"answers      {_counts(summary.question_types)}",
+            f"modalities   {_counts({name or 'not stated': n for name, n in summary.modalities.items()})}",
+            *(
+                [f"unknown      {_counts(unknown)}: no modality of the vocabulary, kept as they are"]
+                if unknown
+                else []
+            ),
             f"images       {summary.images:,} ({summary.image_bytes / 2**20:,.0f} MiB)",
             f"refused      {refused:,}" + (f" ({reasons}); see {folder / QUARANTINE}" if refused else ""),
             f"fingerprint  {summary.fingerprint[:12]}",

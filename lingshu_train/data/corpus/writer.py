@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypedDict
 
 from lingshu_train.data.corpus import shards
 from lingshu_train.data.corpus.journal import Journal
 from lingshu_train.data.corpus.shards import Location, Tar
+from lingshu_train.data.corpus.summary import SUMMARY, Summary, Tally
 from lingshu_train.model.shape import PictureBudget
 from lingshu_train.naming import canonical, digest
 from lingshu_train.record import Sample
 from lingshu_train.runs.files import failure, sync, write_json
-from lingshu_train.schema import Strict
 
-SUMMARY, QUARANTINE = "corpus.json", "quarantine.jsonl"
+QUARANTINE = "quarantine.jsonl"
 SHARD_BYTES = 1_000_000_000
 SHARD_ROWS = 50_000
 
@@ -59,93 +58,6 @@ class Refused:
 Outcome = Kept | Refused
 
 
-class Summary(Strict):
-    """corpus.json, written last. Counts are of the samples kept; `refused` counts the others by reason.
-
-    `shards` holds the number of rows of each shard. Only a JPEG may have more than `max_pixels`; what had more was fitted,
-    both sides to multiples of `grid`. `fingerprint` covers every row, and every picture by its hash.
-    """
-
-    samples: int
-    images: int
-    image_bytes: int
-    splits: dict[str, int]
-    tasks: dict[str, dict[str, int]]
-    question_types: dict[str, int]
-    modalities: dict[str, int]
-    cards: dict[str, int]
-    licences: dict[str, str]
-    refused: dict[str, int]
-    shards: tuple[int, ...]
-    max_pixels: int
-    grid: int
-    fingerprint: str
-
-
-class Counts(TypedDict):
-    """The counts of a summary."""
-
-    samples: int
-    images: int
-    image_bytes: int
-    splits: dict[str, int]
-    tasks: dict[str, dict[str, int]]
-    question_types: dict[str, int]
-    modalities: dict[str, int]
-    cards: dict[str, int]
-
-
-@dataclass
-class _Tally:
-    """What the summary counts. Goes through JSON at every commit."""
-
-    images: int = 0
-    image_bytes: int = 0
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)
-    shards: list[int] = field(default_factory=list)
-    digests: list[str] = field(default_factory=list)
-
-    def count(self, what: str, name: str, number: int = 1) -> None:
-        table = self.counts.setdefault(what, {})
-        table[name] = table.get(name, 0) + number
-
-    def sample(self, sample: Sample) -> None:
-        self.count("splits", sample.split)
-        self.count(f"tasks/{sample.task}", sample.split)
-        self.count("question_types", sample.question_type)
-        self.count("modalities", sample.modality)
-        self.count("cards", sample.card)
-
-    def table(self) -> Counts:
-        """What a summary says of the samples and pictures that were counted."""
-        counts, prefix = self.counts, "tasks/"
-        return {
-            "samples": sum(counts.get("splits", {}).values()),
-            "images": self.images,
-            "image_bytes": self.image_bytes,
-            "splits": counts.get("splits", {}),
-            "tasks": {
-                name.removeprefix(prefix): table for name, table in counts.items() if name.startswith(prefix)
-            },
-            "question_types": counts.get("question_types", {}),
-            "modalities": counts.get("modalities", {}),
-            "cards": counts.get("cards", {}),
-        }
-
-
-def counted(rows: Iterable[tuple[Sample, tuple[Location, ...]]]) -> Counts:
-    """Counts of rows with their pictures, each picture once."""
-    tally, seen = _Tally(), set()
-    for sample, pictures in rows:
-        tally.sample(sample)
-        for picture in pictures:
-            if picture.digest not in seen:
-                seen.add(picture.digest)
-                tally.images += 1
-                tally.image_bytes += picture.size
-    return tally.table()
-
-
 class Writer:
     """Takes the results of numbered chunks in order. `done` is how many of them are on disk already: skip these."""
 
@@ -158,11 +70,11 @@ class Writer:
         except OSError as fault:
             raise failure(folder, fault) from None
         self._journal = Journal(folder)
-        self._tally, self.done, quarantined = _Tally(), 0, 0
+        self._tally, self.done, quarantined = Tally(), 0, 0
         last = self._journal.last()
         if last:
             state = last[1]
-            self._tally, self.done, quarantined = _Tally(**state["tally"]), state["jobs"], state["quarantine"]
+            self._tally, self.done, quarantined = Tally(**state["tally"]), state["jobs"], state["quarantine"]
         self._shard = last[0] + 1 if last else 0
         self._clean(quarantined)
         self._rows: list[tuple[Sample, tuple[Location, ...]]] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lingshu_train.schema import Strict
+from lingshu_train.schema import Modality, Strict
 
 
 class Mix(Strict):
@@ -17,7 +17,7 @@ class Mix(Strict):
     tasks: tuple[str, ...] = ()
     cards: tuple[str, ...] = ()
     question_types: tuple[str, ...] = ()
-    modalities: tuple[str, ...] = ()
+    modalities: tuple[Modality, ...] = ()
     repeat: float | None = None
     share: float | None = None
     limit: int | None = None

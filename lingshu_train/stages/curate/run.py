@@ -27,7 +27,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     summary = curated.without(found, stage.path / "corpus", _steps.rows_of(decisions))
     withdrawn = Counter(f"{one.step}: {one.reason}" for one in decisions)
     return {
-        **summary.model_dump(mode="json"),
+        **summary.facts(),
         "rows_before": len(found),
         "dropped": dict(sorted(withdrawn.items())),
     }

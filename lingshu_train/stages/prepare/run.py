@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lingshu_train.data.corpus import corpus, lengths, preparing
 from lingshu_train.data.corpus.specification import Asked, Specification
-from lingshu_train.data.corpus.writer import Summary
+from lingshu_train.data.corpus.summary import Summary
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
@@ -21,7 +21,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     if settings.base:
         # Here one process has the time; in a training stage all ranks would wait for it.
         lengths.of(folder, settings.base, settings, workers=workers)
-    return summary.model_dump(mode="json")
+    return summary.facts()
 
 
 def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> Summary:
