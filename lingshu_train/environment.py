@@ -16,6 +16,11 @@ def credential(name: str) -> str:
     return os.environ.get(name, "")
 
 
+def inherited() -> dict[str, str]:
+    """All of them, for a process that is started."""
+    return dict(os.environ)
+
+
 def plugins() -> tuple[Path, ...]:
     """Folders of the user's own components, laid out as this package is: LINGSHU_PLUGINS, several parted by colons."""
     named = os.environ.get("LINGSHU_PLUGINS", "").split(os.pathsep)

@@ -11,8 +11,9 @@ import file_server
 import pytest
 import tiny
 from layouts import Layout, once, stage_for
+from urllib3.util import Retry
 
-from lingshu_train.hub import download
+from lingshu_train.hub import patience
 from lingshu_train.hub.sources import physionet
 from lingshu_train.model.shape import FAMILIES
 from lingshu_train.runs.stage import Stage
@@ -84,7 +85,7 @@ def kit(
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Downloads with no one's real account, and without pauses between tries."""
-    monkeypatch.setattr(download, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(patience, "RETRY", Retry(total=2))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("NETRC", physionet.USER, physionet.PASSWORD, "HF_TOKEN", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)

@@ -12,7 +12,7 @@ from lingshu_train.schema import Strict
 
 class Params(Strict):
     """`least_side` in pixels as stored (the paper, section 2.2, drops pictures with a side under 64); `most_aspect` is the
-    longer side by the shorter (some models refuse more than 200)."""
+    longer side by the shorter (a published processor refuses more than 200)."""
 
     least_side: int = Field(default=64, gt=0)
     most_aspect: float = Field(default=200.0, ge=1)

@@ -11,12 +11,14 @@ from lingshu_train.kind import Line
 from lingshu_train.planning import estimate
 from lingshu_train.planning.plan import Plan, Planned, state
 from lingshu_train.planning.recipe import Recipe
+from lingshu_train.runs.run import trained_on
 from lingshu_train.runs.stage import Stage
+from lingshu_train.trackers import _sharing as sharing
 
 
 def text(recipe: Recipe, plan: Plan) -> str:
     """The whole plan: one block a stage, then the data that is not on this machine and how to get it."""
-    lines = [f"{plan.recipe}: {plan.title}", f"output  {plan.output}", *_model(recipe), ""]
+    lines = [f"{plan.recipe}: {plan.title}", f"output  {plan.output}", *_model(recipe), *_trackers(plan), ""]
     for number, each in enumerate(plan.planned, 1):
         stage = each.stage
         lines.append(f"{number}. {stage.name} ({stage.kind}): {state(stage)}")
@@ -35,6 +37,17 @@ def missing_data(plan: Plan) -> list[str]:
     roots = {name: stage.data_root for stage in plan.stages for name in stage.about.cards}
     root = Path(next(iter(roots.values()), "data"))
     return catalogue.missing(list(roots), root)
+
+
+def _trackers(plan: Plan) -> list[str]:
+    """What each tracker is sent, and of which stages no samples, though the recipe asks for them."""
+    stages = {stage.name: stage for stage in plan.stages}
+    trained = [stage.name for stage in plan.stages if stage.about.trains]
+    asked = any(one.samples for one in plan.trackers)
+    why = {name: sharing.refusal(trained_on(stages, name)) for name in trained} if asked else {}
+    kept = "".join(f"; no samples of {name}: {reason}" for name, reason in why.items() if reason)
+    told = [f"{one.name}: numbers" + (f" and samples{kept}" if one.samples else "") for one in plan.trackers]
+    return [f"tracker {line}" for line in told]
 
 
 def _model(recipe: Recipe) -> list[str]:

@@ -15,6 +15,7 @@ from lingshu_train.planning.recipe import Block, Recipe
 from lingshu_train.runs import checkpoint, manifest
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import Strict
+from lingshu_train.trackers._choice import Chosen
 
 
 class Planned(Strict):
@@ -31,6 +32,7 @@ class Plan(Strict):
     title: str
     output: str
     planned: tuple[Planned, ...]
+    trackers: tuple[Chosen, ...]
 
     @property
     def stages(self) -> tuple[Stage, ...]:
@@ -72,7 +74,13 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
             version=lingshu_train.__version__,
         )
         done[block.name] = Planned(stage=stage, config=config)
-    return Plan(recipe=recipe.name, title=recipe.title, output=str(output), planned=tuple(done.values()))
+    return Plan(
+        recipe=recipe.name,
+        title=recipe.title,
+        output=str(output),
+        planned=tuple(done.values()),
+        trackers=recipe.trackers,
+    )
 
 
 def state(stage: Stage) -> str:

@@ -19,6 +19,8 @@ from lingshu_train.model.settings import Settings
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.schema import Strict, parse
 from lingshu_train.stages import _kinds as kinds
+from lingshu_train.trackers import _choice as trackers
+from lingshu_train.trackers._choice import Chosen
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
@@ -46,6 +48,7 @@ class _Document(Strict):
     cluster: Cluster
     pipeline: tuple[str, ...]
     stages: dict[str, dict[str, JsonValue]]
+    trackers: tuple[Chosen, ...] = ()
     notes: dict[str, str] = Field(default_factory=dict)
 
 
@@ -63,6 +66,7 @@ class Recipe(Strict):
     model: Settings
     cluster: Cluster
     stages: tuple[Block, ...]
+    trackers: tuple[Chosen, ...]
     notes: dict[str, str]
 
 
@@ -83,6 +87,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
             raise RecipeError(f"pipeline: {stage!r} stands twice; a stage runs once")
         if stage not in document.stages:
             raise RecipeError(f"pipeline: unknown stage {stage!r}; stages has: {', '.join(document.stages)}")
+    trackers.check(document.trackers)
     blocks = tuple(
         Block(name=stage, config=kinds.read(document.stages[stage], where=f"stages.{stage}"))
         for stage in document.pipeline
@@ -99,6 +104,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
         model=document.model,
         cluster=document.cluster,
         stages=blocks,
+        trackers=document.trackers,
         notes=document.notes,
     )
 

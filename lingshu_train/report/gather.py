@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lingshu_train.data.cards import card
 from lingshu_train.data.cards.card import CARDS, Card
@@ -14,6 +13,7 @@ from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import About
 from lingshu_train.runs import ledger, manifest, results, run, stage
+from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.manifest import Manifest
 from lingshu_train.runs.results import Prediction, Results, Rollout
 from lingshu_train.runs.run import Run, State
@@ -34,12 +34,29 @@ class StageView:
     state: State
     stage: Stage | None
     manifest: Manifest | None
-    ledger: tuple[dict[str, Any], ...]
+    ledger: tuple[Mapping[str, Column], ...]
     fault: str
+
+    def column(self, key: str, *, absent: float | None = None) -> list[tuple[float, float]]:
+        """Step and value wherever the ledger has a number under `key`; `absent` stands in where it has none."""
+        found = ((line.get("step"), line.get(key, absent)) for line in self.ledger)
+        return [
+            (step, value)
+            for step, value in found
+            if isinstance(step, int | float) and isinstance(value, int | float)
+        ]
 
     @property
     def steps(self) -> int:
-        return int(self.ledger[-1]["step"]) if self.ledger else 0
+        return int(max((step for step, _ in self.column("step")), default=0))
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall-clock seconds: from the manifest, else what the ledger has counted so far."""
+        if self.manifest:
+            return self.manifest.seconds
+        counted = [seconds for _, seconds in self.column("seconds")]
+        return sum(counted) if counted else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from lingshu_train.kind import Chart
-from lingshu_train.report.curves import Series, chart
+from lingshu_train.report.curves import Drawing, Series, chart
 from lingshu_train.report.gather import RunView, StageView
-from lingshu_train.report.markup import Markup, element, folded, join, text
 
 STEP = "optimizer step"
 
 
-def curves(view: RunView) -> Markup:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Charts under one heading; `aside` are folded away, under the name of their stage."""
+
+    title: str
+    drawings: tuple[Drawing, ...]
+    aside: tuple[tuple[str, tuple[Drawing, ...]], ...]
+
+
+def curves(view: RunView) -> list[Block]:
     """Stages with one chart each side by side under what they do; a stage with several gets a block of its own."""
     begun = [each for each in view.stages if each.ledger and each.about.charts]
     single: dict[str, list[StageView]] = {}
@@ -27,20 +36,16 @@ def curves(view: RunView) -> Markup:
         if len(_shown(each)) > 1:
             drawings = [_chart(chart, each) for chart in _shown(each)]
             blocks.append(_block(f"{each.name}: {each.about.method}, {_far(each)}", drawings, [each]))
-    return join(blocks)
+    return blocks
 
 
-def _block(title: str, drawings: Sequence[str], stages: Sequence[StageView]) -> Markup:
-    if not stages:
-        return Markup("")
-    more = join(
-        folded(f"{each.name}: gradient norm, learning rate and more", _grid(_rest(each))) for each in stages
-    )
-    return join([element("h3", text(title)), _grid(drawings), more])
+def _block(title: str, drawings: Sequence[Drawing | None], stages: Sequence[StageView]) -> Block:
+    rest = tuple((each.name, _drawn(_rest(each))) for each in stages)
+    return Block(title=title, drawings=_drawn(drawings), aside=rest)
 
 
-def _grid(drawings: Sequence[str]) -> Markup:
-    return element("div", join(Markup(drawing) for drawing in drawings if drawing), css="charts")
+def _drawn(drawings: Iterable[Drawing | None]) -> tuple[Drawing, ...]:
+    return tuple(drawing for drawing in drawings if drawing)
 
 
 def _far(view: StageView) -> str:
@@ -51,12 +56,12 @@ def _shown(view: StageView) -> list[Chart]:
     return [chart for chart in view.about.charts if not chart.aside]
 
 
-def _rest(view: StageView) -> list[str]:
+def _rest(view: StageView) -> list[Drawing | None]:
     return [_chart(chart, view) for chart in view.about.charts if chart.aside]
 
 
-def _chart(wanted: Chart, view: StageView, *, named: bool = False) -> str:
-    """The chart, empty where the ledger has none of its columns; `named` says whose it is."""
+def _chart(wanted: Chart, view: StageView, *, named: bool = False) -> Drawing | None:
+    """The chart, None where the ledger has none of its columns; `named` says whose it is."""
     title = f"{wanted.title} of {view.name}, {_far(view)}" if named else wanted.title
     series: list[Series] = []
     for column in wanted.columns:
@@ -68,10 +73,8 @@ def _chart(wanted: Chart, view: StageView, *, named: bool = False) -> str:
 
 
 def _series(view: StageView, key: str, *, name: str = "", absent: float | None = None) -> Series:
-    """The steps of the ledger at which `key` has a number; `absent` stands in where it has none."""
-    values = [(line["step"], line.get(key, absent)) for line in view.ledger]
-    kept = [(step, value) for step, value in values if isinstance(value, (int, float))]
-    return Series(name=name, xs=tuple(float(x) for x, _ in kept), ys=tuple(float(y) for _, y in kept))
+    found = view.column(key, absent=absent)
+    return Series(name=name, xs=tuple(x for x, _ in found), ys=tuple(y for _, y in found))
 
 
 def _family(view: StageView, prefix: str, *, absent: float | None = None) -> Sequence[Series]:

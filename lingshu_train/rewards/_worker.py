@@ -42,7 +42,8 @@ def serve(file: str, memory_mb: int) -> None:
         fields |= {name: tuple(fields[name]) for name in ("aliases", "images")}
         fields["turns"] = tuple(tuple(turn) for turn in fields["turns"])
         sample = Sample(**fields)
-        completion = Completion(**(written | {"token_ids": tuple(written["token_ids"])}))
+        written |= {name: tuple(written[name]) for name in ("token_ids", "log_probs")}
+        completion = Completion(**written)
         found = module.score(sample, completion, data["params"])
         reply = plain(found) if isinstance(found, Score) else found
         replies.write(json.dumps(reply, allow_nan=True) + "\n")

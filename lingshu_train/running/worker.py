@@ -8,6 +8,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from lingshu_train import dist, environment
@@ -24,6 +25,9 @@ FAULT = "error.json"
 
 WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """Refusals of the operating system that the user can mend; any other is a defect of ours and keeps its traceback."""
+
+TRACKERS = ("tensorboard", "trackio", "wandb")
+"""What transformers and TRL load where it is installed. It belongs to processes of its own (trackers/), not beside weights."""
 
 
 def main(path: str) -> int:
@@ -107,7 +111,14 @@ def reported(stage: Stage) -> tuple[str, int] | None:
     return str(data["message"]), int(data["exit_code"])
 
 
+def _keep_out(packages: Sequence[str]) -> None:
+    """Make these packages look as if they were not installed."""
+    for package in packages:
+        sys.modules.setdefault(package, None)  # type: ignore[arg-type]
+
+
 if __name__ == "__main__":
+    _keep_out(TRACKERS)
     code = main(sys.argv[1])
     sys.stdout.flush()
     sys.stderr.flush()

@@ -6,12 +6,10 @@ import errno
 import json
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-
-import numpy as np
-import numpy.typing as npt
 
 from lingshu_train.errors import CannotCreate, OutputFailed
 
@@ -26,8 +24,8 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write beside, fsync, rename over, fsync the folder."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write beside, fsync, rename over, fsync the folder. Several threads may write the same file."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with beside.open("w", encoding="utf-8") as stream:
             stream.write(text)
@@ -52,12 +50,6 @@ def replacing(path: Path) -> Iterator[Path]:
         raise failure(path, fault) from None
     finally:
         beside.unlink(missing_ok=True)
-
-
-def save_array(path: Path, values: npt.NDArray[np.generic]) -> None:
-    """A .npy file, committed as `write_text` commits a text."""
-    with replacing(path) as beside:
-        np.save(beside, values)
 
 
 def link_file(path: Path, target: Path) -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import socket
+import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
+
+from filelock import lock_descriptor
 
 from lingshu_train.errors import CannotCreate, DataError, MissingInput
 from lingshu_train.kind import About
@@ -105,7 +106,8 @@ def write(folder: Path, *, recipe: str, stages: Sequence[Stage], plan: str) -> R
 def hold(folder: Path) -> Iterator[None]:
     """Keep other runs out of `folder` while the block runs. CannotCreate names the process that holds it.
 
-    The lock is the kernel's (flock) and ends with the process, however it dies: no stale lock is ever left.
+    The lock is the kernel's (flock) and ends with the process, however it dies: no stale lock is ever left. It is taken
+    on our own open file, never by filelock's other ways, which leave a file behind a killed process.
     The file stays, because deleting it would let a third process lock another file of the same name.
     """
     path = folder / LOCK
@@ -116,18 +118,16 @@ def hold(folder: Path) -> Iterator[None]:
         raise failure(path, fault) from None
     with stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CannotCreate(
-                f"{folder}: in use by another run ({_owner(path)}); wait for it, or {ELSEWHERE}"
-            ) from None
+            mine = lock_descriptor(stream.fileno(), blocking=False)
         except OSError as fault:
             raise failure(path, fault) from None
+        if not mine:
+            raise CannotCreate(
+                f"{folder}: in use by another run ({_owner(path)}); wait for it, or {ELSEWHERE}"
+            )
         started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         stream.truncate(0)
-        stream.write(
-            json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": started}) + "\n"
-        )
+        stream.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "started": started}) + "\n")
         stream.flush()
         yield
 

@@ -14,7 +14,8 @@ from datasets import Dataset
 
 from lingshu_train import dist
 from lingshu_train.data.order import packing
-from lingshu_train.runs.files import failure, save_array, write_json
+from lingshu_train.runs.arrays import save_array
+from lingshu_train.runs.files import failure, write_json
 from lingshu_train.training.feed import Columns, Numbers, Rows, numbered
 
 _TOKEN, _PATCH = 15.2, 1.35

@@ -24,7 +24,7 @@ from lingshu_train.data.corpus.writer import SUMMARY, Summary
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.naming import digest
 from lingshu_train.record import Sample
-from lingshu_train.runs.files import save_array
+from lingshu_train.runs.arrays import save_array
 from lingshu_train.schema import parse
 
 AGAIN = "prepare the corpus again"

@@ -11,7 +11,8 @@ from lingshu_train.data.corpus.corpus import KEPT, Corpus, Rows, read_summary
 from lingshu_train.data.corpus.writer import SUMMARY, Summary, counted
 from lingshu_train.errors import DataError
 from lingshu_train.naming import digest
-from lingshu_train.runs.files import link_file, save_array, write_json
+from lingshu_train.runs.arrays import save_array
+from lingshu_train.runs.files import link_file, write_json
 
 LINKED = ("rows-*.arrow", "images-*.tar", "images.sqlite", "quarantine.jsonl", "lengths-*.npy")
 """What both corpora have in common. Stored choices of rows (`chosen-*`) hold for one of them alone."""

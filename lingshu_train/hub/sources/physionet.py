@@ -14,6 +14,7 @@ from lingshu_train.data.cards.card import Card
 from lingshu_train.data.cards.croissant import home
 from lingshu_train.errors import DataError, NotPermitted
 from lingshu_train.hub.download import Client, Wanted
+from lingshu_train.hub.patience import Patience
 from lingshu_train.hub.sources import _job
 from lingshu_train.hub.sources._job import Arrived, Job, Offer, download, place, session
 
@@ -35,7 +36,10 @@ def permit(card: Card) -> None:
 def fetch(job: Job) -> Arrived:
     """The files of the card's projects that match `include` (without it all), each against the project's checksum."""
     client = Client(
-        session=session(_job.AGENT), refusal=_refused(job.card), login=_login(job.card), say=job.say
+        session=session(_job.AGENT),
+        refusal=_refused(job.card),
+        login=_login(job.card),
+        patience=Patience(say=job.say),
     )
     source = job.card.lingshu.source
     wanted = [pair for project in (source.name, *source.also) for pair in _listed(job, client, project)]
