@@ -8,12 +8,14 @@ import sys
 from pathlib import Path
 
 import families
+import numpy as np
 import pytest
 import torch
 import yaml
 from families import Kit, carry_out
 from transformers import AutoModelForImageTextToText
 
+from lingshu_train.data.corpus import lengths
 from lingshu_train.runs import ledger
 
 ROOT = Path(__file__).parents[2]
@@ -65,6 +67,14 @@ def test_what_was_trained_is_asked_exported_and_loaded_by_everyone(kit: Kit) -> 
     assert carry_out(export)["largest_logit_difference"] == 0.0
     everyone = AutoModelForImageTextToText.from_pretrained(export.path / "export", dtype=torch.float32)
     assert type(everyone) is kit.family.architecture
+
+
+@pytest.mark.slow
+def test_lengths_are_counted_in_processes_that_never_heard_of_the_family(kit: Kit) -> None:
+    given = kit.root / "data" / "corpus", str(kit.source), kit.settings, range(1)
+    (here,), (there,) = (list(lengths._parts(*given, workers=workers)) for workers in (1, 2))
+    assert here.shape == (40, 3)
+    assert np.array_equal(here, there)
 
 
 def lingshu(*arguments: str, plugins: Path | str) -> subprocess.CompletedProcess[str]:

@@ -1,1 +1,1 @@
-"""One folder per architecture, found by its name; what a folder must hold is in model/family.py. Nothing else lives here."""
+"""One folder per architecture, found by its name (docs/families.md); with an underscore what several can share."""

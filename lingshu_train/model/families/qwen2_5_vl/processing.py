@@ -25,10 +25,11 @@ class ImageTextProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
     def __init__(
         self,
         image_processor: ImageProcessor | None = None,
-        tokenizer: PreTrainedTokenizerBase = None,
+        tokenizer: PreTrainedTokenizerBase | None = None,
         chat_template: str | None = None,
         **kwargs: object,
     ) -> None:
+        assert tokenizer is not None
         self.image_token = "<|image_pad|>"
         self.video_token = "<|video_pad|>"
         self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
