@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from lingshu_train.runs import ledger
 from lingshu_train.runs.results import rollouts
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trackers._choice import Chosen
+from lingshu_train.trackers._lines import PER_STEP
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +47,17 @@ def test_a_killed_and_resumed_run_has_the_bits_of_an_untracked_one_and_each_trac
             assert {key: values[key] for key in expected} == pytest.approx(expected, rel=1e-6), name
         shown = {step for step, values in found if any(key.startswith("samples") for key in values)}
         assert shown == {line.step for line in rollouts(stage.path)}, name
+    folder = stage.path.parent / "trackers"
+    for pictures in (folder / "trackio" / "media", folder / "wandb"):
+        assert len(list(pictures.rglob("*.png"))) == shown_pictures(stage), (
+            "each once, none left of the first life"
+        )
+
+
+def shown_pictures(stage: Stage) -> int:
+    """Of the completions kept of each step the first eight."""
+    steps = Counter(line.step for line in rollouts(stage.path) if line.image)
+    return sum(min(count, PER_STEP) for count in steps.values())
 
 
 def test_pictures_of_samples_are_the_stored_ones(straight: Callable[[Layout], Stage], tmp_path: Path) -> None:
