@@ -21,6 +21,7 @@ from lingshu_train.data.corpus import writer
 from lingshu_train.data.corpus.journal import Index
 from lingshu_train.data.corpus.shards import Location, ShardReader, locations_of, sample_of
 from lingshu_train.data.corpus.writer import SUMMARY, Summary
+from lingshu_train.data.images.opening import named
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.naming import digest
 from lingshu_train.record import Sample
@@ -28,7 +29,7 @@ from lingshu_train.runs.files import save_array
 from lingshu_train.schema import parse
 
 AGAIN = "prepare the corpus again"
-Rows = npt.NDArray[np.uint32]
+RowNumbers = npt.NDArray[np.uint32]
 FILTERS = ("split", "task", "card", "question_type", "modality")
 """Columns that rows can be chosen by."""
 
@@ -43,7 +44,7 @@ class Corpus:
     folder: Path
     fingerprint: str
     reader: ShardReader
-    chosen: Rows | None = None
+    chosen: RowNumbers | None = None
     _index: Index = field(repr=False)
 
     def __len__(self) -> int:
@@ -65,7 +66,7 @@ class Corpus:
         return tuple(self._picture(location, f"sample {record['id']}") for location in locations_of(record))
 
     def stretch(self, start: int, stop: int) -> Iterator[tuple[Sample, tuple[Location, ...]]]:
-        """Rows `start` to `stop` of the whole corpus, chosen or not, with the locations of their pictures."""
+        """RowNumbers `start` to `stop` of the whole corpus, chosen or not, with the locations of their pictures."""
         for record in self.reader.records(start, stop):
             yield sample_of(record), locations_of(record)
 
@@ -170,7 +171,7 @@ def _check(folder: Path, summary: writer.Summary, wanted: Mapping[str, tuple[str
                 raise RecipeError(f"{name}: unknown {name} {value!r}; {folder} has: {there}")
 
 
-def _kept(folder: Path, reader: ShardReader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:
+def _kept(folder: Path, reader: ShardReader, wanted: Mapping[str, tuple[str | None, ...]]) -> RowNumbers:
     """The chosen rows, memory-mapped: found once for a filter and kept beside the corpus, where that can be written."""
     path = folder / f"chosen-{digest(wanted)[:12]}.npy"
     if not path.is_file():
@@ -178,11 +179,12 @@ def _kept(folder: Path, reader: ShardReader, wanted: Mapping[str, tuple[str | No
         if not os.access(folder, os.W_OK):
             return chosen
         save_array(path, chosen)
-    found: Rows = np.load(path, mmap_mode="r")
+    with named(path, kind="row numbers"):
+        found: RowNumbers = np.load(path, mmap_mode="r")
     return found
 
 
-def _chosen(reader: ShardReader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:
+def _chosen(reader: ShardReader, wanted: Mapping[str, tuple[str | None, ...]]) -> RowNumbers:
     """Numbers of the rows that fit every filter, four bytes a row."""
     masks: dict[str, list[npt.NDArray[np.bool_]]] = {name: [] for name in wanted}
     for name, values in wanted.items():
