@@ -15,7 +15,7 @@ from test_stock_defects import Kit, arguments, run_of
 from trl import GRPOConfig
 
 from lingshu_train.data.corpus import corpus
-from lingshu_train.data.corpus.shards import Location
+from lingshu_train.data.corpus.records import Location
 from lingshu_train.data.order.permutation import Order
 from lingshu_train.model import processor
 from lingshu_train.model.patches import ImageProcessor

@@ -19,7 +19,8 @@ from PIL import Image
 
 from lingshu_train.data.corpus import writer
 from lingshu_train.data.corpus.journal import Index
-from lingshu_train.data.corpus.shards import Location, ShardReader, locations_of, sample_of
+from lingshu_train.data.corpus.records import Location, Record, locations_of, sample_of
+from lingshu_train.data.corpus.shards import ShardReader
 from lingshu_train.data.corpus.writer import SUMMARY, Summary
 from lingshu_train.data.images.opening import named
 from lingshu_train.errors import DataError, MissingInput, RecipeError
@@ -84,7 +85,7 @@ class Corpus:
         for part in self.reader.column(name):
             yield part.to_numpy(zero_copy_only=False)
 
-    def _record(self, n: int) -> dict[str, object]:
+    def _record(self, n: int) -> Record:
         row = self.row(n)
         try:
             return self.reader.record(row)

@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from lingshu_train.data.corpus.shards import Location
+from lingshu_train.data.corpus.records import Location
 from lingshu_train.errors import DataError, OutputFailed
 
 INDEX = "images.sqlite"

@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 from lingshu_train.data import chat
 from lingshu_train.data.corpus import corpus
-from lingshu_train.data.corpus.shards import Location
+from lingshu_train.data.corpus.records import Location
 from lingshu_train.data.images.opening import named
 from lingshu_train.errors import DataError
 from lingshu_train.model import pixels, processor

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from lingshu_train.data.corpus import shards
 from lingshu_train.data.corpus.journal import Journal
-from lingshu_train.data.corpus.shards import Location, Tar
+from lingshu_train.data.corpus.records import Location
+from lingshu_train.data.corpus.shards import Tar
 from lingshu_train.naming import canonical, digest
 from lingshu_train.record import Sample
 from lingshu_train.runs.files import failure, sync, write_json
