@@ -43,8 +43,6 @@ def make(folder: Path, rows: int) -> None:
     """The corpus, its processor, and the table of lengths."""
     from lingshu_train.data.corpus import corpus, shards
     from lingshu_train.data.corpus.writer import Kept, Writer
-    from lingshu_train.model import processor
-    from lingshu_train.model.tiny import tokenizer
     from lingshu_train.record import Sample
     from lingshu_train.runs.files import write_json
 
@@ -62,7 +60,7 @@ def make(folder: Path, rows: int) -> None:
             answer=f"object {n % PICTURES}",
         )
         writer.add([Kept(sample=sample, pictures=(picture,))])
-    writer.finish(licences={}, max_pixels=MODEL["max_pixels"])
+    writer.finish(licences={}, budget=_settings().budget)
     summary = json.loads((place / "corpus.json").read_text())
     count = rows // SHARD
     for shard in range(1, count):
@@ -70,9 +68,8 @@ def make(folder: Path, rows: int) -> None:
     summary |= {"samples": rows, "shards": [SHARD] * count}
     write_json(place / "corpus.json", summary)
     assert len(corpus.load(place)) == rows
-    words = tokenizer(["What is shown in this picture? object 0123456789"], vocabulary=400)
-    limits = {"min_pixels": MODEL["min_pixels"], "max_pixels": MODEL["max_pixels"]}
-    processor.build(words, **limits).save_pretrained(folder / "base" / "model")
+    words = tiny.FAMILY.build_tokenizer(["What is shown in this picture? object 0123456789"], vocabulary=400)
+    tiny.FAMILY.build_processor(words, _settings().budget).save_pretrained(folder / "base" / "model")
     _lengths(folder, rows)
 
 
@@ -96,8 +93,8 @@ def _settings() -> Any:
 
 def read(folder: Path, out: Path, at: float, packing: bool) -> dict[str, Any]:
     """What a stage does before its first step, and the first batch after it, at a place of the epoch."""
+    from lingshu_train.data.order.mix import Mix
     from lingshu_train.runs.cluster import Cluster
-    from lingshu_train.stages._config import Mix
     from lingshu_train.training.feed import Limit, Rows
     from lingshu_train.training.packed import Packed
 

@@ -126,7 +126,8 @@ def export(root: Path) -> None:
     sys.path.insert(0, str(HERE.parent / "tests"))
     import tiny
 
-    from lingshu_train.model import load, processor
+    from lingshu_train.model import load
+    from lingshu_train.model.settings import Settings
 
     model = {**tiny.MODEL, "max_pixels": 28 * 28 * 400}
     tiny.MODEL.update(model)
@@ -148,8 +149,9 @@ def export(root: Path) -> None:
         noise = torch.randint(0, 24, (high, wide, 3), generator=draw, dtype=torch.uint8).numpy()
         Image.blend(picture, Image.fromarray(noise), 0.3).save(root / f"{number}.png")
     folder = root / "export" / "export"
-    words = processor.load(str(folder), min_pixels=model["min_pixels"], max_pixels=model["max_pixels"])
-    answers = load.load(str(folder), dtype="float32", attention="sdpa").eval()
+    budget = Settings.model_validate_json(json.dumps(model)).budget
+    words = load.processor(tiny.FAMILY, str(folder), budget)
+    answers = load.model(tiny.FAMILY, str(folder), dtype="float32", attention="sdpa").eval()
     torch.save([read(words, answers, *case) for case in cases(root)], root / "ours.pt")
 
 

@@ -39,9 +39,9 @@ from verifier import processor
 
 from lingshu_train.data import images
 from lingshu_train.errors import LingshuError
-from lingshu_train.model import pixels
+from lingshu_train.model import shape
 
-BUDGET = {"min_pixels": 56 * 56, "max_pixels": 1280 * 28 * 28}
+BUDGET = shape.of("qwen2_5_vl").published_budget(min_pixels=56 * 56, max_pixels=1280 * 28 * 28)
 SETS = {
     "jpeg_512": ("JPEG", 512, 48),
     "jpeg_1024": ("JPEG", 1024, 16),
@@ -86,14 +86,14 @@ def dicoms() -> list[Path]:
 def ours(paths: list[Path], folder: Path) -> None:
     with (folder / "shard").open("wb") as shard:
         for path in paths:
-            shard.write(images.encoded(path, **BUDGET).data)
+            shard.write(images.encoded(path, budget=BUDGET).data)
 
 
 def through_datasets(paths: list[Path], folder: Path, *, resized: bool = False) -> None:
     def one(row: dict[str, Any]) -> dict[str, Any]:
         image = row["image"].convert("RGB")
         if resized:
-            image = image.resize(pixels.fitted(*image.size, **BUDGET), Image.Resampling.BICUBIC)
+            image = image.resize(BUDGET.fitted(*image.size), Image.Resampling.BICUBIC)
         return {"image": image}
 
     rows = datasets.Dataset.from_dict({"image": [str(path) for path in paths]})
@@ -182,7 +182,7 @@ def main(arguments: list[str]) -> None:
         "hardware": {"processor": processor(), "cores_used": 1},
         "versions": {"python": platform.python_version()}
         | {name: importlib.metadata.version(name) for name in names},
-        "budget": BUDGET,
+        "budget": {"min_pixels": BUDGET.min_pixels, "max_pixels": BUDGET.max_pixels},
         "rounds": options.rounds,
         "sets": {},
     }

@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests"))
+sys.path[:0] = [str(HERE.parent / "tests" / part) for part in ("", "support", "training")]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np  # noqa: E402
@@ -35,15 +35,16 @@ import torch  # noqa: E402
 import transformers  # noqa: E402
 import trl  # noqa: E402
 from PIL import Image  # noqa: E402
+from plain_order import PlainOrder  # noqa: E402
 from quickstart_seeds import _processor  # noqa: E402
 from test_stock_defects import Kit, arguments, run_of  # noqa: E402
 from transformers import Qwen2_5_VLProcessor  # noqa: E402
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil  # noqa: E402
 
 from lingshu_train.data.corpus import corpus  # noqa: E402
-from lingshu_train.data.order.permutation import Order  # noqa: E402
-from lingshu_train.model import processor  # noqa: E402
-from lingshu_train.model.patches import ImageProcessor  # noqa: E402
+from lingshu_train.model import load, shape  # noqa: E402
+from lingshu_train.model.families.qwen2_5_vl import processing  # noqa: E402
+from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor  # noqa: E402
 from lingshu_train.record import Sample  # noqa: E402
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer, item_to_row  # noqa: E402
 
@@ -53,6 +54,7 @@ BATCH, REPEATS = 8, 7
 PROMPTS, GROUP, MICRO_STEPS, SIDE = 24, 4, 4, 224
 """Of the GRPO window: prompts, completions each, micro-steps it is divided into, pixels of a picture's side."""
 MAX_PIXELS = 28 * 28 * 1280
+BUDGET = shape.of("qwen2_5_vl").published_budget(min_pixels=784, max_pixels=MAX_PIXELS)
 
 
 def main() -> None:
@@ -94,7 +96,7 @@ def main() -> None:
     print(json.dumps(data, indent=1))
 
 
-class Plain(processor.ImageTextProcessor):
+class Plain(processing.ImageTextProcessor):
     """Processes each copy of a picture, as transformers does."""
 
     _process_images = Qwen2_5_VLProcessor._process_images
@@ -124,7 +126,7 @@ def kit(root: Path, side: int, *, rows: int, images: type) -> Kit:
     stage = tiny.make_stage(root, "sft", tiny.sft(), parents={name: root / name})
     stage = stage.model_copy(update={"model": {**stage.model, "max_pixels": MAX_PIXELS}})
     source = root / "base" / "model"
-    words = processor.load(str(source), min_pixels=784, max_pixels=MAX_PIXELS)
+    words = load.processor(tiny.FAMILY, str(source), BUDGET)
     if images is not ImageProcessor:
         size = {"shortest_edge": 784, "longest_edge": MAX_PIXELS}
         words = Plain(images(size=size), words.tokenizer, chat_template=words.chat_template)
@@ -221,9 +223,7 @@ def grpo(root: Path) -> dict[str, Any]:
             processing_class=made.text,
         )
         if cls is ExactGRPOTrainer:
-            row = item_to_row(
-                Order(size=PROMPTS, seed=0).row, prompts=PROMPTS, group=GROUP, repeats=MICRO_STEPS
-            )
+            row = item_to_row(PlainOrder(PROMPTS).row, prompts=PROMPTS, group=GROUP, repeats=MICRO_STEPS)
             trainer.begin(run_of(made, steps=MICRO_STEPS, per_step=PROMPTS * GROUP, row=row))
         with (
             counted(corpus.Corpus, "_picture", lambda *_: 1) as read,

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from lingshu_train.metrics.intervals import paired_difference
+from lingshu_train.metrics._intervals import paired_difference
 from lingshu_train.runs import manifest, results, run
 
 RESULT = Path(__file__).parent / "results" / "quickstart_seeds.json"

@@ -205,7 +205,7 @@ class TookTooLong(Exception):
 
 @contextmanager
 def bounded(seconds: int) -> Iterator[None]:
-    def ring(signum: int, frame: object) -> None:
+    def ring(_signum: int, _frame: object) -> None:
         raise TookTooLong
 
     before = signal.signal(signal.SIGALRM, ring)

@@ -12,9 +12,11 @@ prepare() {  # prepare LOCK...: install these lock files, unless this very set i
   "$VENV/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     { echo "lingshu: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 66; }
   echo "installing locked packages into $VENV (once)" >&2
-  local files=()
-  for lock in "$@"; do files+=(-r "$lock"); done
-  DS_BUILD_OPS=0 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check "${files[@]}" >&2
+  # torch brings CUDA packages of its own into the first; the others are complete and are taken as they stand.
+  DS_BUILD_OPS=0 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -r "$1" >&2
+  for lock in "${@:2}"; do
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$lock" >&2
+  done
   "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
   echo "$wanted" >> "$stamp"
 }

@@ -7,4 +7,4 @@ ruff check .
 ruff format --check .
 mypy
 lint-imports
-exec pytest "$@"
+exec pytest -n 2 --dist loadfile "$@"

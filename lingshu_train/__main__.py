@@ -2,9 +2,9 @@
 
 import sys
 
-from lingshu_train.cli import VERBS, main
+from lingshu_train import cli
 
 arguments = sys.argv[1:]
-if arguments and arguments[0] not in VERBS and not arguments[0].startswith("-"):
+if arguments and arguments[0] not in cli.names() and not arguments[0].startswith("-"):
     arguments = ["run", *arguments]
-sys.exit(main(arguments))
+sys.exit(cli.main(arguments))

@@ -1,10 +1,12 @@
-"""Where this process stands among the others, and how it talks to them. Reads the launcher's environment for all."""
+"""Where this process stands among the others, and how it talks to them. Reads the launcher's variables for all."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def barrier() -> None:
         torch_dist.barrier()
 
 
-def from_first(value: Any) -> Any:
+def from_first(value: T) -> T:
     """The value that rank 0 has, on every rank."""
     if place().world_size == 1:
         return value
@@ -78,14 +80,14 @@ def from_first(value: Any) -> Any:
     return box[0]
 
 
-def gather(value: Any) -> list[Any]:
+def gather(value: T) -> list[T]:
     """Every rank's value, in rank order, on every rank."""
     here = place()
     if here.world_size == 1:
         return [value]
     import torch.distributed as torch_dist
 
-    found: list[Any] = [None] * here.world_size
+    found: list[T] = [value] * here.world_size
     torch_dist.all_gather_object(found, value)
     return found
 
@@ -95,13 +97,3 @@ def stop() -> None:
         import torch.distributed as torch_dist
 
         torch_dist.destroy_process_group()
-
-
-def threads() -> int:
-    """CPU threads this process may use, as the launcher set them; 0 where it did not."""
-    return int(os.environ.get("OMP_NUM_THREADS", "0"))
-
-
-def credential(name: str) -> str:
-    """A login that the user put into the environment; empty where it is not set. For the hub layer, never for a log."""
-    return os.environ.get(name, "")

@@ -7,16 +7,25 @@ import importlib
 import json
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
-from lingshu_train.errors import LingshuError
+from lingshu_train import environment
+from lingshu_train.errors import LingshuError, MissingInput, RecipeError
 
 
 def components(package: str) -> list[str]:
-    """Names of the components in a package folder: every module or folder that does not start with an underscore."""
-    found = [path for folder in importlib.import_module(package).__path__ for path in Path(folder).iterdir()]
-    named = (path.stem for path in found if path.suffix == ".py" or (path / "__init__.py").is_file())
-    return sorted(name for name in named if not name.startswith("_"))
+    """Names of the components of a room: every module or folder, ours or a plugin's, without a leading underscore.
+
+    MissingInput (66) where a plugin folder is not there, RecipeError (78) where two components have one name.
+    """
+    names: list[str] = []
+    for folder in _room(package).__path__:
+        found = {path.stem for path in Path(folder).iterdir() if _component(path)}
+        for name in sorted(found & set(names)):
+            raise RecipeError(
+                f"{folder}/{name}: there is a component {name!r} already; give yours another name"
+            )
+        names += found
+    return sorted(names)
 
 
 def component(package: str, name: str, *, where: str, error: type[LingshuError]) -> ModuleType:
@@ -24,16 +33,48 @@ def component(package: str, name: str, *, where: str, error: type[LingshuError])
     known = components(package)
     if name not in known:
         folder = package.rpartition(".")[2]
-        raise error(f"{where}: unknown {folder.rstrip('s')} {name!r}; {folder}/ has: {', '.join(known)}")
+        raise error(f"{where}: unknown {_one_of(folder)} {name!r}; {folder}/ has: {', '.join(known)}")
     return importlib.import_module(f"{package}.{name}")
 
 
-def canonical(data: Any) -> str:
+def plugin_digests() -> dict[str, str]:
+    """sha256 of every Python file of the plugins, by its path in them: what they do is part of what names a stage.
+
+    Trackers are left out, since they cannot change a bit.
+    """
+    files = [(root, path) for root in environment.plugins() for path in sorted(root.rglob("*.py"))]
+    named = {path.relative_to(root).as_posix(): path for root, path in files}
+    return {name: file_digest(path) for name, path in named.items() if not name.startswith("trackers/")}
+
+
+def _room(package: str) -> ModuleType:
+    """The package of a room, with the folders that plugins add to it."""
+    module = importlib.import_module(package)
+    for root in environment.plugins():
+        if not root.is_dir():
+            raise MissingInput(f"LINGSHU_PLUGINS: {root}: no such folder")
+        folder = root.joinpath(*package.split(".")[1:])
+        if folder.is_dir() and str(folder) not in module.__path__:
+            module.__path__.append(str(folder))
+    return module
+
+
+def _component(path: Path) -> bool:
+    python = path.suffix == ".py" or (path / "__init__.py").is_file()
+    return python and not path.name.startswith("_")
+
+
+def _one_of(folder: str) -> str:
+    """A folder's name in the singular: rewards -> reward, families -> family."""
+    return f"{folder[:-3]}y" if folder.endswith("ies") else folder.removesuffix("s")
+
+
+def canonical(data: object) -> str:
     """JSON text with sorted keys and no spaces: equal data has equal text."""
     return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
-def digest(data: Any) -> str:
+def digest(data: object) -> str:
     """sha256 of the canonical JSON of `data`."""
     return hashlib.sha256(canonical(data).encode()).hexdigest()
 

@@ -1,51 +1,140 @@
-"""The records that cross module borders: Sample and Completion in, Verdict and Score out. Standard library only."""
+"""The records that cross module borders: Sample, Prompt and Completion in, Verdict and Score out. Standard library only."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypedDict, get_args
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 AnswerType = Literal["mcq", "yes_no", "short", "numeric", "multi_select", "bbox", "label_set", "free"]
 ANSWER_TYPES: tuple[str, ...] = get_args(AnswerType)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """One question about zero or more images, with the answer that counts as right.
+class Asked:
+    """What was asked, and the answer that counts as right: the fields of a sample that stand beside every answer to it.
 
-    `images` are sha256 digests of image files in the corpus that holds the sample. `options` maps a letter to its
-    text (mcq, multi_select). `question_type` "free" marks text that no rule can judge (captions, reports).
-    `reasoning` is the trace that supervised fine-tuning teaches, shown inside `<think>`; empty where there is none.
-    `turns` are earlier questions of the same dialogue, each with its answer.
-    `group` is the patient, volume or picture the sample was cut from: splits never divide a group.
+    `options` maps a letter to its text (mcq, multi_select). `modality` is a word of `vocabulary`, in lower case the
+    publisher's where it has none for it, empty where none is stated.
     """
 
     id: str
     card: str
-    split: str
     task: str
     question: str
-    question_type: AnswerType
     answer: str
     options: Mapping[str, str] = field(default_factory=dict)
+    modality: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample(Asked):
+    """One question about zero or more images, with the answer that counts as right.
+
+    `images` are sha256 digests of image files in the corpus that holds the sample. `question_type` "free" marks text
+    that no rule can judge (captions, reports). `reasoning` is the trace that supervised fine-tuning teaches, shown
+    inside `<think>`; empty where there is none. `turns` are earlier questions of the same dialogue, each with its answer.
+    `group` is the patient, volume or picture the sample was cut from: splits never divide a group.
+    """
+
+    split: str
+    question_type: AnswerType
     aliases: tuple[str, ...] = ()
     tol: float | None = None
     images: tuple[str, ...] = ()
     turns: tuple[tuple[str, str], ...] = ()
     reasoning: str = ""
     group: str = ""
-    modality: str = ""
+
+
+class TextPart(TypedDict):
+    """Text in a message that has pictures too."""
+
+    type: Literal["text"]
+    text: str
+
+
+class ImageMark(TypedDict):
+    """Where a picture stands in a message; the picture itself lies beside the messages."""
+
+    type: Literal["image"]
+
+
+class Message(TypedDict):
+    """One turn of a conversation, as chat templates and OpenAI-compatible servers read it."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str | list[TextPart | ImageMark]
+
+
+Pictures: TypeAlias = "Sequence[Image]"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A conversation that waits for an answer.
+
+    `images` belong to the marks in `messages`, in their order; given as a function they are opened when an engine comes
+    to them. `seed` is that of the first completion, the next has the one after it; None: the engine derives it from
+    `id` and the sampling's own. `card` is the data card the text and pictures come from, which decides whether they may
+    leave this machine.
+    """
+
+    id: str
+    messages: Sequence[Message]
+    images: Pictures | Callable[[], Pictures] = ()
+    seed: int | None = None
+    card: str = ""
+
+    def pictures(self) -> Pictures:
+        return self.images() if callable(self.images) else self.images
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How completions are drawn, whole: no engine adds a default of its model's.
+
+    At most `max_tokens` tokens each, `n` for every prompt. `temperature` 0 takes the likeliest token, so that there is
+    one completion; above it, tokens are drawn from the likeliest that make up `top_p`. `stop` are texts that end a
+    completion and are cut off. `log_probs` asks for those of every token.
+    """
+
+    max_tokens: int
+    temperature: float = 0.0
+    top_p: float = 1.0
+    n: int = 1
+    stop: tuple[str, ...] = ()
+    seed: int = 0
+    log_probs: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.n == 1 or self.temperature > 0, f"{self.n} times the same greedy completion"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """What the model wrote: decoded text without special tokens, token ids, and whether it ran into the limit."""
+    """What a model wrote: decoded text without special tokens, and its tokens with the one that ended it.
+
+    `log_probs` are natural logarithms under the model's own distribution (temperature 1), one a token. `token_ids` and
+    `log_probs` are empty where the engine does not tell them. `finish` is "stop", "length" where it ran into
+    `max_tokens`, or another word of the engine's. `seed` is what it was drawn with. `cached`: read from an earlier
+    answer, without asking.
+    """
 
     text: str
     token_ids: tuple[int, ...] = ()
-    truncated: bool = False
+    log_probs: tuple[float, ...] = ()
+    finish: str = "stop"
     max_tokens: int = 0
+    seed: int = 0
+    cached: bool = False
+
+    @property
+    def truncated(self) -> bool:
+        return self.finish == "length"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +153,19 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """One question, answered and judged. `prompt` is the text of the turn that was answered, without system and images."""
+
+    sample: Sample
+    prompt: str
+    completion: Completion
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
     """One reward's view of one completion. `value` None means unscored (an outage, a time-out), never zero."""
 
     value: float | None
     status: str
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, object] = field(default_factory=dict)

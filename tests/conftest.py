@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import families
 import file_server
 import pytest
 import tiny
+from layouts import Layout, once, stage_for
+from urllib3.util import Retry
 
-from lingshu_train.hub import download
+from lingshu_train.hub import patience
 from lingshu_train.hub.sources import physionet
+from lingshu_train.model.shape import FAMILIES
 from lingshu_train.runs.stage import Stage
-
-Layout = tuple[str, int, str]
-"""Kind of stage, number of processes, how DeepSpeed divides them."""
+from lingshu_train.stages import _kinds as kinds
 
 
 @pytest.fixture(scope="session")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """A folder that all test processes of one pytest run have in common."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if hasattr(request.config, "workerinput") else own
+
+
+@pytest.fixture(scope="session")
+def base(shared: Path) -> Path:
     """A folder with finished stages: data, short (no reasoning), base (random weights), warm (knows the answer's form)."""
-    root = tmp_path_factory.mktemp("base")
+    return once(shared / "base", _base)
+
+
+def _base(root: Path) -> None:
     tiny.draw_corpus(root / "data")
     tiny.draw_corpus(root / "short", reasoning=False)
     build = tiny.make_stage(
@@ -30,41 +43,49 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = tiny.sft(data=[{"corpus": "short", "tasks": []}], steps=30, save_every=30)
     warm = tiny.make_stage(root, "warm", config, parents={"short": root / "short", "base": root / "base"})
     assert tiny.run(warm) == 0, (warm.path / "log.txt").read_text()
-    return root
-
-
-def stage_for(base: Path, root: Path, layout: Layout) -> Stage:
-    """A stage of the same global batch on any layout of processes: SFT, SFT with packing (two packs a step), GRPO, or GRPO with a KL term."""
-    kind, world, deepspeed = layout
-    config = {
-        "sft": tiny.sft(per_device_batch=4 // world),
-        "packed": tiny.sft(per_device_batch=1, accumulation=2 // world, packing=True, max_length=130),
-        "grpo": tiny.grpo(per_device_batch=16 // world),
-        "kl": tiny.grpo(per_device_batch=16 // world, kl_coefficient=0.04),
-    }[kind]
-    parents = {name: base / name for name in ("data", "short", "base", "warm")}
-    return tiny.make_stage(root, kind, config, parents=parents, deepspeed=deepspeed, world_size=world)
 
 
 @pytest.fixture(scope="session")
-def straight(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[Layout], Stage]:
+def straight(base: Path, shared: Path) -> Callable[[Layout], Stage]:
     """The uninterrupted run of a layout, done once and shared."""
-    done: dict[Layout, Stage] = {}
 
     def run(layout: Layout) -> Stage:
-        if layout not in done:
-            stage = stage_for(base, tmp_path_factory.mktemp("straight"), layout)
+        folder = shared / f"straight-{'-'.join(map(str, layout))}"
+        stage = stage_for(base, folder, layout)
+
+        def train(_: Path) -> None:
             assert tiny.run(stage) == 0, (stage.path / "log.txt").read_text()
-            done[layout] = stage
-        return done[layout]
+
+        once(folder, train)
+        return stage
 
     return run
+
+
+@pytest.fixture(scope="module")
+def plugins() -> Iterator[None]:
+    """What tests/support/plugins adds is found as a user's own would be, and forgotten afterwards."""
+    rooms = [importlib.import_module(name) for name in (FAMILIES, kinds.PACKAGE)]
+    before = [list(room.__path__) for room in rooms]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LINGSHU_PLUGINS", str(families.PLUGINS))
+        yield
+    for room, folders in zip(rooms, before, strict=True):
+        room.__path__[:] = folders
+
+
+@pytest.fixture(scope="module", params=list(families.MODELS))
+def kit(
+    request: pytest.FixtureRequest, plugins: None, tmp_path_factory: pytest.TempPathFactory
+) -> families.Kit:
+    """Every test that asks for it runs with every family."""
+    return families.make(request.param, tmp_path_factory.mktemp(request.param))
 
 
 @pytest.fixture
 def alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Downloads with no one's real account, and without pauses between tries."""
-    monkeypatch.setattr(download, "WAITS", (0.0, 0.0))
+    monkeypatch.setattr(patience, "RETRY", Retry(total=2))
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for name in ("NETRC", physionet.USER, physionet.PASSWORD, "HF_TOKEN", "HF_HUB_OFFLINE"):
         monkeypatch.delenv(name, raising=False)

@@ -18,21 +18,21 @@ from lingshu_train.data import images
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.corpus import lengths
 from lingshu_train.data.corpus.writer import Kept, StoredPicture, Writer
+from lingshu_train.data.order.mix import Mix
 from lingshu_train.data.rows import reading
 from lingshu_train.data.rows.row import Row
-from lingshu_train.model import processor
+from lingshu_train.model import family, load
 from lingshu_train.planning import recipe
 from lingshu_train.runs.cluster import Cluster
-from lingshu_train.stages._config import Mix
 from lingshu_train.training.collate import Collator
 from lingshu_train.training.feed import Limit, Rows
 
 CARD = "loader_rows"
-MIN_PIXELS, MAX_PIXELS = 3136, 1_003_520
 WANTED = recipe.load("quickstart").model.model_copy(
-    update={"min_pixels": MIN_PIXELS, "max_pixels": MAX_PIXELS, "base": ""}
+    update={"min_pixels": 3136, "max_pixels": 1_003_520, "base": ""}
 )
 """Only the pixel budget matters here."""
+FAMILY = family.of(WANTED.family)
 
 
 def prepare(folder: Path) -> timing.Prepared:
@@ -43,7 +43,7 @@ def prepare(folder: Path) -> timing.Prepared:
     writer = Writer(place / "corpus")
     for line in reader.lines():
         writer.add([_kept(row) for row in reader.rows(line)])
-    writer.finish(licences={}, max_pixels=MAX_PIXELS)
+    writer.finish(licences={}, budget=WANTED.budget)
     lengths.of(place / "corpus", str(folder / "model"), WANTED)
     return timing.Prepared(core_seconds=time.process_time() - started, size=timing.size(place))
 
@@ -51,7 +51,7 @@ def prepare(folder: Path) -> timing.Prepared:
 def _kept(row: Row) -> Kept:
     found = []
     for picture in row.images:
-        one = images.encoded(picture.data or picture.path, min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS)
+        one = images.encoded(picture.data or picture.path, budget=WANTED.budget)
         digest = hashlib.sha256(one.data).hexdigest()
         found.append(
             StoredPicture(data=one.data, digest=digest, suffix=one.suffix, width=one.width, height=one.height)
@@ -75,10 +75,11 @@ def batches(folder: Path) -> Callable[[], Iterable[timing.Batch]]:
         limit=Limit(tokens=4096, completion=True, most=0.0),
     )
     collate = Collator(
-        processor=processor.load(str(folder / "model"), min_pixels=MIN_PIXELS, max_pixels=MAX_PIXELS),
+        processor=load.processor(FAMILY, str(folder / "model"), WANTED.budget),
         packing=False,
         tokens=rows.tokens,
-        rope_index=lambda **_: None,
+        family=FAMILY,
+        model=None,
     )
     table = rows.dataset(system="", with_completion=True)
     return lambda: DataLoader(table, batch_size=timing.BATCH, collate_fn=collate)

@@ -26,12 +26,13 @@ from transformers import PreTrainedTokenizerFast
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.quickstart import package_images
-from lingshu_train.model import tiny
-from lingshu_train.model.processor import CHAT_TEMPLATE
-from lingshu_train.model.shape import Shape
+from lingshu_train.model import family
+from lingshu_train.model.families.qwen2_5_vl import tiny
+from lingshu_train.model.families.qwen2_5_vl.shape import Shape
 
 MIN_PIXELS, MAX_PIXELS = 3136, 1_003_520
 """The pixel budget of every loader: 4 to 1280 image tokens of 28 x 28 pixels."""
+FAMILY = family.of("qwen2_5_vl")
 COLOUR, GREY = ("package_scikit_image",), ("package_nilearn", "package_pydeface", "package_pynetdicom")
 SIDES, SUFFIXES, RATIOS = (512, 1024), ("jpg", "png"), (1.0, 0.75, 4 / 3)
 NOISE = 4.0
@@ -203,7 +204,7 @@ def write_model(folder: Path, texts: Sequence[str]) -> None:
     )
     tiny.model(shape, words, initializer_range=0.02, seed=0).save_pretrained(folder)
     words.save_pretrained(folder)
-    template = CHAT_TEMPLATE.read_text(encoding="utf-8")
+    template = FAMILY.chat_template
     (folder / "chat_template.jinja").write_text(template, encoding="utf-8")
     _json(folder / "chat_template.json", {"chat_template": template})
     named = {"processor_class": "Qwen2_5_VLProcessor", "image_processor_type": "Qwen2VLImageProcessor"}
@@ -218,7 +219,7 @@ def write_model(folder: Path, texts: Sequence[str]) -> None:
 
 def tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     """A small byte-level BPE tokenizer, filled up with unused entries to Qwen2.5's size and ids."""
-    state = json.loads(tiny.tokenizer(texts, vocabulary=4096).backend_tokenizer.to_str())
+    state = json.loads(FAMILY.build_tokenizer(texts, vocabulary=4096).backend_tokenizer.to_str())
     vocabulary = state["model"]["vocab"]
     special = [entry for entry in state["added_tokens"] if entry["content"] in tiny.SPECIAL]
     for number in range(len(vocabulary), BASE_VOCABULARY):

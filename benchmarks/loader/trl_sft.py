@@ -41,9 +41,10 @@ def batches(folder: Path) -> Callable[[], Iterable[timing.Batch]]:
 def processor(model: Path) -> Any:
     if importlib.util.find_spec("torchvision"):
         return AutoProcessor.from_pretrained(model)
-    from lingshu_train.model import processor as ours
+    from lingshu_train.model import family, load, shape
 
-    return ours.load(str(model), min_pixels=3136, max_pixels=1_003_520)
+    name = "qwen2_5_vl"
+    return load.processor(family.of(name), str(model), shape.of(name).published_budget())
 
 
 if __name__ == "__main__":

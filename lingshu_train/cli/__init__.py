@@ -1,203 +1,111 @@
-"""The verbs. Parses, calls, prints; decides nothing."""
+"""The verbs: one file for each group of them. They parse, call and print; they decide nothing.
+
+Here is what they share: one line and an exit code for every mistake. What a verb does lives in the other rooms.
+"""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
-from pathlib import Path
+from typing import Annotated
 
-from lingshu_train.cli import data as cli_data
-from lingshu_train.errors import LingshuError, MissingInput, UsageError
+import typer
+from pydantic import ValidationError
+from typer.core import TyperGroup
+from typer.main import get_command, get_group
 
-VERBS = ("run", "plan", "status", "report", "verify", "data", "score", "push")
+import lingshu_train
+from lingshu_train.cli import data, look, publish, run, track
+from lingshu_train.cli._help import examples
+from lingshu_train.cli._say import say
+from lingshu_train.errors import LingshuError, RunAgain, UsageError
+
+NAME = "lingshu"
+
+
+class _Verbs(TyperGroup):
+    """The command. What stops a verb becomes an exit code here, before typer would end the process with one of its own."""
+
+    def invoke(self, ctx: typer.Context) -> int:  # type: ignore[override]
+        try:
+            return super().invoke(ctx) or 0
+        except LingshuError as fault:
+            return _refuse(fault)
+        except BrokenPipeError:
+            # The reader has seen enough, as in `lingshu plan X | head`.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+        except KeyboardInterrupt:
+            return _refuse(RunAgain("interrupted; run the same command again to go on"))
+
+
+app = typer.Typer(
+    cls=_Verbs,
+    context_settings={"help_option_names": ["--help", "-h"]},
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    epilog=examples(
+        "lingshu run quickstart", "lingshu plan lingshu_7b stages.rl.steps=100", "lingshu data list --present"
+    ),
+)
+for verbs in (run, look, data, publish, track):
+    app.add_typer(verbs.app)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; a user's mistake is one line on stderr and an exit code, never a traceback."""
+    words = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = _parser().parse_args(argv)
-        return int(arguments.verb(arguments) or 0)
-    except LingshuError as fault:
-        print(f"lingshu: {fault}", file=sys.stderr)
-        return fault.exit_code
-    except BrokenPipeError:
-        # The reader has seen enough, as in `lingshu plan X | head`.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except KeyboardInterrupt:
-        print("lingshu: interrupted; run the same command again to go on", file=sys.stderr)
-        return 75
+        return int(get_command(app).main(words, prog_name=NAME, standalone_mode=False) or 0)
+    except typer.TyperException as mistake:
+        return _refuse(_usage(mistake, words))
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> None:  # type: ignore[override]
-        raise UsageError(f"{message}; see `{self.prog} --help`")
+def names() -> list[str]:
+    """What the first word of a command line may be."""
+    return list(get_group(app).commands)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="lingshu", description="Train medical vision-language models so that others can repeat it."
-    )
-    verbs = parser.add_subparsers(dest="name", required=True, parser_class=_Parser)
-
-    def verb(name: str, about: str) -> argparse.ArgumentParser:
-        return verbs.add_parser(name, help=about, description=about)
-
-    for name, about, call in (
-        ("run", "Run a recipe, or go on with it: finished stages are skipped.", _run),
-        ("plan", "Show what a recipe would do, in under a second.", _plan),
-    ):
-        one = verb(name, about)
-        one.add_argument("recipe", help="name of a recipe, or path of your own YAML file")
-        one.add_argument("overrides", nargs="*", metavar="key=value")
-        one.set_defaults(verb=call)
-
-    for name, about, call in (
-        ("status", "Say which stages of a run are done.", _status),
-        ("report", "Write the run's report.html.", _report),
-        ("verify", "Check every file of a run against its recorded hash.", _verify),
-    ):
-        one = verb(name, about)
-        one.add_argument("run", type=Path, help="run folder, such as runs/quickstart")
-        one.set_defaults(verb=call)
-
-    score = verb("score", "Judge the responses of a JSONL file.")
-    score.add_argument("file", type=Path)
-    score.add_argument("--policy", choices=("strict", "lenient"), default="lenient")
-    score.add_argument("--out", type=Path)
-    score.set_defaults(verb=_score)
-
-    push = verb("push", "Show what a push to the Hugging Face Hub would send; with --yes, send it.")
-    push.add_argument("run", type=Path)
-    push.add_argument("stage", help="name of an export stage")
-    push.add_argument("repository", help="owner/name")
-    push.add_argument("--yes", action="store_true", help="really upload")
-    push.add_argument("--private", action="store_true")
-    push.set_defaults(verb=_push)
-
-    cli_data.add(verb("data", "List, show, fetch and check the data of cards."))
-    return parser
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"{NAME} {lingshu_train.__version__}")
+        raise typer.Exit
 
 
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+@app.callback()
+def _top(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_version, is_eager=True, show_default=False
+        ),
+    ] = False,
+) -> None:
+    """Train medical vision-language models so that others can repeat it."""
 
 
-def _run(arguments: argparse.Namespace) -> int:
-    from lingshu_train.planning import outline, plan, recipe
-    from lingshu_train.report import page
-    from lingshu_train.running import launch
-    from lingshu_train.runs import run as runs
-
-    with ExitStack() as stack:
-
-        def planned(world_size: int | None = None) -> plan.Plan:
-            made = plan.build(recipe.load(arguments.recipe, arguments.overrides), world_size=world_size)
-            missing = outline.missing_data(made)
-            if missing:
-                more = (
-                    f"; `lingshu plan {arguments.recipe}` lists {len(missing) - 1} more"
-                    if len(missing) > 1
-                    else ""
-                )
-                raise MissingInput(f"data is missing: {missing[0]}{more}")
-            output = Path(made.output)
-            runs.refuse_foreign(output, made.recipe)
-            stack.enter_context(runs.hold(output))
-            runs.write(output, recipe=made.recipe, stages=made.stages, plan=made.digest)
-            return made
-
-        if launch.under_torchrun():
-            made = launch.attend(lambda: planned(launch.world_size()), _say)
-            if made is None:
-                return 0
-        else:
-            made = planned()
-            launch.run(made, _say)
-    output = Path(made.output)
-    print(page.summary_table(output))
-    print(f"report: {_near(page.write(output))}")
-    return 0
+def _usage(mistake: typer.TyperException, words: Sequence[str]) -> UsageError:
+    """What typer found wrong with the command line, as one line that points to the help of the verb it belongs to."""
+    said = " ".join(mistake.format_message().replace("Value error, ", "").split()).rstrip(".")
+    cause = mistake.__cause__
+    if isinstance(cause, ValidationError) and cause.errors()[0]["type"] != "value_error":
+        said += f", got {cause.errors()[0]['input']!r}"
+    return UsageError(f"{said[:1].lower()}{said[1:]}; see `{_verb(words)} --help`")
 
 
-def _near(path: Path) -> Path:
-    """A path as short as it can be typed from here."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+def _verb(words: Sequence[str]) -> str:
+    """The verb that a command line begins with, as far as there is one."""
+    here: object = get_group(app)
+    found = [NAME]
+    for word in words:
+        if not isinstance(here, TyperGroup) or word not in here.commands:
+            break
+        here = here.commands[word]
+        found.append(word)
+    return " ".join(found)
 
 
-def _plan(arguments: argparse.Namespace) -> int:
-    from lingshu_train.planning import outline, plan, recipe
-
-    chosen = recipe.load(arguments.recipe, arguments.overrides)
-    print(outline.text(chosen, plan.build(chosen)))
-    return 0
-
-
-def _status(arguments: argparse.Namespace) -> int:
-    from lingshu_train.runs import run as runs
-
-    found = runs.read(arguments.run)
-    for stage in found.stages:
-        print(f"{stage.name:<12} {stage.kind:<9} {found.state(stage)}")
-    return 0
-
-
-def _report(arguments: argparse.Namespace) -> int:
-    from lingshu_train.report import page
-
-    print(page.summary_table(arguments.run))
-    print(f"report: {page.write(arguments.run)}")
-    return 0
-
-
-def _verify(arguments: argparse.Namespace) -> int:
-    from lingshu_train.runs import manifest
-    from lingshu_train.runs import run as runs
-
-    found = runs.read(arguments.run)
-    code = 0
-    for stage in found.stages:
-        if found.state(stage) != "done":
-            print(f"{stage.name}: {found.state(stage)}")
-            continue
-        damaged = manifest.damaged(found.folder(stage))
-        files = len(manifest.read(found.folder(stage)).files)
-        print(
-            f"{stage.name}: "
-            + (f"changed or missing: {', '.join(damaged)}" if damaged else f"{files} files whole")
-        )
-        code = 65 if damaged else code
-    return code
-
-
-def _score(arguments: argparse.Namespace) -> int:
-    from lingshu_train.runs.files import failure
-    from lingshu_train.verify import Policy
-    from lingshu_train.verify.score_file import score_file
-
-    policy = Policy(arguments.policy)
-    if arguments.out is None:
-        _say(str(score_file(arguments.file, policy, sys.stdout)))
-        return 0
-    try:
-        with arguments.out.open("w", encoding="utf-8") as out:
-            _say(str(score_file(arguments.file, policy, out)))
-    except OSError as fault:
-        raise failure(arguments.out, fault) from None
-    return 0
-
-
-def _push(arguments: argparse.Namespace) -> int:
-    from lingshu_train.hub import push
-
-    plan = push.plan_push(arguments.run, arguments.stage, arguments.repository, private=arguments.private)
-    print(plan.text)
-    if arguments.yes:
-        print(push.push(plan, say=_say))
-    else:
-        print("dry run: nothing was sent; add --yes to send it")
-    return 0
+def _refuse(fault: LingshuError) -> int:
+    say(f"{NAME}: {fault}")
+    return fault.exit_code

@@ -1,147 +1,189 @@
-"""The data verbs: list, show, fetch, check, prepare and export. Parses, calls, prints; decides nothing."""
+"""The data verbs: list, show, fetch, check, prepare, export."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import sys
 from pathlib import Path
+from typing import Annotated, get_args
 
-from lingshu_train.errors import DataError, MissingInput, NotPermitted
+import typer
 
+from lingshu_train.cli._help import DATA, CardName, CardNames, DataRoot, examples
+from lingshu_train.cli._say import say
+from lingshu_train.errors import DataError, MissingInput, NotPermitted, UsageError
 
-def add(parser: argparse.ArgumentParser) -> None:
-    """Give `lingshu data` its verbs."""
-    verbs = parser.add_subparsers(dest="what", required=True, parser_class=type(parser))
-    listing = verbs.add_parser("list", help="one line per card")
-    for name in ("modality", "task", "access"):
-        listing.add_argument(f"--{name}")
-    listing.add_argument("--present", action=argparse.BooleanOptionalAction, default=None)
-    _data_root(listing)
-    listing.set_defaults(verb=_list)
-    show = verbs.add_parser("show", help="one card whole")
-    show.add_argument("card")
-    show.set_defaults(verb=_show)
-    fetch = verbs.add_parser("fetch", help="show what a download would bring; with --yes, download it")
-    fetch.add_argument("cards", nargs="+", metavar="card")
-    fetch.add_argument("--yes", action="store_true", help="really download")
-    _data_root(fetch)
-    fetch.set_defaults(verb=_fetch)
-    check = verbs.add_parser("check", help="is the card right, and its data here and whole")
-    check.add_argument("card")
-    check.add_argument(
-        "--sample", type=int, metavar="N", help="decode only N pictures of each split; all else is still read"
-    )
-    _data_root(check)
-    check.set_defaults(verb=_check)
-    prepare = verbs.add_parser("prepare", help="turn cards into a corpus that recipes can take as it is")
-    prepare.add_argument("cards", nargs="+", metavar="card")
-    prepare.add_argument("--split", action="append", dest="splits", help="may be given again (train)")
-    prepare.add_argument("--out", type=Path, help="folder (DATA_ROOT/prepared/NAME-HASH)")
-    prepare.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="processes (all cores)")
-    prepare.add_argument("--min-pixels", type=int, default=3136, help="of the model (3136)")
-    prepare.add_argument("--max-pixels", type=int, default=1_003_520, help="of the model (1003520)")
-    prepare.add_argument("--least-side", type=int, default=1, help="smaller pictures are refused (1)")
-    prepare.add_argument("--most-refused", type=float, default=0.01, help="share of a card's rows (0.01)")
-    _data_root(prepare)
-    prepare.set_defaults(verb=_prepare)
-    export = verbs.add_parser("export", help="the card for machines, as Croissant JSON-LD")
-    export.add_argument("card")
-    export.add_argument(
-        "--croissant", action="store_true", required=True, help="the format; the only one there is"
-    )
-    export.set_defaults(verb=_export)
+app = typer.Typer(name="data", help="List, show, fetch, check and prepare the data of cards.")
 
 
-def _data_root(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data-root", type=Path, default=Path("data"))
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def _list(arguments: argparse.Namespace) -> int:
-    from lingshu_train.data.cards import catalogue
-
-    found = catalogue.rows(
-        modality=arguments.modality,
-        task=arguments.task,
-        access=arguments.access,
-        present=arguments.present,
-        data_root=arguments.data_root,
-    )
-    print(catalogue.table(found))
-    return 0
-
-
-def _show(arguments: argparse.Namespace) -> int:
+@app.command(
+    "list",
+    epilog=examples("lingshu data list --modality mri --task vqa", "lingshu data list --no-present"),
+)
+def list_cards(
+    modality: Annotated[
+        str | None, typer.Option(metavar="WORD", help="Only cards with this kind of picture.")
+    ] = None,
+    task: Annotated[str | None, typer.Option(metavar="WORD", help="Only cards of this task.")] = None,
+    access: Annotated[
+        str | None,
+        typer.Option(metavar="CLASS", help="Only cards that are open, gated, credentialed or local."),
+    ] = None,
+    present: Annotated[
+        bool | None, typer.Option(help="Only cards whose data is here, or is not.", show_default=False)
+    ] = None,
+    data_root: DataRoot = DATA,
+) -> None:
+    """One line per card."""
     from lingshu_train.data.cards import card, catalogue
 
-    print(catalogue.show(card.load(arguments.card)))
-    return 0
+    if access is not None and access not in get_args(card.Access):
+        raise UsageError(f"--access {access}: unknown; it is one of {', '.join(get_args(card.Access))}")
+    found = catalogue.rows(modality=modality, task=task, access=access, present=present, data_root=data_root)
+    print(catalogue.table(found))
 
 
-def _fetch(arguments: argparse.Namespace) -> int:
-    """What is a person's turn for one card does not keep the others from coming. The first such code is the answer."""
+@app.command()
+def show(card: CardName) -> None:
+    """One card whole."""
+    from lingshu_train.data.cards import card as cards
+    from lingshu_train.data.cards import catalogue
+
+    print(catalogue.show(cards.load(card)))
+
+
+@app.command(
+    epilog=examples("lingshu data fetch slake", "lingshu data fetch slake vqa_rad --yes --data-root /data")
+)
+def fetch(
+    cards: CardNames,
+    yes: Annotated[bool, typer.Option("--yes", help="Really download.", show_default=False)] = False,
+    data_root: DataRoot = DATA,
+) -> int:
+    """Show what a download would bring; with --yes, download it."""
     from lingshu_train.data.cards import card
-    from lingshu_train.hub import fetch
+    from lingshu_train.hub import fetch as fetching
 
+    # What is a person's turn for one card does not keep the others from coming. The first such code is the answer.
     code = 0
-    for one in [card.load(name) for name in arguments.cards]:
+    for one in [card.load(name) for name in cards]:
         try:
-            if arguments.yes:
-                print(fetch.fetch(one, arguments.data_root, say=_say), flush=True)
+            if yes:
+                print(fetching.fetch(one, data_root, say=say), flush=True)
             else:
-                print(fetch.offer(one, arguments.data_root))
+                print(fetching.offer(one, data_root))
         except (NotPermitted, MissingInput, DataError) as fault:
-            _say(f"lingshu: {fault}")
+            say(f"lingshu: {fault}")
             code = code or fault.exit_code
-    if not arguments.yes:
+    if not yes:
         print("nothing was downloaded; add --yes to download it")
     return code
 
 
-def _check(arguments: argparse.Namespace) -> int:
-    from lingshu_train.data.cards import card
+@app.command()
+def check(
+    card: CardName,
+    sample: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=0, help="Decode only N pictures of each split; all else is still read."
+        ),
+    ] = None,
+    data_root: DataRoot = DATA,
+) -> int:
+    """Is the card right, and its data here and whole?"""
+    from lingshu_train.data.cards import card as cards
     from lingshu_train.data.checks import check as checking
 
-    report = checking.check(card.load(arguments.card), arguments.data_root, sample=arguments.sample)
+    report = checking.check(cards.load(card), data_root, sample=sample)
     for line in report.problems:
         print(line)
     for line in report.known:
         print(f"known: {line}")
-    print(f"{arguments.card}: {report.summary}")
+    for line in report.unknown:
+        print(f"unknown: {line}")
+    print(f"{card}: {report.summary}")
     return report.exit_code
 
 
-def _prepare(arguments: argparse.Namespace) -> int:
+@app.command(
+    epilog=examples(
+        "lingshu data prepare pmc_vqa --workers 8",
+        "lingshu data prepare slake vqa_rad --split train --split validation --out mine",
+    )
+)
+def prepare(  # noqa: PLR0913 (each is an option of the command line)
+    cards: CardNames,
+    split: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A split to take; may be given again.", show_default="train"),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Where the corpus goes.",
+            show_default="DATA_ROOT/prepared/NAME-HASH",
+            readable=False,
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="Processes.", show_default="all cores")
+    ] = None,
+    family: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Family of the model.", show_default="the default of recipes"),
+    ] = None,
+    min_pixels: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Fewest pixels the model takes.", show_default="the family's"),
+    ] = None,
+    max_pixels: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Most pixels the model takes.", show_default="the family's"),
+    ] = None,
+    least_side: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Refuse pictures with a smaller side.")
+    ] = 1,
+    most_refused: Annotated[
+        float,
+        typer.Option(metavar="SHARE", min=0, max=1, help="Stop where more of a card's rows are refused."),
+    ] = 0.01,
+    data_root: DataRoot = DATA,
+) -> None:
+    """Turn cards into a corpus that recipes can take as it is."""
     from lingshu_train.data.corpus import preparing
     from lingshu_train.data.corpus.specification import Specification
+    from lingshu_train.model import shape
+    from lingshu_train.model.settings import FAMILY
 
-    splits = arguments.splits or ["train"]
+    splits = split or ["train"]
+    budget = shape.of(family or FAMILY).published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
     wanted = Specification(
-        splits=tuple((name, tuple((split, split) for split in splits)) for name in arguments.cards),
-        data_root=str(arguments.data_root),
+        splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
+        data_root=str(data_root),
         asked=(),
         image_size=56,
-        least_side=arguments.least_side,
-        min_pixels=arguments.min_pixels,
-        max_pixels=arguments.max_pixels,
+        least_side=least_side,
+        budget=budget,
         seed=0,
     )
-    folder = arguments.out or arguments.data_root / "prepared" / preparing.name(wanted)
+    folder = out or data_root / "prepared" / preparing.name(wanted)
     summary = preparing.prepare(
-        folder, wanted, workers=arguments.workers, most_refused=arguments.most_refused
+        folder, wanted, workers=workers or os.cpu_count() or 1, most_refused=most_refused
     )
     print(preparing.text(summary, folder))
-    return 0
 
 
-def _export(arguments: argparse.Namespace) -> int:
-    from lingshu_train.data.cards import card
-    from lingshu_train.data.cards.croissant import croissant
+@app.command()
+def export(
+    card: CardName,
+    croissant: Annotated[
+        bool, typer.Option("--croissant", help="The format; the only one there is.", show_default=False)
+    ],
+) -> None:
+    """The card for machines, as Croissant JSON-LD."""
+    from lingshu_train.data.cards import card as cards
+    from lingshu_train.data.cards.croissant import croissant as written
 
-    print(json.dumps(croissant(card.load(arguments.card)), indent=2, ensure_ascii=False))
-    return 0
+    print(json.dumps(written(cards.load(card)), indent=2, ensure_ascii=False))

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from lingshu_train.record import Sample
-
-Message = dict[str, Any]
+from lingshu_train.record import ImageMark, Message, Sample, TextPart
 
 
 def prompt(sample: Sample, *, system: str = "", images: bool = False) -> list[Message]:
@@ -14,16 +10,21 @@ def prompt(sample: Sample, *, system: str = "", images: bool = False) -> list[Me
 
     With `images`, marks for them stand before the first question, in the sample's order, as parts beside the text.
     """
-    lines = [sample.question, *(f"{letter}. {text}" for letter, text in sample.options.items())]
     messages: list[Message] = [{"role": "system", "content": system}] if system else []
-    for question, answer in sample.turns:
-        messages += [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]
-    messages.append({"role": "user", "content": "\n".join(lines)})
+    for earlier, answer in sample.turns:
+        messages += [{"role": "user", "content": earlier}, {"role": "assistant", "content": answer}]
+    messages.append({"role": "user", "content": question(sample)})
     if images:
         first = next(message for message in messages if message["role"] == "user")
-        marks = [{"type": "image"} for _ in sample.images]
-        first["content"] = [*marks, {"type": "text", "text": first["content"]}]
+        marks: list[TextPart | ImageMark] = [{"type": "image"} for _ in sample.images]
+        text = sample.turns[0][0] if sample.turns else question(sample)
+        first["content"] = [*marks, {"type": "text", "text": text}]
     return messages
+
+
+def question(sample: Sample) -> str:
+    """The last turn of the user: the question, and its options a line each."""
+    return "\n".join([sample.question, *(f"{letter}. {text}" for letter, text in sample.options.items())])
 
 
 def completion(sample: Sample) -> list[Message]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +15,17 @@ from urllib3.exceptions import HTTPError
 
 from lingshu_train.data.cards.fetched import FetchedFile
 from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted, OutputFailed, RunAgain
+from lingshu_train.hub.patience import PASSING, Patience, passing
 from lingshu_train.runs.files import failure, sync
 
 CHUNK = 1 << 18
+"""Bytes read at once: a fraction of a second on a slow line, so that a kill loses little and the bar moves."""
 CEILING = 512 * 2**30
-"""Most bytes of one file whose card states no size."""
+"""Most bytes of one file whose card states no size: far above any archive we know, and an answer without an end is one."""
 HOPS = 8
+"""Redirects: a publisher's own, its login's, its storage's; browsers give up at 20, and then it is a circle."""
 TIMEOUT = (20.0, 60.0)
-"""Seconds to connect, and between two pieces of an answer."""
-WAITS = (1.0, 5.0, 20.0, 60.0)
-PASSING = (408, 425, 429, 500, 502, 503, 504)
+"""Seconds to connect, and between two pieces of an answer: archives on tape and busy gateways take their time."""
 LOGIN_PAGE = "/login"
 
 Advance = Callable[[int], object]
@@ -50,9 +50,7 @@ class Client:
     session: requests.Session
     refusal: str
     login: tuple[str, str] | None = field(default=None, repr=False)
-    waits: tuple[float, ...] = field(default_factory=lambda: WAITS)
-    sleep: Callable[[float], object] = time.sleep
-    say: Callable[[str], None]
+    patience: Patience
 
     def get(self, wanted: Wanted, advance: Advance) -> FetchedFile:
         """Download one file. `advance` hears how many more bytes of it are here; fewer than none where it is begun again.
@@ -61,23 +59,13 @@ class Client:
         NotPermitted; not there: MissingInput; other bytes than stated: DataError; no room: OutputFailed; a broken
         line: RunAgain, after waiting and trying again.
         """
-        part, tries, told = _Part(wanted.target), 0, _Told(advance)
-        while True:
-            had = part.size()
-            try:
-                return self._once(wanted, part, told)
-            except RunAgain as fault:
-                tries = 0 if part.size() > had else tries
-                if tries == len(self.waits):
-                    raise
-                self.say(f"{fault}; trying again in {self.waits[tries]:g} s")
-                self.sleep(self.waits[tries])
-                tries += 1
+        part, told = _Part(wanted.target), _Told(advance)
+        return self.patience.through(lambda: self._once(wanted, part, told), progress=part.size)
 
     def text(self, url: str) -> str:
         """A short text file, such as a list of checksums."""
         with self._open(url, {}) as answer:
-            self._judge(url, answer.status_code)
+            self._judge(url, answer)
             try:
                 return b"".join(_body(answer)).decode("utf-8")
             except UnicodeDecodeError as fault:
@@ -94,7 +82,7 @@ class Client:
             if answer.status_code == 416:
                 part.drop()
                 raise RunAgain(f"{_shown(wanted.url)}: the file there has changed; starting it again")
-            self._judge(wanted.url, answer.status_code)
+            self._judge(wanted.url, answer)
             total = _total(answer, have)
             start = have if answer.status_code == 206 else 0
             _refuse_size(wanted, total)
@@ -159,8 +147,9 @@ class Client:
             here = there
         raise MissingInput(f"{_shown(url)}: redirected more than {HOPS} times; correct the card's address")
 
-    def _judge(self, url: str, status: int) -> None:
+    def _judge(self, url: str, answer: requests.Response) -> None:
         """Anything but a file is one line and an exit code."""
+        status = answer.status_code
         if status in (200, 206):
             return
         where = f"{_shown(url)}: the server answers {status}"
@@ -171,7 +160,7 @@ class Client:
             410: MissingInput(f"{where}: the file was taken away; correct the card's source"),
         }
         if status in PASSING:
-            raise RunAgain(where)
+            raise passing(where, answer.headers.get("Retry-After"))
         raise faults.get(status, MissingInput(where))
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import IO, Any
+from typing import IO, Protocol, cast
+
+from filelock import lock_descriptor
+from pydantic import TypeAdapter, ValidationError
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import fetched, patterns
@@ -22,6 +24,18 @@ from lingshu_train.naming import component
 from lingshu_train.runs.files import failure
 
 SOURCES = "lingshu_train.hub.sources"
+_ENTRY = TypeAdapter(dict[str, FetchedFile])
+"""A line of the journal."""
+
+
+class Source(Protocol):
+    """What a file of hub/sources knows to do. `permit` raises what a person must do first."""
+
+    def offer(self, card: Card) -> Offer: ...
+
+    def permit(self, card: Card) -> None: ...
+
+    def fetch(self, job: Job) -> Arrived: ...
 
 
 def offer(card: Card, data_root: Path) -> str:
@@ -30,7 +44,7 @@ def offer(card: Card, data_root: Path) -> str:
     if _present(card, data_root):
         return f"{card.name}: is here already ({cards.root(card, data_root)})"
     way, licence = _source(card), card.lingshu.licence
-    found: Offer = way.offer(card)
+    found = way.offer(card)
     unpinned = "not pinned: today's will be fetched and written down"
     facts = {
         "source": f"{source.kind} {', '.join((source.name, *source.also))}",
@@ -68,7 +82,7 @@ def fetch(card: Card, data_root: Path, *, say: Callable[[str], None]) -> str:
         kept = {**(record.files if record else {}), **noted}
         revision = source.revision or (record.revision if record else "")
         job = Job(card=card, folder=folder, revision=revision, kept=kept, note=note, say=say)
-        arrived: Arrived = way.fetch(job)
+        arrived = way.fetch(job)
         files = dict(_unpacked(job, arrived.files))
         fetched.write(
             folder,
@@ -87,10 +101,9 @@ def fetch(card: Card, data_root: Path, *, say: Callable[[str], None]) -> str:
     return f"{card.name}: {len(files):,} files, {size:,} bytes of {source.name}{at} in {folder}"
 
 
-def _source(card: Card) -> ModuleType:
-    return component(
-        SOURCES, card.lingshu.source.kind, where=f"data_cards/{card.name}.md: source.kind", error=DataError
-    )
+def _source(card: Card) -> Source:
+    where = f"data_cards/{card.name}.md: source.kind"
+    return cast(Source, component(SOURCES, card.lingshu.source.kind, where=where, error=DataError))
 
 
 def _present(card: Card, data_root: Path) -> bool:
@@ -128,32 +141,33 @@ def _journal(card: Card, folder: Path) -> Iterator[tuple[IO[str], Mapping[str, F
     try:
         folder.mkdir(parents=True, exist_ok=True)
         stream = path.open("a+", encoding="utf-8")
-        with stream:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as fault:
+        raise failure(path, fault) from None
+    with stream:
+        # A file without a name is one that its holder has just done with and deleted: a lock on it keeps nobody out.
+        if not lock_descriptor(stream.fileno(), blocking=False) or not os.fstat(stream.fileno()).st_nlink:
+            raise CannotCreate(f"{folder}: another process is fetching {card.name}; wait for it")
+        try:
             stream.seek(0)
             noted = dict(_noted(stream))
             stream.write("\n")
             yield stream, noted
-    except BlockingIOError:
-        raise CannotCreate(f"{folder}: another process is fetching {card.name}; wait for it") from None
-    except OSError as fault:
-        raise failure(path, fault) from None
-    finally:
-        # Where nothing came, a person may still put the data there by hand.
-        if path.exists() and list(folder.iterdir()) == [path]:
-            path.unlink()
-            folder.rmdir()
+        except OSError as fault:
+            raise failure(path, fault) from None
+        finally:
+            # Where nothing came, a person may still put the data there by hand.
+            if list(folder.iterdir()) == [path]:
+                path.unlink()
+                folder.rmdir()
 
 
 def _noted(stream: IO[str]) -> Iterator[tuple[str, FetchedFile]]:
     for line in stream:
         try:
-            entry: dict[str, Any] = json.loads(line)
-        except json.JSONDecodeError:
+            yield from _ENTRY.validate_json(line).items()
+        except ValidationError:
             # A line torn by a kill: its file is looked at again.
             continue
-        for name, file in entry.items():
-            yield name, FetchedFile.model_validate(file)
 
 
 def _unpacked(job: Job, files: Mapping[str, FetchedFile]) -> Iterator[tuple[str, FetchedFile]]:

@@ -9,13 +9,13 @@ from string import Template
 import yaml
 
 from lingshu_train.data.cards.card import Card
+from lingshu_train.model import shape
 from lingshu_train.runs import results, run
 from lingshu_train.runs.flat import scalars
 from lingshu_train.runs.manifest import Manifest
 from lingshu_train.runs.results import ALL, Accuracy, Results
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
-TRAINING = ("sft", "grpo")
 HIDDEN = ("kind", "data", "base", "save_every", "keep", "loader_workers")
 """Settings that do not change what was learned, or stand elsewhere in the card."""
 
@@ -26,7 +26,7 @@ def render(manifests: Sequence[Manifest], cards: Sequence[Card]) -> str:
     `manifests` are those of the stages that the model descends from, oldest first, with its evaluation;
     `cards` are the data cards they name. Results are read from the evaluation's folder.
     """
-    trained = [made for made in manifests if made.stage.kind in TRAINING]
+    trained = [made for made in manifests if made.stage.about.trains]
     last = trained[-1] if trained else manifests[-1]
     named = run.trained_on({made.stage.name: made.stage for made in manifests}, last.stage.name)
     used = [card for card in cards if card.name in named]
@@ -40,6 +40,7 @@ def render(manifests: Sequence[Manifest], cards: Sequence[Card]) -> str:
         else "started from random weights",
         stages=", ".join(f"{made.stage.name} ({made.stage.kind})" for made in trained) or "no training stage",
         results=_results(measured, last.stage.name),
+        usage=shape.usage(str(last.stage.model["family"])),
         settings="\n\n".join(_settings(made) for made in trained),
         data=_data(used),
         restrictions=_restrictions(used),
@@ -84,7 +85,7 @@ def _on_hub(base: str) -> bool:
 def _measured(manifests: Sequence[Manifest]) -> Results:
     models: dict[str, dict[str, Accuracy]] = {}
     for made in manifests:
-        if made.stage.kind == "evaluate":
+        if made.stage.about.role == "results":
             models |= results.read(made.stage.path).models
     return Results(models=models)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from lingshu_train.data.cards.card import CARDS, Card
 from lingshu_train.errors import MissingInput, NotPermitted, OutputFailed, UsageError
 from lingshu_train.hub import staging
 from lingshu_train.hub.licence import terms
+from lingshu_train.hub.patience import Patience
 from lingshu_train.hub.remote import Remote
 from lingshu_train.hub.staging import ALLOWED, StagedFile
 from lingshu_train.runs import manifest, run
@@ -21,6 +22,7 @@ from lingshu_train.runs.run import Run
 
 FOLDER = "export"
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
+"""The hub takes at most 96 characters for each part of a name."""
 NEEDED = ("config.json", "README.md")
 
 
@@ -91,20 +93,14 @@ def plan_push(
     )
 
 
-def push(
-    plan: Push,
-    *,
-    revision: str = "main",
-    waits: Sequence[float] = (1, 4, 16),
-    say: Callable[[str], None] | None = None,
-) -> Pushed:
+def push(plan: Push, *, revision: str = "main", patience: Patience | None = None) -> Pushed:
     """Upload in one commit, then read the list of files back with their hashes.
 
     The token comes from huggingface_hub's own sources (HF_TOKEN, `hf auth login`); without one it is
-    NotPermitted (77) before anything is sent. A passing fault is tried again after each of `waits` seconds,
+    NotPermitted (77) before anything is sent. After a passing fault it is tried again, as long as `patience` lasts,
     then it is RunAgain (75): what has arrived is not sent twice. `revision` is a branch, made if missing.
     """
-    remote = Remote.connect(plan.repo_id, revision=revision, waits=waits, say=say)
+    remote = Remote.connect(plan.repo_id, revision=revision, patience=patience or Patience())
     remote.prepare(private=plan.private)
     remote.refuse_others({file.name for file in plan.files})
     with tempfile.TemporaryDirectory(prefix="push-", dir=plan.files[0].path.parent.parent) as place:

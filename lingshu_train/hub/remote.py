@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,14 +10,15 @@ from typing import TypeVar
 from huggingface_hub import CommitOperationAdd, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils.sha import git_hash
 
 from lingshu_train.errors import CannotCreate, LingshuError, NotPermitted, OutputFailed, RunAgain
+from lingshu_train.hub.patience import PASSING, Patience, passing
 from lingshu_train.hub.staging import StagedFile
 
 TransportFault: type[Exception] = HfHubHTTPError.__bases__[0]
 """The base class of the HTTP client that this release of huggingface_hub uses (httpx, or its successor)."""
 
-PASSING = (408, 429, 500, 502, 503, 504)
 OWN = (".gitattributes",)
 """Files that the hub itself puts into a new repository."""
 
@@ -33,19 +32,16 @@ class Remote:
     api: HfApi
     repo_id: str
     revision: str
-    waits: tuple[float, ...]
-    say: Callable[[str], None] | None
+    patience: Patience
 
     @classmethod
-    def connect(
-        cls, repo_id: str, *, revision: str, waits: Sequence[float], say: Callable[[str], None] | None
-    ) -> Remote:
+    def connect(cls, repo_id: str, *, revision: str, patience: Patience) -> Remote:
         """Find the token and ask the hub whose it is. NotPermitted without one, before any request."""
         if not get_token():
             raise NotPermitted(
                 "no Hugging Face token: log in with `hf auth login`, or set HF_TOKEN, then push again"
             )
-        remote = cls(api=HfApi(), repo_id=repo_id, revision=revision, waits=tuple(waits), say=say)
+        remote = cls(api=HfApi(), repo_id=repo_id, revision=revision, patience=patience)
         remote._patiently("ask who you are", remote.api.whoami)
         return remote
 
@@ -100,7 +96,7 @@ class Remote:
             if found is None:
                 raise OutputFailed(f"{self.url}: {name} did not arrive (commit {commit[:12]}); push again")
             known = found.lfs.sha256 if found.lfs else found.blob_id
-            expected = file.sha256 if found.lfs else git_digest(file.path)
+            expected = file.sha256 if found.lfs else git_hash(file.path.read_bytes())
             if known != expected or found.size != file.size:
                 raise OutputFailed(
                     f"{self.url}: {name} arrived with other bytes (commit {commit[:12]}); push again"
@@ -118,17 +114,14 @@ class Remote:
 
     def _patiently(self, what: str, call: Callable[[], T]) -> T:
         """Call, and call again after a passing fault; anything else becomes one line and an exit code."""
-        for wait in (*self.waits, None):
+
+        def once() -> T:
             try:
                 return call()
             except (HfHubHTTPError, TransportFault, RuntimeError, OSError, ValueError) as fault:
-                refusal = self._refusal(what, fault)
-                if wait is None or not isinstance(refusal, RunAgain):
-                    raise refusal from None
-                if self.say:
-                    self.say(f"{refusal}; trying again in {wait:g} s")
-                time.sleep(wait)
-        raise AssertionError("the last round returns or raises")
+                raise self._refusal(what, fault) from None
+
+        return self.patience.through(once)
 
     def _refusal(self, what: str, fault: Exception) -> LingshuError:
         """Never the fault's own text: it may hold a signed upload address."""
@@ -154,14 +147,9 @@ class Remote:
                 "write permission, or a name of your own"
             )
         if status in PASSING:
-            return RunAgain(f"{self.url}: cannot {what}: the hub answers {status}; push again later")
+            said = f"{self.url}: cannot {what}: the hub answers {status}; push again later"
+            return passing(said, root.response.headers.get("Retry-After"))
         return OutputFailed(f"{self.url}: cannot {what}: the hub answers {status}")
-
-
-def git_digest(path: Path) -> str:
-    """The git blob id (sha1) under which a hub lists a file that is not in large-file storage."""
-    data = path.read_bytes()
-    return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
 def _root(fault: Exception) -> BaseException:

@@ -1,1 +1,1 @@
-"""The only place that knows an architecture: build, load, which parts train."""
+"""Models: what may be asked of an architecture (shape, family), who answers (families/), and what is written once over that."""

@@ -1,27 +1,30 @@
-"""Load and save a model, refusing anything less than every parameter."""
+"""Load a model and its processor, refusing anything less than every parameter."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
-from transformers import Qwen2_5_VLForConditionalGeneration
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, ProcessorMixin
 
 from lingshu_train.errors import DataError, MissingInput, RecipeError
+from lingshu_train.model.family import Family
+from lingshu_train.model.shape import PictureBudget
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
-def load(
-    source: str, *, dtype: str, attention: str, revision: str | None = None
-) -> Qwen2_5_VLForConditionalGeneration:
+def model(
+    family: Family, source: str, *, dtype: str, attention: str, revision: str | None = None
+) -> PreTrainedModel:
     """A model from a folder or the hub. Missing or unexpected parameters are an error, never a warning.
 
-    Raises MissingInput where there is no such model, DataError where its weights do not fit.
+    Raises MissingInput where there is no such model, RecipeError where it is of another family, DataError where its weights
+    do not fit.
     """
     try:
-        model, report = Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        _check_type(family, source, revision)
+        found, report = family.architecture.from_pretrained(
             source,
             revision=revision,
             dtype=DTYPES[dtype],
@@ -35,6 +38,10 @@ def load(
         raise RecipeError(
             f"model.attention={attention}: {str(fault).splitlines()[0]}; sdpa needs no package"
         ) from None
+    except RuntimeError as fault:
+        if "mismatch" not in str(fault):
+            raise
+        raise DataError(f"model {source!r}: a tensor is of another shape than its config.json says") from None
     wrong = {
         key: sorted(report[key])[:3]
         for key in ("missing_keys", "unexpected_keys", "mismatched_keys")
@@ -42,12 +49,30 @@ def load(
     }
     if wrong:
         raise DataError(f"model {source!r}: weights do not fit the architecture: {wrong}")
-    return model
+    return found
 
 
-def strict_state(folder: Path, like: Any) -> dict[str, torch.Tensor]:
-    """Every parameter of a saved model under the names of the model in memory, read back through `load`."""
-    restored = load(
-        str(folder), dtype=str(like.dtype).removeprefix("torch."), attention=like.config._attn_implementation
-    )
+def _check_type(family: Family, source: str, revision: str | None) -> None:
+    """transformers would build what was asked for from another architecture's config, and fail somewhere inside."""
+    config, _ = PreTrainedConfig.get_config_dict(source, revision=revision)
+    found, wanted = config.get("model_type"), family.architecture.config_class.model_type
+    if found != wanted:
+        raise RecipeError(f"model {source!r}: is of type {found!r}, and model.family loads {wanted!r}")
+
+
+def processor(
+    family: Family, source: str, budget: PictureBudget, *, revision: str | None = None
+) -> ProcessorMixin:
+    """The processor of a saved model, its own chat template kept, with this recipe's picture budget."""
+    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, padding_side="left")
+    built = family.build_processor(tokenizer, budget)
+    if tokenizer.chat_template:
+        built.chat_template = tokenizer.chat_template
+    return built
+
+
+def strict_state(family: Family, folder: Path, like: PreTrainedModel) -> dict[str, torch.Tensor]:
+    """Every parameter of a saved model under the names of the model in memory, read back through `model`."""
+    dtype = str(like.dtype).removeprefix("torch.")
+    restored = model(family, str(folder), dtype=dtype, attention=like.config._attn_implementation)
     return dict(restored.state_dict())

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue, SerializeAsAny, ValidationInfo, field_validator
 
-from lingshu_train.model.shape import Shape
+from lingshu_train.model import shape
+from lingshu_train.model.shape import PictureBudget, Shape
 from lingshu_train.schema import Strict
+
+FAMILY = "qwen2_5_vl"
+"""Where a recipe names none: the paper's."""
 
 
 class Build(Strict):
@@ -17,9 +22,10 @@ class Build(Strict):
 
 
 class Settings(Strict):
-    """`base` is a hub id or a folder; empty where a `build` stage makes the model. Pixels bound one resized image:
-    one visual token covers 28 x 28 of them."""
+    """`family` is a folder of model/families/, and `shape` is read as that family's Shape. `base` is a hub id or a folder;
+    empty where a `build` stage makes the model. Pixels bound one picture as the model sees it."""
 
+    family: str = FAMILY
     base: str = ""
     revision: str = ""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
@@ -28,5 +34,19 @@ class Settings(Strict):
     min_pixels: int = Field(gt=0)
     max_pixels: int = Field(gt=0)
     system_prompt: str = ""
-    shape: Shape
+    shape: SerializeAsAny[Shape]
     build: Build | None = None
+
+    @field_validator("shape", mode="plain")
+    @classmethod
+    def _of_the_family(cls, data: JsonValue | Shape, info: ValidationInfo) -> JsonValue | Shape:
+        """pydantic merges a ValidationError raised here, so that its keys read `model.shape.text. ...`."""
+        if "family" not in info.data:
+            return data  # The family itself was refused, which is what the user is told.
+        wanted = shape.of(info.data["family"])
+        return data if isinstance(data, wanted) else wanted.model_validate_json(json.dumps(data))
+
+    @property
+    def budget(self) -> PictureBudget:
+        """What becomes of a picture."""
+        return self.shape.budget(min_pixels=self.min_pixels, max_pixels=self.max_pixels)

@@ -1,63 +1,90 @@
-"""The shape of a Qwen2.5-VL model and its parameter counts by arithmetic, so that a plan needs no torch."""
+"""The half of a model family that needs no torch: parameters, tokens and patches by arithmetic. Planning and data read it."""
 
 from __future__ import annotations
 
+import importlib
+from abc import ABC, abstractmethod
+from importlib import resources
+from typing import Literal, Protocol, get_args
+
+from lingshu_train import naming
+from lingshu_train.errors import RecipeError
 from lingshu_train.schema import Strict
 
-PARTS = ("vision_tower", "merger", "language_model")
-"""The trainable parts, in the paper's words: vision encoder, projector, LLM (output head included)."""
+FAMILIES = "lingshu_train.model.families"
+"""The package that holds one folder per family."""
+
+Part = Literal["vision_tower", "merger", "language_model"]
+PARTS: tuple[Part, ...] = get_args(Part)
+"""The trainable parts, in the paper's words: vision encoder, projector, LLM (output head included). Every family has these
+three, so that a recipe's `train` and `learning_rate` mean the same for each."""
 
 
-class TextShape(Strict):
-    """The language model. `mrope_section` sums to half the head dimension."""
+class PictureBudget(Protocol):
+    """What a family's processor makes of a picture, told from its width and height alone. Hashable, and a frozen
+    dataclass: its fields are part of what names a corpus and its lengths.
 
-    hidden: int
-    layers: int
-    heads: int
-    key_value_heads: int
-    intermediate: int
-    vocabulary: int
-    mrope_section: tuple[int, ...]
-    rope_theta: float = 1_000_000.0
-    tied: bool = False
+    Every method raises DataError for a size that the processor refuses.
+    """
 
+    @property
+    def min_pixels(self) -> int:
+        """Least area of one picture as the model sees it."""
 
-class VisionShape(Strict):
-    """The vision tower. Pixels per token: (patch * merge) squared, 28 x 28 for Qwen2.5-VL."""
+    @property
+    def max_pixels(self) -> int:
+        """Greatest area of one picture as the model sees it; a corpus keeps no more of any but a JPEG."""
 
-    hidden: int
-    depth: int
-    heads: int
-    intermediate: int
-    full_attention: tuple[int, ...]
-    window: int = 112
-    patch: int = 14
-    merge: int = 2
-    temporal_patch: int = 2
+    @property
+    def grid(self) -> int:
+        """Both sides of a fitted picture are multiples of it; 1 where a family's pictures are stored as they are."""
 
+    def fitted(self, width: int, height: int) -> tuple[int, int]:
+        """The size to which a larger picture may be resized (bicubic) when it is stored, such that the processor gives the
+        same pixel values as for the original. The size itself where there is no such size."""
 
-class Shape(Strict):
-    """Both halves. Source of the 7B and 32B numbers: their published config.json."""
+    def settled(self, width: int, height: int) -> bool:
+        """Whether the processor would leave a picture of this size as it is."""
 
-    text: TextShape
-    vision: VisionShape
+    def tokens(self, width: int, height: int) -> int:
+        """Tokens that stand in the text for one picture: all that the processor puts in place of its one mark."""
+
+    def patches(self, width: int, height: int) -> int:
+        """Patches the vision tower works on, the measure of its cost."""
 
 
-def parameters(shape: Shape) -> dict[str, int]:
-    """Number of parameters of each part; tied embeddings count once."""
-    text, vision = shape.text, shape.vision
-    head = text.hidden // text.heads
-    kv = text.key_value_heads * head
-    attention = text.hidden * (text.hidden + 2 * kv) + text.hidden + 2 * kv + text.hidden * text.hidden
-    layer = attention + 3 * text.hidden * text.intermediate + 2 * text.hidden
-    embedding = text.vocabulary * text.hidden
-    language = text.layers * layer + text.hidden + embedding * (1 if text.tied else 2)
+class Shape(Strict, ABC):
+    """The sizes of one model of a family, as `model.shape` of a recipe gives them."""
 
-    patch = 3 * vision.temporal_patch * vision.patch**2 * vision.hidden
-    vision_attention = 4 * vision.hidden**2 + 4 * vision.hidden
-    vision_mlp = 3 * vision.hidden * vision.intermediate + 2 * vision.intermediate + vision.hidden
-    tower = patch + vision.depth * (vision_attention + vision_mlp + 2 * vision.hidden)
+    @property
+    @abstractmethod
+    def vocabulary(self) -> int:
+        """Rows of the embedding."""
 
-    wide = vision.hidden * vision.merge**2
-    merger = vision.hidden + wide * wide + wide + wide * text.hidden + text.hidden
-    return {"vision_tower": tower, "merger": merger, "language_model": language}
+    @abstractmethod
+    def parameters(self) -> dict[Part, int]:
+        """Number of parameters of each part; tied embeddings count once."""
+
+    @abstractmethod
+    def budget(self, *, min_pixels: int, max_pixels: int) -> PictureBudget:
+        """What becomes of pictures under these bounds on the area of one."""
+
+    @classmethod
+    @abstractmethod
+    def published_budget(
+        cls, *, min_pixels: int | None = None, max_pixels: int | None = None
+    ) -> PictureBudget:
+        """The budget of the family's published models, for a corpus made before a model is chosen; their own bounds
+        where none are given."""
+
+
+def of(family: str) -> type[Shape]:
+    """The family's Shape, in `families/<name>/shape.py`. RecipeError: no such family."""
+    naming.component(FAMILIES, family, where="model.family", error=RecipeError)
+    found: type[Shape] = importlib.import_module(f"{FAMILIES}.{family}.shape").Shape
+    return found
+
+
+def usage(family: str) -> str:
+    """Markdown: how to run an exported model of the family with plain transformers, for its model card."""
+    return (resources.files(f"{FAMILIES}.{family}") / "usage.md").read_text(encoding="utf-8")

@@ -8,45 +8,60 @@ without gradients is passed over by the optimizer on one layout and moved by its
 
 from __future__ import annotations
 
-from typing import Any
+from functools import wraps
 
 import torch
+from torch import nn
+from transformers import PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from lingshu_train.model import parts
+from lingshu_train.model.family import Family
+
+Inputs = dict[str, object]
+"""What a forward pass is given by name: tensors, a cache, flags."""
 
 
-def install(model: Any, *, sharded: bool) -> None:
-    """Guard each forward pass of a Qwen2.5-VL but those of generation, which keep a cache.
+def install(family: Family, model: PreTrainedModel, *, sharded: bool) -> None:
+    """Guard each forward pass but those of generation, which keep a cache.
 
     Where the tower or its merger trains, or `sharded` says that ranks hold parts of its parameters, it runs in every
-    batch. In one without pictures it gets the smallest legal picture (one merged token, all zeros), and none of what
-    comes out enters the text: the loss is the same to the bit, the tower's gradients are exactly zero, and its modules
-    run in the order in which they run for pictures, on which ZeRO-3's gathering relies. Elsewhere such a batch passes
-    the tower by, also where it carries pixels of no picture (0, 1176), as TRL's division of a mixed batch leaves them.
+    batch. In one without pictures it gets the family's blank picture, and none of what comes out enters the text: the loss
+    is the same to the bit, the tower's gradients are exactly zero, and its modules run in the order in which they run for
+    pictures, on which ZeRO-3's gathering relies. Elsewhere such a batch passes the tower by, also where it carries pixels
+    of no picture, (0, ...), as TRL's division of a mixed batch leaves them.
     """
     inner = model.model
     features = inner.get_image_features
-    everywhere = sharded or any(parameter.requires_grad for parameter in inner.visual.parameters())
-    vision = inner.config.vision_config
-    width = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
-    side = vision.spatial_merge_size
+    everywhere = sharded or any(
+        parameter.requires_grad and parts.part_of(family, name) != "language_model"
+        for name, parameter in model.named_parameters()
+    )
+    blank = family.blank(model)
+    names = tuple(blank)
 
-    def without_pictures(_: Any, args: Any, inputs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
-        pixels = inputs.get("pixel_values")
-        if inputs.get("past_key_values") is not None or (pixels is not None and len(pixels)):
+    def without_pictures(
+        _: nn.Module, args: tuple[object, ...], inputs: Inputs
+    ) -> tuple[tuple[object, ...], Inputs]:
+        pixels = inputs.get(names[0])
+        if inputs.get("past_key_values") is not None or (isinstance(pixels, torch.Tensor) and len(pixels)):
             return args, inputs
-        none: dict[str, Any] = {"pixel_values": None, "image_grid_thw": None}
+        none: Inputs = dict.fromkeys(names)
         if everywhere:
-            device = inputs["input_ids"].device
-            none["pixel_values"] = torch.zeros(0, width, device=device)
-            none["image_grid_thw"] = torch.zeros(0, 3, dtype=torch.long, device=device)
+            ids = inputs["input_ids"]
+            assert isinstance(ids, torch.Tensor)
+            none |= {name: tensor[:0].to(ids.device) for name, tensor in blank.items()}
         return args, inputs | none
 
-    def image_features(pixel_values: Any, image_grid_thw: Any = None, **kwargs: Any) -> Any:
-        if len(pixel_values):
-            return features(pixel_values, image_grid_thw, **kwargs)
-        found = features(
-            pixel_values.new_zeros(side * side, width), image_grid_thw.new_tensor([[1, side, side]]), **kwargs
-        )
-        found.pooler_output = tuple(tokens[:0] for tokens in found.pooler_output)
+    # `generate` looks up in the signature which inputs belong to the pictures.
+    @wraps(features)
+    def image_features(*args: torch.Tensor, **kwargs: object) -> BaseModelOutputWithPooling:
+        given = kwargs | dict(zip(names, args, strict=False))
+        none = {name: tensor for name in names if isinstance(tensor := given[name], torch.Tensor)}
+        if len(none[names[0]]):
+            return features(**given)
+        found = features(**given | {name: blank[name].to(like) for name, like in none.items()})
+        family.drop_tokens(found)
         return found
 
     inner.register_forward_pre_hook(without_pictures, with_kwargs=True)

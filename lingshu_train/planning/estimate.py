@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from lingshu_train.model.shape import PARTS, parameters
+from lingshu_train.kind import StageConfig
+from lingshu_train.model.shape import PARTS, Part
 from lingshu_train.planning.recipe import Recipe
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import Strict
-from lingshu_train.stages._config import StageConfig
 
 _WEIGHT, _GRADIENT, _ADAM = 4, 4, 8
 """Bytes a parameter in float32: master weight, gradient, two moments (Rajbhandari et al. 2020, section 3.1, all float32)."""
@@ -15,8 +15,8 @@ _WEIGHT, _GRADIENT, _ADAM = 4, 4, 8
 class Cost(Strict):
     """Trainable and total parameters per part, and bytes a process keeps beside activations."""
 
-    trainable: dict[str, int]
-    total: dict[str, int]
+    trainable: dict[Part, int]
+    total: dict[Part, int]
     state_bytes: int
 
 
@@ -24,7 +24,7 @@ def cost(recipe: Recipe, stage: Stage, config: StageConfig) -> Cost | None:
     """None for stages that train nothing."""
     if not config.trains:
         return None
-    total = parameters(recipe.model.shape)
+    total = recipe.model.shape.parameters()
     trainable = {part: total[part] for part in PARTS if part in config.trains}
     return Cost(
         trainable=trainable,

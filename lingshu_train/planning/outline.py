@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from lingshu_train.data.cards import card as cards
-from lingshu_train.model.shape import parameters
+from lingshu_train.kind import Line
 from lingshu_train.planning import estimate
-from lingshu_train.planning.plan import Plan, config_for, state
+from lingshu_train.planning.plan import Plan, Planned, state
 from lingshu_train.planning.recipe import Recipe
+from lingshu_train.runs.run import trained_on
 from lingshu_train.runs.stage import Stage
-
-_SILENT = ("kind", "train", "learning_rate", "data", "base", "cards", "rewards", "questions")
-"""Configuration keys that have a line of their own."""
+from lingshu_train.trackers import _sharing as sharing
 
 
 def text(recipe: Recipe, plan: Plan) -> str:
     """The whole plan: one block a stage, then the data that is not on this machine and how to get it."""
-    lines = [f"{plan.recipe}: {plan.title}", f"output  {plan.output}", *_model(recipe), ""]
-    for number, stage in enumerate(plan.stages, 1):
-        lines += [f"{number}. {stage.name} ({stage.kind}): {state(stage)}", *_stage(recipe, stage), ""]
+    lines = [f"{plan.recipe}: {plan.title}", f"output  {plan.output}", *_model(recipe), *_trackers(plan), ""]
+    for number, each in enumerate(plan.planned, 1):
+        stage = each.stage
+        lines.append(f"{number}. {stage.name} ({stage.kind}): {state(stage)}")
+        lines += [*(f"   {label:<8} {told}" for label, told in _stage(recipe, each)), ""]
     missing = missing_data(plan)
     if missing:
         lines += [f"data missing on this machine ({len(missing)}):", *(f"  {line}" for line in missing), ""]
@@ -32,13 +34,24 @@ def missing_data(plan: Plan) -> list[str]:
     """One line for every card of the plan whose data is not here, with how to get it."""
     from lingshu_train.data.cards import catalogue
 
-    roots = {name: stage.data_root for stage in plan.stages for name in config_for(stage).card_names}
+    roots = {name: stage.data_root for stage in plan.stages for name in stage.about.cards}
     root = Path(next(iter(roots.values()), "data"))
     return catalogue.missing(list(roots), root)
 
 
+def _trackers(plan: Plan) -> list[str]:
+    """What each tracker is sent, and of which stages no samples, though the recipe asks for them."""
+    stages = {stage.name: stage for stage in plan.stages}
+    trained = [stage.name for stage in plan.stages if stage.about.trains]
+    asked = any(one.samples for one in plan.trackers)
+    why = {name: sharing.refusal(trained_on(stages, name)) for name in trained} if asked else {}
+    kept = "".join(f"; no samples of {name}: {reason}" for name, reason in why.items() if reason)
+    told = [f"{one.name}: numbers" + (f" and samples{kept}" if one.samples else "") for one in plan.trackers]
+    return [f"tracker {line}" for line in told]
+
+
 def _model(recipe: Recipe) -> list[str]:
-    counts = parameters(recipe.model.shape)
+    counts = recipe.model.shape.parameters()
     parts = ", ".join(f"{part} {_count(number)}" for part, number in counts.items())
     model = recipe.model
     base = model.base or "built from nothing"
@@ -48,57 +61,32 @@ def _model(recipe: Recipe) -> list[str]:
     ]
 
 
-def _stage(recipe: Recipe, stage: Stage) -> list[str]:
-    config = config_for(stage)
-    lines = [f"   folder   {Path(stage.folder).name}"]
+def _stage(recipe: Recipe, planned: Planned) -> list[Line]:
+    stage, config = planned.stage, planned.config
+    lines = [Line("folder", Path(stage.folder).name)]
     if config.parents:
-        lines.append(f"   reads    {', '.join(config.parents)}")
+        lines.append(Line("reads", ", ".join(config.parents)))
     if config.card_names:
-        lines.append(f"   cards    {_cards(config.card_names, stage)}")
-    lines += _contents(stage)
-    cost = estimate.cost(recipe, stage, config)
-    if cost:
-        rates: dict[str, Any] = stage.config.get("learning_rate", {})
-        trains = ", ".join(f"{part} {_count(n)} at {rates[part]:g}" for part, n in cost.trainable.items())
-        frozen = [part for part in cost.total if part not in cost.trainable]
-        lines.append(f"   trains   {trains}" + (f"; frozen: {', '.join(frozen)}" if frozen else ""))
-        lines.append(
-            f"   memory   {cost.state_bytes / 2**30:.2f} GiB a process for weights, gradients and optimizer"
-        )
-    if "rewards" in stage.config:
-        terms = stage.config["rewards"]["terms"]
-        lines.append(
-            "   rewards  " + ", ".join(f"{term['name']} x {term.get('weight', 1.0):g}" for term in terms)
-        )
-    settings = {
-        key: value for key, value in stage.config.items() if key not in _SILENT and value not in ("", None)
-    }
-    lines.append("   settings " + ", ".join(f"{key}={_value(value)}" for key, value in settings.items()))
-    return lines
+        lines.append(Line("cards", _cards(config.card_names, stage)))
+    lines += [*config.describe(), *_cost(recipe, planned), *config.judged_by()]
+    given = config.model_dump(mode="json", exclude_unset=True, exclude=set(config.told))
+    settings = [f"{key}={_value(value)}" for key, value in given.items() if value not in ("", None)]
+    return [*lines, Line("settings", ", ".join(settings))]
 
 
-def _contents(stage: Stage) -> list[str]:
-    """What a prepare stage asks, and what a training stage reads of a corpus."""
-    asked = stage.config.get("questions", {})
-    counts = ", ".join(
-        f"{task} {one.get('train', 0)} + {one.get('held_out', 0)}" for task, one in asked.items()
-    )
-    mixes = [_mix(mix) for mix in stage.config.get("data", [])]
+def _cost(recipe: Recipe, planned: Planned) -> list[Line]:
+    """Which parts train, and the memory of that; nothing for a stage that trains none."""
+    cost = estimate.cost(recipe, planned.stage, planned.config)
+    if not cost:
+        return []
+    rates = planned.config.rates
+    trains = ", ".join(f"{part} {_count(n)} at {rates[part]:g}" for part, n in cost.trainable.items())
+    frozen = [part for part in cost.total if part not in cost.trainable]
+    gib = cost.state_bytes / 2**30
     return [
-        *([f"   asks     {counts} (train + held out)"] if counts else []),
-        *([f"   data     {'; '.join(mixes)}"] if mixes else []),
+        Line("trains", trains + (f"; frozen: {', '.join(frozen)}" if frozen else "")),
+        Line("memory", f"{gib:.2f} GiB a process for weights, gradients and optimizer"),
     ]
-
-
-def _mix(mix: dict[str, Any]) -> str:
-    """One ingredient: what is taken of the corpus, and how often."""
-    cards = mix.get("cards", [])
-    chosen = [
-        *([f"{len(cards)} card{'s' if len(cards) > 1 else ''} ({cards[0]} ...)"] if cards else []),
-        *(", ".join(mix[key]) for key in ("tasks", "question_types", "modalities") if mix.get(key)),
-        *(f"{key} {mix[key]:g}" for key in ("share", "repeat", "limit") if mix.get(key) is not None),
-    ]
-    return f"{mix['corpus']}: {', '.join(chosen) or 'all'}"
 
 
 def _cards(names: tuple[str, ...], stage: Stage) -> str:
@@ -117,5 +105,7 @@ def _count(number: int) -> str:
     return str(number)
 
 
-def _value(value: Any) -> str:
-    return "[" + " ".join(map(str, value)) + "]" if isinstance(value, list | tuple) else str(value)
+def _value(value: JsonValue) -> str:
+    if isinstance(value, list):
+        return "[" + " ".join(map(str, value)) + "]"
+    return f"{value:g}" if isinstance(value, float) else str(value)

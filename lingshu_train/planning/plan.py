@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import SerializeAsAny
+
 import lingshu_train
 from lingshu_train import naming, verify
 from lingshu_train.data.cards import card as cards
 from lingshu_train.errors import RecipeError
-from lingshu_train.planning.recipe import Block, Recipe, config_of
+from lingshu_train.kind import StageConfig
+from lingshu_train.planning.recipe import Block, Recipe
 from lingshu_train.runs import checkpoint, manifest
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import Strict
-from lingshu_train.stages._config import StageConfig
+from lingshu_train.trackers._choice import Chosen
+
+
+class Planned(Strict):
+    """A stage with its configuration as its kind reads it."""
+
+    stage: Stage
+    config: SerializeAsAny[StageConfig]
 
 
 class Plan(Strict):
@@ -21,7 +31,12 @@ class Plan(Strict):
     recipe: str
     title: str
     output: str
-    stages: tuple[Stage, ...]
+    planned: tuple[Planned, ...]
+    trackers: tuple[Chosen, ...]
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        return tuple(each.stage for each in self.planned)
 
     @property
     def digest(self) -> str:
@@ -35,21 +50,22 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
     """
     world = world_size or recipe.cluster.processes
     output = Path(recipe.output).absolute()
-    done: dict[str, Stage] = {}
+    done: dict[str, Planned] = {}
     for block in recipe.stages:
-        config = config_of(block)
-        _check_needs(recipe, block, config, done)
+        config = block.config
+        _check_needs(recipe, block, done)
         several = world if config.distributed else 1
-        config.check_world(f"stages.{block.name}", several)
-        content = _content(recipe, config, block, parents=done, world=several)
-        done[block.name] = Stage(
+        config.check_world(block.where, several)
+        content = _content(recipe, block, parents=done, world=several)
+        stage = Stage(
             run=recipe.name,
             name=block.name,
-            kind=block.kind,
+            kind=config.kind,
             content=content,
             folder=str(output / f"{block.name}-{content[:12]}"),
-            parents={name: done[name].folder for name in config.parents},
-            config=block.config,
+            parents={name: done[name].stage.folder for name in config.parents},
+            about=config.about(),
+            config=config.model_dump(mode="json"),
             model=recipe.model.model_dump(mode="json"),
             cluster=recipe.cluster,
             world_size=several,
@@ -57,7 +73,14 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
             data_root=recipe.data_root,
             version=lingshu_train.__version__,
         )
-    return Plan(recipe=recipe.name, title=recipe.title, output=str(output), stages=tuple(done.values()))
+        done[block.name] = Planned(stage=stage, config=config)
+    return Plan(
+        recipe=recipe.name,
+        title=recipe.title,
+        output=str(output),
+        planned=tuple(done.values()),
+        trackers=recipe.trackers,
+    )
 
 
 def state(stage: Stage) -> str:
@@ -68,46 +91,40 @@ def state(stage: Stage) -> str:
     return f"resumable at step {checkpoint.step_of(found[-1])}" if found else "to do"
 
 
-def config_for(stage: Stage) -> StageConfig:
-    return config_of(Block(name=stage.name, kind=stage.kind, config=stage.config))
-
-
-def _check_needs(recipe: Recipe, block: Block, config: StageConfig, done: dict[str, Stage]) -> None:
+def _check_needs(recipe: Recipe, block: Block, done: dict[str, Planned]) -> None:
     """Every stage this one reads runs before it and leaves what is read."""
-    where = f"stages.{block.name}"
-    for key, parent, wanted in config.needs:
+    for key, parent, role in block.config.needs:
+        where = f"{block.where}.{key}"
         if parent not in done:
             before = ", ".join(done) or "none"
+            raise RecipeError(f"{where}: stage {parent!r} does not run before this one; before it: {before}")
+        if done[parent].config.role != role:
+            fit = [name for name, one in done.items() if one.config.role == role]
             raise RecipeError(
-                f"{where}.{key}: stage {parent!r} does not run before this one; before it: {before}"
+                f"{where}: stage {parent!r} leaves no {role}; these do: {', '.join(fit) or 'none'}"
             )
-        if config_for(done[parent]).provides != wanted:
-            fit = [name for name, stage in done.items() if config_for(stage).provides == wanted]
-            raise RecipeError(
-                f"{where}.{key}: stage {parent!r} leaves no {wanted}; these do: {', '.join(fit) or 'none'}"
-            )
-    if config.trains and not block.config.get("base") and not recipe.model.base:
+    if block.config.trains and not block.config.starts_from and not recipe.model.base:
         raise RecipeError(
-            f"{where}.base: empty, and so is model.base: name a stage whose model to start from"
+            f"{block.where}.base: empty, and so is model.base: name a stage whose model to start from"
         )
 
 
-def _content(
-    recipe: Recipe, config: StageConfig, block: Block, *, parents: dict[str, Stage], world: int
-) -> str:
+def _content(recipe: Recipe, block: Block, *, parents: dict[str, Planned], world: int) -> str:
     """Hash of all that determines a stage's result: its settings, its parents' results, its cards, the rules of the
-    verifier where it judges, and the layout of processes, since sums over ranks are rounded in another order."""
+    verifier where it judges, the code of plugins, and the layout of processes, since sums over ranks are rounded in
+    another order."""
+    config = block.config
     return naming.digest(
         {
-            "block": block.config,
+            "block": config.model_dump(mode="json"),
             "model": recipe.model.model_dump(mode="json"),
             "seed": recipe.seed,
-            "parents": {name: parents[name].content for name in config.parents},
+            "parents": {name: parents[name].stage.content for name in config.parents},
             "cards": {
-                name: cards.load(name, where=f"stages.{block.name}.cards").digest
-                for name in config.card_names
+                name: cards.load(name, where=f"{block.where}.cards").digest for name in config.card_names
             },
             "files": {name: naming.file_digest(Path(name)) for name in config.files},
+            "plugins": naming.plugin_digests(),
             "verifier": verify.version() if config.judges else "",
             "processes": world,
             "deepspeed": recipe.cluster.deepspeed if world > 1 else "none",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
@@ -13,24 +11,29 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from pydantic import Field
+from pydantic import Field, JsonValue, SerializeAsAny
 
-from lingshu_train import naming
 from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train.kind import StageConfig
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.schema import Strict, parse
-from lingshu_train.stages._config import StageConfig
+from lingshu_train.stages import _kinds as kinds
+from lingshu_train.trackers import _choice as trackers
+from lingshu_train.trackers._choice import Chosen
 
 RECIPES = Path(__file__).resolve().parents[2] / "recipes"
 
 
 class Block(Strict):
-    """One entry of `stages` before its kind has judged it."""
+    """One entry of `stages`, read by its kind."""
 
     name: str
-    kind: str
-    config: dict[str, Any]
+    config: SerializeAsAny[StageConfig]
+
+    @property
+    def where(self) -> str:
+        return f"stages.{self.name}"
 
 
 class _Document(Strict):
@@ -44,12 +47,13 @@ class _Document(Strict):
     model: Settings
     cluster: Cluster
     pipeline: tuple[str, ...]
-    stages: dict[str, dict[str, Any]]
+    stages: dict[str, dict[str, JsonValue]]
+    trackers: tuple[Chosen, ...] = ()
     notes: dict[str, str] = Field(default_factory=dict)
 
 
 class Recipe(Strict):
-    """What to train, checked: every stage's configuration belongs to a kind that exists.
+    """What to train, checked: every stage's configuration has been read by its kind.
 
     `notes` says of recipe keys what the reader must know: a value the paper states, or one that is ours and why.
     """
@@ -62,6 +66,7 @@ class Recipe(Strict):
     model: Settings
     cluster: Cluster
     stages: tuple[Block, ...]
+    trackers: tuple[Chosen, ...]
     notes: dict[str, str]
 
 
@@ -82,34 +87,29 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
             raise RecipeError(f"pipeline: {stage!r} stands twice; a stage runs once")
         if stage not in document.stages:
             raise RecipeError(f"pipeline: unknown stage {stage!r}; stages has: {', '.join(document.stages)}")
-    blocks = tuple(_block(stage, document.stages[stage]) for stage in document.pipeline)
-    fields = document.model_dump(exclude={"pipeline", "stages"})
-    return Recipe.model_validate(
-        {**fields, "model": document.model, "cluster": document.cluster, "stages": blocks}
+    trackers.check(document.trackers)
+    blocks = tuple(
+        Block(name=stage, config=kinds.read(document.stages[stage], where=f"stages.{stage}"))
+        for stage in document.pipeline
+    )
+    for block in blocks:
+        block.config.check(block.where)
+        block.config.check_pictures(block.where, grid=document.model.budget.grid)
+    return Recipe(
+        name=document.name,
+        title=document.title,
+        seed=document.seed,
+        output=document.output,
+        data_root=document.data_root,
+        model=document.model,
+        cluster=document.cluster,
+        stages=blocks,
+        trackers=document.trackers,
+        notes=document.notes,
     )
 
 
-def config_of(block: Block) -> StageConfig:
-    """The block as its kind's Config."""
-    where = f"stages.{block.name}"
-    naming.component("lingshu_train.stages", block.kind, where=f"{where}.kind", error=RecipeError)
-    module = importlib.import_module(f"lingshu_train.stages.{block.kind}.config")
-    config: StageConfig = parse(module.Config, block.config, where=where, error=RecipeError)
-    return config
-
-
-def _block(name: str, data: dict[str, Any]) -> Block:
-    kind = data.get("kind")
-    if not isinstance(kind, str):
-        raise RecipeError(
-            f"stages.{name}.kind: missing; stages/ has: {', '.join(naming.components('lingshu_train.stages'))}"
-        )
-    block = Block(name=name, kind=kind, config=data)
-    config_of(block).check(f"stages.{name}")
-    return block
-
-
-def _compose(name: str, overrides: Sequence[str]) -> Any:
+def _compose(name: str, overrides: Sequence[str]) -> object:
     path = Path(name)
     mine = path.suffix in (".yaml", ".yml")
     if mine and not path.is_file():
@@ -128,7 +128,7 @@ def _compose(name: str, overrides: Sequence[str]) -> Any:
         raise RecipeError(f"recipe {name}: {_reason(fault)}") from None
 
 
-def _refuse_environment(node: Any, *, where: str) -> None:
+def _refuse_environment(node: object, *, where: str) -> None:
     """A recipe is printed, hashed and published; a token read from the environment would go with it."""
     if isinstance(node, dict):
         for key, value in node.items():

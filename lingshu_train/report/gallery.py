@@ -12,13 +12,59 @@ from dataclasses import dataclass
 from PIL import Image
 
 from lingshu_train.report.gather import RunView
-from lingshu_train.report.markup import Markup, element, join, text
 from lingshu_train.runs.results import Prediction, Rollout
 
 PER_OUTCOME = 4
 LARGEST_SIDE = 320
 LONGEST_TEXT = 600
-IMAGE_TOKENS = re.compile(r"(<\|image_pad\|>)\1+")
+IMAGE_TOKENS = re.compile(r"(<[^<>\s]+>)\1+")
+"""The same mark over and over, as every family writes the tokens of a picture."""
+OUTCOMES = ("now right", "no longer right", "right both times", "wrong both times", "right", "wrong")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a model said and how it was judged: by name, or with what it `earned` while it trained.
+
+    `note` stands behind the verdict, `taken` below the text.
+    """
+
+    verdict: str
+    right: bool
+    completion: str
+    model: str = ""
+    earned: str = ""
+    note: str = ""
+    taken: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Picture:
+    """`source` is a data address, empty where the picture is gone."""
+
+    source: str
+    alt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """A question with its picture, its right answer and what was answered."""
+
+    about: str
+    question: str
+    answer: str
+    picture: Picture | None
+    answers: tuple[Answer, ...]
+    options: tuple[tuple[str, str], ...] = ()
+    prompt: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Cards under one heading."""
+
+    title: str
+    cards: tuple[Card, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,28 +86,17 @@ class Pair:
         }[self.before.correct, self.after.correct]
 
 
-def samples(view: RunView) -> Markup:
+def samples(view: RunView) -> list[Group]:
     """Some of each outcome, with the counts of all: nothing is chosen by hand, and failures are shown too."""
     pairs = held_out(view)
-    if not pairs:
-        return Markup("")
-    outcomes = dict.fromkeys(
-        ("now right", "no longer right", "right both times", "wrong both times", "right", "wrong")
-    )
-    blocks = []
-    for outcome in outcomes:
+    found = []
+    for outcome in OUTCOMES:
         group = [pair for pair in pairs if pair.outcome == outcome]
         if group:
-            title = element("h3", text(f"{outcome.capitalize()} ({len(group)} of {len(pairs)})"))
-            cards = join(_card(view, pair) for pair in spread(group, PER_OUTCOME))
-            blocks.append(join([title, element("div", cards, css="gallery")]))
-    names = view.models[-2:]
-    said = f"{names[0]} beside {names[1]}" if len(names) == 2 else names[0]
-    note = (
-        f"Held-out questions, {said}. Up to {PER_OUTCOME} of each outcome, the tasks "
-        "taking turns, in the order of the sha256 of their ids."
-    )
-    return join([element("p", text(note), css="quiet"), *blocks])
+            title = f"{outcome.capitalize()} ({len(group)} of {len(pairs)})"
+            cards = tuple(_held_out_card(view, pair) for pair in spread(group, PER_OUTCOME))
+            found.append(Group(title=title, cards=cards))
+    return found
 
 
 def held_out(view: RunView) -> list[Pair]:
@@ -88,31 +123,28 @@ def spread(pairs: Sequence[Pair], count: int) -> list[Pair]:
     return [pair for _, pair in sorted(ranked, key=lambda item: item[0])][:count]
 
 
-def rollouts(view: RunView) -> Markup:
-    """What GRPO saw and how it was rewarded, at up to four steps from the first to the last."""
-    blocks = []
+def rollouts(view: RunView) -> list[Group]:
+    """What reinforcement learning saw and how it was rewarded, at up to four steps from the first to the last; then what
+    an unusual rule accepted."""
+    found = []
     for name, lines in view.rollouts.items():
         steps = sorted({line.step for line in lines})
         if steps:
             chosen = dict.fromkeys(steps[(len(steps) - 1) * part // 3] for part in range(4))
-            columns = join(
-                _step(view, step, [line for line in lines if line.step == step]) for step in chosen
+            cards = tuple(
+                _rollout_card(view, step, [line for line in lines if line.step == step]) for step in chosen
             )
-            blocks.append(
-                join([element("h3", text(f"Rollouts of {name}")), element("div", columns, css="gallery")])
-            )
+            found.append(Group(title=f"Rollouts of {name}", cards=cards))
         unusual = [line for line in lines if line.why != "random"][-PER_OUTCOME:]
         if unusual:
-            title = element("h3", text(f"Latest answers of {name} that an unusual rule accepted"))
-            columns = join(_step(view, line.step, [line]) for line in unusual)
-            blocks.append(join([title, element("div", columns, css="gallery")]))
-    return join(blocks)
+            title = f"Latest answers of {name} that an unusual rule accepted"
+            cards = tuple(_rollout_card(view, line.step, [line]) for line in unusual)
+            found.append(Group(title=title, cards=cards))
+    return found
 
 
-def picture(data: bytes | None, *, alt: str) -> Markup:
-    """An image as a data address, at most 320 pixels a side; a frame that says so where it is gone."""
-    if data is None:
-        return element("div", text("image not kept"), css="noimage")
+def data_address(data: bytes) -> str:
+    """An image as an address that holds it, at most 320 pixels a side."""
     with Image.open(io.BytesIO(data)) as image:
         kind = str(image.format).lower()
         if max(image.size) > LARGEST_SIDE:
@@ -120,85 +152,61 @@ def picture(data: bytes | None, *, alt: str) -> Markup:
             small = io.BytesIO()
             image.convert("RGB").save(small, "JPEG", quality=88)
             data, kind = small.getvalue(), "jpeg"
-    code = base64.b64encode(data).decode()
-    return Markup(f'<img src="data:image/{kind};base64,{code}" alt="{text(alt)}">')
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
 
 
-def _card(view: RunView, pair: Pair) -> Markup:
+def _held_out_card(view: RunView, pair: Pair) -> Card:
     asked = pair.after
-    about = " · ".join(part.replace("_", " ") for part in (asked.task, asked.modality, asked.card) if part)
-    options = join(element("li", text(f"{letter}. {option}")) for letter, option in asked.options.items())
     models = view.models[-2:] if pair.before else view.models[-1:]
     answers = [each for each in (pair.before, pair.after) if each]
-    said = join(_answer(name, line) for name, line in zip(models, answers, strict=True))
-    parts = [
-        element("p", text(about), css="about"),
-        element("p", text(asked.question), css="question"),
-        element("ul", options, css="options") if options else Markup(""),
-        element("p", join([text("right answer: "), element("b", text(asked.answer))])),
-        _prompt(asked),
-    ]
-    alt = f"{asked.modality} image of sample {asked.id}"
-    return _framed(view, asked.image, alt=alt, beside=join(parts), below=element("div", said, css="answers"))
-
-
-def _framed(view: RunView, image: str | None, *, alt: str, beside: Markup, below: Markup) -> Markup:
-    """A card: the image to the left of `beside`, `below` under both."""
-    shown = picture(view.image(image), alt=alt) if image else Markup("")
-    css = "sample" if shown else "sample plain"
-    return element("article", join([shown, element("div", beside), below]), css=css)
-
-
-def _answer(name: str, line: Prediction) -> Markup:
-    verdict = "✓ right" if line.correct else f"✗ {line.status or 'wrong'}"
-    badge = element("span", text(verdict), css="right" if line.correct else "wrong")
-    taken = f"taken as: {line.extracted}" if line.extracted else "no answer could be read"
-    rule = f" (rule {line.rule})" if line.rule else ""
-    return element(
-        "div",
-        join(
-            [
-                element("p", join([element("b", text(name)), text(" "), badge])),
-                element("pre", text(_cut(line.completion))),
-                element("p", text(taken + rule), css="quiet"),
-            ]
-        ),
+    return Card(
+        about=" · ".join(part.replace("_", " ") for part in (asked.task, asked.modality, asked.card) if part),
+        question=asked.question,
+        options=tuple(asked.options.items()),
+        answer=asked.answer,
+        prompt=_cut(_counted(asked.prompt)),
+        picture=_picture(view, asked.image, alt=f"{asked.modality} image of sample {asked.id}"),
+        answers=tuple(_judged(name, line) for name, line in zip(models, answers, strict=True)),
     )
 
 
-def _prompt(line: Prediction) -> Markup:
-    if not line.prompt:
-        return Markup("")
-    return Markup(
-        f"<details><summary>prompt</summary><pre>{text(_cut(_counted(line.prompt)))}</pre></details>"
-    )
-
-
-def _step(view: RunView, step: int, lines: Iterable[Rollout]) -> Markup:
+def _rollout_card(view: RunView, step: int, lines: Iterable[Rollout]) -> Card:
     shown = sorted(lines, key=lambda line: (line.why != "random", line.id, line.completion))[:4]
     first = shown[0]
-    asked = [
-        element("p", text(f"step {step:,}"), css="about"),
-        element("p", text(first.question), css="question"),
-        element("p", join([text("right answer: "), element("b", text(first.answer))])),
-    ]
-    said = join(_rewarded(line) for line in shown if line.id == first.id)
-    alt = f"image of sample {first.id}"
-    return _framed(view, first.image, alt=alt, beside=join(asked), below=element("div", said, css="answers"))
+    return Card(
+        about=f"step {step:,}",
+        question=first.question,
+        answer=first.answer,
+        picture=_picture(view, first.image, alt=f"image of sample {first.id}"),
+        answers=tuple(_rewarded(line) for line in shown if line.id == first.id),
+    )
 
 
-def _rewarded(line: Rollout) -> Markup:
-    earned = "unscored" if line.reward is None else f"reward {line.reward:.3g}"
-    badge = element("span", text(line.status), css="right" if line.status == "right" else "wrong")
-    rule = text("" if line.why == "random" else f" (rule {line.why})")
-    return element(
-        "div",
-        join(
-            [
-                element("p", join([text(earned + " "), badge, rule])),
-                element("pre", text(_cut(line.completion))),
-            ]
-        ),
+def _picture(view: RunView, digest: str | None, *, alt: str) -> Picture | None:
+    if not digest:
+        return None
+    data = view.image(digest)
+    return Picture(source=data_address(data) if data else "", alt=alt)
+
+
+def _judged(name: str, line: Prediction) -> Answer:
+    taken = f"taken as: {line.extracted}" if line.extracted else "no answer could be read"
+    return Answer(
+        model=name,
+        verdict="✓ right" if line.correct else f"✗ {line.status or 'wrong'}",
+        right=line.correct,
+        completion=_cut(line.completion),
+        taken=taken + (f" (rule {line.rule})" if line.rule else ""),
+    )
+
+
+def _rewarded(line: Rollout) -> Answer:
+    return Answer(
+        earned="unscored" if line.reward is None else f"reward {line.reward:.3g}",
+        verdict=line.status,
+        right=line.status == "right",
+        completion=_cut(line.completion),
+        note="" if line.why == "random" else f"(rule {line.why})",
     )
 
 

@@ -6,13 +6,14 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from lingshu_train.data.cards import card
 from lingshu_train.data.cards.card import CARDS, Card
 from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import RecipeError
+from lingshu_train.kind import About
 from lingshu_train.runs import ledger, manifest, results, run, stage
+from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.manifest import Manifest
 from lingshu_train.runs.results import Prediction, Results, Rollout
 from lingshu_train.runs.run import Run, State
@@ -28,16 +29,34 @@ class StageView:
 
     name: str
     kind: str
+    about: About
     folder: Path
     state: State
     stage: Stage | None
     manifest: Manifest | None
-    ledger: tuple[dict[str, Any], ...]
+    ledger: tuple[Mapping[str, Column], ...]
     fault: str
+
+    def column(self, key: str, *, absent: float | None = None) -> list[tuple[float, float]]:
+        """Step and value wherever the ledger has a number under `key`; `absent` stands in where it has none."""
+        found = ((line.get("step"), line.get(key, absent)) for line in self.ledger)
+        return [
+            (step, value)
+            for step, value in found
+            if isinstance(step, int | float) and isinstance(value, int | float)
+        ]
 
     @property
     def steps(self) -> int:
-        return int(self.ledger[-1]["step"]) if self.ledger else 0
+        return int(max((step for step, _ in self.column("step")), default=0))
+
+    @property
+    def seconds(self) -> float | None:
+        """Wall-clock seconds: from the manifest, else what the ledger has counted so far."""
+        if self.manifest:
+            return self.manifest.seconds
+        counted = [seconds for _, seconds in self.column("seconds")]
+        return sum(counted) if counted else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +98,11 @@ def view(run_folder: Path, *, cards: Path = CARDS) -> RunView:
     stages = tuple(_stage(found, entry) for entry in found.stages)
     measured = Results()
     predictions: dict[str, tuple[Prediction, ...]] = {}
-    for evaluated in (each for each in stages if each.kind == "evaluate"):
+    for evaluated in (each for each in stages if each.about.role == "results"):
         here = results.read(evaluated.folder)
         measured = Results(models={**measured.models, **here.models})
         predictions |= {name: results.predictions(evaluated.folder, name) for name in here.models}
-    named = {name for each in stages if each.stage for name in run.card_names(each.stage.config)}
+    named = {name for each in stages for name in each.about.cards}
     names = named | {line.card for lines in predictions.values() for line in lines if line.card}
     known, missing = _cards(sorted(names), cards)
     return RunView(
@@ -91,7 +110,7 @@ def view(run_folder: Path, *, cards: Path = CARDS) -> RunView:
         stages=stages,
         results=measured,
         predictions=predictions,
-        rollouts={each.name: results.rollouts(each.folder) for each in stages if each.kind == "grpo"},
+        rollouts={each.name: kept for each in stages if (kept := results.rollouts(each.folder))},
         cards=known,
         missing_cards=missing,
     )
@@ -103,6 +122,7 @@ def _stage(found: Run, entry: run.RunStage) -> StageView:
     return StageView(
         name=entry.name,
         kind=entry.kind,
+        about=entry.about,
         folder=folder,
         state=found.state(entry),
         stage=stage.read(file) if file.is_file() else None,

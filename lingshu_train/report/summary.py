@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lingshu_train.report import gather
-from lingshu_train.report.tables import changes, points
-from lingshu_train.runs.results import ALL, Accuracy
+from lingshu_train.report import gains, gather
+from lingshu_train.report.numbers import points
+from lingshu_train.runs.results import Accuracy
 
 
 def summary_table(run_folder: Path) -> str:
@@ -15,18 +15,18 @@ def summary_table(run_folder: Path) -> str:
     A run that has not been evaluated yet gets one line per stage with its state.
     """
     view = gather.view(run_folder)
-    if not view.results.models:
+    tasks = gains.tasks(view)
+    if not tasks:
         width = max((len(each.name) for each in view.stages), default=0)
         return "\n".join(f"{each.name:<{width}}  {each.state}" for each in view.stages)
     rows = [["accuracy, %", "n", "constant", *view.models]]
-    for task in view.results.tasks:
-        measured = [view.results.models[name].get(task) for name in view.models]
-        known = next(each for each in measured if each)
-        label = "all tasks" if task == ALL else task
-        rows.append([label, str(known.n), f"{100 * known.constant:.1f}", *(_cell(each) for each in measured)])
+    rows += [
+        [task.label, str(task.n), f"{100 * task.constant:.1f}", *(_cell(each) for each in task.measured)]
+        for task in tasks
+    ]
     lines = _aligned(rows)
-    lines.insert(len(lines) - 1 if view.results.tasks[-1] == ALL else len(lines), "─" * len(lines[0]))
-    for each in changes(view)[-1:]:
+    lines.insert(len(lines) - 1 if tasks[-1].overall else len(lines), "─" * len(lines[0]))
+    for each in gains.changes(view)[-1:]:
         gain, low, high = (
             points(value) for value in (each.interval.value, each.interval.low, each.interval.high)
         )

@@ -2,88 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
-from lingshu_train.report.curves import Series, chart
+from lingshu_train.kind import Chart
+from lingshu_train.report.curves import Drawing, Series, chart
 from lingshu_train.report.gather import RunView, StageView
-from lingshu_train.report.markup import Markup, element, folded, join, text
 
 STEP = "optimizer step"
 
 
-def curves(view: RunView) -> Markup:
-    """The losses of the supervised stages side by side, then a block for each reinforcement stage."""
-    begun = [each for each in view.stages if each.ledger]
-    supervised = [each for each in begun if each.kind != "grpo"]
-    blocks = [_block("Supervised fine-tuning", [_loss(each) for each in supervised], supervised)]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Charts under one heading; `aside` are folded away, under the name of their stage."""
+
+    title: str
+    drawings: tuple[Drawing, ...]
+    aside: tuple[tuple[str, tuple[Drawing, ...]], ...]
+
+
+def curves(view: RunView) -> list[Block]:
+    """Stages with one chart each side by side under what they do; a stage with several gets a block of its own."""
+    begun = [each for each in view.stages if each.ledger and each.about.charts]
+    single: dict[str, list[StageView]] = {}
     for each in begun:
-        if each.kind == "grpo":
-            blocks.append(
-                _block(f"{each.name}: reinforcement learning, {_far(each)}", _rewards(each), [each])
-            )
-    return join(blocks)
+        if len(_shown(each)) == 1:
+            single.setdefault(each.about.method, []).append(each)
+    blocks = [
+        _block(method.capitalize(), [_chart(_shown(one)[0], one, named=True) for one in stages], stages)
+        for method, stages in single.items()
+    ]
+    for each in begun:
+        if len(_shown(each)) > 1:
+            drawings = [_chart(chart, each) for chart in _shown(each)]
+            blocks.append(_block(f"{each.name}: {each.about.method}, {_far(each)}", drawings, [each]))
+    return blocks
 
 
-def _block(title: str, drawings: Sequence[str], stages: Sequence[StageView]) -> Markup:
-    if not stages:
-        return Markup("")
-    more = join(
-        folded(f"{each.name}: gradient norm, learning rate and more", _grid(_rest(each))) for each in stages
-    )
-    return join([element("h3", text(title)), _grid(drawings), more])
+def _block(title: str, drawings: Sequence[Drawing | None], stages: Sequence[StageView]) -> Block:
+    rest = tuple((each.name, _drawn(_rest(each))) for each in stages)
+    return Block(title=title, drawings=_drawn(drawings), aside=rest)
 
 
-def _grid(drawings: Sequence[str]) -> Markup:
-    return element("div", join(Markup(drawing) for drawing in drawings if drawing), css="charts")
+def _drawn(drawings: Iterable[Drawing | None]) -> tuple[Drawing, ...]:
+    return tuple(drawing for drawing in drawings if drawing)
 
 
 def _far(view: StageView) -> str:
     return f"{view.steps:,} steps" + (" so far" if view.state != "done" else "")
 
 
-def _loss(view: StageView) -> str:
-    title = f"Loss of {view.name}, {_far(view)}"
-    return chart(title, [_series(view, "loss")], x_label=STEP, y_label="cross-entropy (nats per token)")
+def _shown(view: StageView) -> list[Chart]:
+    return [chart for chart in view.about.charts if not chart.aside]
 
 
-def _rewards(view: StageView) -> list[str]:
-    return [
-        chart("Reward", [_series(view, "reward")], x_label=STEP, y_label="mean reward"),
-        chart(
-            "Held-out accuracy",
-            [_series(view, "held_out/accuracy")],
-            x_label=STEP,
-            y_label="share of right greedy answers",
-        ),
-        chart("Reward terms", _family(view, "reward/"), x_label=STEP, y_label="mean of the term"),
-        chart(
-            "Completions by status",
-            _family(view, "status/", absent=0.0),
-            x_label=STEP,
-            y_label="share of completions",
-        ),
-        chart("Completion length", [_series(view, "completion_length")], x_label=STEP, y_label="tokens"),
-        chart("Spread of rewards", [_series(view, "reward_std")], x_label=STEP, y_label="standard deviation"),
-        chart("KL from the starting model", [_series(view, "kl")], x_label=STEP, y_label="nats per token"),
-    ]
+def _rest(view: StageView) -> list[Drawing | None]:
+    return [_chart(chart, view) for chart in view.about.charts if chart.aside]
 
 
-def _rest(view: StageView) -> list[str]:
-    parts = [("Gradient norm", "grad_norm", "L2 norm")]
-    if view.kind == "grpo":
-        parts.append(("Policy loss", "loss", "loss"))
-        parts.append(("Entropy", "entropy", "nats per token"))
-        parts.append(("Completions at the length limit", "truncated", "share of completions"))
-    drawn = [chart(title, [_series(view, key)], x_label=STEP, y_label=label) for title, key, label in parts]
-    rates = _family(view, "learning_rate/") or [_series(view, "learning_rate")]
-    return [*drawn, chart("Learning rate", rates, x_label=STEP, y_label="learning rate")]
+def _chart(wanted: Chart, view: StageView, *, named: bool = False) -> Drawing | None:
+    """The chart, None where the ledger has none of its columns; `named` says whose it is."""
+    title = f"{wanted.title} of {view.name}, {_far(view)}" if named else wanted.title
+    series: list[Series] = []
+    for column in wanted.columns:
+        if column.endswith("/"):
+            series += _family(view, column, absent=wanted.absent)
+        elif not series:
+            series.append(_series(view, column, absent=wanted.absent))
+    return chart(title, series, x_label=STEP, y_label=wanted.y)
 
 
 def _series(view: StageView, key: str, *, name: str = "", absent: float | None = None) -> Series:
-    """The steps of the ledger at which `key` has a number; `absent` stands in where it has none."""
-    values = [(line["step"], line.get(key, absent)) for line in view.ledger]
-    kept = [(step, value) for step, value in values if isinstance(value, (int, float))]
-    return Series(name=name, xs=tuple(float(x) for x, _ in kept), ys=tuple(float(y) for _, y in kept))
+    found = view.column(key, absent=absent)
+    return Series(name=name, xs=tuple(x for x, _ in found), ys=tuple(y for _, y in found))
 
 
 def _family(view: StageView, prefix: str, *, absent: float | None = None) -> Sequence[Series]:

@@ -6,17 +6,16 @@ import ast
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from lingshu_train.errors import MissingInput, RecipeError
-from lingshu_train.naming import component
 from lingshu_train.record import Completion, Sample, Score
 from lingshu_train.rewards._isolated import Isolated, Limits
+from lingshu_train.rewards._reward import reward
 from lingshu_train.schema import Strict, parse
 
-_PACKAGE = "lingshu_train.rewards"
 _SHAPING = (-0.3, 0.1)
 _FORM = -0.1
 
@@ -32,7 +31,7 @@ class Term(Strict):
 
     name: str
     weight: float = 1.0
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: dict[str, JsonValue] = Field(default_factory=dict)
     file: str = ""
     limits: Limits = Limits()
 
@@ -127,19 +126,12 @@ def compose(
 
 
 def _scorer(term: Term, *, where: str) -> Scorer:
-    module = component(_PACKAGE, term.name, where=f"{where}.name", error=RecipeError)
-    params = _params(term, where=where)
-
-    def scored(sample: Sample, completion: Completion) -> Score:
-        found: Score = module.score(sample, completion, params)
-        return found
-
-    return scored
+    score, params = reward(term.name, where=f"{where}.name").score, _params(term, where=where)
+    return lambda sample, completion: score(sample, completion, params)
 
 
 def _params(term: Term, *, where: str) -> Strict:
-    module = component(_PACKAGE, term.name, where=f"{where}.name", error=RecipeError)
-    model: type[Strict] = module.Params
+    model = reward(term.name, where=f"{where}.name").Params
     return parse(model, term.params, where=f"{where}.params", error=RecipeError)
 
 

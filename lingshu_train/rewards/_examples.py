@@ -3,10 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import NamedTuple, TypedDict, Unpack
 
-from lingshu_train.record import Completion, Sample
+from pydantic import JsonValue
+
+from lingshu_train.record import AnswerType, Completion, Sample
+
+_NONE: Mapping[str, JsonValue] = MappingProxyType({})
+_QUESTION = Sample(
+    id="example",
+    card="none",
+    split="train",
+    task="vqa",
+    question="Which eye shows the larger optic cup?",
+    question_type="mcq",
+    options={"A": "Right eye", "B": "Left eye"},
+    answer="B",
+)
 
 
 class Example(NamedTuple):
@@ -15,7 +30,16 @@ class Example(NamedTuple):
     sample: Sample
     completion: Completion
     expected: float | None
-    params: Mapping[str, Any] = MappingProxyType({})
+    params: Mapping[str, JsonValue] = _NONE
+
+
+class Changes(TypedDict, total=False):
+    """What an example may ask instead."""
+
+    question: str
+    question_type: AnswerType
+    options: Mapping[str, str]
+    answer: str
 
 
 def example(
@@ -24,21 +48,9 @@ def example(
     *,
     tokens: tuple[int, ...] = (),
     max_tokens: int = 0,
-    params: dict[str, Any] | None = None,
-    **changes: Any,
+    params: Mapping[str, JsonValue] = _NONE,
+    **changes: Unpack[Changes],
 ) -> Example:
     """An example on a two-option question; `changes` replace fields of the sample."""
-    fields: dict[str, Any] = {
-        "id": "example",
-        "card": "none",
-        "split": "train",
-        "task": "vqa",
-        "question": "Which eye shows the larger optic cup?",
-        "question_type": "mcq",
-        "options": {"A": "Right eye", "B": "Left eye"},
-        "answer": "B",
-    }
-    sample = Sample(**(fields | changes))
-    return Example(
-        sample, Completion(text=text, token_ids=tokens, max_tokens=max_tokens), expected, params or {}
-    )
+    completion = Completion(text=text, token_ids=tokens, max_tokens=max_tokens)
+    return Example(replace(_QUESTION, **changes), completion, expected, params)

@@ -17,11 +17,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from lingshu_train.naming import canonical, digest, file_digest
 from lingshu_train.record import Completion, Sample, Score
@@ -47,7 +47,12 @@ class Isolated:
     """Scores samples with the `score` function of a user's file, one process, restarted when it dies."""
 
     def __init__(
-        self, file: Path, params: dict[str, Any], *, limits: Limits, known_timeouts: Collection[str] = ()
+        self,
+        file: Path,
+        params: Mapping[str, JsonValue],
+        *,
+        limits: Limits,
+        known_timeouts: Collection[str] = (),
     ) -> None:
         self._file = file.resolve()
         self._params = params
@@ -59,7 +64,7 @@ class Isolated:
 
     def score(self, sample: Sample, completion: Completion) -> Score:
         """The user's score, or unscored with status "timeout", "crashed" or "invalid"."""
-        data = {"sample": plain(sample), "completion": plain(completion), "params": self._params}
+        data = {"sample": plain(sample), "completion": plain(completion), "params": dict(self._params)}
         key = digest({"reward": self._content, "call": data})
         if key in self._known:
             return Score(value=None, status="timeout", detail={"key": key, "replayed": True})

@@ -11,14 +11,13 @@ import json
 import os
 import resource
 import sys
-from typing import Any
 
 from lingshu_train.record import Completion, Sample, Score
 
 READY = "ready"
 
 
-def plain(record: Any) -> dict[str, Any]:
+def plain(record: Sample | Completion | Score) -> dict[str, object]:
     """A record as JSON-ready data."""
     fields = {field.name: getattr(record, field.name) for field in dataclasses.fields(record)}
     return {name: dict(value) if isinstance(value, dict) else value for name, value in fields.items()}
@@ -39,13 +38,12 @@ def serve(file: str, memory_mb: int) -> None:
     print(READY, file=replies, flush=True)
     for line in sys.stdin:
         data = json.loads(line)
-        fields: dict[str, Any] = data["sample"]
+        fields, written = data["sample"], data["completion"]
         fields |= {name: tuple(fields[name]) for name in ("aliases", "images")}
         fields["turns"] = tuple(tuple(turn) for turn in fields["turns"])
         sample = Sample(**fields)
-        completion = Completion(
-            **(data["completion"] | {"token_ids": tuple(data["completion"]["token_ids"])})
-        )
+        written |= {name: tuple(written[name]) for name in ("token_ids", "log_probs")}
+        completion = Completion(**written)
         found = module.score(sample, completion, data["params"])
         reply = plain(found) if isinstance(found, Score) else found
         replies.write(json.dumps(reply, allow_nan=True) + "\n")

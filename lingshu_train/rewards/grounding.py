@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field
 
 from lingshu_train.record import Completion, Sample, Score
-from lingshu_train.rewards._examples import example
+from lingshu_train.rewards._examples import Changes, example
 from lingshu_train.schema import Strict
 from lingshu_train.verify import Policy, verify
 from lingshu_train.verify.types.bbox import iou, read
@@ -34,7 +32,7 @@ def score(sample: Sample, completion: Completion, params: Params) -> Score:
     return Score(value=value, status="overlap" if value else "apart", detail={"iou": round(overlap, 4)})
 
 
-_BOX: dict[str, Any] = {
+_BOX: Changes = {
     "question_type": "bbox",
     "answer": "[0, 0, 100, 100]",
     "options": {},

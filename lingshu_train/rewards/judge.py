@@ -2,26 +2,22 @@
 
 The rule comes first: what the verifier accepts needs no judge, and an unreadable response never reaches it.
 The judge sees the question, the gold and the extracted answer (at most 400 characters) as JSON data, not as
-prose, and must reply with one JSON object. Replies are kept on disk by the hash of the request, so a replay
-asks nothing. An outage leaves the sample unscored. Text of a card that is not listed in `cards` never
+prose, and must reply with one JSON object. Replies, readable or not, are kept on disk by the hash of the
+request, so a replay asks nothing. An outage leaves the sample unscored. Text of a card that is not listed in `cards` never
 leaves the machine.
 """
 
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.parse
-import urllib.request
-from pathlib import Path
-from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from lingshu_train.naming import canonical, digest
-from lingshu_train.record import Completion, Sample, Score
-from lingshu_train.rewards._examples import example
-from lingshu_train.schema import Strict
+from lingshu_train.errors import NotPermitted
+from lingshu_train.naming import canonical
+from lingshu_train.record import Completion, Message, Prompt, Sample, Sampling, Score
+from lingshu_train.rewards._examples import Changes, example
+from lingshu_train.rollouts import Outage, Refused, Unreadable, endpoint
 from lingshu_train.verify import Policy, answer_text, verify
 
 _SYSTEM = (
@@ -31,29 +27,17 @@ _SYSTEM = (
     '{"verdict": "correct"} if the candidate states the same medical fact as the reference, with the same '
     'side, site, polarity, number and unit and nothing else; otherwise {"verdict": "incorrect"}.'
 )
-_LOCAL = ("localhost", "127.0.0.1", "::1")
+_SAMPLING = Sampling(max_tokens=32)
 _JUDGED = ("short", "free")
 _LIMIT = 400
 
 
-class Params(Strict):
-    """`cards`: data cards whose licence lets text go to `url`; a local endpoint needs none. The token comes
-    from a file.
-    """
+class Params(endpoint.Params):
+    """The endpoint that is asked, as rollouts/endpoint.py has it."""
 
     url: str = ""
     model: str = ""
-    cache: str = ""
-    cards: list[str] = Field(default_factory=list)
-    token_file: str = ""
     timeout_s: float = Field(default=30.0, gt=0)
-
-    @field_validator("url")
-    @classmethod
-    def _http(cls, url: str) -> str:
-        if url and urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-            raise ValueError("must start with http:// or https://")
-        return url
 
 
 def score(sample: Sample, completion: Completion, params: Params) -> Score:
@@ -69,56 +53,49 @@ def score(sample: Sample, completion: Completion, params: Params) -> Score:
     answer = answer_text(completion.text)
     if not answer or len(answer) > _LIMIT:
         return Score(value=0.0, status="no_answer")
-    host = urllib.parse.urlsplit(params.url).hostname
-    if host not in _LOCAL and sample.card not in params.cards:
+    if not params.may_see(sample.card):
         return Score(value=None, status="forbidden", detail={"card": sample.card})
-    return _ask(request(sample, answer, params), params)
+    return _ask(_prompt(sample, answer), params)
 
 
-def request(sample: Sample, answer: str, params: Params) -> dict[str, Any]:
-    """The body of the request: instructions in the system message, everything else as JSON data."""
+def _prompt(sample: Sample, answer: str) -> Prompt:
+    """Instructions in the system message, everything else as JSON data."""
     data = {"question": sample.question, "reference": sample.answer, "candidate": answer}
-    messages = [{"role": "system", "content": _SYSTEM}, {"role": "user", "content": canonical(data)}]
-    return {"model": params.model, "messages": messages, "temperature": 0, "max_tokens": 32, "seed": 0}
+    messages: tuple[Message, ...] = (
+        {"role": "system", "content": _SYSTEM},
+        {"role": "user", "content": canonical(data)},
+    )
+    return Prompt(id=sample.id, messages=messages, seed=0, card=sample.card)
 
 
-def _ask(body: dict[str, Any], params: Params) -> Score:
-    kept = Path(params.cache) / f"{digest(body)}.json" if params.cache else None
-    if kept and kept.is_file():
-        return _read(kept.read_text(encoding="utf-8"), cached=True)
-    head = {"Content-Type": "application/json"}
-    if params.token_file:
-        head["Authorization"] = "Bearer " + Path(params.token_file).read_text(encoding="utf-8").strip()
-    call = urllib.request.Request(params.url, json.dumps(body).encode(), head)
-    try:
-        with urllib.request.urlopen(call, timeout=params.timeout_s) as reply:
-            text = reply.read(1 << 20).decode("utf-8", "replace")
-    except (urllib.error.URLError, OSError, ValueError) as fault:
-        return Score(value=None, status="outage", detail={"why": str(fault)[:200]})
-    found = _read(text, cached=False)
-    if kept and found.value is not None:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        beside = kept.with_suffix(".tmp")
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(kept)
-    return found
+def _ask(prompt: Prompt, params: Params) -> Score:
+    with endpoint.start(params) as server:
+        try:
+            (reply,) = server.answer([prompt], _SAMPLING)
+        except Unreadable as fault:
+            return Score(value=None, status="unreadable_reply", detail={"why": str(fault)[:200]})
+        except (Outage, Refused, NotPermitted) as fault:
+            return Score(value=None, status="outage", detail={"why": str(fault)[:200]})
+    return _read(reply)
 
 
-def _read(text: str, *, cached: bool) -> Score:
+def _read(reply: Completion) -> Score:
     """The verdict of a reply: the whole message must be the one JSON object that was asked for."""
     try:
-        verdict = json.loads(json.loads(text)["choices"][0]["message"]["content"].strip())
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
-        return Score(value=None, status="unreadable_reply", detail={"reply": text[:200]})
+        verdict = json.loads(reply.text.strip())
+    except ValueError:
+        verdict = None
     if verdict not in ({"verdict": "correct"}, {"verdict": "incorrect"}):
-        return Score(value=None, status="unreadable_reply", detail={"reply": text[:200]})
+        return Score(value=None, status="unreadable_reply", detail={"reply": reply.text[:200]})
     right = verdict["verdict"] == "correct"
     return Score(
-        value=float(right), status="judged_right" if right else "judged_wrong", detail={"cached": cached}
+        value=float(right),
+        status="judged_right" if right else "judged_wrong",
+        detail={"cached": reply.cached},
     )
 
 
-_SHORT: dict[str, Any] = {
+_SHORT: Changes = {
     "question_type": "short",
     "answer": "pleural effusion",
     "options": {},

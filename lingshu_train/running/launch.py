@@ -7,16 +7,22 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lingshu_train import dist
 from lingshu_train.errors import LingshuError, RunAgain
-from lingshu_train.planning.plan import Plan, config_for
+from lingshu_train.planning.plan import Plan
+from lingshu_train.running import followers
 from lingshu_train.running.worker import FAULT, reported
 from lingshu_train.runs import manifest
+from lingshu_train.runs.run import trained_on
 from lingshu_train.runs.stage import Stage, read
+
+if TYPE_CHECKING:
+    from torch.distributed import PrefixStore  # type: ignore[attr-defined]
 
 SETTINGS = {
     "TOKENIZERS_PARALLELISM": "false",
@@ -52,7 +58,9 @@ def run(plan: Plan, say: Say) -> None:
             continue
         path = _prepare(stage)
         say(f"{title}: {stage.kind} -> {stage.path.name}")
-        _finish(stage, _wait(command(stage, path), _environment(stage)))
+        with _followed(plan, stage, say):
+            code = _wait(command(stage, path), _environment(stage))
+        _finish(stage, code)
 
 
 def attend(plan: Callable[[], Plan], say: Say) -> Plan | None:
@@ -75,21 +83,22 @@ def attend(plan: Callable[[], Plan], say: Say) -> Plan | None:
         _follow(shared)
         return None
     made = plan()
-    for number, stage in enumerate(made.stages, 1):
+    for number, planned in enumerate(made.planned, 1):
+        stage = planned.stage
         title = f"[{number}/{len(made.stages)}] {stage.name}"
         if manifest.done(stage.path):
             say(f"{title}: done, skipped ({stage.path.name})")
             continue
         path = _prepare(stage)
         say(f"{title}: {stage.kind} on {stage.world_size} -> {stage.path.name}")
-        if config_for(stage).distributed:
-            shared.set(str(shared.add("count", 1)), str(path))
-            _finish(
-                stage,
-                _wait([sys.executable, "-m", "lingshu_train.running.worker", str(path)], _environment(stage)),
-            )
-        else:
-            _finish(stage, _wait(command(stage, path), _environment(stage, alone=True)))
+        with _followed(made, stage, say):
+            if planned.config.distributed:
+                shared.set(str(shared.add("count", 1)), str(path))
+                worker = [sys.executable, "-m", "lingshu_train.running.worker", str(path)]
+                code = _wait(worker, _environment(stage))
+            else:
+                code = _wait(command(stage, path), _environment(stage, alone=True))
+        _finish(stage, code)
     shared.set(str(shared.add("count", 1)), "")
     return made
 
@@ -111,7 +120,7 @@ def world_size() -> int:
     return dist.place().world_size
 
 
-def _follow(shared: Any) -> None:
+def _follow(shared: PrefixStore) -> None:
     number = 1
     while path := shared.get(str(number)).decode():
         stage = read(Path(path))
@@ -119,6 +128,16 @@ def _follow(shared: Any) -> None:
             stage, _wait([sys.executable, "-m", "lingshu_train.running.worker", path], _environment(stage))
         )
         number += 1
+
+
+def _followed(plan: Plan, stage: Stage, say: Say) -> AbstractContextManager[None]:
+    return followers.beside(
+        stage,
+        plan.trackers,
+        cards=trained_on({each.name: each for each in plan.stages}, stage.name),
+        environment=_environment(stage, alone=True),
+        say=say,
+    )
 
 
 def _prepare(stage: Stage) -> Path:

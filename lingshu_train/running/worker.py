@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import json
 import os
 import platform
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from lingshu_train import dist, naming
+from lingshu_train import dist, environment
 from lingshu_train.errors import LingshuError, RecipeError
+from lingshu_train.model.settings import Settings
 from lingshu_train.runs import manifest
 from lingshu_train.runs.files import failure, write_json
 from lingshu_train.runs.stage import Stage, read
+from lingshu_train.schema import parse
+from lingshu_train.stages import _kinds as kinds
 
 FAULT = "error.json"
 """Where a failed rank leaves its one line and exit code, because launchers of several processes lose both."""
 
 WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """Refusals of the operating system that the user can mend; any other is a defect of ours and keeps its traceback."""
+
+TRACKERS = ("tensorboard", "trackio", "wandb")
+"""What transformers and TRL load where it is installed. It belongs to processes of its own (trackers/), not beside weights."""
 
 
 def main(path: str) -> int:
@@ -39,20 +45,23 @@ def main(path: str) -> int:
 
 
 def _run(stage: Stage) -> None:
-    naming.component("lingshu_train.stages", stage.kind, where=str(stage.path), error=RecipeError)
-    config = importlib.import_module(f"lingshu_train.stages.{stage.kind}.config")
-    module = importlib.import_module(f"lingshu_train.stages.{stage.kind}.run")
     started = time.monotonic()
-    device, threads = _device(stage) if config.Config.distributed else ("cpu", dist.threads())
+    where = f"stages.{stage.name}"
+    config = kinds.read(stage.config, where=where)
+    config.check(where)
+    model = parse(Settings, stage.model, where="model", error=RecipeError)
+    config.check_pictures(where, grid=model.budget.grid)
+    run = kinds.run_of(stage.kind)
+    device, threads = _device(stage) if config.distributed else ("cpu", environment.threads())
     dist.start(stage.content, device=device)
-    results = module.run(stage)
+    results = run(stage, config, model)
     dist.barrier()
     if dist.place().first:
         here = manifest.environment(
             device=device, processor=_processor(device), world_size=dist.place().world_size, threads=threads
         )
         seconds = time.monotonic() - started
-        manifest.write(stage, ran_on=here, results=results, outputs=list(config.OUTPUTS), seconds=seconds)
+        manifest.write(stage, ran_on=here, results=results, outputs=list(config.outputs), seconds=seconds)
     dist.barrier()
     dist.stop()
 
@@ -102,7 +111,14 @@ def reported(stage: Stage) -> tuple[str, int] | None:
     return str(data["message"]), int(data["exit_code"])
 
 
+def _keep_out(packages: Sequence[str]) -> None:
+    """Make these packages look as if they were not installed."""
+    for package in packages:
+        sys.modules.setdefault(package, None)  # type: ignore[arg-type]
+
+
 if __name__ == "__main__":
+    _keep_out(TRACKERS)
     code = main(sys.argv[1])
     sys.stdout.flush()
     sys.stderr.flush()

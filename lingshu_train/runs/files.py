@@ -6,11 +6,10 @@ import errno
 import json
 import os
 import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
 
 from lingshu_train.errors import CannotCreate, OutputFailed
 
@@ -25,8 +24,8 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write beside, fsync, rename over, fsync the folder."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Write beside, fsync, rename over, fsync the folder. Several threads may write the same file."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with beside.open("w", encoding="utf-8") as stream:
             stream.write(text)
@@ -39,19 +38,30 @@ def write_text(path: Path, text: str) -> None:
         raise failure(path, fault) from None
 
 
-def save_array(path: Path, values: npt.NDArray[Any]) -> None:
-    """A .npy file, committed as `write_text` commits a text."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}.tmp.npy")
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to, committed as `write_text` commits a text when the block ends; gone where it fails."""
+    beside = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
-        np.save(beside, values)
+        yield beside
         sync(beside)
         beside.replace(path)
     except OSError as fault:
-        beside.unlink(missing_ok=True)
         raise failure(path, fault) from None
+    finally:
+        beside.unlink(missing_ok=True)
 
 
-def write_json(path: Path, data: Any) -> None:
+def link_file(path: Path, target: Path) -> None:
+    """The same file under another name, copied where that cannot be; nothing where `target` is there already."""
+    if not target.exists():
+        try:
+            os.link(path, target)
+        except OSError:
+            shutil.copyfile(path, target)
+
+
+def write_json(path: Path, data: object) -> None:
     write_text(path, json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 
-def scalars(data: Any, path: str = "") -> Iterator[tuple[str, str]]:
+def scalars(data: object, path: str = "") -> Iterator[tuple[str, str]]:
     """Every number and text in nested data as (dotted key, text), in the order written; no empty ones."""
     if isinstance(data, Mapping):
         for key, value in data.items():

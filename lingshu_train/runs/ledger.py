@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from lingshu_train.runs.files import write_text
 NAME = "ledger.jsonl"
 COMPLETIONS = "completions.jsonl"
 TIMEOUTS = "timeouts.jsonl"
+Column = float | int | str | None
+"""A value of a ledger line."""
 TIMING = ("seconds", "tokens_per_second")
 """Keys that depend on the machine and the moment; every other key replays exactly."""
 
@@ -23,7 +26,7 @@ class Ledger:
     def __init__(self, folder: Path, name: str = NAME) -> None:
         self.path = folder / name
 
-    def append(self, step: int, values: dict[str, Any]) -> None:
+    def append(self, step: int, values: Mapping[str, Column]) -> None:
         line = json.dumps({"step": step, **values}, sort_keys=True, ensure_ascii=False)
         with self.path.open("a", encoding="utf-8") as stream:
             stream.write(line + "\n")

@@ -9,10 +9,12 @@ import subprocess
 import time
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue, TypeAdapter
 
 import lingshu_train
 from lingshu_train.errors import DataError, MissingInput
+from lingshu_train.kind import Facts
 from lingshu_train.naming import file_digest
 from lingshu_train.runs.files import write_json
 from lingshu_train.runs.stage import Stage
@@ -56,7 +58,7 @@ class Manifest(Strict):
     stage: Stage
     inputs: dict[str, str]
     environment: Environment
-    results: dict[str, Any]
+    results: dict[str, JsonValue]
     files: dict[str, str]
     seconds: float
     peak_memory_mib: int = 0
@@ -79,14 +81,14 @@ def environment(*, device: str, processor: str, world_size: int, threads: int) -
 
 
 def write(
-    stage: Stage, *, ran_on: Environment, results: dict[str, Any], outputs: list[str], seconds: float
+    stage: Stage, *, ran_on: Environment, results: Facts, outputs: list[str], seconds: float
 ) -> Manifest:
     """Hash every file below the `outputs` (paths below the stage folder), then commit the manifest."""
     manifest = Manifest(
         stage=stage,
         inputs={name: file_digest(Path(folder) / NAME) for name, folder in sorted(stage.parents.items())},
         environment=ran_on,
-        results=results,
+        results=TypeAdapter(dict[str, JsonValue]).validate_python(results),
         files={name: file_digest(stage.path / name) for name in listing(stage.path, outputs)},
         seconds=round(seconds, 3),
         peak_memory_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

@@ -1,29 +1,37 @@
-"""What evaluation leaves behind: results.json and predictions, and the completions a GRPO stage kept."""
+"""What was measured and kept, written and read here alone: results.json, predictions, and GRPO's completions."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, JsonValue, RootModel
 
 from lingshu_train.errors import DataError
+from lingshu_train.naming import canonical
+from lingshu_train.record import Asked, Judged, Sample
 from lingshu_train.runs import ledger
-from lingshu_train.schema import ModelT, parse
+from lingshu_train.runs.files import write_json, write_text
+from lingshu_train.runs.ledger import Ledger
+from lingshu_train.schema import parse
 
 NAME = "results.json"
+PREDICTIONS = "predictions"
 ALL = "all"
 """The task name of the mean over every held-out question."""
 
 
-class _Line(BaseModel):
-    """Read back leniently: a later version may write more than is read here."""
+class Accuracy(BaseModel):
+    """Held-out accuracy of one model on one task, its 95 % interval, and that of the best constant answer.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    What other metrics measured stands beside it under their names: see `metrics`.
+    """
 
-
-class Accuracy(_Line):
-    """Held-out accuracy of one model on one task, its 95 % interval, and that of the best constant answer."""
+    model_config = ConfigDict(frozen=True, extra="allow")
+    __pydantic_extra__: dict[str, JsonValue]
 
     n: int
     right: int
@@ -32,9 +40,18 @@ class Accuracy(_Line):
     high: float
     constant: float
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Value by metric, its interval as `<metric>_low` and `<metric>_high` where it has one."""
+        return {
+            name: value for name, value in self.__pydantic_extra__.items() if isinstance(value, int | float)
+        }
 
-class Results(_Line):
+
+class Results(BaseModel):
     """Accuracy by model (the name of the stage that made it, in plan order), then by task."""
+
+    model_config = ConfigDict(frozen=True)
 
     models: dict[str, dict[str, Accuracy]] = {}
 
@@ -45,44 +62,44 @@ class Results(_Line):
         return (*(task for task in found if task != ALL), *(task for task in found if task == ALL))
 
 
-class Prediction(_Line):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prediction(Asked):
     """One model's answer to one held-out question, and the verdict. `image` is a sha256 in the corpus."""
 
-    id: str
-    task: str
-    question: str
-    answer: str
     completion: str
     status: str
     correct: bool
-    modality: str = ""
-    card: str = ""
     prompt: str = ""
-    options: dict[str, str] = {}
     rule: str = ""
-    extracted: str | None = ""
-    image: str | None = None
+    extracted: str = ""
+    image: str = ""
 
 
-class Rollout(_Line):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout(Asked):
     """One completion that a GRPO stage kept, with the reward it earned at that step.
 
-    `why`: "random", or the unusual rule that accepted it.
+    `why`: "random", or the unusual rule that accepted it. `reward` None: unscored.
     """
 
     step: int
-    id: str
-    question: str
-    answer: str
     completion: str
     status: str
     reward: float | None = None
-    image: str | None = None
+    image: str = ""
     why: str = "random"
 
 
+LineT = TypeVar("LineT", Prediction, Rollout)
+
+
+def write(stage_folder: Path, results: Results) -> None:
+    """Commit results.json."""
+    write_json(stage_folder / NAME, results.model_dump(mode="json"))
+
+
 def read(stage_folder: Path) -> Results:
-    """results.json of an `evaluate` stage; empty where it has not got that far."""
+    """results.json of a stage that evaluates; empty where it has not got that far."""
     path = stage_folder / NAME
     if not path.is_file():
         return Results()
@@ -93,21 +110,60 @@ def read(stage_folder: Path) -> Results:
     return parse(Results, data, where=str(path), error=DataError)
 
 
+def write_predictions(stage_folder: Path, model: str, judged: Iterable[Judged]) -> None:
+    """Commit predictions/<model>.jsonl, one line an answer, in the order given."""
+    lines = (canonical(asdict(_prediction(one))) + "\n" for one in judged)
+    path = _predictions(stage_folder, model)
+    path.parent.mkdir(exist_ok=True)
+    write_text(path, "".join(lines))
+
+
 def predictions(stage_folder: Path, model: str) -> tuple[Prediction, ...]:
     """The lines of predictions/<model>.jsonl, in file order; empty where there are none yet."""
-    return _lines(stage_folder / "predictions" / f"{model}.jsonl", Prediction)
+    return _lines(_predictions(stage_folder, model), RootModel[Prediction])
+
+
+def keep(stage_folder: Path, rollouts: Iterable[Rollout]) -> None:
+    """Append completions that a stage keeps, each flushed to disk."""
+    kept = Ledger(stage_folder, ledger.COMPLETIONS)
+    for one in rollouts:
+        line = asdict(one)
+        kept.append(line.pop("step"), line)
 
 
 def rollouts(stage_folder: Path) -> tuple[Rollout, ...]:
     """The completions a GRPO stage kept, in step order; empty where it has not got that far."""
-    return _lines(stage_folder / ledger.COMPLETIONS, Rollout)
+    return _lines(stage_folder / ledger.COMPLETIONS, RootModel[Rollout])
 
 
-def _lines(path: Path, record: type[ModelT]) -> tuple[ModelT, ...]:
+def _prediction(one: Judged) -> Prediction:
+    return Prediction(
+        **shown(one.sample),
+        completion=one.completion.text,
+        status=one.verdict.status,
+        correct=one.verdict.correct,
+        prompt=one.prompt,
+        rule=one.verdict.rule,
+        extracted=one.verdict.extracted,
+    )
+
+
+def shown(sample: Sample) -> dict[str, Any]:
+    """The fields of a sample that stand in every line about it: those of Asked, and its first picture."""
+    values = {field.name: getattr(sample, field.name) for field in fields(Asked)}
+    return values | {"options": dict(sample.options), "image": sample.images[0] if sample.images else ""}
+
+
+def _predictions(stage_folder: Path, model: str) -> Path:
+    return stage_folder / PREDICTIONS / f"{model}.jsonl"
+
+
+def _lines(path: Path, record: type[RootModel[LineT]]) -> tuple[LineT, ...]:
     """Every whole line. The last may be half written: its stage is running, or was killed."""
     if not path.is_file():
         return ()
     found = ledger.steps(path.parent, name=path.name, tolerate_torn_end=True)
     return tuple(
-        parse(record, line, where=f"{path}:{number}", error=DataError) for number, line in enumerate(found, 1)
+        parse(record, line, where=f"{path}:{number}", error=DataError).root
+        for number, line in enumerate(found, 1)
     )

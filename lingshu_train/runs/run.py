@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import socket
+import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from filelock import lock_descriptor
 
 from lingshu_train.errors import CannotCreate, DataError, MissingInput
+from lingshu_train.kind import About
 from lingshu_train.runs import manifest
 from lingshu_train.runs.files import failure, write_json
 from lingshu_train.runs.stage import Stage
@@ -31,6 +33,7 @@ class RunStage(Strict):
     name: str
     kind: str
     folder: str
+    about: About
 
 
 class Run(Strict):
@@ -84,7 +87,12 @@ def write(folder: Path, *, recipe: str, stages: Sequence[Stage], plan: str) -> R
     Raises CannotCreate for a folder that belongs to another recipe or holds something that is not a run.
     """
     refuse_foreign(folder, recipe)
-    entries = [{"name": stage.name, "kind": stage.kind, "folder": stage.path.name} for stage in stages]
+    entries = [
+        RunStage(name=stage.name, kind=stage.kind, folder=stage.path.name, about=stage.about).model_dump(
+            mode="json"
+        )
+        for stage in stages
+    ]
     data = {"recipe": recipe, "stages": entries, "plan": plan}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +106,8 @@ def write(folder: Path, *, recipe: str, stages: Sequence[Stage], plan: str) -> R
 def hold(folder: Path) -> Iterator[None]:
     """Keep other runs out of `folder` while the block runs. CannotCreate names the process that holds it.
 
-    The lock is the kernel's (flock) and ends with the process, however it dies: no stale lock is ever left.
+    The lock is the kernel's (flock) and ends with the process, however it dies: no stale lock is ever left. It is taken
+    on our own open file, never by filelock's other ways, which leave a file behind a killed process.
     The file stays, because deleting it would let a third process lock another file of the same name.
     """
     path = folder / LOCK
@@ -109,18 +118,16 @@ def hold(folder: Path) -> Iterator[None]:
         raise failure(path, fault) from None
     with stream:
         try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise CannotCreate(
-                f"{folder}: in use by another run ({_owner(path)}); wait for it, or {ELSEWHERE}"
-            ) from None
+            mine = lock_descriptor(stream.fileno(), blocking=False)
         except OSError as fault:
             raise failure(path, fault) from None
+        if not mine:
+            raise CannotCreate(
+                f"{folder}: in use by another run ({_owner(path)}); wait for it, or {ELSEWHERE}"
+            )
         started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         stream.truncate(0)
-        stream.write(
-            json.dumps({"host": socket.gethostname(), "pid": os.getpid(), "started": started}) + "\n"
-        )
+        stream.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "started": started}) + "\n")
         stream.flush()
         yield
 
@@ -146,26 +153,9 @@ def refuse_foreign(folder: Path, recipe: str) -> None:
         raise CannotCreate(f"{folder}: not empty and not a run (holds {', '.join(held[:3])}); {ELSEWHERE}")
 
 
-def card_names(config: Any) -> set[str]:
-    """Data cards that a stage's configuration names: the values of every `card` and `cards` key in it."""
-    if isinstance(config, (list, tuple)):
-        return {name for item in config for name in card_names(item)}
-    if not isinstance(config, Mapping):
-        return set()
-    found: set[str] = set()
-    for key, value in config.items():
-        if key == "card" and isinstance(value, str):
-            found.add(value)
-        elif key == "cards" and isinstance(value, (list, tuple, Mapping)):
-            found |= {item for item in value if isinstance(item, str)}
-            found |= card_names(value)
-        else:
-            found |= card_names(value)
-    return found - {""}
-
-
 def trained_on(stages: Mapping[str, Stage], name: str) -> set[str]:
-    """Data cards behind the weights of stage `name`: those of every stage it descends from, evaluation aside.
+    """Data cards behind the weights of stage `name`: those of every stage it descends from, but
+    not through measured results.
 
     `stages` maps names to the records of the run. A parent that is not among them adds nothing.
     """
@@ -173,9 +163,9 @@ def trained_on(stages: Mapping[str, Stage], name: str) -> set[str]:
     waiting, seen = [name], set()
     while waiting:
         here = waiting.pop()
-        if here in seen or here not in stages or stages[here].kind == "evaluate":
+        if here in seen or here not in stages or stages[here].about.role == "results":
             continue
         seen.add(here)
-        found |= card_names(stages[here].config)
+        found |= set(stages[here].about.cards)
         waiting += stages[here].parents
     return found

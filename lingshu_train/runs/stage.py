@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+
+from pydantic import JsonValue
 
 from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train.kind import About
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.schema import Strict, parse
 
@@ -15,8 +17,9 @@ class Stage(Strict):
     """One stage of a plan, with every path decided.
 
     `folder` is where everything the stage leaves behind goes; its name ends in the first 12 digits of `content`, the
-    hash of all that determines the result. `parents` maps the stage names this one reads to their folders. `config`
-    belongs to the kind (`stages/<kind>.py: Config`); `model` is the recipe's block of that name (`model/settings.py`).
+    hash of all that determines the result. `parents` maps the stage names this one reads to their folders. `about` is what
+    readers of the run need. `config` belongs to the kind (`stages/<kind>/config.py`), `model` is the recipe's block of that
+    name (`model/settings.py`): both are plain data here and parsed once, by the worker.
     """
 
     run: str
@@ -25,8 +28,9 @@ class Stage(Strict):
     content: str
     folder: str
     parents: dict[str, str]
-    config: dict[str, Any]
-    model: dict[str, Any]
+    about: About
+    config: dict[str, JsonValue]
+    model: dict[str, JsonValue]
     cluster: Cluster
     world_size: int
     seed: int

@@ -14,6 +14,7 @@ from lingshu_train import dist
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint
 from lingshu_train.runs.stage import Stage
+from lingshu_train.training.config import TrainingConfig
 
 _DEEPSPEED = Path(__file__).resolve().parents[2] / "launch" / "deepspeed"
 
@@ -37,7 +38,9 @@ def device(stage: Stage) -> str:
     return chosen if chosen != "auto" else ("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def shared(stage: Stage, config: Any, settings: Settings, *, steps: int, accumulation: int) -> dict[str, Any]:
+def shared(
+    stage: Stage, config: TrainingConfig, settings: Settings, *, steps: int, accumulation: int
+) -> dict[str, Any]:
     """Keyword arguments of SFTConfig and GRPOConfig alike."""
     on_cpu = device(stage) == "cpu"
     low = settings.dtype == "bfloat16"

@@ -11,16 +11,17 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
+from torch import nn
 from torch.utils.data import Sampler
 from transformers import Trainer
 
 from lingshu_train import dist
 from lingshu_train.errors import OutputFailed, TrainingDiverged
 from lingshu_train.model import load, parts, vision_guard
+from lingshu_train.model.family import Family
 from lingshu_train.runs import checkpoint
 from lingshu_train.runs.files import failure
 from lingshu_train.runs.stage import Stage
@@ -38,6 +39,10 @@ UPSTREAM = {
 }
 
 
+Batch = dict[str, torch.Tensor]
+"""What the collator makes, or a GRPO window's part."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """What a training run is, beside its trainer: where it writes, what comes n-th, and where it starts.
@@ -47,6 +52,7 @@ class Run:
     """
 
     stage: Stage
+    family: Family
     row: Callable[[int], int]
     items_per_step: int
     resume: Path | None
@@ -85,35 +91,47 @@ class Exact(Trainer):  # type: ignore[misc]
     def begin(self, run: Run) -> None:
         """Attach the run; call before `train`."""
         self.run = run
-        # Without this the mean of micro-batch means is taken (R1): transformers says Qwen2.5-VL takes no loss arguments.
+        # Without this the mean of micro-batch means is taken (R1): transformers says of many models that they take no loss
+        # arguments.
         self.model_accepts_loss_kwargs = True
         sharded = run.stage.world_size > 1 and run.stage.cluster.deepspeed == "zero3"
         for model in (self.model, getattr(self, "ref_model", None)):
             if model is not None:
-                vision_guard.install(self.accelerator.unwrap_model(model), sharded=sharded)
+                vision_guard.install(run.family, self.accelerator.unwrap_model(model), sharded=sharded)
 
-    def _get_train_sampler(self, train_dataset: Any = None) -> Sampler[int]:
+    def _get_train_sampler(self, train_dataset: object = None) -> Sampler[int]:
         return Items(self.run)
 
-    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         if self.optimizer is None:
             groups = parts.optimizer_groups(
-                self.model, learning_rate=self.run.learning_rate, weight_decay=self.run.weight_decay
+                self.run.family,
+                self.model,
+                learning_rate=self.run.learning_rate,
+                weight_decay=self.run.weight_decay,
             )
             self.optimizer = torch.optim.AdamW(
-                groups, betas=(self.args.adam_beta1, self.args.adam_beta2), eps=self.args.adam_epsilon
+                [dict(group) for group in groups],
+                betas=(self.args.adam_beta1, self.args.adam_beta2),
+                eps=self.args.adam_epsilon,
             )
         return self.optimizer
 
-    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> Any:
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
+    ) -> tuple[list[Batch], torch.Tensor | int | None]:
         """Upstream restores the random state before the loader starts, and starting it draws a number."""
-        batches = super().get_batch_samples(epoch_iterator, num_batches, device)
+        batches: tuple[list[Batch], torch.Tensor | int | None] = super().get_batch_samples(
+            epoch_iterator, num_batches, device
+        )
         if self.run.resume is not None and not self._random_state_restored:
             self._load_rng_state(str(self.run.resume))
             self._random_state_restored = True
         return batches
 
-    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+    def training_step(
+        self, model: nn.Module, inputs: Batch, num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
         loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):
             raise TrainingDiverged(
@@ -129,13 +147,13 @@ class Exact(Trainer):  # type: ignore[misc]
             )
         super().log(logs, start_time)
 
-    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+    def create_model_card(self, *args: object, **kwargs: object) -> None:
         """TRL writes a README beside every checkpoint; ours is made at export, from the manifests."""
 
-    def _get_output_dir(self, trial: Any = None) -> str:
+    def _get_output_dir(self, trial: object = None) -> str:
         return str(checkpoint.staging(self.run.stage.path, self.state.global_step))
 
-    def _save_checkpoint(self, model: Any, trial: Any = None) -> None:
+    def _save_checkpoint(self, model: nn.Module, trial: object = None) -> None:
         """Upstream writes in place, so a kill leaves half a checkpoint that the next resume trips over."""
         stage, step = self.run.stage, self.state.global_step
         staging = Path(self._get_output_dir())
@@ -156,14 +174,15 @@ class Exact(Trainer):  # type: ignore[misc]
             checkpoint.prune(stage.path, keep=self.run.keep)
         dist.barrier()
 
-    def _save(self, output_dir: str | None = None, state_dict: dict[str, Any] | None = None) -> None:
+    def _save(self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None) -> None:
         super()._save(output_dir, state_dict)
         # A pickle of all arguments, a hub token in clear among them, that nothing here reads.
         (Path(output_dir or self.args.output_dir) / "training_args.bin").unlink(missing_ok=True)
 
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Upstream loads hub names into a model with other names and only warns (R2, transformers#43701)."""
-        self.model.load_state_dict(load.strict_state(Path(resume_from_checkpoint), self.model), strict=True)
+        state = load.strict_state(self.run.family, Path(resume_from_checkpoint), self.model)
+        self.model.load_state_dict(state, strict=True)
 
 
 def _unsaved(staging: Path, fault: Exception) -> OutputFailed | Exception:

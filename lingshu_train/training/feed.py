@@ -5,23 +5,24 @@ from __future__ import annotations
 import math
 import os
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 from datasets import Dataset
+from PIL import Image
 
 from lingshu_train import dist, naming
 from lingshu_train.data import chat
 from lingshu_train.data.corpus import corpus, lengths
 from lingshu_train.data.corpus.corpus import Corpus
 from lingshu_train.data.corpus.lengths import COMPLETION, PATCHES, PROMPT
+from lingshu_train.data.order.mix import Mix
 from lingshu_train.data.order.mixture import Ingredient, Mixture, Wish, draws_for
 from lingshu_train.data.order.selection import Chosen, Selection
 from lingshu_train.data.questions.opened import opened
@@ -33,22 +34,10 @@ from lingshu_train.runs.stage import Stage
 from lingshu_train.training import selected
 
 Numbers = npt.NDArray[np.int64]
+Columns = Mapping[str, list[object]]
+"""What TRL reads of a batch of rows, a list of one length for each name."""
 _BLOCK = 1 << 20
 """Rows looked at together: what is in memory at once."""
-
-
-class _Mix(Protocol):
-    """stages/_config.py: Mix."""
-
-    corpus: str
-    split: str
-    tasks: tuple[str, ...]
-    cards: tuple[str, ...]
-    question_types: tuple[str, ...]
-    modalities: tuple[str, ...]
-    repeat: float | None
-    share: float | None
-    limit: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +63,7 @@ class Rows:
     def __init__(
         self,
         stage: Stage,
-        mixture: Sequence[_Mix],
+        mixture: Sequence[Mix],
         *,
         source: str,
         wanted: Settings,
@@ -155,16 +144,16 @@ class Rows:
     def dataset(self, *, system: str, with_completion: bool) -> Dataset:
         """What TRL reads: see `columns`."""
 
-        def read(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        def read(batch: dict[str, list[int]]) -> Columns:
             return self.columns(batch["row"], system=system, with_completion=with_completion)
 
         size = len(self._selected.rows) if self._selected else self._starts[-1]
         return numbered(self._folder, size).with_transform(read)
 
-    def columns(self, rows: Sequence[int], *, system: str, with_completion: bool) -> dict[str, list[Any]]:
+    def columns(self, rows: Sequence[int], *, system: str, with_completion: bool) -> Columns:
         """Row, prompt, images (decoded and checked when read) and completion of rows."""
         chosen = [self.sample(row) for row in rows]
-        columns: dict[str, list[Any]] = {
+        columns: dict[str, list[object]] = {
             "row": list(rows),
             "prompt": [chat.prompt(sample, system=system) for sample in chosen],
             "images": [list(self._pictures(row)) for row in rows],
@@ -177,7 +166,7 @@ class Rows:
         """Short name of a list of rows, in order: what a ledger line says it trained on."""
         return naming.digest([self.sample(int(row)).id for row in rows])[:12]
 
-    def _decoded(self, row: int) -> tuple[Any, ...]:
+    def _decoded(self, row: int) -> tuple[Image.Image, ...]:
         found, n = self._find(row)
         return found.pictures(n)
 
@@ -187,7 +176,7 @@ class Rows:
         return self._corpora[ingredient], row - self._starts[ingredient]
 
 
-def _ingredients(mixture: Sequence[_Mix], corpora: Sequence[Corpus], *, where: str) -> tuple[Ingredient, ...]:
+def _ingredients(mixture: Sequence[Mix], corpora: Sequence[Corpus], *, where: str) -> tuple[Ingredient, ...]:
     wishes = [
         Wish(name=f"{where}.{index}", rows=len(found), repeat=mix.repeat, share=mix.share, limit=mix.limit)
         for index, (mix, found) in enumerate(zip(mixture, corpora, strict=True))
@@ -219,7 +208,7 @@ def num_steps(*, steps: int | None, items: int, per_step: int, multiple: int = 1
     return math.ceil(math.ceil(items / per_step) / multiple) * multiple if steps is None else steps
 
 
-def _load(stage: Stage, mix: _Mix) -> Corpus:
+def _load(stage: Stage, mix: Mix) -> Corpus:
     return corpus.load(
         stage.parent(mix.corpus) / "corpus",
         split=mix.split,

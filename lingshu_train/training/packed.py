@@ -7,7 +7,6 @@ import math
 from bisect import bisect_right
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,8 +14,9 @@ from datasets import Dataset
 
 from lingshu_train import dist
 from lingshu_train.data.order import packing
-from lingshu_train.runs.files import failure, save_array, write_json
-from lingshu_train.training.feed import Numbers, Rows, numbered
+from lingshu_train.runs.arrays import save_array
+from lingshu_train.runs.files import failure, write_json
+from lingshu_train.training.feed import Columns, Numbers, Rows, numbered
 
 _TOKEN, _PATCH = 15.2, 1.35
 """Work in 10^9 operations of a 7B model: forward and backward of a token, and of a patch of the vision tower."""
@@ -77,7 +77,7 @@ class Packed:
     def dataset(self, *, system: str, with_completion: bool) -> Dataset:
         """What TRL reads: the columns of `Rows`, each a list over the rows of the pack."""
 
-        def read(batch: dict[str, list[int]]) -> dict[str, list[Any]]:
+        def read(batch: dict[str, list[int]]) -> Columns:
             packs = [
                 self._rows.columns(self._pack(n).tolist(), system=system, with_completion=with_completion)
                 for n in batch["row"]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import signal
 import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import NoReturn
 
+import torch
 from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from lingshu_train import dist
-from lingshu_train.runs.ledger import Ledger
+from lingshu_train.runs.ledger import Column, Ledger
 
 RENAMED = {
     "loss": "loss",
@@ -31,24 +33,24 @@ RENAMED = {
 """TRL's metric names and ours. `tokens` counts all tokens since the stage began."""
 
 
-class Watch(TrainerCallback):  # type: ignore[misc]
+class Progress(TrainerCallback):  # type: ignore[misc]
     """Writes one ledger line per optimizer step and shows progress. Rank 0 writes; every rank watches for SIGTERM.
 
     `extra(step)` adds the trainer's own columns; `window` is the number of steps between borders at which it may stop.
     """
 
     def __init__(
-        self, ledger: Ledger, *, title: str, window: int, extra: Callable[[int], dict[str, Any]]
+        self, ledger: Ledger, *, title: str, window: int, extra: Callable[[int], Mapping[str, Column]]
     ) -> None:
         self.ledger, self.title, self.window, self.extra = ledger, title, window, extra
         self.stopped = False
         self._asked = False
         self._last = time.monotonic()
         self._tokens = 0.0
-        self._bar: tqdm[Any] | None = None
+        self._bar: tqdm[NoReturn] | None = None
 
     def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         signal.signal(signal.SIGTERM, self._on_signal)
         self._last = time.monotonic()
@@ -64,7 +66,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             )
 
     def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> TrainerControl:
         """Any rank asked to stop means all stop, at the same step, after saving."""
         if state.global_step % self.window == 0 and any(dist.gather(self._asked)):
@@ -77,19 +79,21 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         args: TrainingArguments,
         state: TrainerState,
         control: TrainerControl,
-        logs: dict[str, Any] | None = None,
-        **kwargs: Any,
+        logs: dict[str, float] | None = None,
+        *,
+        optimizer: torch.optim.Optimizer,
+        **kwargs: object,
     ) -> None:
         """One line per step. The summary that upstream logs after the last step is not one."""
         if not logs or "loss" not in logs:
             return
         now = time.monotonic()
-        values = {ours: logs[theirs] for theirs, ours in RENAMED.items() if theirs in logs}
-        values |= self._learning_rates(kwargs["optimizer"], logs["learning_rate"])
+        values: dict[str, Column] = {ours: logs[theirs] for theirs, ours in RENAMED.items() if theirs in logs}
+        values |= self._learning_rates(optimizer, logs["learning_rate"])
         values |= self.extra(state.global_step)
         values["seconds"] = round(now - self._last, 4)
         # GRPO counts tokens where it generates: at the first step of a window.
-        tokens = values.setdefault("tokens", self._tokens)
+        tokens = float(values.setdefault("tokens", self._tokens) or 0)
         values["tokens_per_second"] = round((tokens - self._tokens) / max(now - self._last, 1e-9), 1)
         self._last, self._tokens = now, tokens
         if dist.place().first:
@@ -97,7 +101,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             self._show(values)
 
     def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object
     ) -> None:
         if self._bar is not None:
             self._bar.close()
@@ -106,10 +110,10 @@ class Watch(TrainerCallback):  # type: ignore[misc]
         """Go on counting from the token total of the ledger's last line."""
         self._tokens = tokens
 
-    def _on_signal(self, number: int, frame: Any) -> None:
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._asked = True
 
-    def _learning_rates(self, optimizer: Any, current: float) -> dict[str, float]:
+    def _learning_rates(self, optimizer: torch.optim.Optimizer, current: float) -> dict[str, float]:
         """The rate of each part at this step. All follow one schedule, so one rate gives the others."""
         groups = optimizer.param_groups
         first = groups[0].get("initial_lr", groups[0]["lr"])
@@ -120,7 +124,7 @@ class Watch(TrainerCallback):  # type: ignore[misc]
             if "part" in group
         }
 
-    def _show(self, values: dict[str, Any]) -> None:
+    def _show(self, values: Mapping[str, Column]) -> None:
         assert self._bar is not None
         shown = {"loss": f"{values['loss']:.3f}"}
         if "reward" in values:

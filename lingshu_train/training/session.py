@@ -5,24 +5,20 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from transformers import PrinterCallback
+from transformers import PreTrainedModel, PrinterCallback, ProcessorMixin
 
 from lingshu_train import dist
-from lingshu_train.errors import RecipeError, RunAgain
-from lingshu_train.model import load, parts, processor
+from lingshu_train.errors import RunAgain
+from lingshu_train.kind import Facts
+from lingshu_train.model import family, load, parts
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
-from lingshu_train.schema import parse
+from lingshu_train.training.config import TrainingConfig
 from lingshu_train.training.exact import Exact, Run
 from lingshu_train.training.feed import Rows
-from lingshu_train.training.progress import Watch
-
-
-def settings(stage: Stage) -> Settings:
-    return parse(Settings, stage.model, where="model", error=RecipeError)
+from lingshu_train.training.progress import Progress
 
 
 def source(stage: Stage, base: str, wanted: Settings) -> str:
@@ -30,21 +26,21 @@ def source(stage: Stage, base: str, wanted: Settings) -> str:
     return str(stage.parent(base) / "model") if base else wanted.base
 
 
-def open_model(stage: Stage, base: str, wanted: Settings, train: tuple[str, ...]) -> tuple[Any, Any]:
+def open_model(
+    stage: Stage, base: str, wanted: Settings, train: tuple[str, ...]
+) -> tuple[PreTrainedModel, ProcessorMixin]:
     """The model to start from, with all but the `train` parts frozen, and its processor."""
     start = source(stage, base, wanted)
     revision = None if base else wanted.revision or None
     # Mixed precision keeps the optimizer's copy in float32; only the forward pass is bfloat16.
-    model = load.load(start, dtype="float32", attention=wanted.attention, revision=revision)
-    parts.freeze_all_but(model, train)
+    architecture = family.of(wanted.family)
+    model = load.model(architecture, start, dtype="float32", attention=wanted.attention, revision=revision)
+    parts.freeze_all_but(architecture, model, train)
     use_cache(model, False)
-    text = processor.load(
-        start, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels, revision=revision
-    )
-    return model, text
+    return model, load.processor(architecture, start, wanted.budget, revision=revision)
 
 
-def use_cache(model: Any, wanted: bool) -> None:
+def use_cache(model: PreTrainedModel, wanted: bool) -> None:
     """Training keeps no cache: with one, packed samples would see each other (R6)."""
     model.config.use_cache = wanted
     model.config.get_text_config().use_cache = wanted
@@ -52,16 +48,17 @@ def use_cache(model: Any, wanted: bool) -> None:
 
 def run_of(
     stage: Stage,
-    config: Any,
+    config: TrainingConfig,
     *,
     row: Callable[[int], int],
     items_per_step: int,
     resume: Path | None,
     steps: int,
 ) -> Run:
-    """The run of a training stage, `config` being its stages/_config.py: TrainingConfig. See Run for the rest."""
+    """The run of a training stage. See Run for the rest."""
     return Run(
         stage=stage,
+        family=family.of(str(stage.model["family"])),
         row=row,
         items_per_step=items_per_step,
         resume=resume,
@@ -74,7 +71,9 @@ def run_of(
 
 def resume_point(stage: Stage) -> tuple[Path | None, list[str]]:
     """The checkpoint to go on from, the same on every rank, and what had to be set aside."""
-    found = checkpoint.newest(stage.path, content=stage.content) if dist.place().first else None
+    found: tuple[Path | None, list[str]] = (None, [])
+    if dist.place().first:
+        found = checkpoint.newest(stage.path, content=stage.content)
     folder, set_aside = dist.from_first(found)
     if dist.place().first:
         for line in set_aside:
@@ -92,19 +91,19 @@ def rewind(stage: Stage, step: int, *names: str) -> float:
     return float(lines[-1].get("tokens", 0.0)) if lines else 0.0
 
 
-def fit(trainer: Exact, watch: Watch, resume: Path | None) -> None:
+def fit(trainer: Exact, progress: Progress, resume: Path | None) -> None:
     """Train to the end. Raises RunAgain (75) when told to stop before it, with everything saved."""
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(watch)
+    trainer.add_callback(progress)
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-    if watch.stopped:
+    if progress.stopped:
         step = trainer.state.global_step
         raise RunAgain(
             f"stopped at step {step} of {trainer.run.steps}, checkpoint written; run the same command again"
         )
 
 
-def save(trainer: Exact, text: Any) -> None:
+def save(trainer: Exact, text: ProcessorMixin) -> None:
     """Write `model/`: safetensors, config and processor, loadable by the next stage. Collective under ZeRO-3."""
     target = trainer.run.stage.path / "model"
     use_cache(trainer.model, True)
@@ -114,18 +113,18 @@ def save(trainer: Exact, text: Any) -> None:
     dist.barrier()
 
 
-def summary(trainer: Exact, *, rows: Rows, set_aside: list[str], resumed_at: int) -> dict[str, Any]:
+def summary(trainer: Exact, *, rows: Rows, set_aside: list[str], resumed_at: int) -> Facts:
     """What the manifest says of a training stage."""
     lines = ledger.steps(trainer.run.stage.path)
+    architecture = trainer.run.family
     trained = [name for name, p in trainer.model.named_parameters() if p.requires_grad]
-    counts = parts.counts(trainer.model)
     return {
         "steps": trainer.run.steps,
         "rows": len(rows),
         "left_out_as_too_long": rows.left_out,
         "samples_seen": trainer.run.steps * trainer.run.items_per_step,
-        "trained_parts": sorted({parts.part_of(name) for name in trained}),
-        "parameters": counts,
+        "trained_parts": sorted({parts.part_of(architecture, name) for name in trained}),
+        "parameters": parts.counts(architecture, trainer.model),
         "first_loss": lines[0]["loss"],
         "last_loss": lines[-1]["loss"],
         "tokens": lines[-1].get("tokens"),

@@ -15,7 +15,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-LIMIT = 400
+from lingshu_train.verify.text.normal import LIMIT
+
 _TAG = re.compile(r"<\s{0,2}([/／]?)\s{0,2}(think|answer)\s{0,2}>", re.IGNORECASE)
 _WIDE = str.maketrans("＜＞", "<>")
 _SPECIAL = re.compile(r"<\|[^|<>]{1,40}\|>")
@@ -39,7 +40,7 @@ class Extract(NamedTuple):
     tail: str = ""
 
 
-class Box(NamedTuple):
+class Boxed(NamedTuple):
     """One balanced \\boxed{content} and where it stands."""
 
     start: int
@@ -105,16 +106,16 @@ def thinking(response: str) -> str:
     return _TAG.sub(" ", response[:end]).strip()
 
 
-def boxes(text: str) -> list[Box] | None:
+def boxes(text: str) -> list[Boxed] | None:
     """Every outermost \\boxed{...} of a text, or None where braces do not balance."""
-    found: list[Box] = []
+    found: list[Boxed] = []
     position = 0
     while opening := _BOX.search(text, position):
         depth = 1
         for brace in _BRACE.finditer(text, opening.end()):
             depth += 1 if brace.group() == "{" else -1
             if depth == 0:
-                found.append(Box(opening.start(), brace.end(), text[opening.end() : brace.start()]))
+                found.append(Boxed(opening.start(), brace.end(), text[opening.end() : brace.start()]))
                 position = brace.end()
                 break
         if depth:

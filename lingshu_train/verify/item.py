@@ -20,7 +20,7 @@ class Policy(StrEnum):
 
 
 class Question(Protocol):
-    """Any record with these attributes can be judged; `record.Sample` is one."""
+    """A record with these attributes can be judged; `record.Sample` is one."""
 
     @property
     def question(self) -> str: ...
@@ -61,18 +61,6 @@ class Key(NamedTuple):
     options: tuple[tuple[str, str], ...]
     aliases: tuple[str, ...]
     tol: float | None
-
-
-class Ruling(NamedTuple):
-    """A type's judgement of an answer text. `normalized` is empty where no grammar rule matched."""
-
-    status: str
-    rule: str
-    normalized: str = ""
-
-
-class GoldError(ValueError):
-    """The gold answer cannot be read by its own type's grammar."""
 
 
 def key(item: Question) -> Key:

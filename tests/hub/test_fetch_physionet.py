@@ -13,6 +13,7 @@ from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import fetched
 from lingshu_train.errors import DataError, MissingInput, NotPermitted
 from lingshu_train.hub import download, fetch
+from lingshu_train.hub.patience import Patience
 from lingshu_train.hub.sources import physionet
 
 pytestmark = pytest.mark.usefixtures("alone")
@@ -73,7 +74,7 @@ def test_credentialed_data_comes_with_the_users_own_account_which_stays_secret(
     printed = capsys.readouterr()
     assert LOGIN[1] not in printed.out + printed.err
     assert all(LOGIN[1].encode() not in path.read_bytes() for path in folder.rglob("*") if path.is_file())
-    assert LOGIN[1] not in repr(download.Client(session=None, refusal="", login=LOGIN, say=print))  # type: ignore[arg-type]
+    assert LOGIN[1] not in repr(download.Client(session=None, refusal="", login=LOGIN, patience=Patience()))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("password", "status"), [("another-Passw0rd", 401), (LOGIN[1], 403)])

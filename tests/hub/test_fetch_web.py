@@ -43,6 +43,16 @@ def test_a_broken_download_goes_on_where_it_ended(
     assert any("trying again" in line for line in said)
 
 
+def test_a_busy_server_is_given_the_rest_it_asks_for(web: file_server.Files, tmp_path: Path) -> None:
+    card, said = made(tmp_path, one(web, BIG)), list[str]()
+    web.busy = 1
+    begun = time.monotonic()
+    get(card, tmp_path / "data", said)
+    assert time.monotonic() - begun >= 1
+    assert said == [f"{web.address}/train.json: the server answers 503; trying again in 1 s"]
+    assert (tmp_path / "data" / "made" / "train.json").read_bytes() == BIG
+
+
 def test_another_process_goes_on_with_what_an_interrupted_one_left(
     web: file_server.Files, tmp_path: Path
 ) -> None:
@@ -84,6 +94,27 @@ def test_a_download_killed_in_the_middle_leaves_nothing_that_looks_whole_and_goe
     get(card, tmp_path / "data")
     assert (part.parent / "train.json").read_bytes() == BIG
     assert all(asked.startswith("bytes=") for _, asked, _ in web.requests)
+
+
+def test_two_processes_do_not_fetch_a_card_at_once_and_the_second_leaves_the_firsts_journal_alone(
+    web: file_server.Files, tmp_path: Path
+) -> None:
+    card = made(tmp_path, one(web, BIG))
+    journal = card.folder(tmp_path / "data") / card.journal
+    code = "import fcntl, sys; f = open(sys.argv[1], 'a'); fcntl.flock(f, fcntl.LOCK_EX); print(flush=True); input()"
+    journal.parent.mkdir(parents=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", code, str(journal)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as first:
+        assert first.stdin is not None and first.stdout is not None
+        first.stdout.readline()
+        with pytest.raises(CannotCreate, match="another process is fetching made"):
+            get(card, tmp_path / "data")
+        assert journal.exists()
+        assert web.requests == []
+        first.stdin.write("\n")
+    get(card, tmp_path / "data")
+    assert (journal.parent / "train.json").read_bytes() == BIG
 
 
 @pytest.mark.parametrize("ranges", [True, False])

@@ -14,16 +14,18 @@ import made_up_run
 import pytest
 from hub_server import Fault, Hub, serve
 from huggingface_hub import constants
+from urllib3.util import Retry
 
 from lingshu_train.errors import (
     CannotCreate,
-    LingshuError,
+    DataError,
     MissingInput,
     NotPermitted,
     OutputFailed,
     RunAgain,
     UsageError,
 )
+from lingshu_train.hub.patience import Patience
 from lingshu_train.hub.push import plan_push, push
 from lingshu_train.runs import manifest, run
 
@@ -151,7 +153,7 @@ def test_a_token_without_the_right_is_named_and_never_shown(
 def test_three_server_errors_in_a_row_are_waited_out(hub: Hub, folder: Path, where: str) -> None:
     hub.faults.append(Fault(pattern=where, status=500, times=3))
     heard: list[str] = []
-    pushed = push(planned(folder), waits=(0, 0, 0), say=heard.append)
+    pushed = push(planned(folder), patience=Patience(retry=Retry(total=3), say=heard.append))
     assert len(heard) == 3
     assert "500" in heard[0]
     assert hub.repos[REPO].branches["main"] == pushed.commit
@@ -159,20 +161,20 @@ def test_three_server_errors_in_a_row_are_waited_out(hub: Hub, folder: Path, whe
 
 def test_a_connection_that_drops_during_the_upload_is_taken_up_again(hub: Hub, folder: Path) -> None:
     hub.faults.append(Fault(pattern="POST /api/models/.*/commit", status=0, times=1))
-    assert push(planned(folder), waits=(0,)).files == 8
+    assert push(planned(folder), patience=Patience(retry=Retry(total=1))).files == 8
 
 
 def test_a_hub_that_stays_down_says_run_again(hub: Hub, folder: Path) -> None:
     hub.faults.append(Fault(pattern="POST /api/repos/create", status=503, times=99))
     with pytest.raises(RunAgain, match="503") as refused:
-        push(planned(folder), waits=(0, 0))
+        push(planned(folder), patience=Patience(retry=Retry(total=2)))
     assert refused.value.exit_code == 75
 
 
 def test_an_unreachable_hub_says_run_again(hub: Hub, folder: Path, monkeypatch) -> None:
     monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
     with pytest.raises(RunAgain, match="ConnectError"):
-        push(planned(folder), waits=())
+        push(planned(folder), patience=Patience(retry=Retry(total=0)))
 
 
 def test_bytes_that_change_on_the_way_are_found_by_reading_back(hub: Hub, folder: Path) -> None:
@@ -301,9 +303,12 @@ def test_a_plan_needs_neither_torch_nor_transformers(folder: Path) -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_a_truncated_safetensors_file_is_not_published(folder: Path) -> None:
-    plant(folder, "model.safetensors", (export(folder) / "model.safetensors").read_bytes()[:-4])
-    with pytest.raises(LingshuError, match="truncated"):
+@pytest.mark.parametrize("damage", ["short", "long", "no header"])
+def test_a_damaged_safetensors_file_is_not_published(folder: Path, damage: str) -> None:
+    whole = (export(folder) / "model.safetensors").read_bytes()
+    damaged = {"short": whole[:-4], "long": whole + b"\0", "no header": b"\xff" * 8 + whole[8:]}
+    plant(folder, "model.safetensors", damaged[damage])
+    with pytest.raises(DataError, match=r"model\.safetensors: damaged or truncated"):
         planned(folder)
 
 

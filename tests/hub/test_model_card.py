@@ -24,7 +24,9 @@ def made(folder: Path, *, base: str = "", **terms: str) -> tuple[list[Manifest],
     before = [manifest.read(found.folder(entry)) for entry in found.stages if entry.kind != "export"]
     if base:
         before = [
-            each.model_copy(update={"stage": each.stage.model_copy(update={"model": {"base": base}})})
+            each.model_copy(
+                update={"stage": each.stage.model_copy(update={"model": {**each.stage.model, "base": base}})}
+            )
             for each in before
         ]
     return before, model_card.render(before, [card.load("scans", folder=folder / "cards")])
@@ -107,9 +109,9 @@ def tokens(code: str, folder: Path) -> Any:
     try:
         import torchvision  # noqa: F401
     except ImportError:
-        from lingshu_train.model import processor
+        import tiny
 
-        ours = processor.load(str(folder), min_pixels=784, max_pixels=12544)
+        ours = tiny.processor(folder)
         code = code.replace("AutoProcessor.from_pretrained(name)", "ours")
     else:
         ours = None
@@ -124,7 +126,7 @@ def tiny_export(folder: Path) -> Path:
     from PIL import Image
 
     from lingshu_train.errors import RecipeError
-    from lingshu_train.model import processor, tiny
+    from lingshu_train.model import family
     from lingshu_train.model.settings import Settings
     from lingshu_train.schema import parse
 
@@ -132,11 +134,12 @@ def tiny_export(folder: Path) -> Path:
     wanted = parse(
         Settings, yaml.safe_load(recipe.read_text(encoding="utf-8")), where="model", error=RecipeError
     )
-    words = tiny.tokenizer(
-        ["What does this image show? A CT scan."] * 3, vocabulary=wanted.shape.text.vocabulary
+    architecture = family.of(wanted.family)
+    words = architecture.build_tokenizer(
+        ["What does this image show? A CT scan."] * 3, vocabulary=wanted.shape.vocabulary
     )
-    model = tiny.model(wanted.shape, words, initializer_range=0.06, seed=0)
+    model = architecture.build_model(wanted.shape, words, initializer_range=0.06, seed=0)
     model.save_pretrained(folder)
-    processor.write_for_everyone(processor.build(words, min_pixels=784, max_pixels=12544), folder)
+    architecture.write_for_everyone(architecture.build_processor(words, wanted.budget), folder)
     Image.linear_gradient("L").convert("RGB").resize((84, 56)).save(folder.parent / "image.png")
     return folder

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from lingshu_train.metrics.intervals import paired_difference, wilson
+from lingshu_train.metrics._intervals import paired_difference, wilson
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,7 @@ import yaml
 
 from lingshu_train import cli, verify
 from lingshu_train.data.cards import card as cards
-from lingshu_train.model.shape import parameters
 from lingshu_train.planning import outline, plan, recipe
-from lingshu_train.planning.recipe import config_of
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 ROOT = Path(__file__).parents[2]
@@ -43,7 +41,7 @@ def golden_text(name: str) -> str:
         "seed": loaded.seed,
         "model": loaded.model.model_dump(mode="json"),
         "cluster": loaded.cluster.model_dump(mode="json"),
-        "stages": {block.name: config_of(block).model_dump(mode="json") for block in loaded.stages},
+        "stages": {block.name: block.config.model_dump(mode="json") for block in loaded.stages},
     }
     return text + TITLE + yaml.safe_dump(resolved, sort_keys=False, width=110, allow_unicode=True)
 
@@ -94,7 +92,7 @@ def test_planning_imports_nothing_heavy_and_is_quick(name: str, tmp_path: Path) 
 
 
 def stages(name: str, *overrides: str) -> dict[str, Any]:
-    return {block.name: config_of(block) for block in recipe.load(name, overrides).stages}
+    return {block.name: block.config for block in recipe.load(name, overrides).stages}
 
 
 @pytest.mark.parametrize("name", ["lingshu_7b", "lingshu_32b"])
@@ -187,14 +185,16 @@ def test_the_parameter_counts_of_a_plan_are_those_of_the_model(name: str) -> Non
     """The real class on the meta device, which takes no memory."""
     import torch
 
-    from lingshu_train.model import parts, tiny
+    from lingshu_train.model import family, parts
+    from lingshu_train.model.families.qwen2_5_vl import tiny
 
-    shape = recipe.load(name).model.shape
+    settings = recipe.load(name).model
+    architecture = family.of(settings.family)
     ids = {text: number for number, text in enumerate(tiny.SPECIAL)}
     words = SimpleNamespace(convert_tokens_to_ids=ids.__getitem__, eos_token_id=2, pad_token_id=0)
     with torch.device("meta"):
-        model = tiny.model(shape, words, initializer_range=0.02, seed=0)
-    assert parameters(shape) == parts.counts(model)
+        model = architecture.build_model(settings.shape, words, initializer_range=0.02, seed=0)
+    assert settings.shape.parameters() == parts.counts(architecture, model)
 
 
 def contents(*overrides: str, world_size: int | None = None) -> dict[str, str]:

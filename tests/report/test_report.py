@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import html
 import io
 import json
 import re
 import subprocess
 import sys
 import tarfile
+import tomllib
+from fnmatch import fnmatch
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -82,12 +85,42 @@ def test_text_of_the_model_can_never_become_markup(tmp_path: Path) -> None:
     evaluated = next(folder.glob("evaluate-*")) / "predictions"
     for path in evaluated.iterdir():
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        evil = '</pre><script>alert("x")</script> $title ${style}'
+        evil = '</pre><script>alert("x")</script> $title ${style} {{ 6 * 7 }} {% raw %}'
         text = "".join(json.dumps({**line, "completion": evil, "question": evil}) + "\n" for line in lines)
         path.write_text(text, encoding="utf-8")
     text = page.write(folder).read_text(encoding="utf-8")
     assert "script" not in outline(text).tags
-    assert "&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt; $title ${style}" in text
+    shown = html.unescape(text)
+    assert "$title ${style} {{ 6 * 7 }} {% raw %}" in shown
+    assert '<script>alert("x")</script>' in shown
+    assert "<script>" not in text
+
+
+def test_names_of_a_run_can_never_become_markup_either(tmp_path: Path) -> None:
+    """Escaping is the templates' rule, not a habit of whoever writes one."""
+    folder = made_up_run.build(tmp_path / "run", questions=12)
+    path = folder / run.NAME
+    text = path.read_text(encoding="utf-8").replace('"made_up"', '"<img src=x onerror=alert(1)>"')
+    path.write_text(text, encoding="utf-8")
+    shown = page.write(folder).read_text(encoding="utf-8")
+    assert "onerror" in html.unescape(shown)
+    assert "<img src=x" not in shown
+    assert page.templates().autoescape is True
+
+
+def test_every_section_has_a_template_and_no_template_lies_idle() -> None:
+    """Every file of the folder is reached from the page, and goes into an installed package."""
+    reached, waiting = set(), ["page.html.j2", *(f"{anchor}.html.j2" for anchor in page.SECTIONS)]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            text = (page.TEMPLATES / name).read_text(encoding="utf-8")
+            waiting += re.findall(r'{% (?:include|from) "([^"]+)"', text)
+    assert reached == {path.name for path in page.TEMPLATES.iterdir()}
+    packed = tomllib.loads((page.TEMPLATES.parents[2] / "pyproject.toml").read_text(encoding="utf-8"))
+    patterns = packed["tool"]["setuptools"]["package-data"]["lingshu_train"]
+    assert all(any(fnmatch(f"report/templates/{name}", pattern) for pattern in patterns) for name in reached)
 
 
 def test_samples_carry_their_image_inside_the_page(finished: tuple[Path, str]) -> None:
@@ -125,7 +158,7 @@ def test_the_choice_of_samples_depends_on_their_ids_alone(finished: tuple[Path, 
 def test_a_large_image_is_shrunk_before_it_goes_into_the_page(tmp_path: Path) -> None:
     path = tmp_path / "large.png"
     Image.effect_noise((2000, 1000), 60).save(path)
-    code = gallery.picture(path.read_bytes(), alt="x").split("base64,")[1].split('"')[0]
+    code = gallery.data_address(path.read_bytes()).split("base64,")[1]
     with Image.open(io.BytesIO(base64.b64decode(code))) as small:
         assert small.size == (320, 160)
 
@@ -143,6 +176,7 @@ def test_long_runs_of_image_tokens_are_counted_not_printed(tmp_path: Path) -> No
 def test_warnings_count_what_was_refused_unreadable_or_closed(finished: tuple[Path, str]) -> None:
     unreadable = sum(line.status == "no_answer" for line in gather.view(finished[0]).predictions["grpo"])
     assert "prepare: refused.too_small 3" in finished[1]
+    assert "prepare: unknown_modalities.adaptive optics 7" in finished[1]
     assert f"grpo: {unreadable} of 120 held-out answers no_answer" in finished[1]
     assert "data card scans is credentialed: this page shows samples" in finished[1]
 
@@ -261,15 +295,19 @@ def test_a_spike_survives_the_thinning_of_a_long_run() -> None:
         x_label="step",
         y_label="loss",
     )
-    raw = re.search(r'class="raw s0" points="([^"]+)"', drawing)
-    assert raw
-    heights = [float(point.split(",")[1]) for point in raw[1].split()]
+    assert drawing
+    raw = drawing.lines[0]
+    assert not raw.smooth
+    heights = [y for _, y in raw.points]
     assert len(heights) <= curves.MOST_POINTS
     assert min(heights) < max(heights) - 100
 
 
 def test_values_that_are_not_finite_are_left_out_of_a_chart() -> None:
     series = curves.Series(name="loss", xs=(1.0, 2.0, 3.0), ys=(1.0, float("nan"), 2.0))
-    assert "nan" not in curves.chart("Loss", [series], x_label="step", y_label="loss")
+    drawing = curves.chart("Loss", [series], x_label="step", y_label="loss")
+    assert drawing
+    assert all("nan" not in line.path for line in drawing.lines)
+    assert [len(line.points) for line in drawing.lines] == [2, 2]
     nothing = curves.Series(name="loss", xs=(1.0,), ys=(float("inf"),))
-    assert curves.chart("Loss", [nothing], x_label="step", y_label="loss") == ""
+    assert curves.chart("Loss", [nothing], x_label="step", y_label="loss") is None

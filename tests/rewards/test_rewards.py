@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -13,14 +14,16 @@ from pathlib import Path
 
 import pytest
 
+from lingshu_train import rewards
 from lingshu_train.errors import MissingInput, RecipeError
-from lingshu_train.naming import component, components
+from lingshu_train.naming import components
 from lingshu_train.record import Completion, Sample, Score
 from lingshu_train.rewards import _compose, _isolated, _watch, judge
 from lingshu_train.rewards._compose import Composition, Total, compose
-from lingshu_train.rewards._examples import Example
+from lingshu_train.rewards._reward import PACKAGE, Reward, reward
+from lingshu_train.schema import Strict
 
-NAMES = components("lingshu_train.rewards")
+NAMES = components(PACKAGE)
 THOUGHT = (
     "The cup of the left eye fills more than half of its disc and that of the right eye about a third of it."
 )
@@ -43,6 +46,21 @@ OPEN = Sample(
     question_type="short",
     answer="pleural effusion",
 )
+BREVITY = """
+from lingshu_train.record import Score
+from lingshu_train.schema import Strict
+
+
+class Params(Strict):
+    limit: int
+
+
+def score(sample, completion, params):
+    return Score(value=float(len(completion.text) <= params.limit), status="measured")
+
+
+EXAMPLES = ()
+"""
 PAPER = Composition.model_validate(
     {"terms": [{"name": "format", "weight": 0.5}, {"name": "accuracy", "weight": 1.0}]}, strict=False
 )
@@ -69,25 +87,26 @@ def one(composition: Composition, text: Completion) -> Total:
     return compose(composition)([SAMPLE], [text])[0]
 
 
-def reward_of(name: str) -> tuple[Example, ...]:
-    examples: tuple[Example, ...] = component(
-        "lingshu_train.rewards", name, where="test", error=RecipeError
-    ).EXAMPLES
-    return examples
+@pytest.mark.parametrize("name", NAMES)
+def test_every_file_keeps_to_the_protocol_of_a_reward(name: str) -> None:
+    found = reward(name, where="test")
+    assert isinstance(found, Reward)
+    assert issubclass(found.Params, Strict)
+    assert list(inspect.signature(found.score).parameters) == ["sample", "completion", "params"]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_reward_gives_its_own_examples_their_value(name: str) -> None:
-    module = component("lingshu_train.rewards", name, where="test", error=RecipeError)
-    for case in reward_of(name):
-        found = module.score(case.sample, case.completion, module.Params(**case.params))
+    one = reward(name, where="test")
+    for case in one.EXAMPLES:
+        found = one.score(case.sample, case.completion, one.Params(**case.params))
         assert found.value == (None if case.expected is None else pytest.approx(case.expected)), case
         assert found.status
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_reward_shows_its_best_value_and_a_lower_one(name: str) -> None:
-    values = {case.expected for case in reward_of(name)} - {None}
+    values = {case.expected for case in reward(name, where="test").EXAMPLES} - {None}
     best = 0.0 if max(values) <= 0 else 1.0  # type: ignore[type-var]
     assert best in values
     assert min(values) < best  # type: ignore[type-var]
@@ -153,6 +172,21 @@ def test_a_wrong_composition_is_refused_in_one_line(data: dict[str, object], mes
         _compose.check(composition, where="rl.rewards")
     assert message in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_a_file_of_a_plugin_is_a_reward(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "rewards").mkdir()
+    (tmp_path / "rewards" / "brevity.py").write_text(BREVITY, encoding="utf-8")
+    monkeypatch.setattr(rewards, "__path__", list(rewards.__path__))
+    monkeypatch.setenv("LINGSHU_PLUGINS", str(tmp_path))
+    terms = [{"name": "brevity", "params": {"limit": 3}}]
+    found = compose(Composition.model_validate({"terms": terms}, strict=False))
+    assert [
+        total.value for total in found([SAMPLE] * 2, [Completion(text="B"), Completion(text="long")])
+    ] == [1, 0]
+    terms[0]["params"] = {"limit": "short"}
+    with pytest.raises(RecipeError, match=r"rewards\.terms\.0\.params\.limit: "):
+        compose(Composition.model_validate({"terms": terms}, strict=False))
 
 
 def user(tmp_path: Path, body: str, **limits: float) -> Composition:

@@ -12,6 +12,7 @@ import made_up_run
 import pytest
 
 from lingshu_train.errors import CannotCreate, DataError, MissingInput
+from lingshu_train.kind import About
 from lingshu_train.runs import run, stage
 from lingshu_train.runs.stage import Stage
 
@@ -132,15 +133,15 @@ def test_cards_of_evaluation_are_not_cards_the_weights_come_from(tmp_path: Path)
     train, held, sft, judge, export = (
         record(name, tmp_path) for name in ("train", "held", "sft", "evaluate", "export")
     )
-    train = train.model_copy(update={"kind": "prepare", "config": {"cards": ["a", "b"]}})
-    held = held.model_copy(update={"kind": "prepare", "config": {"cards": ["bench"]}})
+    corpus, model = About(role="corpus", method="prepare"), About(role="model", method="train")
+    train = train.model_copy(update={"about": corpus.model_copy(update={"cards": ("a", "b")})})
+    held = held.model_copy(update={"about": corpus.model_copy(update={"cards": ("bench",)})})
     sft = sft.model_copy(
-        update={"kind": "sft", "parents": {"train": "x"}, "config": {"nested": [{"card": "c"}]}}
+        update={"parents": {"train": "x"}, "about": model.model_copy(update={"cards": ("c",)})}
     )
-    judge = judge.model_copy(update={"kind": "evaluate", "config": {}, "parents": {"sft": "x", "held": "x"}})
-    export = export.model_copy(
-        update={"kind": "export", "config": {}, "parents": {"sft": "x", "evaluate": "x"}}
-    )
+    results = About(role="results", method="evaluate")
+    judge = judge.model_copy(update={"about": results, "parents": {"sft": "x", "held": "x"}})
+    export = export.model_copy(update={"about": model, "parents": {"sft": "x", "evaluate": "x"}})
     everything = {each.name: each for each in (train, held, sft, judge, export)}
     assert run.trained_on(everything, "export") == {"a", "b", "c"}
 

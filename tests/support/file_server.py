@@ -19,7 +19,8 @@ class Files:
     """What is served. `login` guards every path below `guarded` as PhysioNet does: 401 without it or with a wrong one,
     403 for clients that it does not know and for accounts that are not `permitted`. `cut` ends that many answers after `cut_at` bytes.
 
-    After `stall_at` bytes an answer waits for a minute. From request `down_after` on the server answers 503. `requests` holds (path, Range header, Authorization header) of everything that was asked.
+    After `stall_at` bytes an answer waits for a minute. The next `busy` answers are 503 and ask for a second of rest. From
+    request `down_after` on the server answers 503. `requests` holds (path, Range header, Authorization header) of everything that was asked.
     """
 
     address: str = ""
@@ -34,6 +35,7 @@ class Files:
     sizes: bool = True
     cut: int = 0
     cut_at: int = 0
+    busy: int = 0
     down_after: int = 0
     stall_at: int = 0
     requests: list[tuple[str, str, str]] = field(default_factory=list)
@@ -58,6 +60,9 @@ class _Handler(BaseHTTPRequestHandler):
         path, asked = self.path, self.headers.get("Range", "")
         authorization = self.headers.get("Authorization", "")
         self.files.requests.append((path, asked, authorization))
+        if self.files.busy:
+            self.files.busy -= 1
+            return self._end(503, {"Retry-After": "1"})
         if 0 < self.files.down_after < len(self.files.requests):
             return self._end(503)
         if path in self.files.redirects:

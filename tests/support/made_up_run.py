@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tiny
 from PIL import Image, ImageDraw
 
+from lingshu_train import evaluation
 from lingshu_train.data.corpus.writer import Kept, Writer
-from lingshu_train.metrics.intervals import wilson
+from lingshu_train.kind import About
 from lingshu_train.naming import digest
-from lingshu_train.record import Sample
-from lingshu_train.runs import manifest, run
+from lingshu_train.record import Completion, Judged, Sample, Verdict
+from lingshu_train.runs import manifest, results, run
 from lingshu_train.runs.cluster import Cluster
-from lingshu_train.runs.ledger import COMPLETIONS, Ledger
+from lingshu_train.runs.ledger import Ledger
 from lingshu_train.runs.manifest import Environment
+from lingshu_train.runs.results import Results, Rollout
 from lingshu_train.runs.stage import Stage
 
 KINDS = {
@@ -90,8 +95,12 @@ def build(
     pictures = _pictures(folder / stages[0].path.name, count=12)
     for stage in stages[: len(done)]:
         outputs = _fill(stage, rng, pictures=pictures, questions=questions)
-        results = {"rows": 400, "refused": {"too_small": 3}} if stage.kind == "prepare" else {"steps": 60}
-        manifest.write(stage, ran_on=_environment(), results=results, outputs=outputs, seconds=41.5)
+        facts = (
+            {"rows": 400, "refused": {"too_small": 3}, "unknown_modalities": {"adaptive optics": 7}}
+            if stage.kind == "prepare"
+            else {"steps": 60}
+        )
+        manifest.write(stage, ran_on=_environment(), results=facts, outputs=outputs, seconds=41.5)
     following = stages[len(done) : len(done) + 1]
     if following and following[0].name in TRAINED:
         _ledger(following[0], rng, steps=13)
@@ -102,7 +111,7 @@ def build(
 
 def _stage(folder: Path, name: str, *, cards: Sequence[str]) -> Stage:
     kind = KINDS[name]
-    config: dict[str, object] = {"kind": kind}
+    config: dict[str, Any] = {"kind": kind}
     if kind == "prepare":
         config |= {"cards": list(cards), "image_size": 112}
     if kind in ("sft", "grpo"):
@@ -116,13 +125,27 @@ def _stage(folder: Path, name: str, *, cards: Sequence[str]) -> Stage:
         content=content,
         folder=str(folder / f"{name}-{digest(name)[:12]}"),
         parents=parents,
+        about=_about(kind, config, base=next((each for each in PARENTS[name] if each in TRAINED), "")),
         config=config,
-        model={"base": "", "dtype": "float32"},
+        model={"family": "qwen2_5_vl", "base": "", "dtype": "float32"},
         cluster=Cluster(name="local"),
         world_size=1,
         seed=1,
         data_root="data",
         version="0.1.0",
+    )
+
+
+def _about(kind: str, config: dict[str, Any], *, base: str) -> About:
+    """What the real kind says of its stages, of a configuration that it would not take."""
+    real = importlib.import_module(f"lingshu_train.stages.{kind}.config").Config
+    return About(
+        role=real.role,
+        method=real.method,
+        cards=tuple(config.get("cards", ())),
+        trains=tuple(config.get("train", ())),
+        starts_from=base,
+        charts=real.charts,
     )
 
 
@@ -174,7 +197,7 @@ def _pictures(folder: Path, *, count: int) -> list[str]:
         )
         writer.add([Kept(sample=sample, pictures=(stored,))])
         found.append(stored.digest)
-    writer.finish(licences={}, max_pixels=12544)
+    writer.finish(licences={}, budget=tiny.BUDGET)
     return found
 
 
@@ -214,74 +237,72 @@ def _ledger(stage: Stage, rng: random.Random, *, steps: int) -> None:
 
 
 def _completions(stage: Stage, rng: random.Random, *, pictures: Sequence[str]) -> None:
-    lines = Ledger(stage.path, COMPLETIONS)
     for step in (4, 80, 160):
+        asked = _rollout(step, image=pictures[step % len(pictures)])
+        kept = []
         for copy in range(4):
             right = rng.random() < 0.4 + step / 320
             said = (
                 f"<think>the bright area lies {copy}</think><answer>{'left' if right else 'right'}</answer>"
             )
-            values = {"id": f"scans-{step}", "question": "Which side is the lesion on?", "answer": "left"}
-            values |= {"completion": said, "status": "right" if right else "wrong", "reward": float(right)}
-            lines.append(step, {**values, "why": "random", "image": pictures[step % len(pictures)]})
-        unusual = {
-            "completion": "<answer>left, since it is brighter</answer>",
-            "status": "right",
-            "reward": 1.0,
-        }
-        values = {"id": f"scans-{step + 1}", "question": "Which side is the lesion on?", "answer": "left"}
-        lines.append(step, {**values, **unusual, "why": "tag:mcq.text_because"})
+            status = "right" if right else "wrong"
+            kept.append(replace(asked, completion=said, status=status, reward=float(right)))
+        unusual = replace(
+            _rollout(step + 1), completion="<answer>left, since it is brighter</answer>", step=step
+        )
+        results.keep(stage.path, [*kept, replace(unusual, why="tag:mcq.text_because")])
+
+
+def _rollout(number: int, *, image: str = "") -> Rollout:
+    return Rollout(
+        step=number,
+        id=f"scans-{number}",
+        card="scans",
+        task="lesion_side",
+        question="Which side is the lesion on?",
+        answer="left",
+        completion="",
+        status="right",
+        reward=1.0,
+        image=image,
+    )
 
 
 def _evaluation(stage: Stage, rng: random.Random, *, pictures: Sequence[str], questions: int) -> None:
-    models: dict[str, dict[str, dict[str, float]]] = {}
-    (stage.path / "predictions").mkdir()
+    models = {}
     luck = [rng.random() for _ in range(questions)]
     for model in TRAINED:
-        lines = [_prediction(number, luck[number], model, pictures=pictures) for number in range(questions)]
-        text = "".join(json.dumps(line) + "\n" for line in lines)
-        (stage.path / "predictions" / f"{model}.jsonl").write_text(text, encoding="utf-8")
-        models[model] = {task: _measured([line for line in lines if line["task"] == task]) for task in TASKS}
-        constant = sum(models[model][task]["constant"] * models[model][task]["n"] for task in TASKS) / len(
-            lines
-        )
-        models[model]["all"] = {**_measured(lines), "constant": constant}
-    (stage.path / "results.json").write_text(json.dumps({"models": models}), encoding="utf-8")
+        judged = [_judged(number, luck[number], model, pictures=pictures) for number in range(questions)]
+        results.write_predictions(stage.path, model, judged)
+        models[model] = evaluation.table(judged)
+    results.write(stage.path, Results(models=models))
 
 
-def _prediction(number: int, luck: float, model: str, *, pictures: Sequence[str]) -> dict[str, object]:
+def _judged(number: int, luck: float, model: str, *, pictures: Sequence[str]) -> Judged:
     task = list(TASKS)[number % len(TASKS)]
     answers = TASKS[task]
     answer = answers[number // 3 % len(answers)]
     correct = luck < ACCURACY[model] if number % 17 else luck > ACCURACY[model] / 2
     said = answer if correct else answers[(number // 3 + 1) % len(answers)]
     status = "right" if correct else ("no_answer" if number % 11 == 0 else "wrong")
-    return {
-        "id": f"scans-{number:04d}",
-        "task": task,
-        "modality": "CT",
-        "card": "scans",
-        "question": f"What is the {task.replace('_', ' ')} <here> & now?",
-        "prompt": f"<|im_start|>user\n<image>\nWhat is the {task}?<|im_end|>",
-        "options": {"A": answers[0], "B": answers[1]} if task == "lesion_side" else {},
-        "answer": answer,
-        "completion": f"<answer>{said}</answer>" if status != "no_answer" else "it is hard to say",
-        "status": status,
-        "rule": "tag",
-        "extracted": said if status != "no_answer" else "",
-        "correct": correct,
-        "image": pictures[number % len(pictures)],
-    }
-
-
-def _measured(lines: Sequence[dict[str, object]]) -> dict[str, float]:
-    right = sum(bool(line["correct"]) for line in lines)
-    counts = [
-        sum(line["answer"] == answer for line in lines) for answer in {line["answer"] for line in lines}
-    ]
-    interval = wilson(right, len(lines))
-    found = {"n": len(lines), "right": right, "accuracy": right / len(lines), "low": interval.low}
-    return {**found, "high": interval.high, "constant": max(counts) / len(lines)}
+    read = status != "no_answer"
+    return Judged(
+        sample=Sample(
+            id=f"scans-{number:04d}",
+            card="scans",
+            split="held_out",
+            task=task,
+            modality="CT",
+            question=f"What is the {task.replace('_', ' ')} <here> & now?",
+            question_type="short",
+            options={"A": answers[0], "B": answers[1]} if task == "lesion_side" else {},
+            answer=answer,
+            images=(pictures[number % len(pictures)],),
+        ),
+        prompt=f"<|im_start|>user\n<image>\nWhat is the {task}?<|im_end|>",
+        completion=Completion(text=f"<answer>{said}</answer>" if read else "it is hard to say"),
+        verdict=Verdict(correct=correct, status=status, rule="tag", extracted=said if read else ""),
+    )
 
 
 def _export(folder: Path) -> None:

@@ -16,19 +16,24 @@ from typing import Any
 import numpy as np
 import psutil
 from PIL import Image
+from transformers import PreTrainedModel, ProcessorMixin
 
-from lingshu_train.data.corpus.writer import Kept, StoredPicture, Summary, Writer
+from lingshu_train.data.corpus.summary import Summary
+from lingshu_train.data.corpus.writer import Kept, StoredPicture, Writer
+from lingshu_train.data.order.mix import Mix
+from lingshu_train.kind import Facts
+from lingshu_train.model import family, load, shape
 from lingshu_train.model.settings import Settings
-from lingshu_train.planning import recipe
 from lingshu_train.record import Sample
 from lingshu_train.running import launch
 from lingshu_train.runs import ledger, manifest
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages._config import Mix
+from lingshu_train.stages import _kinds as kinds
 from lingshu_train.training.feed import Limit, Rows
 
 MODEL: dict[str, Any] = {
+    "family": "qwen2_5_vl",
     "base": "",
     "dtype": "float32",
     "min_pixels": 784,
@@ -56,8 +61,22 @@ MODEL: dict[str, Any] = {
     },
     "build": {"initializer_range": 0.06},
 }
+FAMILY = family.of(MODEL["family"])
+BUDGET = shape.of(MODEL["family"]).published_budget(
+    min_pixels=MODEL["min_pixels"], max_pixels=MODEL["max_pixels"]
+)
 ALL_PARTS = ["vision_tower", "merger", "language_model"]
 LONG = "there are several bright spots and the picture is otherwise quite dark as far as can be seen "
+
+
+def model(source: Path) -> PreTrainedModel:
+    """The model in a folder, in float32."""
+    return load.model(FAMILY, str(source), dtype="float32", attention="sdpa")
+
+
+def processor(source: Path) -> ProcessorMixin:
+    """The processor in a folder, for pictures of 1 to 16 tokens."""
+    return load.processor(FAMILY, str(source), BUDGET)
 
 
 def write_corpus(
@@ -67,7 +86,7 @@ def write_corpus(
     writer = Writer(folder, **options)
     for sample, pictures in rows:
         writer.add([Kept(sample=sample, pictures=tuple(png(picture) for picture in pictures))])
-    return writer.finish(licences={}, max_pixels=12544)
+    return writer.finish(licences={}, budget=BUDGET)
 
 
 def png(picture: Image.Image) -> StoredPicture:
@@ -140,12 +159,13 @@ def make_stage(
     config: dict[str, Any],
     *,
     parents: dict[str, Path],
+    model: dict[str, Any] = MODEL,
     deepspeed: str = "none",
     world_size: int = 1,
 ) -> Stage:
     """A stage record as the planner would write it, its configuration checked by its kind."""
-    block = recipe.Block(name=name, kind=config["kind"], config=config)
-    recipe.config_of(block).check(f"stages.{name}")
+    read = kinds.read(config, where=f"stages.{name}")
+    read.check(f"stages.{name}")
     return Stage(
         run="test",
         name=name,
@@ -153,8 +173,9 @@ def make_stage(
         content=f"{name}-content",
         folder=str(root / name),
         parents={key: str(value) for key, value in parents.items()},
+        about=read.about(),
         config=config,
-        model=MODEL,
+        model=model,
         cluster=Cluster(name="test", device="cpu", deepspeed=deepspeed, threads=1),  # type: ignore[arg-type]
         world_size=world_size,
         seed=0,
@@ -200,6 +221,13 @@ def grpo(**changes: Any) -> dict[str, Any]:
         "keep": 9,
         **changes,
     }
+
+
+def run_here(stage: Stage) -> Facts:
+    """Do a stage in this process, without its manifest."""
+    stage.write()
+    config = kinds.read(stage.config, where=f"stages.{stage.name}")
+    return kinds.run_of(stage.kind)(stage, config, Settings.model_validate_json(json.dumps(stage.model)))
 
 
 def start(stage: Stage) -> subprocess.Popen[bytes]:

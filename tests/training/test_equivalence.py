@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import tiny
-from conftest import Layout, stage_for
+from layouts import Layout, stage_for
 
 from lingshu_train.runs.stage import Stage
 

@@ -15,12 +15,11 @@ import psutil
 import pytest
 import tiny
 import torch
+from plain_order import PlainOrder
 from test_equivalence import GRPO, SFT
 from test_stock_defects import Kit, arguments, run_of
 from trl import GRPOConfig, GRPOTrainer
 
-from lingshu_train.data.order.permutation import Order
-from lingshu_train.model import processor
 from lingshu_train.running import launch
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer
@@ -42,7 +41,7 @@ LIMIT = 240
 def mixed(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two corpora, `data` for SFT and `short` for GRPO, whose samples come in the order above."""
     root = tmp_path_factory.mktemp("mixed")
-    row = Order(size=32, seed=0).row
+    row = PlainOrder(32).row
     halves = HALVES.replace(" ", "")
     text = {row(2 * n + one) for n, kind in enumerate(halves) if kind == "T" for one in (0, 1)}
     tiny.draw_corpus(root / "data", seen=lambda n: n not in text)
@@ -176,7 +175,7 @@ def kit(mixed: Path, base: Path, make: Make) -> Kit:
     stage = make("grpo", world=1)
     source = base / "warm" / "model"
     rows = tiny.rows(stage, source, corpus="short")
-    text = processor.load(str(source), min_pixels=784, max_pixels=12544)
+    text = tiny.processor(source)
     return Kit(stage=stage, source=source, rows=rows, text=text)
 
 

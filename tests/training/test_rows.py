@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import tiny
-from conftest import stage_for
+from layouts import stage_for
+from plain_order import PlainOrder
 
-from lingshu_train.data.order.permutation import Order
 from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import DataError
-from lingshu_train.model import processor
 from lingshu_train.record import Sample
 from lingshu_train.runs.stage import Stage
 from lingshu_train.training.packed import Packed
@@ -35,7 +34,7 @@ def test_stored_lengths_are_those_of_the_batches_that_training_sees(base: Path, 
     from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
     rows = tiny.rows(stage, source(base))
-    text = processor.load(str(source(base)), min_pixels=784, max_pixels=12544)
+    text = tiny.processor(source(base))
     data = rows.dataset(system="", with_completion=True)
     batch = DataCollatorForVisionLanguageModeling(text, completion_only_loss=True)(
         [data[row] for row in range(32)]
@@ -48,7 +47,7 @@ def test_stored_lengths_are_those_of_the_batches_that_training_sees(base: Path, 
 
 def test_the_order_of_one_corpus_is_that_of_the_permutation(base: Path, stage: Stage) -> None:
     rows = tiny.rows(stage, source(base))
-    expected = list(Order(size=32, seed=0).rows(0, 80))
+    expected = PlainOrder(32).rows(0, 80)
     assert [rows.row(n) for n in range(80)] == expected
     assert rows.rows(0, 80).tolist() == expected
 

@@ -13,21 +13,21 @@ from typing import Any
 import pytest
 import tiny
 import torch
-from conftest import stage_for
+from layouts import stage_for
 from PIL import Image
+from plain_order import PlainOrder
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 from trl.trainer.utils import RepeatSampler
 
 from lingshu_train.data import chat
-from lingshu_train.data.order.permutation import Order
 from lingshu_train.errors import DataError, RecipeError
-from lingshu_train.model import load, parts, processor
-from lingshu_train.planning import recipe
+from lingshu_train.model import load, parts
 from lingshu_train.record import Sample
 from lingshu_train.runs import checkpoint
 from lingshu_train.runs.stage import Stage
+from lingshu_train.stages import _kinds as kinds
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer, item_to_row
 from lingshu_train.stages.sft.run import ExactSFTTrainer
 from lingshu_train.training.collate import IGNORED, Collator, check
@@ -55,14 +55,15 @@ class Kit:
     text: Any
 
     def model(self, source: Path | None = None) -> Any:
-        return load.load(str(source or self.source), dtype="float32", attention="sdpa")
+        return tiny.model(source or self.source)
 
     def collator(self, model: Any, *, packing: bool = False) -> Collator:
         return Collator(
             processor=self.text,
             packing=packing,
             tokens=self.rows.tokens,
-            rope_index=model.model.get_rope_index,
+            family=tiny.FAMILY,
+            model=model,
         )
 
 
@@ -79,7 +80,7 @@ def make_kit(base: Path, folder: Path, *, corpus: str) -> Kit:
         stage=stage,
         source=source,
         rows=rows,
-        text=processor.load(str(source), min_pixels=784, max_pixels=12544),
+        text=tiny.processor(source),
     )
 
 
@@ -114,6 +115,7 @@ def run_of(
 ) -> Run:
     return Run(
         stage=kit.stage,
+        family=tiny.FAMILY,
         row=row,
         items_per_step=per_step,
         resume=resume,
@@ -194,7 +196,7 @@ def lost_by_resuming(kit: Kit, cls: type) -> tuple[int, int]:
             callbacks=list(callbacks),
         )
         if ours:
-            row = Order(size=32, seed=0).row
+            row = PlainOrder(32).row
             made.begin(run_of(kit, steps=args.max_steps, per_step=4, row=row, resume=resume))
         return made
 
@@ -227,7 +229,7 @@ def test_a_checkpoint_that_lacks_a_parameter_is_refused(kit: Kit) -> None:
     weights.pop("visual.merger.mlp.0.weight")
     save_file(weights, path, metadata={"format": "pt"})
     with pytest.raises(DataError, match="missing_keys"):
-        load.strict_state(kit.stage.path, model)
+        load.strict_state(tiny.FAMILY, kit.stage.path, model)
 
 
 # Defect R3, generation windows.
@@ -264,7 +266,7 @@ def rollouts(kit: Kit, *, cls: type, resume: Path | None = None) -> tuple[list[i
         processing_class=kit.text,
     )
     if issubclass(cls, Exact):
-        row = item_to_row(Order(size=32, seed=0).row, prompts=4, group=2, repeats=4)
+        row = item_to_row(PlainOrder(32).row, prompts=4, group=2, repeats=4)
         trainer.begin(run_of(kit, steps=6, per_step=8, row=row))
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     return steps, prompts
@@ -285,7 +287,7 @@ def test_our_windows_begin_where_the_plan_says(kit: Kit) -> None:
     steps, prompts = rollouts(kit, cls=ExactGRPOTrainer)
     assert steps == [0, 4]
     assert [sorted(rows) for rows in prompts] == [
-        sorted(Order(size=32, seed=0).rows(4 * window, 4 * window + 4)) for window in range(2)
+        sorted(PlainOrder(32).rows(4 * window, 4 * window + 4)) for window in range(2)
     ]
 
 
@@ -293,9 +295,8 @@ def test_our_windows_begin_where_the_plan_says(kit: Kit) -> None:
 def test_our_recipes_cannot_save_inside_a_window(save_every: int) -> None:
     """So that every checkpoint is one from which going on is exact; that it is, is proven in test_resume."""
     config = tiny.grpo(rollout_prompts=16, update_prompts=4, save_every=save_every)
-    block = recipe.Block(name="rl", kind="grpo", config=config)
     with pytest.raises(RecipeError, match=r"stages\.rl\.save_every: . falls inside a generation window of 4"):
-        recipe.config_of(block).check("stages.rl")
+        kinds.read(config, where="stages.rl").check("stages.rl")
 
 
 def test_a_stock_sampler_resumed_in_the_second_epoch_replays_the_first_and_ours_goes_on() -> None:
@@ -308,8 +309,8 @@ def test_a_stock_sampler_resumed_in_the_second_epoch_replays_the_first_and_ours_
     first, second = list(straight), list(straight)
     assert first != second
     assert list(stock()) == first, "what a process started in epoch 2 reads"
-    ours = item_to_row(Order(size=8, seed=0).row, prompts=4, group=1, repeats=1)
-    assert [ours(i) for i in range(8, 16)] == list(Order(size=8, seed=0).rows(8, 16))
+    ours = item_to_row(PlainOrder(8).row, prompts=4, group=1, repeats=1)
+    assert [ours(i) for i in range(8, 16)] == PlainOrder(8).rows(8, 16)
     assert [ours(i) for i in range(8, 16)] != [ours(i) for i in range(8)]
 
 
@@ -326,7 +327,7 @@ def test_stock_messages_teach_image_tokens_and_our_batches_do_not(kit: Kit) -> N
     shown = int((stock["input_ids"] == image).sum())
     assert int((stock["labels"] == image).sum()) == shown > 0
     with pytest.raises(AssertionError, match="image tokens among the labels"):
-        check(stock, image_token=image)
+        check(stock, image_tokens=[image], together=tiny.FAMILY.picture_inputs)
 
     ours = kit.collator(kit.model())([data[0], data[1]])
     assert int((ours["input_ids"] == image).sum()) == shown
@@ -356,7 +357,7 @@ def test_stock_logits_change_silently_without_token_types_and_our_check_refuses(
         right, wrong = model(**batch).logits, model(**without).logits
     assert (right - wrong).abs().max() > 0.1 * right.abs().max()
     with pytest.raises(AssertionError, match="mm_token_type_ids"):
-        check(without, image_token=kit.text.image_token_id)
+        check(without, image_tokens=kit.text.image_token_ids, together=tiny.FAMILY.picture_inputs)
 
 
 # Defect R6, packing.
@@ -445,7 +446,7 @@ def gradients(model: Any, batches: list[dict[str, torch.Tensor]]) -> dict[str, t
 def test_packed_gradients_equal_those_of_separate_runs(kit: Kit, packed: Packed) -> None:
     """On the model as it is, where gradients are of ordinary size; weighted by tokens, as training does."""
     model = kit.model()
-    parts.freeze_all_but(model, tiny.ALL_PARTS)
+    parts.freeze_all_but(tiny.FAMILY, model, tiny.ALL_PARTS)
     together, apart = gradients(model, [packed.batch]), gradients(model, packed.alone)
     assert together.keys() == apart.keys()
     assert len(together) == len(list(model.parameters()))

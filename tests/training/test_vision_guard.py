@@ -1,47 +1,24 @@
-"""The guard of the vision tower by itself: what it runs, in which order, and that it changes no bit."""
+"""The guard of the vision tower by itself, in every family: what it runs, in which order, and that it changes no bit."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import pytest
-import tiny
 import torch
-from test_stock_defects import Kit, gradients
+from families import Batch, Kit, gradients
+from transformers import PreTrainedModel
 
-from lingshu_train.model import load, parts, processor, vision_guard
+from lingshu_train.model import parts
+from lingshu_train.model.shape import PARTS
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def batches(base: Path, tmp_path: Path) -> dict[str, dict[str, torch.Tensor]]:
-    """A batch of text and one of pictures, as the collator makes them."""
-    source = base / "base" / "model"
-    tiny.draw_corpus(tmp_path / "data", seen=lambda n: n % 2 == 0)
-    stage = tiny.make_stage(tmp_path, "sft", tiny.sft(), parents={"data": tmp_path / "data"})
-    rows = tiny.rows(stage, source)
-    text = processor.load(str(source), min_pixels=784, max_pixels=12544)
-    collator = Kit(stage=stage, source=source, rows=rows, text=text).collator(fresh(base))
-    data = rows.dataset(system="", with_completion=True)
-    found = {}
-    for name, wanted in (("text", False), ("pictures", True)):
-        chosen = [row for row, sample in enumerate(tiny.samples(rows)) if bool(sample.images) == wanted][:2]
-        found[name] = collator([data[row] for row in chosen])
-    return found
+def batches(kit: Kit) -> dict[str, Batch]:
+    return kit.batches()
 
 
-def fresh(base: Path, *train: str, sharded: bool | None = None) -> Any:
-    """The tiny model; guarded where `sharded` is given."""
-    model = load.load(str(base / "base" / "model"), dtype="float32", attention="sdpa")
-    parts.freeze_all_but(model, train)
-    if sharded is not None:
-        vision_guard.install(model, sharded=sharded)
-    return model
-
-
-def order_of_modules(model: Any, batch: dict[str, torch.Tensor]) -> list[str]:
+def order_of_modules(model: PreTrainedModel, batch: Batch) -> list[str]:
     """Names of the modules with parameters, in the order in which a forward pass runs them."""
     names: list[str] = []
     for name, module in model.named_modules():
@@ -51,18 +28,21 @@ def order_of_modules(model: Any, batch: dict[str, torch.Tensor]) -> list[str]:
     return names
 
 
-def test_a_batch_of_text_has_token_types_and_no_pixels(batches: dict[str, dict[str, torch.Tensor]]) -> None:
-    assert "pixel_values" not in batches["text"]
-    assert not batches["text"]["mm_token_type_ids"].any()
-    assert batches["pictures"]["mm_token_type_ids"].any()
+def seeing(kit: Kit, model: PreTrainedModel) -> set[str]:
+    """Modules with parameters that are not the language model's."""
+    return {
+        name.rpartition(".")[0]
+        for name, _ in model.named_parameters()
+        if parts.part_of(kit.family, name) != "language_model"
+    }
 
 
-@pytest.mark.parametrize("kind", ["text", "pictures"])
+@pytest.mark.parametrize("kind", ["text", "pictures", "both"])
 def test_the_guard_changes_no_bit_of_loss_and_gradients(
-    kind: str, base: Path, batches: dict[str, dict[str, torch.Tensor]]
+    kind: str, kit: Kit, batches: dict[str, Batch]
 ) -> None:
     batch = batches[kind]
-    plain, guarded = fresh(base, *tiny.ALL_PARTS), fresh(base, *tiny.ALL_PARTS, sharded=False)
+    plain, guarded = kit.model(*PARTS), kit.model(*PARTS, sharded=False)
     with torch.no_grad():
         assert torch.equal(plain(**batch).loss, guarded(**batch, use_cache=False).loss)
     expected, found = gradients(plain, [batch]), gradients(guarded, [batch])
@@ -70,34 +50,39 @@ def test_the_guard_changes_no_bit_of_loss_and_gradients(
     for name, gradient in found.items():
         assert torch.equal(gradient, expected.get(name, torch.zeros_like(gradient))), name
     if kind == "text":
-        assert {parts.part_of(name) for name in found.keys() - expected.keys()} == {"vision_tower", "merger"}
+        new = found.keys() - expected.keys()
+        assert {parts.part_of(kit.family, name) for name in new} == {"vision_tower", "merger"}
 
 
 def test_text_runs_the_modules_that_pictures_run_in_the_same_order(
-    base: Path, batches: dict[str, dict[str, torch.Tensor]]
+    kit: Kit, batches: dict[str, Batch]
 ) -> None:
     """ZeRO-3 gathers parameters in the order seen before, on every rank alike."""
-    order = {kind: order_of_modules(fresh(base, sharded=True), batch) for kind, batch in batches.items()}
-    assert order["text"] == order["pictures"]
-    assert any("visual" in name for name in order["text"])
+    model = kit.model()
+    order = {kind: order_of_modules(kit.model(sharded=True), batch) for kind, batch in batches.items()}
+    assert order["text"] == order["pictures"] == order["both"]
+    # Some parameters belong to a module that others stand in for: a position added, a scale.
+    assert seeing(kit, model) & set(order["text"])
 
 
 def test_a_frozen_whole_tower_is_not_run_for_text_and_pixels_of_no_picture_are_dropped(
-    base: Path, batches: dict[str, dict[str, torch.Tensor]]
+    kit: Kit, batches: dict[str, Batch]
 ) -> None:
-    text = batches["text"]
-    nothing = {"pixel_values": torch.zeros(0, 1176), "image_grid_thw": torch.zeros(0, 3, dtype=torch.long)}
-    names = order_of_modules(fresh(base, "language_model", sharded=False), text | nothing)
+    model = kit.model("language_model", sharded=False)
+    nothing = {name: tensor[:0] for name, tensor in kit.family.blank(model).items()}
+    names = order_of_modules(model, batches["text"] | nothing)
     assert names
-    assert not any("visual" in name for name in names)
+    assert not seeing(kit, model) & set(names)
 
 
-def test_generation_from_text_does_not_run_the_tower(
-    base: Path, batches: dict[str, dict[str, torch.Tensor]]
+def test_generation_from_text_does_not_run_the_tower_and_from_pictures_runs_it_once(
+    kit: Kit, batches: dict[str, Batch]
 ) -> None:
-    model = fresh(base, *tiny.ALL_PARTS, sharded=True).eval()
-    runs: list[int] = []
-    model.model.visual.register_forward_pre_hook(lambda *_: runs.append(1))
-    prompt = {name: batches["text"][name] for name in ("input_ids", "attention_mask", "mm_token_type_ids")}
-    model.generate(**prompt, max_new_tokens=3, do_sample=False, use_cache=True)
-    assert not runs
+    for kind, expected in (("text", 0), ("pictures", 1)):
+        model = kit.model(*PARTS, sharded=True).eval()
+        runs: list[int] = []
+        tower = next(name for name in sorted(seeing(kit, model)))
+        model.get_submodule(tower).register_forward_pre_hook(lambda *_, runs=runs: runs.append(1))
+        prompt = {name: value for name, value in batches[kind].items() if name != "labels"}
+        model.generate(**prompt, max_new_tokens=3, do_sample=False, use_cache=True)
+        assert len(runs) == expected, kind

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 import tiny
-from conftest import Layout
+from layouts import Layout
 
 from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import RecipeError
 from lingshu_train.runs import ledger
 from lingshu_train.runs.results import rollouts
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages.evaluate import run as evaluation
 from lingshu_train.stages.grpo import held_out
 
 pytestmark = pytest.mark.slow
@@ -176,16 +175,6 @@ def test_every_line_of_the_ledger_says_how_answers_were_judged(straight: Callabl
         assert sum(value for key, value in line.items() if key.startswith("rule/")) <= 1 + 1e-9
         assert 0 < line["answers/top_share/numeric"] <= 1
         assert line["reward/unscored"] == line["rewards/accuracy/timeouts"] == 0
-
-
-def test_evaluation_gives_label_sets_their_mean_f1_beside_accuracy() -> None:
-    rows = [
-        {"task": "labels", "answer": "a", "correct": share == 1, "f1": share} for share in (1.0, 0.5, 0.0)
-    ]
-    table = evaluation._table([*rows, {"task": "other", "answer": "b", "correct": True}])
-    assert table["labels"]["accuracy"] == pytest.approx(1 / 3)
-    assert table["labels"]["f1"] == pytest.approx(0.5)
-    assert "f1" not in table["other"]
 
 
 @pytest.mark.parametrize(

@@ -11,14 +11,14 @@ import pytest
 import tiny
 import torch
 from PIL import Image
+from plain_order import PlainOrder
 from test_stock_defects import Kit, arguments, run_of
+from transformers import ProcessorMixin
 from trl import GRPOConfig
 
 from lingshu_train.data.corpus import corpus
 from lingshu_train.data.corpus.records import Location
-from lingshu_train.data.order.permutation import Order
-from lingshu_train.model import processor
-from lingshu_train.model.patches import ImageProcessor
+from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor
 from lingshu_train.stages.grpo.run import UNREAD, ExactGRPOTrainer, Once, item_to_row
 
 pytestmark = pytest.mark.slow
@@ -27,11 +27,11 @@ PROMPTS, GROUP, REPEATS = 24, 2, 4
 
 
 @pytest.fixture
-def words(base: Path) -> processor.ImageTextProcessor:
-    return processor.load(str(base / "base" / "model"), min_pixels=784, max_pixels=12544)
+def words(base: Path) -> ProcessorMixin:
+    return tiny.processor(base / "base" / "model")
 
 
-def test_copies_of_a_picture_get_what_each_would_get(words: processor.ImageTextProcessor) -> None:
+def test_copies_of_a_picture_get_what_each_would_get(words: ProcessorMixin) -> None:
     draw = np.random.default_rng(0)
     one, two, three = (
         Image.fromarray(draw.integers(0, 256, (high, wide, 3), dtype=np.uint8))
@@ -53,7 +53,7 @@ def test_copies_of_a_picture_get_what_each_would_get(words: processor.ImageTextP
 
 
 def test_a_window_is_asked_for_at_every_micro_step_and_read_at_the_first() -> None:
-    order = Order(size=50, seed=0)
+    order = PlainOrder(50)
     row = item_to_row(order.row, prompts=PROMPTS, group=GROUP, repeats=REPEATS)
     items = PROMPTS * GROUP
     for window in range(3):
@@ -70,7 +70,7 @@ def test_a_row_that_was_not_read_cannot_be_trained_on() -> None:
 
 
 def test_a_training_run_reads_and_processes_each_picture_of_a_window_once(
-    base: Path, words: processor.ImageTextProcessor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    base: Path, words: ProcessorMixin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Processed twice, to be exact: TRL makes the inputs of generation and those of training by themselves."""
     stage = tiny.make_stage(tmp_path, "rl", tiny.grpo(), parents={n: base / n for n in ("short", "warm")})
@@ -104,7 +104,7 @@ def test_a_training_run_reads_and_processes_each_picture_of_a_window_once(
         train_dataset=rows.dataset(system="", with_completion=False),
         processing_class=words,
     )
-    row = item_to_row(Order(size=32, seed=0).row, prompts=PROMPTS, group=GROUP, repeats=REPEATS)
+    row = item_to_row(PlainOrder(32).row, prompts=PROMPTS, group=GROUP, repeats=REPEATS)
     trainer.begin(run_of(kit, steps=REPEATS, per_step=PROMPTS * GROUP, row=row))
     trainer.train()
     assert len(read) == PROMPTS

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lingshu_train.record import Sample
-from lingshu_train.verify import Item, Policy, gold_problem, stated_answer, verify, version
+from lingshu_train.verify import Item, Policy, gold_problem, stated_answer, verify
 from lingshu_train.verify.types import label_set
 
 EXAMPLES = Path(__file__).resolve().parents[3] / "shared" / "data" / "verifier_examples.jsonl"
@@ -334,10 +334,9 @@ def test_shuffled_options_with_their_letters_change_nothing() -> None:
     assert not verify(tagged("B"), shuffled).correct
 
 
-@pytest.mark.parametrize("one", list(dict.fromkeys(id(group[0]) for group in RIGHT)))
-def test_every_gold_of_this_file_verifies_as_itself(one: int) -> None:
-    found = next(group[0] for group in RIGHT if id(group[0]) == one)
-    assert gold_problem(found) is None
+@pytest.mark.parametrize("place", range(len(RIGHT)))
+def test_every_gold_of_this_file_verifies_as_itself(place: int) -> None:
+    assert gold_problem(RIGHT[place][0]) is None
 
 
 @pytest.mark.parametrize(
@@ -437,11 +436,6 @@ def test_a_few_words_before_the_block_that_are_another_answer_are_a_conflict() -
     assert (
         verify("<answer>MRI</answer> I take that back: ultrasound.", modality).status == "trailing_revision"
     )
-
-
-def test_the_version_names_the_tables() -> None:
-    release, _, tables = version().partition("+")
-    assert release and len(tables) == 12
 
 
 @contextmanager

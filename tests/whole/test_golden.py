@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import tiny
-from conftest import Layout
+from layouts import Layout
 
 from lingshu_train.runs import manifest
 from lingshu_train.runs.stage import Stage

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tracking import tensorboard
 
 pytestmark = pytest.mark.slow
 
@@ -26,8 +27,11 @@ SHORT = [
     "stages.rl.rollout_prompts=4",
     "stages.rl.update_prompts=4",
     "stages.rl.per_device_batch=32",
+    # One that fails at its third step: it may cost a line, and nothing else.
+    "trackers=[{name: tensorboard}, {name: breaking}]",
 ]
-ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1"}
+PLUGINS = Path(__file__).parents[1] / "support" / "plugins"
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "LINGSHU_PLUGINS": str(PLUGINS)}
 
 
 def lingshu(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -93,6 +97,23 @@ def test_report_status_and_verify_tell_of_the_run(run: Path) -> None:
     assert "lesion_count" in html
     assert lingshu("status", str(run)).stdout.count("done") == 8
     assert lingshu("verify", str(run)).returncode == 0
+
+
+def test_trackers_have_every_stage_that_trains_or_measures_and_a_broken_one_is_in_the_report(
+    run: Path,
+) -> None:
+    followed = {path.name.split("-")[0] for path in (run / "trackers" / "tensorboard").iterdir()}
+    assert followed == {"shallow", "deep", "instruct", "rl", "evaluate"}
+    steps = {
+        name: len(tensorboard(run / "trackers" / "tensorboard" / folder_of(run, name).name))
+        for name in followed
+    }
+    assert steps == {"shallow": 4, "deep": 4, "instruct": 6, "rl": 2, "evaluate": 1}
+    html = (run / "report.html").read_text(encoding="utf-8")
+    for name in ("shallow", "deep", "instruct"):
+        assert (
+            f"{name}: tracker breaking: ConnectionError: the server hung up; training is not affected" in html
+        )
 
 
 def test_verify_names_a_file_that_changed_after_the_run(run: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 import tiny
-from conftest import Layout, stage_for
+from layouts import Layout, stage_for
 
 from lingshu_train.running.worker import reported
 from lingshu_train.runs import checkpoint

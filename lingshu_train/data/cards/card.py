@@ -18,7 +18,7 @@ from pydantic import Field
 from lingshu_train.data.cards import patterns
 from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.naming import digest
-from lingshu_train.schema import Strict, parse
+from lingshu_train.schema import Language, Modality, Strict, parse
 
 CARDS = Path(__file__).resolve().parents[3] / "data_cards"
 INFORMS: Any = {
@@ -98,10 +98,10 @@ class Lingshu(Strict):
     access: Access
     licence: Licence
     role: Role = "training"
-    modality: tuple[str, ...] = ()
+    modality: tuple[Modality, ...] = ()
     body_part: tuple[str, ...] = ()
     task: tuple[str, ...] = ()
-    language: tuple[str, ...] = ("en",)
+    language: tuple[Language, ...] = ("en",)
     format: str
     fields: dict[str, Any] = Field(default_factory=dict)
     answer_type: tuple[str, ...] = ()

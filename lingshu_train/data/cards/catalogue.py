@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lingshu_train import vocabulary
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import presence
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.cards.permissions import PERMISSIONS
+from lingshu_train.errors import UsageError
 
 _ANSWER = {True: "yes", False: "no", None: "not known (treated as no)"}
 
@@ -43,12 +45,18 @@ def rows(
     present: bool | None = None,
     data_root: Path,
 ) -> list[Entry]:
-    """The cards that match every filter given, by name. `modality` and `task` match part of a word."""
+    """The cards that match every filter given, by name. `task` matches part of a word.
+
+    `modality` may be in any known spelling; UsageError lists the vocabulary for another.
+    """
+    word = None if modality is None else vocabulary.modality(modality)
+    if word is not None and word not in vocabulary.MODALITIES:
+        raise UsageError(f"modality: {modality!r} is none of: {', '.join(vocabulary.MODALITIES)}")
     entries = (_entry(cards.load(name), data_root) for name in cards.names())
     return [
         entry
         for entry in entries
-        if _among(modality, entry.modality)
+        if word in (None, *entry.modality)
         and _among(task, entry.task)
         and access in (None, entry.access)
         and present in (None, entry.present)

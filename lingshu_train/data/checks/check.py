@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from tqdm import tqdm
 
+from lingshu_train import vocabulary
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import fetched, patterns, presence
 from lingshu_train.data.cards.card import Card
@@ -28,10 +29,13 @@ SHOWN = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What was found. `absent`: the data is not on this machine. `known`: overlaps that the card itself declares."""
+    """What was found. `absent`: the data is not on this machine. `known`: overlaps that the card itself declares. `unknown`:
+    modalities that the vocabulary has no word for, with the rows that have them; they are kept, and no recipe can name them.
+    """
 
     problems: tuple[str, ...]
     known: tuple[str, ...]
+    unknown: tuple[str, ...]
     counts: dict[str, int]
     absent: bool
 
@@ -56,6 +60,7 @@ class _Findings:
     known: list[str] = field(default_factory=list)
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
+    modalities: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, line: str, *, kind: str = "", split: str = "") -> None:
         self.counts["problems"] += 1
@@ -71,8 +76,22 @@ class _Findings:
             if count > SHOWN
         ]
         return Report(
-            problems=(*self.lines, *more), known=tuple(self.known), counts=dict(self.counts), absent=absent
+            problems=(*self.lines, *more),
+            known=tuple(self.known),
+            unknown=tuple(
+                line for split, counts in self.modalities.items() for line in _unknown(split, counts)
+            ),
+            counts=dict(self.counts),
+            absent=absent,
         )
+
+
+def _unknown(split: str, modalities: Mapping[str, int]) -> Iterator[str]:
+    """A line for each of the commonest words that are no modality of the vocabulary, and how many more there are."""
+    words = Counter(vocabulary.unknown(modalities)).most_common()
+    yield from (f"{split}: modality {word!r} of {count:,} rows" for word, count in words[:SHOWN])
+    if len(words) > SHOWN:
+        yield f"{split}: {len(words) - SHOWN:,} more modalities"
 
 
 def check(card: Card, data_root: Path, *, sample: int | None = None, folder: Path = cards.CARDS) -> Report:
@@ -162,6 +181,7 @@ def _split(card: Card, root: Path, split: str, *, found: _Findings, pictures: Pi
 
 def _row(row: Row, here: Occurrence, found: _Findings, seen: Seen) -> None:
     name = f"{here.card} {here.split}"
+    found.modalities[name][vocabulary.modality(row.sample.modality)] += 1
     if row.sample.question_type != "free":
         problem = gold_problem(row.sample)
         found.counts["answers verified"] += problem is None

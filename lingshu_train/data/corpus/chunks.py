@@ -14,6 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from lingshu_train import vocabulary
 from lingshu_train.data import images
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
@@ -163,7 +164,7 @@ def _questions(wanted: Specification) -> dict[str, Questions]:
 
 
 def _judged(sample: Sample, pictures: list[StoredPicture], wanted: Specification) -> Outcome:
-    """Refuse what could not be judged or is too small to be seen."""
+    """Refuse what could not be judged or is too small to be seen. What is kept has the vocabulary's word for its modality."""
     problem = gold_problem(sample) if sample.question_type != "free" else None
     if problem:
         kind = f"{sample.task}: {problem}"
@@ -172,12 +173,13 @@ def _judged(sample: Sample, pictures: list[StoredPicture], wanted: Specification
     if least < wanted.least_side:
         kind = f"image: a side under {wanted.least_side} pixels"
         return Refused(card=sample.card, where=sample.id, reason=f"a side of {least} pixels", kind=kind)
-    return Kept(sample=sample, pictures=tuple(pictures))
+    named = replace(sample, modality=vocabulary.modality(sample.modality))
+    return Kept(sample=named, pictures=tuple(pictures))
 
 
 def _stored(picture: Image.Image | Picture, wanted: Specification) -> StoredPicture:
     """A picture as the corpus keeps it, with its hash."""
-    encoded = partial(images.encoded, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
+    encoded = partial(images.encoded, budget=wanted.budget)
     if isinstance(picture, Image.Image):
         kept = encoded(picture)
     else:

@@ -17,20 +17,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from lingshu_train.data.corpus import writer
+from lingshu_train import vocabulary
 from lingshu_train.data.corpus.journal import Index
 from lingshu_train.data.corpus.records import Location, Record, locations_of, sample_of
 from lingshu_train.data.corpus.shards import ShardReader
-from lingshu_train.data.corpus.writer import SUMMARY, Summary
+from lingshu_train.data.corpus.summary import SUMMARY, Summary
 from lingshu_train.data.images.opening import named
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.naming import digest
 from lingshu_train.record import Sample
-from lingshu_train.runs.files import save_array
+from lingshu_train.runs.arrays import save_array
 from lingshu_train.schema import parse
 
 AGAIN = "prepare the corpus again"
 RowNumbers = npt.NDArray[np.uint32]
+KEPT = "kept.npy"
+"""Of a curated corpus, the numbers of the rows that curation left, in ascending order."""
 FILTERS = ("split", "task", "card", "question_type", "modality")
 """Columns that rows can be chosen by."""
 
@@ -50,6 +52,11 @@ class Corpus:
 
     def __len__(self) -> int:
         return len(self.reader) if self.chosen is None else len(self.chosen)
+
+    @property
+    def total(self) -> int:
+        """Rows of the whole corpus, chosen or not."""
+        return len(self.reader)
 
     def row(self, n: int) -> int:
         """Row number in the whole corpus of the n-th chosen row."""
@@ -118,7 +125,7 @@ class Corpus:
 def load(
     folder: Path, *, split: str | None = None, tasks: tuple[str, ...] = (), **among: tuple[str, ...]
 ) -> Corpus:
-    """The rows of a split and of some tasks (empty: all), in the order they were written.
+    """The rows of a split and of some tasks (empty: all), in the order they were written; of a curated corpus those left.
 
     `among` maps further FILTERS to the values that are kept. RecipeError lists what there is for a value that never
     occurs.
@@ -130,6 +137,9 @@ def load(
     reader = ShardReader(folder, summary.shards)
     try:
         chosen = _kept(folder, reader, wanted) if wanted else None
+        if (folder / KEPT).is_file():
+            left = _numbers(folder / KEPT)
+            chosen = left if chosen is None else np.intersect1d(chosen, left, assume_unique=True)
     except (OSError, pa.ArrowInvalid) as fault:
         raise DataError(f"{folder}: rows cannot be read ({_line(fault)}); {AGAIN}") from None
     return Corpus(
@@ -154,10 +164,17 @@ def read_summary(folder: Path) -> Summary:
         ) from None
     except (json.JSONDecodeError, UnicodeDecodeError) as fault:
         raise DataError(f"{path}: not JSON: {fault}") from None
-    return parse(Summary, data, where=str(path), error=DataError)
+    summary = parse(Summary, data, where=str(path), error=DataError)
+    for word in summary.modalities:
+        # A corpus of an older version: filters and balance would take a part of what they name.
+        if vocabulary.modality(word) != word:
+            raise DataError(
+                f"{path}: modalities: {word!r} is spelt {vocabulary.modality(word)!r} here; {AGAIN}"
+            )
+    return summary
 
 
-def _check(folder: Path, summary: writer.Summary, wanted: Mapping[str, tuple[str | None, ...]]) -> None:
+def _check(folder: Path, summary: Summary, wanted: Mapping[str, tuple[str | None, ...]]) -> None:
     known: dict[str, Mapping[str, object]] = {
         "split": summary.splits,
         "task": summary.tasks,
@@ -180,6 +197,10 @@ def _kept(folder: Path, reader: ShardReader, wanted: Mapping[str, tuple[str | No
         if not os.access(folder, os.W_OK):
             return chosen
         save_array(path, chosen)
+    return _numbers(path)
+
+
+def _numbers(path: Path) -> RowNumbers:
     with named(path, kind="row numbers"):
         found: RowNumbers = np.load(path, mmap_mode="r")
     return found

@@ -17,16 +17,17 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from tqdm import tqdm
+from transformers import ProcessorMixin
 
 from lingshu_train.data import chat
 from lingshu_train.data.corpus import corpus
 from lingshu_train.data.corpus.records import Location
 from lingshu_train.data.images.opening import named
 from lingshu_train.errors import DataError
-from lingshu_train.model import pixels, processor
-from lingshu_train.model.processor import ImageTextProcessor
+from lingshu_train.model import family, load
 from lingshu_train.model.settings import Settings
-from lingshu_train.naming import digest
+from lingshu_train.model.shape import FAMILIES
+from lingshu_train.naming import components, digest
 from lingshu_train.runs.files import failure, sync
 
 Table = npt.NDArray[np.int32]
@@ -49,14 +50,14 @@ def of(folder: Path, source: str, wanted: Settings, *, workers: int = 1) -> Tabl
         _measure(path, folder, source, wanted, workers=workers)
     with named(path, kind="a table of lengths"):
         table: Table = np.load(path, mmap_mode="r")
-    rows = len(corpus.load(folder))
+    rows = corpus.load(folder).total
     if table.shape != (rows, 3):
         raise DataError(f"{path}: holds {table.shape[0]} rows, the corpus {rows}; delete it and run again")
     return table
 
 
 def _measure(path: Path, folder: Path, source: str, wanted: Settings, *, workers: int) -> None:
-    rows = len(corpus.load(folder))
+    rows = corpus.load(folder).total
     beside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         table = np.lib.format.open_memmap(beside, mode="w+", dtype=np.int32, shape=(rows, 3))
@@ -81,7 +82,11 @@ def _parts(folder: Path, source: str, wanted: Settings, starts: range, *, worker
         yield from (_part(folder, source, wanted, start) for start in starts)
         return
     # Not forked: this process may hold threads and a device.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    # A family of the user's own is on no path of theirs.
+    with ProcessPoolExecutor(
+        workers, mp_context=context, initializer=components, initargs=(FAMILIES,)
+    ) as pool:
         count = len(starts)
         yield from pool.map(_part, [folder] * count, [source] * count, [wanted] * count, starts)
 
@@ -89,7 +94,7 @@ def _parts(folder: Path, source: str, wanted: Settings, starts: range, *, worker
 def _part(folder: Path, source: str, wanted: Settings, start: int) -> Table:
     """Rows `start` and up to _CHUNK - 1 more."""
     found, text = _corpus(folder), _processor(source, wanted)
-    rows = list(found.stretch(start, min(start + _CHUNK, len(found))))
+    rows = list(found.stretch(start, min(start + _CHUNK, found.total)))
     samples = [sample for sample, _ in rows]
     asked = [chat.prompt(sample, system=wanted.system_prompt, images=True) for sample in samples]
     whole = [chat.completion(sample) for sample in samples]
@@ -104,30 +109,29 @@ def _part(folder: Path, source: str, wanted: Settings, start: int) -> Table:
     )
     for number, (sample, locations) in enumerate(rows):
         for location in locations:
-            tokens = _visual(location, wanted, sample.id)
+            tokens, patches = _visual(location, wanted, sample.id)
             table[number, PROMPT] += tokens - 1
-            table[number, PATCHES] += tokens * pixels.MERGE**2
+            table[number, PATCHES] += patches
     return table
 
 
-def _visual(location: Location, wanted: Settings, sample_id: str) -> int:
-    """Image tokens of a stored picture; in the text one placeholder stands for them."""
-    limits = {"min_pixels": wanted.min_pixels, "max_pixels": wanted.max_pixels}
+def _visual(location: Location, wanted: Settings, sample_id: str) -> tuple[int, int]:
+    """Tokens and patches of a stored picture; in the text one mark stands for the tokens."""
+    size, budget = (location.width, location.height), wanted.budget
     try:
-        return pixels.visual_tokens(location.width, location.height, **limits)
+        return budget.tokens(*size), budget.patches(*size)
     except DataError as fault:
         raise DataError(f"sample {sample_id}: {fault}") from None
 
 
-def _tokens(text: ImageTextProcessor, texts: list[str]) -> list[int]:
+def _tokens(text: ProcessorMixin, texts: list[str]) -> list[int]:
     found = text.tokenizer(texts, add_special_tokens=False, return_attention_mask=False)["input_ids"]
     return [len(ids) for ids in found]
 
 
-def _key(text: ImageTextProcessor, wanted: Settings) -> str:
+def _key(text: ProcessorMixin, wanted: Settings) -> str:
     words = hashlib.sha256(text.tokenizer.backend_tokenizer.to_str().encode()).hexdigest()
-    budget = [wanted.min_pixels, wanted.max_pixels]
-    return digest([_VERSION, words, text.chat_template, wanted.system_prompt, budget])
+    return digest([_VERSION, words, text.chat_template, wanted.system_prompt, repr(wanted.budget)])
 
 
 @lru_cache(maxsize=1)
@@ -136,8 +140,6 @@ def _corpus(folder: Path) -> corpus.Corpus:
 
 
 @lru_cache(maxsize=1)
-def _processor(source: str, wanted: Settings) -> ImageTextProcessor:
+def _processor(source: str, wanted: Settings) -> ProcessorMixin:
     revision = wanted.revision or None if source == wanted.base else None
-    return processor.load(
-        source, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels, revision=revision
-    )
+    return load.processor(family.of(wanted.family), source, wanted.budget, revision=revision)

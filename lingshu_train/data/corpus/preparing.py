@@ -6,8 +6,6 @@ writes the same corpus, and a run that was killed goes on with the first chunk t
 
 from __future__ import annotations
 
-import os
-import shutil
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -26,12 +24,14 @@ from lingshu_train.data.cards import catalogue
 from lingshu_train.data.corpus import chunks, corpus
 from lingshu_train.data.corpus.chunks import Chunk
 from lingshu_train.data.corpus.specification import Specification
-from lingshu_train.data.corpus.writer import QUARANTINE, SUMMARY, Outcome, Summary, Writer
+from lingshu_train.data.corpus.summary import SUMMARY, Summary
+from lingshu_train.data.corpus.writer import QUARANTINE, Outcome, Writer
 from lingshu_train.data.rows import layouts
 from lingshu_train.data.rows.layouts import PictureLayout
 from lingshu_train.errors import DataError, MissingInput, RecipeError
-from lingshu_train.naming import digest
-from lingshu_train.runs.files import write_json
+from lingshu_train.model.shape import FAMILIES
+from lingshu_train.naming import components, digest
+from lingshu_train.runs.files import link_file, write_json
 
 _AHEAD = 4
 """Chunks in flight per process: enough to keep all busy, few enough to bound memory."""
@@ -73,7 +73,7 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
                 _check_refused(writer, most_refused, least=_EARLY)
         _check_refused(writer, most_refused, least=1)
         licences = {name: cards.load(name).lingshu.licence.id for name in wanted.cards}
-        return writer.finish(licences=licences, max_pixels=wanted.max_pixels)
+        return writer.finish(licences=licences, budget=wanted.budget)
 
 
 def link(prepared: Path, folder: Path) -> Summary:
@@ -81,12 +81,8 @@ def link(prepared: Path, folder: Path) -> Summary:
     summary = corpus.read_summary(prepared)
     folder.mkdir(parents=True, exist_ok=True)
     for path in sorted(prepared.iterdir()):
-        target = folder / path.name
-        if not path.name.startswith(".") and path.name != SUMMARY and not target.exists():
-            try:
-                os.link(path, target)
-            except OSError:
-                shutil.copyfile(path, target)
+        if not path.name.startswith(".") and path.name != SUMMARY:
+            link_file(path, folder / path.name)
     write_json(folder / SUMMARY, summary.model_dump(mode="json"))
     return summary
 
@@ -103,10 +99,17 @@ def text(summary: Summary, folder: Path) -> str:
     """The corpus for a reader, one line a fact."""
     refused = sum(summary.refused.values())
     reasons = ", ".join(f"{reason} {count:,}" for reason, count in sorted(summary.refused.items()))
+    unknown = summary.unknown_modalities
     return "\n".join(
         [
             f"samples      {summary.samples:,} ({_counts(summary.splits)})",
             f"answers      {_counts(summary.question_types)}",
+            f"modalities   {_counts({name or 'not stated': n for name, n in summary.modalities.items()})}",
+            *(
+                [f"unknown      {_counts(unknown)}: no modality of the vocabulary, kept as they are"]
+                if unknown
+                else []
+            ),
             f"images       {summary.images:,} ({summary.image_bytes / 2**20:,.0f} MiB)",
             f"refused      {refused:,}" + (f" ({reasons}); see {folder / QUARANTINE}" if refused else ""),
             f"fingerprint  {summary.fingerprint[:12]}",
@@ -130,7 +133,8 @@ def _results(wanted: Specification, left: Iterator[Chunk], *, workers: int) -> I
         yield from (chunks.work(wanted, chunk) for chunk in left)
         return
     waiting: deque[tuple[Chunk, Future[list[Outcome]]]] = deque()
-    with ProcessPoolExecutor(workers) as pool:
+    # A family of the user's own is on no path of a process that is not forked.
+    with ProcessPoolExecutor(workers, initializer=components, initargs=(FAMILIES,)) as pool:
         for chunk in left:
             waiting.append((chunk, pool.submit(chunks.work, wanted, chunk)))
             if len(waiting) >= workers * _AHEAD:

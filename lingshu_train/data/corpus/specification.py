@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
+from lingshu_train.model.shape import PictureBudget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,10 +26,11 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Specification:
-    """The `splits` of each card, each as (its own name, its name here), the questions `asked` of labelled pictures, pixels.
+    """The `splits` of each card, each as (its own name, its name here), the questions `asked` of labelled pictures, and the
+    pictures' `budget`.
 
-    `image_size` is the side of a view of a labelled picture. Pictures of more than `max_pixels` are fitted as the
-    processor would fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused.
+    `image_size` is the side of a view of a labelled picture. Pictures over the budget are fitted as the processor would
+    fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused.
     """
 
     splits: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -36,8 +38,7 @@ class Specification:
     asked: tuple[Asked, ...]
     image_size: int
     least_side: int
-    min_pixels: int
-    max_pixels: int
+    budget: PictureBudget
     seed: int
 
     @property

@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lingshu_train.data.corpus import shards
 from lingshu_train.data.corpus.journal import Journal
 from lingshu_train.data.corpus.records import Location
 from lingshu_train.data.corpus.shards import Tar
+from lingshu_train.data.corpus.summary import SUMMARY, Summary, Tally
+from lingshu_train.model.shape import PictureBudget
 from lingshu_train.naming import canonical, digest
 from lingshu_train.record import Sample
 from lingshu_train.runs.files import failure, sync, write_json
-from lingshu_train.schema import Strict
 
-SUMMARY, QUARANTINE = "corpus.json", "quarantine.jsonl"
+QUARANTINE = "quarantine.jsonl"
 SHARD_BYTES = 1_000_000_000
 SHARD_ROWS = 50_000
 
@@ -58,50 +59,6 @@ class Refused:
 Outcome = Kept | Refused
 
 
-class Summary(Strict):
-    """corpus.json, written last. Counts are of the samples kept; `refused` counts the others by reason.
-
-    `shards` holds the number of rows of each shard. Only a JPEG may have more than `max_pixels`. `fingerprint` covers
-    every row, and every picture by its hash.
-    """
-
-    samples: int
-    images: int
-    image_bytes: int
-    splits: dict[str, int]
-    tasks: dict[str, dict[str, int]]
-    question_types: dict[str, int]
-    modalities: dict[str, int]
-    cards: dict[str, int]
-    licences: dict[str, str]
-    refused: dict[str, int]
-    shards: tuple[int, ...]
-    max_pixels: int
-    fingerprint: str
-
-
-@dataclass
-class _Tally:
-    """What the summary counts. Goes through JSON at every commit."""
-
-    images: int = 0
-    image_bytes: int = 0
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)
-    shards: list[int] = field(default_factory=list)
-    digests: list[str] = field(default_factory=list)
-
-    def count(self, what: str, name: str, number: int = 1) -> None:
-        table = self.counts.setdefault(what, {})
-        table[name] = table.get(name, 0) + number
-
-    def sample(self, sample: Sample) -> None:
-        self.count("splits", sample.split)
-        self.count(f"tasks/{sample.task}", sample.split)
-        self.count("question_types", sample.question_type)
-        self.count("modalities", sample.modality)
-        self.count("cards", sample.card)
-
-
 class Writer:
     """Takes the results of numbered chunks in order. `done` is how many of them are on disk already: skip these."""
 
@@ -114,11 +71,11 @@ class Writer:
         except OSError as fault:
             raise failure(folder, fault) from None
         self._journal = Journal(folder)
-        self._tally, self.done, quarantined = _Tally(), 0, 0
+        self._tally, self.done, quarantined = Tally(), 0, 0
         last = self._journal.last()
         if last:
             state = last[1]
-            self._tally, self.done, quarantined = _Tally(**state["tally"]), state["jobs"], state["quarantine"]
+            self._tally, self.done, quarantined = Tally(**state["tally"]), state["jobs"], state["quarantine"]
         self._shard = last[0] + 1 if last else 0
         self._clean(quarantined)
         self._rows: list[tuple[Sample, tuple[Location, ...]]] = []
@@ -153,30 +110,21 @@ class Writer:
         except OSError as fault:
             raise failure(self.folder, fault) from None
 
-    def finish(self, *, licences: Mapping[str, str], max_pixels: int) -> Summary:
+    def finish(self, *, licences: Mapping[str, str], budget: PictureBudget) -> Summary:
         """Close the last shard and write corpus.json."""
         try:
             self._commit()
             self._journal.finish()
         except OSError as fault:
             raise failure(self.folder, fault) from None
-        tally, counts = self._tally, self._tally.counts
-        prefix = "tasks/"
+        tally = self._tally
         summary = Summary(
-            samples=sum(tally.shards),
-            images=tally.images,
-            image_bytes=tally.image_bytes,
-            splits=counts.get("splits", {}),
-            tasks={
-                name.removeprefix(prefix): table for name, table in counts.items() if name.startswith(prefix)
-            },
-            question_types=counts.get("question_types", {}),
-            modalities=counts.get("modalities", {}),
-            cards=counts.get("cards", {}),
+            **tally.table(),
             licences=dict(licences),
-            refused=counts.get("refused", {}),
+            refused=tally.counts.get("refused", {}),
             shards=tuple(tally.shards),
-            max_pixels=max_pixels,
+            max_pixels=budget.max_pixels,
+            grid=budget.grid,
             fingerprint=digest(tally.digests),
         )
         write_json(self.folder / SUMMARY, summary.model_dump(mode="json"))

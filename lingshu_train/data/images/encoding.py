@@ -16,6 +16,7 @@ from lingshu_train.data.images.opening import opened
 from lingshu_train.data.images.rasters import plain
 from lingshu_train.data.images.reading import decode
 from lingshu_train.errors import DataError
+from lingshu_train.model.shape import PictureBudget
 
 ORIENTATION = 0x0112
 UPRIGHT = 1
@@ -38,26 +39,25 @@ def encoded(
     *,
     name: str = "picture",
     excerpt: Excerpt | None = None,
-    min_pixels: int,
-    max_pixels: int,
+    budget: PictureBudget,
 ) -> Encoded:
     """An upright JPEG, or PNG within the budget, of 8 bits keeps its compressed data; everything else becomes a PNG.
 
-    What is no JPEG and has more than `max_pixels` is fitted first, which gives the model equal pixel values. Errors as
-    for `read`; `name` stands in them for bytes.
+    What is no JPEG and has more than the budget's `max_pixels` is fitted first, which gives the model equal pixel values.
+    Errors as for `read`; `name` stands in them for bytes.
     """
     if isinstance(source, Image.Image):
         if source.mode.startswith(("I", "F")):
             raise DataError(f"{name}: more than 8 bits (mode {source.mode}); read it with a window first")
-        return _png(plain(source), min_pixels=min_pixels, max_pixels=max_pixels)
+        return _png(plain(source), budget)
     if source == b"":
         raise DataError(f"{name}: holds no bytes")
     path, data = (source, b"") if isinstance(source, Path) else (Path(name), source)
     if excerpt is None or excerpt == Excerpt():
-        kept = _kept(path, data, max_pixels=max_pixels)
+        kept = _kept(path, data, max_pixels=budget.max_pixels)
         if kept is not None:
             return kept
-    return _png(decode(path, data=data, excerpt=excerpt), min_pixels=min_pixels, max_pixels=max_pixels)
+    return _png(decode(path, data=data, excerpt=excerpt), budget)
 
 
 def _kept(path: Path, data: bytes, *, max_pixels: int) -> Encoded | None:
@@ -94,10 +94,10 @@ def _is_plain(image: Image.Image) -> bool:
     return not image.has_transparency_data and _one_channel(image) is image
 
 
-def _png(image: Image.Image, *, min_pixels: int, max_pixels: int) -> Encoded:
+def _png(image: Image.Image, budget: PictureBudget) -> Encoded:
     image = _one_channel(image)
-    if image.width * image.height > max_pixels:
-        image = fit(image, min_pixels=min_pixels, max_pixels=max_pixels)
+    if image.width * image.height > budget.max_pixels:
+        image = fit(image, budget)
     buffer = io.BytesIO()
     image.save(buffer, "PNG", compress_level=LEVEL)
     return Encoded(buffer.getvalue(), ".png", *image.size)

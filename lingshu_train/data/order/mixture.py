@@ -1,7 +1,7 @@
 """Which row of which ingredient is the n-th sample: a pure function of (seed, n), so that weights never drift.
 
-An epoch has a fixed number of draws of each ingredient, permuted by one keyed permutation. Each ingredient goes through
-its rows pass after pass, and the passes run on from epoch to epoch: half a pass per epoch takes every row once in two.
+An epoch has a fixed number of draws of each ingredient, permuted by one keyed permutation: whole passes over its rows,
+and the rest of the draws from a round, a pass in keyed order on which each epoch goes on where the one before stopped.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import accumulate
-from math import floor
+from math import floor, gcd
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,9 @@ from lingshu_train.data.order.permutation import Permutation, permute
 from lingshu_train.errors import RecipeError
 
 Ints = NDArray[np.int64]
-_BLOCK = 1 << 19  # samples located at a time, to bound the memory beside the result
+_BLOCK = 1 << 19
+"""Samples located at a time: half a million keep the arrays beside the result at some 20 MiB, and a block long enough that
+the ingredients (70 in the paper) do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +33,33 @@ class Ingredient:
     draws: int
 
     @property
-    def whole(self) -> bool:
-        """Whether every epoch takes whole passes."""
-        return self.draws % self.rows == 0
+    def whole(self) -> int:
+        """Draws of an epoch that are whole passes."""
+        return self.draws - self.rest
+
+    @property
+    def rest(self) -> int:
+        """Draws of an epoch beyond its whole passes, less than `rows`."""
+        return self.draws % self.rows
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of a round: the fewest whose rests are whole passes together."""
+        return self.rows // gcd(self.rows, self.rest)
 
 
 @dataclass(frozen=True, slots=True)
 class Mixture:
     """The order in which the rows of several ingredients are visited, epoch after epoch, without end.
 
-    Where every ingredient has one draw per row this is `Order` over their rows, one ingredient after another.
+    In an epoch no row of an ingredient comes more than once oftener than another, and what an epoch leaves out the next
+    takes first: at the end of every epoch, too, no row has come more than once oftener than another since the start.
+
+    Both hold because a round is a circle, on which the rest of an epoch is a stretch of distinct rows wherever it starts. A
+    pass that were shuffled anew inside an epoch could begin with rows that the epoch has had. So a round keeps its order
+    until it ends with an epoch (for halves of an even number after two), and the next is shuffled anew.
+
+    Where every ingredient has one draw per row, an epoch is a permutation of their rows, one ingredient after another.
     """
 
     ingredients: tuple[Ingredient, ...]
@@ -66,10 +85,12 @@ class Mixture:
         slot = Permutation(self.size, f"{self.seed}/{epoch}")(position)
         number = bisect_right(self._starts, slot) - 1
         item = self.ingredients[number]
-        turn, place = divmod(epoch * item.draws + slot - self._starts[number], item.rows)
-        if not item.whole:
-            place = Permutation(item.rows, f"{self._prefix(number)}{turn}")(place)
-        return number, place
+        place = slot - self._starts[number]
+        if place < item.whole:
+            return number, place % item.rows
+        turn, nth = divmod(epoch, item.epochs)
+        place = (nth * item.rest + place - item.whole) % item.rows
+        return number, Permutation(item.rows, f"{self._prefix(number)}{turn}")(place)
 
     def locate_many(self, numbers: Ints) -> tuple[Ints, Ints]:
         """Ingredients and rows of the samples `numbers`: equal to `locate` of each."""
@@ -84,15 +105,20 @@ class Mixture:
         slots = _permute(positions, size=self.size, prefix=f"{self.seed}/", numbers=epochs)
         found = np.searchsorted(self._starts, slots, side="right") - 1
         for number, chosen in _groups(found):
-            item = self.ingredients[number]
-            stream = epochs[chosen] * item.draws + (slots[chosen] - self._starts[number])
-            turns, places = np.divmod(stream, item.rows)
-            slots[chosen] = places if item.whole else self._passes(number, turns, places)
+            places = slots[chosen] - self._starts[number]
+            slots[chosen] = self._rows(number, places, epochs[chosen])
         return found, slots
 
-    def _passes(self, number: int, turns: Ints, places: Ints) -> Ints:
-        prefix, size = self._prefix(number), self.ingredients[number].rows
-        return _permute(places, size=size, prefix=prefix, numbers=turns)
+    def _rows(self, number: int, places: Ints, epochs: Ints) -> Ints:
+        """Rows at the places of one ingredient's draws in epochs."""
+        item = self.ingredients[number]
+        rows = places % item.rows
+        beyond = np.flatnonzero(places >= item.whole)
+        if len(beyond):
+            turns, nth = np.divmod(epochs[beyond], item.epochs)
+            places = (nth * item.rest + places[beyond] - item.whole) % item.rows
+            rows[beyond] = _permute(places, size=item.rows, prefix=self._prefix(number), numbers=turns)
+        return rows
 
     def _prefix(self, number: int) -> str:
         return f"{self.seed}/ingredient {number}/pass "

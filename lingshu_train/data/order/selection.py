@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from math import floor
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,8 +51,8 @@ class Strata:
     Every type but yes/no and the two kinds of choice counts as open. `openable` matters for "mcq" alone.
     """
 
-    question_type: NDArray[np.integer[Any]]
-    modality: NDArray[np.integer[Any]]
+    question_type: NDArray[np.integer]
+    modality: NDArray[np.integer]
     openable: Flags
 
 
@@ -94,6 +94,7 @@ def select(strata: Strata, selection: Selection, *, seed: int) -> Chosen:
     groups = np.unique(strata.modality, return_inverse=True)[1] if by_modality else np.zeros(size, np.int64)
     draw = _Draw(groups, ranks)
     polar = strata.question_type == ANSWER_TYPES.index("yes_no")
+    # The share of yes/no questions is of the whole, so they and the others are spread over the modalities each on their own.
     polar_size, other_size = _sizes(selection, int(polar.sum()), int((~polar).sum()))
     taken = draw.take(polar, _spread(draw.count(polar), polar_size))
     quotas = _spread(draw.count(~polar), other_size)
@@ -153,6 +154,7 @@ def _level(start: Ints, *, low: Ints, high: Ints, total: int) -> Ints:
 
     What is left by whole numbers goes to the first groups that can take one more.
     """
+    # By bisection, as the sum only rises with the amount; the ends bring every group to its lowest and to its highest.
     under, over = -int(high.max(initial=0) + start.max(initial=0)) - 1, int(high.max(initial=0)) + 1
     while over - under > 1:
         middle = (under + over) // 2

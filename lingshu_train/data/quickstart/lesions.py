@@ -12,7 +12,9 @@ from lingshu_train.data.quickstart.views import AIR
 
 Shade = Literal["bright", "dark"]
 CELL = 28
-"""Side of a cell in pixels: one vision token of Qwen2.5-VL (14-pixel patches merged 2 x 2)."""
+"""Side of a cell in pixels, whatever model reads the picture, so that models are asked the same questions: the largest disc
+with its edge (19 pixels) may lie anywhere in it. For the quickstart's model it is also one visual token, so that
+counting is learned in minutes."""
 EDGE = 1.5
 """Width in pixels over which a disc fades into the tissue."""
 LEVEL: dict[Shade, float] = {"bright": 245.0, "dark": 10.0}

@@ -15,7 +15,7 @@ from lingshu_train.data.cards.card import Card
 from lingshu_train.data.images.excerpt import Plane
 from lingshu_train.errors import DataError
 from lingshu_train.naming import file_digest
-from lingshu_train.schema import Strict, parse
+from lingshu_train.schema import Modality, Strict, parse
 
 Split = Literal["train", "held_out"]
 
@@ -47,7 +47,7 @@ class PictureFile(Loose):
     sha256: str
     group: str
     split: Split
-    modality: str
+    modality: Modality
     body_part: str = ""
     plane: Literal["", "axial", "coronal", "sagittal"] = ""
     view: str = ""

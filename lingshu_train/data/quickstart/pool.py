@@ -69,11 +69,9 @@ class Answered:
 
 
 def pool(pictures: Iterable[LabelledPicture], split: str, *, side: int) -> Pool:
-    """The split's pictures, ready to be cut. `side` is the views' side: a multiple of 28."""
-    if side % lesions.CELL or side < 2 * lesions.CELL:
-        raise RecipeError(
-            f"image_size: {side} is not a multiple of {lesions.CELL} (at least {2 * lesions.CELL})"
-        )
+    """The split's pictures, ready to be cut. `side` is the views' side."""
+    if side < 2 * lesions.CELL:
+        raise RecipeError(f"image_size: {side} is too small for lesions; at least {2 * lesions.CELL} pixels")
     kept = (
         replace(item, image=views.square(views.body(item.image), side))
         for item in pictures

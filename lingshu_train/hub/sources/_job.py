@@ -21,6 +21,7 @@ from lingshu_train.hub.download import Client, Wanted
 from lingshu_train.naming import file_digest
 
 WORKERS = 8
+"""Files at a time: small ones are bound by the way to the server and back; more looks like an attack to some."""
 AGENT = f"lingshu-train/{__version__}"
 
 
@@ -119,7 +120,7 @@ def download(job: Job, client: Client, wanted: Sequence[tuple[str, Wanted]]) -> 
     known = None if None in sizes else sum(size or 0 for size in sizes)
     refuse_room(job, known or 0)
     stop = threading.Event()
-    patient = replace(client, sleep=stop.wait)
+    patient = replace(client, patience=replace(client.patience, sleep=stop.wait))
     with (
         tqdm(total=known, desc=job.card.name, unit="B", unit_scale=True, dynamic_ncols=True) as bar,
         ThreadPoolExecutor(min(WORKERS, len(missing) or 1)) as pool,

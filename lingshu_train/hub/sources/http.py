@@ -6,6 +6,7 @@ from lingshu_train.data.cards.card import Card
 from lingshu_train.data.cards.croissant import home
 from lingshu_train.errors import MissingInput, NotPermitted
 from lingshu_train.hub.download import Client, Wanted
+from lingshu_train.hub.patience import Patience
 from lingshu_train.hub.sources._job import Arrived, Job, Offer, download, place, session
 
 
@@ -27,7 +28,7 @@ def permit(card: Card) -> None:
 
 def fetch(job: Job) -> Arrived:
     """The files of the card, each against its checksum where the card has one."""
-    client = Client(session=session(), refusal=_steps(job.card), say=job.say)
+    client = Client(session=session(), refusal=_steps(job.card), patience=Patience(say=job.say))
     wanted = [
         (
             file.place,

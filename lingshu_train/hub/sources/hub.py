@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,13 +19,15 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from huggingface_hub.hf_api import RepoFile
+from huggingface_hub.utils.sha import git_hash
 
 from lingshu_train.data.cards import patterns
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.cards.croissant import home
 from lingshu_train.data.cards.fetched import FetchedFile
 from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted, OutputFailed, RunAgain
-from lingshu_train.hub.remote import PASSING, TransportFault, git_digest
+from lingshu_train.hub.patience import PASSING
+from lingshu_train.hub.remote import TransportFault
 from lingshu_train.hub.sources._job import Arrived, Job, Offer, here, place, placed, refuse_room
 from lingshu_train.naming import file_digest
 from lingshu_train.runs.files import failure
@@ -55,7 +58,7 @@ def fetch(job: Job) -> Arrived:
     missing = [file for file in files if here(job, file.path) is None]
     if not (job.folder / CACHE).is_dir():
         for file in missing:
-            placed(job, file.path, equal=lambda path, file=file: _equal(path, file))  # type: ignore[misc]
+            placed(job, file.path, equal=partial(_equal, file=file))
     refuse_room(job, sum(file.size for file in missing))
     gone = [file.path for file in files if file not in missing and not place(job, file.path).exists()]
     _asked(
@@ -113,7 +116,9 @@ def _checked(job: Job, file: RepoFile) -> FetchedFile:
 
 def _equal(path: Path, file: RepoFile) -> bool:
     """Whether a file has the bytes that the hub lists."""
-    return file_digest(path) == file.lfs.sha256 if file.lfs else git_digest(path) == str(file.blob_id)
+    return (
+        file_digest(path) == file.lfs.sha256 if file.lfs else git_hash(path.read_bytes()) == str(file.blob_id)
+    )
 
 
 def _asked(job: Job, call: Callable[[], T]) -> T:

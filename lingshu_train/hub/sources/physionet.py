@@ -8,12 +8,13 @@ from urllib.parse import quote
 
 from requests.utils import get_netrc_auth
 
-from lingshu_train import dist
+from lingshu_train import environment
 from lingshu_train.data.cards import patterns
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.cards.croissant import home
 from lingshu_train.errors import DataError, NotPermitted
 from lingshu_train.hub.download import Client, Wanted
+from lingshu_train.hub.patience import Patience
 from lingshu_train.hub.sources import _job
 from lingshu_train.hub.sources._job import Arrived, Job, Offer, download, place, session
 
@@ -35,7 +36,10 @@ def permit(card: Card) -> None:
 def fetch(job: Job) -> Arrived:
     """The files of the card's projects that match `include` (without it all), each against the project's checksum."""
     client = Client(
-        session=session(_job.AGENT), refusal=_refused(job.card), login=_login(job.card), say=job.say
+        session=session(_job.AGENT),
+        refusal=_refused(job.card),
+        login=_login(job.card),
+        patience=Patience(say=job.say),
     )
     source = job.card.lingshu.source
     wanted = [pair for project in (source.name, *source.also) for pair in _listed(job, client, project)]
@@ -66,7 +70,7 @@ def _listed(job: Job, client: Client, project: str) -> Iterator[tuple[str, Wante
 
 def _login(card: Card) -> tuple[str, str] | None:
     """From the environment or ~/.netrc; never written anywhere."""
-    user, password = dist.credential(USER), dist.credential(PASSWORD)
+    user, password = environment.credential(USER), environment.credential(PASSWORD)
     if not (user and password):
         noted = get_netrc_auth(ENDPOINT)
         if noted and user in ("", noted[0]):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from lingshu_train.stages._config import Provided, StageConfig
-
-OUTPUTS = ("model",)
+from lingshu_train.kind import Need, Role, StageConfig
 
 
 class Config(StageConfig):
     """`corpus` is the prepare stage whose texts the tokenizer is trained on."""
 
-    provides: ClassVar[Provided | None] = "model"
+    role: ClassVar[Role] = "model"
+    method: ClassVar[str] = "building a model"
+    outputs: ClassVar[tuple[str, ...]] = ("model",)
 
     kind: Literal["build"]
     corpus: str
 
     @property
-    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
-        return (("corpus", self.corpus, "corpus"),)
+    def needs(self) -> tuple[Need, ...]:
+        return (Need("corpus", self.corpus, "corpus"),)

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from lingshu_train.data import chat
 from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import RecipeError
-from lingshu_train.model import parts, processor, tiny
+from lingshu_train.kind import Facts
+from lingshu_train.model import family, parts
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs.stage import Stage
-from lingshu_train.schema import parse
 from lingshu_train.stages.build.config import Config
 from lingshu_train.training import arguments
 
 
-def run(stage: Stage) -> dict[str, Any]:
+def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     """Write `model/`. The seed of the run fixes the weights."""
     arguments.silence()
-
-    config = parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
-    wanted = parse(Settings, stage.model, where="model", error=RecipeError)
-    if wanted.build is None:
+    if settings.build is None:
         raise RecipeError(
             "model.build: missing; a stage of kind build needs it (see recipes/model/tiny.yaml)"
         )
+    architecture = family.of(settings.family)
     samples = corpus.load(stage.parent(config.corpus) / "corpus", split="train").samples
     # Whole conversations, or the words of the chat template itself would fall into single bytes.
-    template = processor.CHAT_TEMPLATE.read_text(encoding="utf-8")
-    chats = [chat.prompt(sample, system=wanted.system_prompt) + chat.completion(sample) for sample in samples]
-    texts, _ = render_jinja_template(chats, chat_template=template)
-    words = tiny.tokenizer(texts, vocabulary=wanted.shape.text.vocabulary)
-    model = tiny.model(wanted.shape, words, initializer_range=wanted.build.initializer_range, seed=stage.seed)
+    chats = [
+        chat.prompt(sample, system=settings.system_prompt) + chat.completion(sample) for sample in samples
+    ]
+    texts, _ = render_jinja_template(chats, chat_template=architecture.chat_template)
+    words = architecture.build_tokenizer(texts, vocabulary=settings.shape.vocabulary)
+    model = architecture.build_model(
+        settings.shape, words, initializer_range=settings.build.initializer_range, seed=stage.seed
+    )
     target = stage.path / "model"
     model.save_pretrained(target)
-    processor.build(words, min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels).save_pretrained(target)
-    return {"parameters": parts.counts(model), "vocabulary": len(words)}
+    architecture.build_processor(words, settings.budget).save_pretrained(target)
+    return {"parameters": parts.counts(architecture, model), "vocabulary": len(words)}

@@ -6,16 +6,16 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lingshu_train.stages._config import Provided, StageConfig
-
-OUTPUTS = ("results.json", "predictions")
+from lingshu_train.kind import Need, Role, StageConfig
 
 
 class Config(StageConfig):
     """`models` are the stages whose models are compared, on the same samples. `policy` strict asks for answer tags."""
 
     distributed: ClassVar[bool] = True
-    provides: ClassVar[Provided | None] = "results"
+    role: ClassVar[Role] = "results"
+    method: ClassVar[str] = "evaluation"
+    outputs: ClassVar[tuple[str, ...]] = ("results.json", "predictions")
 
     judges: ClassVar[bool] = True
 
@@ -29,6 +29,6 @@ class Config(StageConfig):
     per_device_batch: int = Field(default=64, gt=0)
 
     @property
-    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
-        models: list[tuple[str, str, Provided]] = [("models", name, "model") for name in self.models]
-        return (*models, ("corpus", self.corpus, "corpus"))
+    def needs(self) -> tuple[Need, ...]:
+        models = (Need("models", name, "model") for name in self.models)
+        return (*models, Need("corpus", self.corpus, "corpus"))

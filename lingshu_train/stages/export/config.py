@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
-from lingshu_train.stages._config import Provided, StageConfig
-
-OUTPUTS = ("export",)
+from lingshu_train.kind import Need, Role, StageConfig
 
 
 class Config(StageConfig):
     """`model` is the stage to export; `results` the evaluate stage whose figures the model card quotes."""
+
+    role: ClassVar[Role] = "export"
+    method: ClassVar[str] = "export"
+    outputs: ClassVar[tuple[str, ...]] = ("export",)
 
     kind: Literal["export"]
     model: str
     results: str = ""
 
     @property
-    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
-        results: list[tuple[str, str, Provided]] = (
-            [("results", self.results, "results")] if self.results else []
-        )
-        return (("model", self.model, "model"), *results)
+    def needs(self) -> tuple[Need, ...]:
+        results = [Need("results", self.results, "results")] if self.results else []
+        return (Need("model", self.model, "model"), *results)

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText
+from transformers import AutoModelForImageTextToText, PreTrainedModel, ProcessorMixin
 
 from lingshu_train.data.cards import card as cards
-from lingshu_train.errors import DataError, RecipeError
+from lingshu_train.errors import DataError
 from lingshu_train.hub import model_card
-from lingshu_train.model import load, processor
+from lingshu_train.kind import Facts
+from lingshu_train.model import family, load
+from lingshu_train.model.settings import Settings
 from lingshu_train.runs import manifest
 from lingshu_train.runs.files import write_text
 from lingshu_train.runs.stage import Stage
-from lingshu_train.schema import parse
 from lingshu_train.stages.export.config import Config
 from lingshu_train.training import arguments, session
 
@@ -24,27 +24,26 @@ SHARD = "4GB"
 ALLOWED = (".safetensors", ".json", ".jinja", ".txt", ".md")
 
 
-def run(stage: Stage) -> dict[str, Any]:
+def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     """Write `export/`: safetensors, configs, processor files and the model card."""
-    config = parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
-    return export(stage, config)
+    return export(stage, config, settings)
 
 
-def export(stage: Stage, config: Any) -> dict[str, Any]:
+def export(stage: Stage, config: Config, wanted: Settings) -> Facts:
     """Write `export/`. DataError if the export's logits are not the trained model's, bit for bit."""
     arguments.silence()
-    wanted = session.settings(stage)
     source, target = stage.parent(config.model) / "model", stage.path / "export"
-    trained = load.load(str(source), dtype=wanted.dtype, attention="sdpa").eval()
-    text = processor.load(str(source), min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
+    architecture = family.of(wanted.family)
+    trained = load.model(architecture, str(source), dtype=wanted.dtype, attention="sdpa").eval()
+    text = load.processor(architecture, str(source), wanted.budget)
     session.use_cache(trained, True)
     trained.save_pretrained(target, max_shard_size=SHARD)
-    processor.write_for_everyone(text, target)
+    architecture.write_for_everyone(text, target)
 
     plain = AutoModelForImageTextToText.from_pretrained(
         target, dtype=load.DTYPES[wanted.dtype], attn_implementation="sdpa"
     )
-    again = processor.load(str(target), min_pixels=wanted.min_pixels, max_pixels=wanted.max_pixels)
+    again = load.processor(architecture, str(target), wanted.budget)
     difference = _difference(trained, text, plain.eval(), again)
     if difference != 0.0:
         raise DataError(
@@ -54,7 +53,7 @@ def export(stage: Stage, config: Any) -> dict[str, Any]:
     assert not foreign, f"export wrote files that may not be published: {foreign}"
 
     lineage = ancestors(stage, config)
-    named = {name for made in lineage for name in made.stage.config.get("cards", ())}
+    named = {name for made in lineage for name in made.stage.about.cards}
     write_text(target / "README.md", model_card.render(lineage, [cards.load(name) for name in sorted(named)]))
     return {
         "model": config.model,
@@ -63,7 +62,7 @@ def export(stage: Stage, config: Any) -> dict[str, Any]:
     }
 
 
-def ancestors(stage: Stage, config: Any) -> list[manifest.Manifest]:
+def ancestors(stage: Stage, config: Config) -> list[manifest.Manifest]:
     """Manifests of every stage the export rests on, oldest first."""
     found: dict[str, manifest.Manifest] = {}
 
@@ -81,7 +80,9 @@ def ancestors(stage: Stage, config: Any) -> list[manifest.Manifest]:
 
 
 @torch.no_grad()
-def _difference(trained: Any, text: Any, plain: Any, again: Any) -> float:
+def _difference(
+    trained: PreTrainedModel, text: ProcessorMixin, plain: PreTrainedModel, again: ProcessorMixin
+) -> float:
     """Largest absolute difference of logits on one picture and one question, each model with its own processor."""
     picture = Image.linear_gradient("L").convert("RGB").resize((84, 56))
     chat = [

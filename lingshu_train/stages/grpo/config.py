@@ -9,11 +9,10 @@ from pydantic import Field
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
+from lingshu_train.kind import Chart, Line, Need
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.schema import Strict
-from lingshu_train.stages._config import Provided, TrainingConfig
-
-OUTPUTS = ("model", "ledger.jsonl", "completions.jsonl")
+from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig
 
 
 class Watched(Strict):
@@ -40,7 +39,29 @@ class Config(TrainingConfig):
     of the rest, `selection` (data/selection.py) takes those to train on.
     """
 
+    method: ClassVar[str] = "reinforcement learning"
+    outputs: ClassVar[tuple[str, ...]] = (*TrainingConfig.outputs, "completions.jsonl")
     judges: ClassVar[bool] = True
+    charts: ClassVar[tuple[Chart, ...]] = (
+        Chart(title="Reward", columns=("reward",), y="mean reward"),
+        Chart(title="Held-out accuracy", columns=("held_out/accuracy",), y="share of right greedy answers"),
+        Chart(title="Reward terms", columns=("reward/",), y="mean of the term"),
+        Chart(title="Completions by status", columns=("status/",), y="share of completions", absent=0.0),
+        Chart(title="Completion length", columns=("completion_length",), y="tokens"),
+        Chart(title="Spread of rewards", columns=("reward_std",), y="standard deviation"),
+        Chart(title="KL from the starting model", columns=("kl",), y="nats per token"),
+        GRADIENT_NORM,
+        Chart(title="Policy loss", columns=("loss",), y="loss", aside=True),
+        Chart(title="Entropy", columns=("entropy",), y="nats per token", aside=True),
+        Chart(
+            title="Completions at the length limit",
+            columns=("truncated",),
+            y="share of completions",
+            aside=True,
+        ),
+        LEARNING_RATE,
+    )
+    told: ClassVar[tuple[str, ...]] = (*TrainingConfig.told, "rewards")
 
     kind: Literal["grpo"]
     rewards: rewards.Composition
@@ -59,18 +80,21 @@ class Config(TrainingConfig):
     watch: Watched | None = None
 
     @property
-    def needs(self) -> tuple[tuple[str, str, Provided], ...]:
-        watched: list[tuple[str, str, Provided]] = (
-            [("watch.corpus", self.watch.corpus, "corpus")] if self.watch else []
-        )
+    def needs(self) -> tuple[Need, ...]:
+        watched = [Need("watch.corpus", self.watch.corpus, "corpus")] if self.watch else []
         return (*super().needs, *watched)
+
+    def judged_by(self) -> tuple[Line, ...]:
+        terms = (f"{term.name} x {term.weight:g}" for term in self.rewards.terms)
+        return (Line("rewards", ", ".join(terms)),)
 
     def check_licences(self, where: str) -> None:
         """Only cards whose licence lets their text go to a third party may be named for a judge elsewhere."""
         for index, term in enumerate(self.rewards.terms):
-            for name in term.params.get("cards", ()):
+            named = term.params.get("cards")
+            for name in named if isinstance(named, list) else ():
                 if not cards.load(
-                    name, where=f"{where}.terms.{index}.params.cards"
+                    str(name), where=f"{where}.terms.{index}.params.cards"
                 ).lingshu.licence.third_party_api:
                     raise NotPermitted(
                         f"{where}.terms.{index}.params.cards: {name!r} does not allow sending its text to a third party; "

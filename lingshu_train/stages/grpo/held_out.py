@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Any
 
+from transformers import ProcessorMixin
+from trl import GRPOTrainer
 from trl.models import unwrap_model_for_generation
 
-from lingshu_train import dist, naming
+from lingshu_train import dist, evaluation, naming
 from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import DataError
+from lingshu_train.evaluation import Asking
+from lingshu_train.model import family
 from lingshu_train.model.settings import Settings
-from lingshu_train.record import Sample
+from lingshu_train.record import Judged, Sample, Sampling
 from lingshu_train.rewards import _watch
+from lingshu_train.rollouts.transformers import Transformers
 from lingshu_train.runs import ledger
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages.evaluate import run as evaluation
-from lingshu_train.stages.evaluate.run import Asking
-from lingshu_train.verify import Policy
+from lingshu_train.stages.grpo.config import Config
 
 ACCURACY = "held_out/accuracy"
 ALARM = "alarm"
@@ -27,41 +29,39 @@ ALARM = "alarm"
 class HeldOut:
     """Measures at window borders and reads the ledger for what was measured before, so that a resume goes on as it was.
 
-    `config` is a stages.grpo.Config with a `watch` block.
+    `config` has a `watch` block.
     """
 
-    def __init__(self, stage: Stage, config: Any, *, wanted: Settings, text: Any) -> None:
+    def __init__(self, stage: Stage, config: Config, *, wanted: Settings, text: ProcessorMixin) -> None:
         watch = config.watch
-        images = corpus.load(stage.parent(watch.corpus) / "corpus", split=watch.split, tasks=watch.tasks)
-        self.samples = chosen(images.samples, count=watch.samples, seed=stage.seed)
+        assert watch is not None
+        self._corpus = corpus.load(
+            stage.parent(watch.corpus) / "corpus", split=watch.split, tasks=watch.tasks
+        )
+        self.samples = chosen(self._corpus.samples, count=watch.samples, seed=stage.seed)
         if not self.samples:
             raise DataError(
                 f"stages.{stage.name}.watch: no question of corpus {watch.corpus!r}, split {watch.split!r}, that a rule "
                 "can judge; name other tasks"
             )
-        self._stage, self._every, self._text = stage, watch.every, text
+        self._stage, self._watch, self._text = stage, watch, text
+        self._ends = family.of(wanted.family).end_tokens(text.tokenizer)
         self._asking = Asking(
-            wanted=wanted,
-            images=images,
-            policy=Policy.lenient,
-            limit=config.max_completion,
-            batch=watch.per_device_batch,
-            title="",
+            sampling=Sampling(max_tokens=config.max_completion, seed=stage.seed), system=wanted.system_prompt
         )
 
-    def measure(self, trainer: Any, step: int) -> dict[str, Any]:
+    def measure(self, trainer: GRPOTrainer, step: int) -> dict[str, float | str]:
         """Columns of this step's ledger line: none, the accuracy, or the accuracy and an alarm. Called on every rank."""
-        if step % self._every:
+        if step % self._watch.every:
             return {}
-        rows = evaluation.gathered(self._answers(trainer))
-        accuracy = sum(row["correct"] for row in rows) / len(rows)
+        accuracy = evaluation.accuracy(self._answers(trainer))
         line = self._alarm(step, accuracy) if dist.place().first else None
         if line:
             sys.stderr.write(f"lingshu: {self._stage.name}: step {step}: {line}\n")
         return {ACCURACY: accuracy} | ({ALARM: line} if line else {})
 
-    def _answers(self, trainer: Any) -> list[evaluation.Row]:
-        """This rank's share. Under ZeRO-3 each rank holds the whole model meanwhile, as it does to generate rollouts."""
+    def _answers(self, trainer: GRPOTrainer) -> tuple[Judged, ...]:
+        """Under ZeRO-3 each rank holds the whole model meanwhile, as it does to generate rollouts."""
         with unwrap_model_for_generation(
             trainer.model_wrapped,
             trainer.accelerator,
@@ -71,7 +71,8 @@ class HeldOut:
             training = model.training
             model.eval()
             try:
-                return evaluation.judge(model, self._text, self.samples, self._asking)
+                engine = Transformers(model, self._text, batch=self._watch.per_device_batch, ends=self._ends)
+                return evaluation.evaluate(engine, self.samples, self._corpus.image, self._asking)
             finally:
                 model.train(training)
 
@@ -88,8 +89,7 @@ class HeldOut:
 
 def chosen(samples: Sequence[Sample], *, count: int, seed: int) -> list[Sample]:
     """`count` samples that a rule can judge: those whose hashes of seed and id are smallest, whatever their order."""
-    judged = [sample for sample in samples if sample.question_type != "free"]
-    return sorted(judged, key=lambda sample: naming.digest([seed, sample.id]))[:count]
+    return sorted(evaluation.judgeable(samples), key=lambda sample: naming.digest([seed, sample.id]))[:count]
 
 
 def warnings(stage: Stage) -> list[str]:

@@ -10,18 +10,18 @@ from torch.utils.data import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
 from lingshu_train import dist, verify
-from lingshu_train.errors import RecipeError
+from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
+from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
-from lingshu_train.schema import parse
 from lingshu_train.stages.grpo import held_out
 from lingshu_train.stages.grpo.config import Config
 from lingshu_train.stages.grpo.scoring import Scoring
 from lingshu_train.training import arguments, session
 from lingshu_train.training.exact import Exact, Run
 from lingshu_train.training.feed import Limit, Rows, num_steps
-from lingshu_train.training.progress import Watch
+from lingshu_train.training.progress import Progress
 
 UPSTREAM = {"_tokenize_prompts": ("self", "prompts")}
 """As in exact.py, for a method that only TRL's GRPOTrainer has."""
@@ -77,15 +77,13 @@ def item_to_row(
     return row
 
 
-def run(stage: Stage) -> dict[str, Any]:
+def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     """Train, resuming from the newest whole checkpoint, and write `model/`, the ledger and the completions kept."""
-    config = parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
-    return train(stage, config)
+    return train(stage, config, settings)
 
 
-def train(stage: Stage, config: Any) -> dict[str, Any]:
+def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     """Run one GRPO stage to its end. `config` is a stages.grpo.Config."""
-    wanted = session.settings(stage)
     rows = Rows(
         stage,
         config.data,
@@ -133,7 +131,7 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
         )
     )
 
-    def extra(step: int) -> dict[str, Any]:
+    def extra(step: int) -> dict[str, Column]:
         first = (step - 1) // config.window * config.rollout_prompts
         seen = rows.rows(first, first + config.rollout_prompts)
         return {
@@ -143,18 +141,20 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
             **(watched.measure(trainer, step) if watched else {}),
         }
 
-    watch = Watch(ledger.Ledger(stage.path), title=stage.name, window=config.window, extra=extra)
-    watch.resume_tokens(tokens)
+    progress = Progress(ledger.Ledger(stage.path), title=stage.name, window=config.window, extra=extra)
+    progress.resume_tokens(tokens)
     try:
-        session.fit(trainer, watch, resume)
+        session.fit(trainer, progress, resume)
     finally:
         scoring.close()
     session.save(trainer, text)
     summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
-    return summary | {"verifier": verify.version(), "warnings": held_out.warnings(stage)}
+    return {**summary, "verifier": verify.version(), "warnings": held_out.warnings(stage)}
 
 
-def _arguments(stage: Stage, config: Any, wanted: Settings, *, steps: int, accumulation: int) -> GRPOConfig:
+def _arguments(
+    stage: Stage, config: Config, wanted: Settings, *, steps: int, accumulation: int
+) -> GRPOConfig:
     return GRPOConfig(
         **arguments.shared(stage, config, wanted, steps=steps, accumulation=accumulation),
         num_generations=config.group_size,

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any
+
+from transformers import TrainerState
 
 from lingshu_train import dist, naming
 from lingshu_train.errors import TrainingDiverged
 from lingshu_train.record import Completion, Sample
 from lingshu_train.rewards import _watch
 from lingshu_train.rewards._compose import Total, compose
-from lingshu_train.runs.ledger import COMPLETIONS, TIMEOUTS, Ledger
-from lingshu_train.runs.ledger import steps as ledger_steps
+from lingshu_train.runs import ledger, results
+from lingshu_train.runs.ledger import TIMEOUTS, Ledger
+from lingshu_train.runs.results import Rollout
 from lingshu_train.runs.stage import Stage
+from lingshu_train.stages.grpo.config import Config
 
 PROMPTS = 2
 PER_PROMPT = 4
@@ -21,7 +24,7 @@ PER_PROMPT = 4
 UNUSUAL = 16
 """Answers kept of each window that were accepted by a rule which deserves a reader's eye."""
 
-Judged = tuple[Sample, Completion, Total]
+Scored = tuple[Sample, Completion, Total]
 
 
 class Scoring:
@@ -29,33 +32,33 @@ class Scoring:
 
     __name__ = "total"
 
-    def __init__(self, stage: Stage, config: Any, sample: Callable[[int], Sample], *, eos: int) -> None:
+    def __init__(self, stage: Stage, config: Config, sample: Callable[[int], Sample], *, eos: int) -> None:
         self._sample = sample
         self._seed = stage.seed
         # A time-out depends on the clock: what timed out once is marked again when its step is done again.
-        known = {line["key"] for line in ledger_steps(stage.path, name=TIMEOUTS, tolerate_torn_end=True)}
+        known = {line["key"] for line in ledger.steps(stage.path, name=TIMEOUTS, tolerate_torn_end=True)}
         self._rewards = compose(config.rewards, where=f"stages.{stage.name}.rewards", known_timeouts=known)
         self._timeouts = Ledger(stage.path, TIMEOUTS)
         self._limit = config.max_completion
         self._eos = eos
-        self._kept = Ledger(stage.path, COMPLETIONS)
+        self._folder = stage.path
         self._metrics: dict[str, float] = {}
 
     def __call__(
         self,
         *,
-        completions: list[Any],
+        completions: list[list[dict[str, str]]],
         completion_ids: list[list[int]],
         row: list[int],
-        trainer_state: Any,
-        **_: Any,
+        trainer_state: TrainerState,
+        **_: object,
     ) -> list[float | None]:
         samples = [self._sample(number) for number in row]
         written = [
             Completion(
                 text=turn[0]["content"],
                 token_ids=tuple(ids),
-                truncated=not ids or ids[-1] != self._eos,
+                finish="stop" if ids and ids[-1] == self._eos else "length",
                 max_tokens=self._limit,
             )
             for turn, ids in zip(completions, completion_ids, strict=True)
@@ -77,13 +80,13 @@ class Scoring:
         scores = [score for total in totals for score in total.scores.values()]
         for score in scores:
             if score.status == "timeout" and not score.detail.get("replayed"):
-                self._timeouts.append(step, {"key": score.detail["key"]})
+                self._timeouts.append(step, {"key": str(score.detail["key"])})
 
     def metrics(self) -> dict[str, float]:
         """The last window over all ranks: means of each term, rates of each status and rule, top answers' shares."""
         return dict(self._metrics)
 
-    def _keep(self, step: int, judged: Sequence[Judged]) -> None:
+    def _keep(self, step: int, judged: Sequence[Scored]) -> None:
         """Write the audit lines of a window, from all ranks.
 
         The draw hangs on seed, step and sample id alone, so neither a resume nor the number of ranks changes it.
@@ -101,8 +104,8 @@ class Scoring:
         unusual = [(why, one) for why, one in lines if why != RANDOM]
         unusual.sort(key=lambda line: (self._key(step, line[1][0]), line[1][1].text))
         kept = [*_drawn(random, key=lambda sample: self._key(step, sample), prompts=PROMPTS, each=PER_PROMPT)]
-        for why, one in [*kept, *unusual[:UNUSUAL]]:
-            self._kept.append(step, _line(why, one))
+        lines = [*kept, *unusual[:UNUSUAL]]
+        results.keep(self._folder, (_rollout(step, why, one) for why, one in lines))
 
     def _key(self, step: int, sample: Sample) -> str:
         return naming.digest([self._seed, step, sample.id])
@@ -112,10 +115,10 @@ RANDOM = "random"
 
 
 def _drawn(
-    judged: Sequence[Judged], *, key: Callable[[Sample], str], prompts: int, each: int | None = None
-) -> list[tuple[str, Judged]]:
+    judged: Sequence[Scored], *, key: Callable[[Sample], str], prompts: int, each: int | None = None
+) -> list[tuple[str, Scored]]:
     """The completions of the samples with the smallest keys, at most `each` of a sample, sample by sample."""
-    groups: dict[str, list[Judged]] = {}
+    groups: dict[str, list[Scored]] = {}
     for one in judged:
         groups.setdefault(key(one[0]), []).append(one)
     return [(RANDOM, one) for name in sorted(groups)[:prompts] for one in groups[name][:each]]
@@ -125,19 +128,17 @@ def _rule(total: Total) -> str:
     return str(total.scores["accuracy"].detail["rule"])
 
 
-def _line(why: str, judged: Judged) -> dict[str, Any]:
+def _rollout(step: int, why: str, judged: Scored) -> Rollout:
     sample, completion, total = judged
     accuracy = total.scores.get("accuracy")
-    return {
-        "why": why,
-        "id": sample.id,
-        "question": sample.question,
-        "answer": sample.answer,
-        "completion": completion.text,
-        "status": accuracy.status if accuracy else "",
-        "reward": total.value,
-        "image": sample.images[0] if sample.images else "",
-    }
+    return Rollout(
+        **results.shown(sample),
+        step=step,
+        completion=completion.text,
+        status=accuracy.status if accuracy else "",
+        reward=total.value,
+        why=why,
+    )
 
 
 _RENAMED = (

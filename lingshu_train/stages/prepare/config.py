@@ -9,10 +9,8 @@ from pydantic import Field
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train.kind import Line, Role, StageConfig
 from lingshu_train.schema import Strict
-from lingshu_train.stages._config import Provided, StageConfig
-
-OUTPUTS = ("corpus",)
 
 
 class Counts(Strict):
@@ -24,21 +22,24 @@ class Counts(Strict):
 
 class Config(StageConfig):
     """Cards of labelled pictures are asked the `questions` (tasks of their layout, with counts) at `image_size`
-    pixels, a multiple of 28; cards of rows are read whole: their `splits`. Where a card's splits have other names,
-    `card_splits` says what they are called here: `{iu_xray: {all: train}}`.
+    pixels, such that the model takes them as they are; cards of rows are read whole: their `splits`. Where a card's
+    splits have other names, `card_splits` says what they are called here: `{iu_xray: {all: train}}`.
 
     A row with a picture of a side under `least_side` pixels is refused. More than the share `most_refused` of a card's
     rows refused stops the stage. `prepared` is a folder that `lingshu data prepare` wrote of these cards: it is taken as
     it is.
     """
 
-    provides: ClassVar[Provided | None] = "corpus"
+    role: ClassVar[Role] = "corpus"
+    method: ClassVar[str] = "preparing data"
+    outputs: ClassVar[tuple[str, ...]] = ("corpus",)
+    told: ClassVar[tuple[str, ...]] = ("kind", "cards", "questions")
 
     judges: ClassVar[bool] = True
 
     kind: Literal["prepare"]
     cards: tuple[str, ...] = Field(min_length=1)
-    image_size: int = Field(default=56, gt=0, multiple_of=28)
+    image_size: int = Field(default=56, gt=0)
     questions: dict[str, Counts] = Field(default_factory=dict)
     splits: tuple[str, ...] = ("train",)
     card_splits: dict[str, dict[str, str]] = Field(default_factory=dict)
@@ -54,6 +55,10 @@ class Config(StageConfig):
     def files(self) -> tuple[str, ...]:
         return (str(Path(self.prepared) / "corpus.json"),) if self.prepared else ()
 
+    def describe(self) -> tuple[Line, ...]:
+        asked = (f"{task} {counts.train} + {counts.held_out}" for task, counts in self.questions.items())
+        return (Line("asks", f"{', '.join(asked)} (train + held out)"),) if self.questions else ()
+
     def check(self, where: str) -> None:
         if self.prepared and not Path(self.files[0]).is_file():
             raise MissingInput(
@@ -64,6 +69,12 @@ class Config(StageConfig):
         for name in self.cards:
             self._check_splits(name, where)
         self._check_questions(where)
+
+    def check_pictures(self, where: str, *, grid: int) -> None:
+        if self.questions and self.image_size % grid:
+            raise RecipeError(
+                f"{where}.image_size: Input should be a multiple of {grid}, got {self.image_size}"
+            )
 
     def splits_of(self, card: str) -> dict[str, str]:
         """The card's splits that are read, and what each is called in the corpus."""

@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from lingshu_train.data.corpus import corpus, lengths, preparing
 from lingshu_train.data.corpus.specification import Asked, Specification
+from lingshu_train.data.corpus.summary import Summary
 from lingshu_train.errors import RecipeError
+from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs.stage import Stage
-from lingshu_train.schema import parse
-from lingshu_train.stages.prepare.config import OUTPUTS, Config
+from lingshu_train.stages.prepare.config import Config
 
 
-def run(stage: Stage) -> dict[str, Any]:
+def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     """Write `corpus/` below the stage's folder, or go on with it. Returns its summary for the manifest."""
-
-    config = parse(Config, stage.config, where=f"stage {stage.name}", error=RecipeError)
-    config.check(f"stage {stage.name}")
-    wanted = parse(Settings, stage.model, where="model", error=RecipeError)
-    folder, workers = stage.path / OUTPUTS[0], stage.cluster.threads
-    summary = _corpus(stage, config, wanted, folder)
-    if wanted.base:
+    folder, workers = stage.path / "corpus", stage.cluster.threads
+    summary = _corpus(stage, config, settings, folder)
+    if settings.base:
         # Here one process has the time; in a training stage all ranks would wait for it.
-        lengths.of(folder, wanted.base, wanted, workers=workers)
-    described: dict[str, Any] = summary.model_dump(mode="json")
-    return described
+        lengths.of(folder, settings.base, settings, workers=workers)
+    return summary.facts()
 
 
-def _corpus(stage: Stage, config: Config, wanted: Any, folder: Path) -> Any:
-
+def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> Summary:
     if not config.prepared:
-        made = specification(config, wanted, data_root=stage.data_root, seed=stage.seed)
+        made = specification(config, settings, data_root=stage.data_root, seed=stage.seed)
         return preparing.prepare(
             folder, made, workers=stage.cluster.threads, most_refused=config.most_refused
         )
@@ -42,16 +36,15 @@ def _corpus(stage: Stage, config: Config, wanted: Any, folder: Path) -> Any:
         raise RecipeError(
             f"{where} holds cards {', '.join(found.cards)}; cards names {', '.join(config.cards)}"
         )
-    if found.max_pixels != wanted.max_pixels:
-        raise RecipeError(
-            f"{where} was prepared for max_pixels={found.max_pixels}; the model has {wanted.max_pixels}"
-        )
+    for key in ("max_pixels", "grid"):
+        ours, theirs = getattr(settings.budget, key), getattr(found, key)
+        if ours != theirs:
+            raise RecipeError(f"{where} was prepared for {key}={theirs}; the model has {ours}")
     return preparing.link(Path(config.prepared), folder)
 
 
-def specification(config: Config, wanted: Settings, *, data_root: str, seed: int) -> Specification:
-    """The corpus that the stage writes. `wanted` is the recipe's model block."""
-
+def specification(config: Config, settings: Settings, *, data_root: str, seed: int) -> Specification:
+    """The corpus that the stage writes."""
     return Specification(
         data_root=data_root,
         splits=tuple((name, tuple(config.splits_of(name).items())) for name in config.cards),
@@ -61,7 +54,6 @@ def specification(config: Config, wanted: Settings, *, data_root: str, seed: int
         ),
         image_size=config.image_size,
         least_side=config.least_side,
-        min_pixels=wanted.min_pixels,
-        max_pixels=wanted.max_pixels,
+        budget=settings.budget,
         seed=seed,
     )

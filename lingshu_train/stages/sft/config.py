@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lingshu_train.stages._config import TrainingConfig
-
-OUTPUTS = ("model", "ledger.jsonl")
+from lingshu_train.kind import Chart
+from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig
 
 
 class Config(TrainingConfig):
@@ -17,6 +16,13 @@ class Config(TrainingConfig):
     With `packing` that many packs instead: sequences of up to `max_length` tokens, and of `max_patches` patches of the
     vision tower where that is given, which evens out the work of ranks.
     """
+
+    method: ClassVar[str] = "supervised fine-tuning"
+    charts: ClassVar[tuple[Chart, ...]] = (
+        Chart(title="Loss", columns=("loss",), y="cross-entropy (nats per token)"),
+        GRADIENT_NORM,
+        LEARNING_RATE,
+    )
 
     kind: Literal["sft"]
     accumulation: int = Field(default=1, gt=0)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
+from torch import nn
 from trl import SFTConfig, SFTTrainer
 
 from lingshu_train import dist
-from lingshu_train.errors import RecipeError
+from lingshu_train.kind import Facts
+from lingshu_train.model import family
+from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
+from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
-from lingshu_train.schema import parse
 from lingshu_train.stages.sft.config import Config
 from lingshu_train.training import arguments, session
 from lingshu_train.training.collate import Collator
-from lingshu_train.training.exact import Exact
+from lingshu_train.training.exact import Batch, Exact
 from lingshu_train.training.feed import Limit, Rows, num_steps
 from lingshu_train.training.packed import Packed
-from lingshu_train.training.progress import Watch
+from lingshu_train.training.progress import Progress
 
 
 class ExactSFTTrainer(Exact, SFTTrainer):  # type: ignore[misc]
@@ -30,7 +31,9 @@ class ExactSFTTrainer(Exact, SFTTrainer):  # type: ignore[misc]
     tokens: float = 0.0
     _unreported: float = 0.0
 
-    def training_step(self, model: Any, inputs: Any, num_items_in_batch: Any = None) -> torch.Tensor:
+    def training_step(
+        self, model: nn.Module, inputs: Batch, num_items_in_batch: torch.Tensor | int | None = None
+    ) -> torch.Tensor:
         mask = inputs.get("attention_mask")
         self._unreported += float(inputs["input_ids"].numel() if mask is None else mask.sum())
         return super().training_step(model, inputs, num_items_in_batch)
@@ -41,15 +44,13 @@ class ExactSFTTrainer(Exact, SFTTrainer):  # type: ignore[misc]
         super().log(logs, start_time)
 
 
-def run(stage: Stage) -> dict[str, Any]:
+def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     """Train, resuming from the newest whole checkpoint, and write `model/` and `ledger.jsonl`."""
-    config = parse(Config, stage.config, where=f"stages.{stage.name}", error=RecipeError)
-    return train(stage, config)
+    return train(stage, config, settings)
 
 
-def train(stage: Stage, config: Any) -> dict[str, Any]:
+def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     """Run one supervised stage to its end. `config` is a stages.sft.Config."""
-    wanted = session.settings(stage)
     rows = Rows(
         stage,
         config.data,
@@ -84,7 +85,8 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
             processor=text,
             packing=config.packing,
             tokens=rows.tokens,
-            rope_index=model.model.get_rope_index,
+            family=family.of(wanted.family),
+            model=model,
         ),
     )
     trainer.begin(
@@ -92,17 +94,18 @@ def train(stage: Stage, config: Any) -> dict[str, Any]:
     )
     trainer.tokens = tokens
 
-    def extra(step: int) -> dict[str, Any]:
+    def extra(step: int) -> dict[str, Column]:
         seen = items.rows((step - 1) * per_step, step * per_step)
         return {"epoch": items.epoch(step * per_step), "samples": rows.digest(seen), "tokens": trainer.tokens}
 
-    watch = Watch(ledger.Ledger(stage.path), title=stage.name, window=1, extra=extra)
-    watch.resume_tokens(tokens)
-    session.fit(trainer, watch, resume)
+    progress = Progress(ledger.Ledger(stage.path), title=stage.name, window=1, extra=extra)
+    progress.resume_tokens(tokens)
+    session.fit(trainer, progress, resume)
     session.save(trainer, text)
     summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
-    return summary | ({"packs": len(items), "fill": items.fill} if isinstance(items, Packed) else {})
+    packs = {"packs": len(items), "fill": items.fill} if isinstance(items, Packed) else {}
+    return {**summary, **packs}
 
 
-def _packed(stage: Stage, config: Any, rows: Rows, *, per_step: int) -> Packed:
+def _packed(stage: Stage, config: Config, rows: Rows, *, per_step: int) -> Packed:
     return Packed(rows, stage.path, tokens=config.max_length, patches=config.max_patches, per_step=per_step)

@@ -6,9 +6,12 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from lingshu_train.verify.lexicon import counts, longest_first, texts
 from lingshu_train.verify.quantity import units
-from lingshu_train.verify.tables import longest_first, mapping
 
+# Exact arithmetic costs what its numbers are long: 9^9^9 or 1e99999 would take the process with them. Nothing that is
+# measured has 40 digits or an exponent of 60.
+_EXPONENT = 60
 _NUMBER = re.compile(
     r"(?:[+-] ?)?"
     r"(?:[1-9][0-9]{0,2}(?:,[0-9]{3}){1,6}(?![0-9])|[1-9][0-9]{0,2}(?: [0-9]{3}){1,6}(?![0-9/.])|[0-9]{1,40})"
@@ -22,6 +25,8 @@ _POWER = re.compile(
 )
 _TEN_TO = re.compile(r" ?(?:\^|\*\*) ?[({]?([+-]?[0-9]{1,2})[)}]?(?![0-9])")
 _SCALE = re.compile(r" ?(thousand|million|billion|万|千)(?![a-z克米])", re.IGNORECASE)
+# "nine hundred and ninety-nine thousand nine hundred and ninety-nine" has 66 characters.
+_SPELLED = 80
 _HAN_NUMBER = re.compile("[零〇一二两三四五六七八九十百千万]{1,9}")
 # Not a time of day: 三点五十分, 三点五分.
 _HAN_DECIMALS = re.compile("点([零〇一二三四五六七八九]{1,9})(?!分[^钟]|分$|[十百千万点两半时刻])")
@@ -73,7 +78,7 @@ def number(text: str, position: int) -> tuple[Fraction, int, units.Unit | None] 
     value = _han(han.group()) if han else None
     decimals = _HAN_DECIMALS.match(text, han.end()) if han and value is not None else None
     if decimals and value is not None:
-        digits = "".join(str(mapping("numbers", "digits_cn")[char]) for char in decimals.group(1))
+        digits = "".join(str(counts("numbers", "digits_cn")[char]) for char in decimals.group(1))
         return value + Fraction(int(digits), 10 ** len(digits)), decimals.end(), None
     if han and value is not None and text.startswith(("个半小时", "个半月"), han.end()):
         return value + Fraction(1, 2), han.end() + len("个半"), None
@@ -91,14 +96,14 @@ def _scaled(text: str, found: re.Match[str]) -> tuple[Fraction, int]:
     power = _POWER.match(text, end)
     if power:
         exponent = int(power.group(1) or power.group(2))
-        return (value * Fraction(10) ** exponent, power.end()) if abs(exponent) <= 60 else (value, end)
+        return (value * Fraction(10) ** exponent, power.end()) if abs(exponent) <= _EXPONENT else (value, end)
     ten = _TEN_TO.match(text, end) if value == 10 else None
-    if ten and abs(int(ten.group(1))) <= 60:
+    if ten and abs(int(ten.group(1))) <= _EXPONENT:
         return Fraction(10) ** int(ten.group(1)), ten.end()
     scale = _SCALE.match(text, end)
     if scale:
         name = scale.group(1).lower()
-        factor = mapping("numbers", "scales").get(name) or mapping("numbers", "scales_cn")[name]
+        factor = counts("numbers", "scales").get(name) or counts("numbers", "scales_cn")[name]
         return value * factor, scale.end()
     return value, end
 
@@ -113,14 +118,14 @@ def _number_words(low: str) -> tuple[Fraction, int] | None:
     """English number words below one million at the start of a text."""
     phrase = opening(low, "fractions")
     if phrase:
-        return Fraction(mapping("numbers", "fractions")[phrase]), len(phrase)
+        return Fraction(texts("numbers", "fractions")[phrase]), len(phrase)
     total, current, end, position, seen = 0, 0, 0, 0, False
-    for found in re.finditer(r"[ -]?([a-z]+)", low[:80]):
+    for found in re.finditer(r"[ -]?([a-z]+)", low[:_SPELLED]):
         name = found.group(1)
         if found.start() != position or (not seen and found.group() != name):
             break
-        small = mapping("numbers", "words").get(name, mapping("numbers", "tens").get(name))
-        scale = mapping("numbers", "scales").get(name)
+        small = counts("numbers", "words").get(name, counts("numbers", "tens").get(name))
+        scale = counts("numbers", "scales").get(name)
         if small is not None and (
             current % 100 == 0 or (current % 10 == 0 and current % 100 >= 20 and small < 10)
         ):
@@ -145,7 +150,7 @@ def _han(text: str) -> Fraction | None:
     """A Chinese number below ten thousand times ten thousand."""
     if re.fullmatch(r"[0-9]{1,9}(?:\.[0-9]{1,9})?", text):
         return Fraction(text)
-    digits, scales = mapping("numbers", "digits_cn"), mapping("numbers", "scales_cn")
+    digits, scales = counts("numbers", "digits_cn"), counts("numbers", "scales_cn")
     total, current, last = 0, 0, 10**9
     for index, char in enumerate(text):
         if char in digits:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
-from lingshu_train.verify.tables import mapping, table, words
+from lingshu_train.verify.lexicon import groups, lists, texts, words
 from lingshu_train.verify.text.canon import word
 
 Dimension = tuple[tuple[str, int], ...]
 
 _POWER = re.compile(r"(.*?)(?:\^([+-]?[1-3]))?")
-_SCALED = {"giga": Fraction(10**9), "kilo_count": Fraction(10**3), "mega_count": Fraction(10**6)}
 _LATIN = re.compile(r"[A-Za-z]+")
 _PIECE = re.compile(r"1\.73 ?m\^?2|[A-Za-zμ°%']+|[0-9]+|\S")
 _IN_QUESTION = re.compile(
     r"(?:\bin (?:the )?|\bhow many |\(in |\(|多少|几)([A-Za-zμ°%/^0-9\u3400-\u9fff ]{1,40})", re.IGNORECASE
 )
+# Twice the pieces of ml/min/1.73 m^2, and twice the characters of 立方毫米, the longest names of the table.
+_PIECES, _HAN = 10, 8
 
 
 class Unit(NamedTuple):
@@ -26,9 +27,6 @@ class Unit(NamedTuple):
 
     dimension: Dimension
     factor: Fraction
-
-
-NONE = Unit((), Fraction(1))
 
 
 def compatible(one: Unit, other: Unit) -> bool:
@@ -45,11 +43,11 @@ def compatible(one: Unit, other: Unit) -> bool:
 
 def leading(text: str) -> tuple[Unit, int] | None:
     """The longest unit at the start of a text and its length; None where the text starts with no unit."""
-    ends = [found.end() for _, found in zip(range(10), _PIECE.finditer(text), strict=False)]
+    ends = [found.end() for _, found in zip(range(_PIECES), _PIECE.finditer(text), strict=False)]
     han = re.match(r"[\u3400-\u9fff/]+", text.lstrip())
     if han:
         offset = len(text) - len(text.lstrip())
-        ends = sorted({*ends, *(offset + length for length in range(1, min(han.end(), 8) + 1))})
+        ends = sorted({*ends, *(offset + length for length in range(1, min(han.end(), _HAN) + 1))})
     for end in reversed(ends):
         if (
             text[end : end + 1].isalpha()
@@ -72,7 +70,7 @@ def expression(text: str) -> Unit | None:
     if _mega(text):
         return None
     plain = text.lower()
-    listed = plain in _names() and text not in mapping("units", "case_sensitive")
+    listed = plain in _names() and text not in _cased()
     text = plain if listed else _spell(text).strip()
     if not text.strip("/"):
         return None
@@ -109,10 +107,10 @@ def named_in(question: str) -> Unit | None:
 
 def _spell(text: str) -> str:
     text = re.sub(r" ?/ ?", "/", re.sub(r"\bper\b|每", "/", text.replace("-", " ")))
-    aliases = mapping("units", "aliases")
+    aliases = texts("units", "aliases")
     low = text.lower()
     if low in aliases:
-        return str(aliases[low])
+        return aliases[low]
     return _LATIN.sub(_word, text) if not text.islower() or " " in text or len(text) > 3 else text
 
 
@@ -126,21 +124,20 @@ def _word(found: re.Match[str]) -> str:
 
 @lru_cache(maxsize=2048)
 def _term(text: str) -> Unit | None:
-    fixed = mapping("units", "case_sensitive").get(text)
+    product = texts("units", "case_sensitive_aliases").get(text)
+    if product is not None:
+        return expression(product)
+    fixed = lists("units", "case_sensitive").get(text)
     if fixed is not None:
-        if isinstance(fixed, str):
-            return expression(fixed)
         name, factor = fixed
-        if name in _SCALED:
-            return Unit((), _SCALED[name])
-        return None if name == "none" else Unit(((name, 1),), Fraction(factor))
+        return None if name == "none" else Unit(((name, 1),) if name else (), Fraction(factor))
     if _mega(text):
         return None
     known = _names()
     low = text.lower().rstrip(".")
     if low in known:
         return known[low]
-    aliases = mapping("units", "aliases")
+    aliases = texts("units", "aliases")
     if low in aliases:
         return expression(aliases[low])
     parts = _POWER.fullmatch(low)
@@ -152,16 +149,22 @@ def _term(text: str) -> Unit | None:
 
 def _mega(text: str) -> bool:
     """Whether a capital M makes mega of a unit that the table has with milli: MGy. All capitals may be mere style."""
-    if text[:1] != "M" or text.isupper() or text in mapping("units", "case_sensitive"):
+    if text[:1] != "M" or text.isupper() or text in _cased():
         return False
     milli, whole = _names().get(text.lower()), _names().get(text[1:].lower())
     return milli is not None and whole is not None and milli == Unit(whole.dimension, whole.factor / 1000)
 
 
-@lru_cache(maxsize=1)
+@cache
+def _cased() -> frozenset[str]:
+    """What is a unit only as it is spelled: mV and MV, mM and MM."""
+    return words("units", "case_sensitive") | words("units", "case_sensitive_aliases")
+
+
+@cache
 def _names() -> dict[str, Unit]:
     known: dict[str, Unit] = {}
-    for dimension, entries in table("units")["units"].items():
+    for dimension, entries in groups("units", "units").items():
         for variants, factor in entries.items():
             for variant in variants.split("|"):
                 known[variant] = Unit(((dimension, 1),), Fraction(factor))

@@ -11,7 +11,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from lingshu_train.verify.tables import longest_first, mapping, table, words
+from lingshu_train.verify.lexicon import counts, lists, longest_first, texts, words
 
 _TOKEN = re.compile(r"[0-9]+\.[0-9]+|[^\W_\u2e80-\uffff]+|[\u3400-\u9fff]+|\S")
 _POSSESSIVE = re.compile(r"'s(?!\w)|'")
@@ -61,30 +61,31 @@ def join(found: list[str]) -> str:
     return "".join(out)
 
 
+# More than the words of a language's medical answers: a word costs a search for every stem of the table.
 @lru_cache(maxsize=65536)
 def word(token: str) -> str:
     """One token in American spelling, singular, with number words as digits."""
     if not token.isascii():
-        for old, new in mapping("abbreviations", "rewrites_cn").items():
+        for old, new in texts("abbreviations", "rewrites_cn").items():
             token = token.replace(old, new)
         return token
     if not token.isalpha():
         return token
-    number = mapping("numbers", "words").get(token)
+    number = counts("numbers", "words").get(token)
     if number is not None:
         return str(number)
-    for old, new in mapping("spelling", "stems").items():
+    for old, new in texts("spelling", "stems").items():
         if old in token:
             token = token.replace(old, new)
     token = _singular(token)
-    for ending, new in mapping("spelling", "endings").items():
+    for ending, new in texts("spelling", "endings").items():
         if token.endswith(ending) and len(token) > len(ending) + 4:
             return f"{token[: -len(ending)]}{new}"
     return token
 
 
 def _singular(token: str) -> str:
-    irregular: str | None = mapping("spelling", "plurals").get(token)
+    irregular = texts("spelling", "plurals").get(token)
     if irregular is not None:
         return irregular
     if (
@@ -151,7 +152,7 @@ def phrases(found: list[str]) -> list[str]:
 @lru_cache(maxsize=1)
 def _phrase_table() -> dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]]:
     starts: dict[str, list[tuple[tuple[str, ...], tuple[str, ...]]]] = {}
-    for short, variants in table("abbreviations")["phrases"].items():
+    for short, variants in lists("abbreviations", "phrases").items():
         for variant in variants:
             phrase = tuple(word(token) for token in tokenize(variant))
             starts.setdefault(phrase[0], []).append((phrase, tuple(word(token) for token in tokenize(short))))

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from lingshu_train.verify.tables import longest_first, table
+from lingshu_train.verify.lexicon import longest_first
 from lingshu_train.verify.text.normal import strip_edges
 
+# "So, I think the answer is": an opener, a person, a noun. More of them are reasoning.
 _ROUNDS = 3
 
 
@@ -52,26 +53,26 @@ def trace_anchors(text: str) -> list[tuple[int, int]]:
 @lru_cache(maxsize=2)
 def _grammar(statements: bool) -> re.Pattern[str]:
     # Every alternative is a fixed phrase followed by one space: the pattern reads each character once.
-    one = {name: _any(name) for name in table("leadins") if name != "version"}
-    noun_phrase = rf"(?:(?:{one['determiners']}) )?(?:(?:{one['adjectives']}) ){{0,3}}(?:{one['nouns']})"
-    chinese_noun = rf"(?:{one['persons_cn']})?(?:{one['adjectives_cn']}){{0,3}}(?:{one['nouns_cn']})"
+    noun_phrase = rf"(?:(?:{_any('determiners')}) )?(?:(?:{_any('adjectives')}) ){{0,3}}(?:{_any('nouns')})"
+    chinese_noun = rf"(?:{_any('persons_cn')})?(?:{_any('adjectives_cn')}){{0,3}}(?:{_any('nouns_cn')})"
     english = [
-        rf"(?:{one['openers']})(?:, ?| )",
-        rf"{noun_phrase} ?(?:(?:{one['copulas']})(?: ?: ?| )|: ?|= ?|-> ?|- )",
-        rf"(?:(?:{one['persons']}) ?)(?:{one['verbs']}),? (?:that )?"
+        rf"(?:{_any('openers')})(?:, ?| )",
+        rf"{noun_phrase} ?(?:(?:{_any('copulas')})(?: ?: ?| )|: ?|= ?|-> ?|- )",
+        rf"(?:(?:{_any('persons')}) ?)(?:{_any('verbs')}),? (?:that )?"
         rf"(?:(?:it is|it's|this is|{noun_phrase} is) )?",
-        rf"(?:(?:{one['determiners']}) )?(?:{one['choice_nouns']}|{one['imperatives']}) (?=[(\[\"]?[A-Za-z][)\].:\"]?(?:\W|$))",
+        rf"(?:(?:{_any('determiners')}) )?(?:{_any('choice_nouns')}|{_any('imperatives')}) "
+        r"(?=[(\[\"]?[A-Za-z][)\].:\"]?(?:\W|$))",
     ]
     chinese = [
-        rf"(?:{one['openers_cn']})[,:]? ?",
-        rf"{chinese_noun}(?:{one['copulas_cn']}) ?[:,]? ?",
+        rf"(?:{_any('openers_cn')})[,:]? ?",
+        rf"{chinese_noun}(?:{_any('copulas_cn')}) ?[:,]? ?",
         rf"{chinese_noun} ?: ?",
-        rf"(?:{one['choose_cn']}) ?:? ?(?=[(\[]?[A-Z])",
+        rf"(?:{_any('choose_cn')}) ?:? ?(?=[(\[]?[A-Z])",
         r"(?:我选择|我选|我认为|我觉得)是? ?:? ?",
     ]
     if statements:
-        english.append(rf"(?:{one['statements']}) ")
-        chinese.append(rf"(?:{one['statements_cn']}) ?:? ?")
+        english.append(rf"(?:{_any('statements')}) ")
+        chinese.append(rf"(?:{_any('statements_cn')}) ?:? ?")
     return re.compile("(?:" + "|".join(english + chinese) + ")", re.IGNORECASE)
 
 

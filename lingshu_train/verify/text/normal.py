@@ -62,14 +62,15 @@ _HAN_GAP = re.compile("(?<=[\u3400-\u9fff]) +(?=[\u3400-\u9fff])")
 _BOLD = re.compile(r"(?<![0-9])\*\*|\*\*(?![0-9])|__")
 _CLOSING = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'", "<": ">"}
 _EDGE = " \t\r\n.!;,:"
-_LIMIT = 400
+# In a longer text any answer can be found; the limit also bounds what every rule below can cost.
+LIMIT = 400
 
 
 def clean(text: str) -> str:
     """The surface normal form of at most 400 characters of text."""
     if text.isascii() and text.isalnum():
         return text
-    text = text[:_LIMIT]
+    text = text[:LIMIT]
     while True:
         shorter = _once(text)
         if shorter == text:

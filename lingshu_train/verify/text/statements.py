@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from lingshu_train.verify.tables import longest_first, mapping, words
+from lingshu_train.verify.lexicon import lists, longest_first, texts, words
 from lingshu_train.verify.text import canon, cues
 
 WORD = re.compile(r"[a-z0-9]+(?:'t)?|[\u3400-\u9fff]+|\S")
@@ -25,9 +25,11 @@ _JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "als
 EXCLUDED = re.compile(r"\b(?:ruled out|excluded)\b")
 # A bare statement is read by the first alone: the right lung's nodule says nothing of the left one's.
 _CONTRARIES = ("opposites_cn", "contraries_cn")
+_EXISTENCE = ("有", "无", "存在", "见", "显示")
 _ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
 
 
+# What is known of a question is kept for all its answers: 4096 questions are several windows of training.
 @lru_cache(maxsize=4096)
 def asks_normal(question: str) -> str:
     """Whether a question asks for "normal" or "abnormal"; empty for neither."""
@@ -37,10 +39,27 @@ def asks_normal(question: str) -> str:
     return "normal" if re.search(r"\bnormal\b|正常", low) else ""
 
 
+def sign_of(name: str, question: str) -> str:
+    """The sign that the words of a list (normal, exists, ...) have for this question; empty where it does not ask so."""
+    if name in ("yes", "no"):
+        return name
+    if name in ("exists", "absent"):
+        latin = WORD.findall(question.lower())
+        asks = words("words", "visible") | words("words", "shows")
+        chinese = any(entry in question for entry in _EXISTENCE) or (
+            ("是否" in question or "吗" in question) and not asks_normal(question)
+        )
+        fits = chinese or not asks.isdisjoint(latin)
+        fits = fits and words("words", "negation").isdisjoint(latin)
+        return ("yes" if name == "exists" else "no") if fits else ""
+    asked = asks_normal(question)
+    return "" if not asked else "yes" if asked == name else "no"
+
+
 def _content(text: str) -> list[str]:
     stop = words("words", "stop")
     negation = words("words", "negation")
-    same = mapping("words", "same")
+    same = texts("words", "same")
     kept = [token for token in WORD.findall(text.lower()) if token not in stop and token not in negation]
     # Cardiomegaly is said in two words: an enlarged heart.
     return [
@@ -87,7 +106,7 @@ def _in_words_of(question: str, clause: str) -> tuple[list[str], bool, bool]:
 
 
 def _words(text: str) -> list[str]:
-    same = mapping("words", "same")
+    same = texts("words", "same")
     return [canon.word(part) for token in WORD.findall(text) for part in same.get(token, token).split()]
 
 
@@ -95,7 +114,7 @@ def _words(text: str) -> list[str]:
 def _opposites(question: str) -> dict[str, str]:
     """Of each word that says the opposite of a word of the question: that word of the question."""
     asked = _asked(question)
-    listed = mapping("words", "opposites").items()
+    listed = lists("words", "opposites").items()
     return {
         canon.word(other): base
         for base, others in listed
@@ -122,7 +141,7 @@ def _predicate(question: str) -> frozenset[str]:
     subject.
     """
     asked = _content(question)
-    polar = [word for word in asked if word in mapping("words", "opposites")]
+    polar = [word for word in asked if word in words("words", "opposites")]
     # The side is what a question asks for only where it asks for nothing else that has an opposite.
     polar = [word for word in polar if word not in _SIDES] or polar
     return frozenset(_focus(question) or [*asked[-1:], *polar])
@@ -143,7 +162,7 @@ def _chinese_proposition(clause: str, question: str, *, contraries: tuple[str, .
                     return "yes" if name == asked else "no"
     core, denied = _core(question)
     said, negations = _core(clause)
-    for one, other in (pair for name in contraries for pair in mapping("words", name).items()):
+    for one, other in (pair for name in contraries for pair in texts("words", name).items()):
         if one in core and other in said and other not in core:
             said, negations = said.replace(other, one), negations + 1
     # 肺不张 holds a negation itself: such a question is not restated by counting them.

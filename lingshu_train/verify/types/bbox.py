@@ -7,12 +7,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lingshu_train.verify.item import GoldError, Key, Ruling
+from lingshu_train.verify.gold import GoldAnswer, GoldError, Ruling
+from lingshu_train.verify.item import Key
 from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import clean
 
 Box = tuple[float, float, float, float]
 
+# The threshold of object detection since PASCAL VOC; a card may ask for another.
 DEFAULT_IOU = 0.5
 _NUMBER = r"(-?[0-9]{1,9}(?:\.[0-9]{1,9})?)"
 _FOUR = rf"{_NUMBER} ?, ?{_NUMBER} ?, ?{_NUMBER} ?, ?{_NUMBER}"
@@ -23,11 +25,18 @@ _PAIRS = re.compile(rf"\(? ?{_NUMBER} ?, ?{_NUMBER} ?\) ?,? ?\( ?{_NUMBER} ?, ?{
 
 
 @dataclass(frozen=True, slots=True)
-class Gold:
+class Gold(GoldAnswer):
     """The gold box and the least overlap that counts."""
 
     box: Box
     least: float
+
+    def judge(self, text: str) -> Ruling:
+        box = read(text)
+        if box is None:
+            return Ruling("unreadable", "bbox.none")
+        named = "[" + ", ".join(f"{side:g}" for side in box) + "]"
+        return Ruling("right" if iou(box, self.box) >= self.least else "wrong", "bbox.iou", named)
 
 
 def prepare(item: Key) -> Gold:
@@ -38,19 +47,6 @@ def prepare(item: Key) -> Gold:
     if not 0 < least <= 1:
         raise GoldError(f"tol {least} is not an intersection over union in (0, 1]")
     return Gold(box, least)
-
-
-def canonical_gold(gold: Gold) -> str:
-    return "[" + ", ".join(f"{side:g}" for side in gold.box) + "]"
-
-
-def judge(text: str, gold: Gold) -> Ruling:
-    """Judge a cleaned answer text."""
-    box = read(text)
-    if box is None:
-        return Ruling("unreadable", "bbox.none")
-    named = "[" + ", ".join(f"{side:g}" for side in box) + "]"
-    return Ruling("right" if iou(box, gold.box) >= gold.least else "wrong", "bbox.iou", named)
 
 
 def read(text: str) -> Box | None:

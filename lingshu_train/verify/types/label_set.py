@@ -5,21 +5,29 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lingshu_train.verify.item import GoldError, Key, Ruling
+from lingshu_train.verify.gold import GoldAnswer, GoldError, Ruling
+from lingshu_train.verify.item import Key
 from lingshu_train.verify.text import canon, cues
+from lingshu_train.verify.text.json_list import json_list
 from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import clean, strip_edges
-from lingshu_train.verify.types.multi_select import _json_items
 
 _SEPARATOR = re.compile(r"[,;|\n]|,? and |、|和|以及")
 
 
 @dataclass(frozen=True, slots=True)
-class Gold:
+class Gold(GoldAnswer):
     """Canonical labels of the gold answer and of its aliases (each alias is another whole set)."""
 
     labels: frozenset[str]
     others: frozenset[frozenset[str]]
+
+    def judge(self, text: str) -> Ruling:
+        labels = read(text)
+        if labels is None or cues.hedges(text):
+            return Ruling("hedged" if cues.hedges(text) else "unreadable", "label_set.none")
+        right = labels == self.labels or labels in self.others
+        return Ruling("right" if right else "wrong", "label_set.exact", ", ".join(sorted(labels)))
 
 
 def prepare(item: Key) -> Gold:
@@ -30,23 +38,10 @@ def prepare(item: Key) -> Gold:
     return Gold(labels, frozenset(others))
 
 
-def canonical_gold(gold: Gold) -> str:
-    return ", ".join(sorted(gold.labels))
-
-
-def judge(text: str, gold: Gold) -> Ruling:
-    """Judge a cleaned answer text."""
-    labels = read(text)
-    if labels is None or cues.hedges(text):
-        return Ruling("hedged" if cues.hedges(text) else "unreadable", "label_set.none")
-    right = labels == gold.labels or labels in gold.others
-    return Ruling("right" if right else "wrong", "label_set.exact", ", ".join(sorted(labels)))
-
-
 def read(text: str) -> frozenset[str] | None:
     """Canonical labels of a list; None where a part is empty or repeated."""
     text = strip_edges(without_lead_in(text, statements=True))
-    items = _json_items(text) if text.startswith("[") else None
+    items = json_list(text) if text.startswith("[") else None
     parts = [canon.key(clean(part)) for part in (items or _SEPARATOR.split(text))]
     if not parts or not all(parts) or len(set(parts)) != len(parts):
         return None

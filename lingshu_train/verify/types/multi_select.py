@@ -4,16 +4,19 @@ in part.
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from lingshu_train.verify.item import GoldError, Key, Ruling
-from lingshu_train.verify.tables import longest_first
+from lingshu_train.verify import options
+from lingshu_train.verify.gold import GoldAnswer, GoldError, Reads, Ruling
+from lingshu_train.verify.item import Key
+from lingshu_train.verify.lexicon import longest_first
+from lingshu_train.verify.options import Options
 from lingshu_train.verify.text import canon, cues
+from lingshu_train.verify.text.json_list import json_list
 from lingshu_train.verify.text.leads import readings
 from lingshu_train.verify.text.normal import clean, strip_edges
-from lingshu_train.verify.types.mcq import read_options
 
 _GLUED = re.compile(r"[A-Z]{1,26}")
 _TOKEN = re.compile(r"[0-9]+\.[0-9]+|[A-Za-z0-9']+(?:-[A-Za-z0-9']+)*|[\u3400-\u9fff]+|\S")
@@ -27,55 +30,54 @@ _BULLETS = re.compile(r" [-*•] ")
 
 
 @dataclass(frozen=True, slots=True)
-class Gold:
+class Gold(GoldAnswer):
     """The right letters and every option's tokens, longest first."""
 
+    reads: ClassVar[Reads] = "choices"
     letters: frozenset[str]
+    options: Options
     tokens: tuple[tuple[str, tuple[str, ...]], ...]
-    keys: tuple[tuple[str, str], ...]
-    names: frozenset[str]
+
+    def judge(self, text: str) -> Ruling:
+        for candidate in readings(text):
+            letters = read(_NOUNS.sub("", candidate), self)
+            if letters is not None:
+                return Ruling(
+                    "right" if letters == self.letters else "wrong",
+                    "multi_select.set",
+                    "".join(sorted(letters)),
+                )
+        if cues.hedges(text):
+            return Ruling("hedged", "multi_select.none")
+        return Ruling("negated" if cues.negates(text) else "unreadable", "multi_select.none")
+
+    def answered_again(self, remark: str) -> bool:
+        return self.options.named_in(remark)
 
 
 def prepare(item: Key) -> Gold:
-    options = read_options(item)
-    tokens = [(name, tuple(_tokens(clean(text)))) for name, text in options.items()]
+    found = options.read(item)
+    tokens = [(name, tuple(_tokens(found.shown.get(name, "")))) for name in found.texts]
+    # The longest text first: "right lung" is not read as the option "right".
     tokens.sort(key=lambda entry: (-len(entry[1]), entry[0]))
-    keys = tuple((name, canon.key(clean(text))) for name, text in options.items())
-    blank = Gold(frozenset(), tuple(tokens), keys, frozenset(options))
+    blank = Gold(frozenset(), found, tuple(tokens))
     letters = read(clean(item.answer), blank)
     if letters is None:
         raise GoldError(f"answer {item.answer!r} is not a list of option letters or texts")
-    return Gold(letters, blank.tokens, blank.keys, blank.names)
-
-
-def canonical_gold(gold: Gold) -> str:
-    return ", ".join(sorted(gold.letters))
-
-
-def judge(text: str, gold: Gold) -> Ruling:
-    """Judge a cleaned answer text."""
-    for candidate in readings(text):
-        letters = read(_NOUNS.sub("", candidate), gold)
-        if letters is not None:
-            return Ruling(
-                "right" if letters == gold.letters else "wrong", "multi_select.set", "".join(sorted(letters))
-            )
-    if cues.hedges(text):
-        return Ruling("hedged", "multi_select.none")
-    return Ruling("negated" if cues.negates(text) else "unreadable", "multi_select.none")
+    return replace(blank, letters=letters)
 
 
 def read(text: str, gold: Gold) -> frozenset[str] | None:
     """The set of letters a text lists; None where the whole text is not one list without repetition."""
     text = strip_edges(_without_affirmation(text))
-    if _GLUED.fullmatch(text) and gold.names.issuperset(text):
+    if _GLUED.fullmatch(text) and gold.options.texts.keys() >= set(text):
         return _distinct(list(text))
     if _BULLET.match(text):
         text = _BULLETS.sub(", ", _BULLET.sub("", text))
     if text[:1] in "['" and '"' not in text:
         text = text.replace("'", '"')
     if text.startswith("[") or (text.startswith('"') and text.endswith('"')):
-        items = _json_items(text)
+        items = json_list(text)
         if items is not None:
             text = ", ".join(items)
     split = _HAN_AND.sub(",", text)
@@ -88,10 +90,14 @@ def read(text: str, gold: Gold) -> frozenset[str] | None:
 def _named(part: str, gold: Gold) -> list[str]:
     """The options whose text a part is. "A. Spleen" and "A Spleen" begin with a letter, not with an article."""
     marked = _LETTERED.match(part)
-    if marked and marked.group(1).upper() in gold.names and (marked.group(1).isupper() or marked.group(2)):
+    if (
+        marked
+        and marked.group(1).upper() in gold.options.texts
+        and (marked.group(1).isupper() or marked.group(2))
+    ):
         return []
     key = canon.key(part)
-    return [name for name, own in gold.keys if own and own == key]
+    return [name for name, own in gold.options.texts.items() if own and own == key]
 
 
 def _without_affirmation(text: str) -> str:
@@ -100,16 +106,6 @@ def _without_affirmation(text: str) -> str:
         if text.lower().endswith(f" {entry}" if entry.isascii() else entry):
             return text[: -len(entry)]
     return text
-
-
-def _json_items(text: str) -> list[str] | None:
-    try:
-        items = json.loads(text if text.startswith("[") else f"[{text}]")
-    except (ValueError, RecursionError):
-        return None
-    return (
-        items if isinstance(items, list) and items and all(isinstance(item, str) for item in items) else None
-    )
 
 
 def _tokens(text: str) -> list[str]:
@@ -147,6 +143,7 @@ def _items(found: list[str], gold: Gold) -> frozenset[str] | None:
 
 def _item(found: list[str], index: int, gold: Gold) -> tuple[str, int, bool]:
     """One item at `index`: its letter, how many tokens it takes, and whether it is a bare letter."""
+    # Texts of several words, then letters, then texts of one word: "A" is the letter, even where it is an option's text.
     for name, tokens in gold.tokens:
         if len(tokens) > 1 and _same(found[index : index + len(tokens)], tokens):
             return _with_letter(found, index, name, len(tokens))
@@ -154,7 +151,7 @@ def _item(found: list[str], index: int, gold: Gold) -> tuple[str, int, bool]:
     bracket = found[index] in "(["
     index += bracket
     name = found[index].upper() if index < len(found) and len(found[index]) == 1 else ""
-    if name in gold.names:
+    if name in gold.options.texts:
         index += 1
         if bracket and found[index : index + 1] not in ([")"], ["]"]):
             return "", 0, False
@@ -187,7 +184,7 @@ def _with_letter(found: list[str], index: int, name: str, length: int) -> tuple[
 def _lettered(found: list[str], index: int, gold: Gold) -> bool:
     """Whether an item with its letter starts here: "A. Liver B. Kidney" needs no comma."""
     return (
-        found[index] in gold.names
+        found[index] in gold.options.texts
         and found[index + 1 : index + 2] != []
         and found[index + 1] in _AFTER_LETTER
     )

@@ -6,12 +6,14 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from lingshu_train.verify.item import GoldError, Key, Ruling
-from lingshu_train.verify.quantity import quantity, units
-from lingshu_train.verify.quantity.quantity import Quantity
+from lingshu_train.verify.gold import GoldAnswer, GoldError, Ruling
+from lingshu_train.verify.item import Key
+from lingshu_train.verify.lexicon import words
+from lingshu_train.verify.quantity import grammar, units
+from lingshu_train.verify.quantity.grammar import Quantity
 from lingshu_train.verify.text import cues
 from lingshu_train.verify.text.leads import without_lead_in
-from lingshu_train.verify.text.normal import clean, strip_edges
+from lingshu_train.verify.text.normal import LIMIT, clean, strip_edges
 
 _PERCENT = units.Unit((("percent", 1),), Fraction(1))
 _BRACKET = re.compile(r"([^()]+)\(([^()]+)\)")
@@ -19,10 +21,14 @@ _BLOOD_PRESSURE = re.compile(r"\b(?:blood pressure|bp)\b|血压", re.IGNORECASE)
 _SCORE = re.compile(r"\bscores?\b|评分|得分|积分", re.IGNORECASE)
 _PERCENTAGE = re.compile(r"\bpercent|\bper cent\b|百分", re.IGNORECASE)
 _RATIO_WORDS = re.compile(r"ratio|fraction|proportion|比|分数", re.IGNORECASE)
+# Each piece is cleaned by itself, and a question must not cost more than its answers do.
+_PIECES = 10
+# x/y is a number where y is a denominator of everyday fractions, scores ("3/20") or shares; 120/80 is two readings.
+_MOST, _ROUND = 20, (100, 1000)
 
 
 @dataclass(frozen=True, slots=True)
-class Gold:
+class Gold(GoldAnswer):
     """Every accepted quantity, the unit the question asks for, and the allowed difference in the gold's
     unit.
     """
@@ -33,15 +39,36 @@ class Gold:
     question: str
     shown: str
 
+    def judge(self, text: str) -> Ruling:
+        found = stated(text, self)
+        if found is not None:
+            return _compare(found, self)
+        bracket = _BRACKET.fullmatch(text)
+        if bracket:
+            parts = [stated(strip_edges(part), self) for part in bracket.groups()]
+            if all(part is not None and _compare(part, self).status == "right" for part in parts):
+                return Ruling("right", "numeric.gloss", self.shown)
+        if cues.hedges(text) or cues.chooses(text):
+            return Ruling("hedged", "numeric.none")
+        return Ruling("unreadable", "numeric.none")
+
+    def goes_on(self, text: str, line: str) -> bool:
+        """A unit may stand behind the box: "\\boxed{2.5} cm"."""
+        return bool(self.read(f"{text} {line}").normalized)
+
+    def answered_again(self, remark: str) -> bool:
+        """Digits behind an answer are refused for every type; here a number word is another number too."""
+        return not words("numbers", "words").isdisjoint(cues.plain_words(remark))
+
 
 def prepare(item: Key) -> Gold:
     question = clean_question(item.question)
-    if quantity.parse(clean(item.answer), question) is None:
+    if grammar.parse(clean(item.answer), question) is None:
         # The gold itself may name what is counted or labelled: "3 nodules", "pH 7.4".
         question = f"{question} {clean(item.answer)}"
     accepted = []
     for text in (item.answer, *item.aliases):
-        found = quantity.parse(clean(text), question)
+        found = grammar.parse(clean(text), question)
         if found is None:
             raise GoldError(f"answer {text!r} is not one quantity")
         accepted.append(found)
@@ -67,36 +94,18 @@ def _asked(question: str, gold: Quantity) -> units.Unit | None:
 
 
 def clean_question(question: str) -> str:
-    """A question in surface normal form, piece by piece, however long it is."""
-    return " ".join(clean(question[start : start + 400]) for start in range(0, min(len(question), 4000), 400))
+    """A question in surface normal form, piece by piece. Of a longer one, such as a pasted record, the first pieces."""
+    end = min(len(question), _PIECES * LIMIT)
+    return " ".join(clean(question[start : start + LIMIT]) for start in range(0, end, LIMIT))
 
 
-def canonical_gold(gold: Gold) -> str:
-    return gold.shown
-
-
-def judge(text: str, gold: Gold) -> Ruling:
-    """Judge a cleaned answer text."""
-    found = read(text, gold)
-    if found is not None:
-        return _compare(found, gold)
-    bracket = _BRACKET.fullmatch(text)
-    if bracket:
-        parts = [read(strip_edges(part), gold) for part in bracket.groups()]
-        if all(part is not None and _compare(part, gold).status == "right" for part in parts):
-            return Ruling("right", "numeric.gloss", gold.shown)
-    if cues.hedges(text) or cues.chooses(text):
-        return Ruling("hedged", "numeric.none")
-    return Ruling("unreadable", "numeric.none")
-
-
-def read(text: str, gold: Gold) -> Quantity | None:
+def stated(text: str, gold: Gold) -> Quantity | None:
     """The one quantity a text states, with or without a lead-in."""
-    found = quantity.parse(text, gold.question)
+    found = grammar.parse(text, gold.question)
     if found is not None:
         return found
-    stated = without_lead_in(text, statements=True)
-    return quantity.parse(strip_edges(stated), gold.question) if stated != text else None
+    shorter = without_lead_in(text, statements=True)
+    return grammar.parse(strip_edges(shorter), gold.question) if shorter != text else None
 
 
 def _compare(found: Quantity, gold: Gold) -> Ruling:
@@ -154,10 +163,10 @@ def _divided(ratio: Quantity) -> Quantity:
     if ratio.kind != "ratio":
         return ratio
     above, below = ratio.values
-    plain = (
-        below.denominator == above.denominator == 1 and below > 0 and (below <= 20 or below in (100, 1000))
-    )
-    if not plain or (above > 20 and below <= 20) or not above % below:
+    whole = below.denominator == above.denominator == 1 and below > 0
+    plain = whole and (below <= _MOST or below in _ROUND)
+    # 84/12 and 20/20 are readings too: nobody writes 7 or 1 in this way.
+    if not plain or (above > _MOST and below <= _MOST) or not above % below:
         return ratio
     return Quantity("scalar", (above / below,), (ratio.unit,), ratio.comparator)
 

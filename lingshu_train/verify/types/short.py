@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import ClassVar
 
-from lingshu_train.verify.item import GoldError, Key, Ruling
+from lingshu_train.verify import lexicon
+from lingshu_train.verify.gold import GoldAnswer, GoldError, Reads, Ruling
+from lingshu_train.verify.item import Key
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import clean, strip_edges
@@ -16,14 +19,41 @@ _COPULA = re.compile(r" (?:is|are|was) |: ?")
 
 
 @dataclass(frozen=True, slots=True)
-class Gold:
+class Gold(GoldAnswer):
     """Every accepted canonical form; for a list, the set of its parts as well."""
 
+    reads: ClassVar[Reads] = "words"
     main: str
     keys: frozenset[str]
     lists: frozenset[frozenset[str]]
     question: str
     label_words: frozenset[str]
+
+    def judge(self, text: str) -> Ruling:
+        key = canon.key(text)
+        if key in self.keys:
+            return Ruling("right", "short.equal" if key == self.main else "short.alias", key)
+        for candidate in _without_label(text, self):
+            candidate_key = canon.key(candidate)
+            if candidate_key in self.keys:
+                return Ruling("right", "short.equal", candidate_key)
+            if _gloss_agrees(candidate, self):
+                return Ruling("right", "short.gloss", self.main)
+            if self.lists and _parts(candidate) in self.lists:
+                return Ruling("right", "short.list", candidate_key)
+        if cues.hedges(text):
+            return Ruling("hedged", "short.none", key)
+        return Ruling("wrong", "short.differs", key)
+
+    def answered_again(self, remark: str) -> bool:
+        """Whether the remark says an opposite of the gold: benign for malignant, the other side."""
+        gold = set(cues.plain_words(self.main)) | set(cues.plain_words(" ".join(self.keys)))
+        said = set(cues.plain_words(remark))
+        for base, opposites in lexicon.lists("words", "opposites").items():
+            if any(base in form for form in gold) and said.intersection(opposites):
+                return True
+        sides = [mark for mark in remark if mark in "左右"]
+        return bool(sides) and not any(mark in self.main for mark in sides)
 
 
 def prepare(item: Key) -> Gold:
@@ -31,32 +61,10 @@ def prepare(item: Key) -> Gold:
     keys = [canon.key(form) for form in forms]
     if not keys[0]:
         raise GoldError(f"answer {item.answer!r} has no word in it")
-    lists = [parts for form in forms if (parts := _parts(form))]
+    lists = frozenset(parts for form in forms if (parts := _parts(form)))
     label = frozenset(map(canon.word, canon.tokenize(clean(item.question)))) | {"the", "this", "it", "answer"}
     label -= {"what", "which", "where", "who", "why", "how", "when"}
-    return Gold(keys[0], frozenset(key for key in keys if key), frozenset(lists), clean(item.question), label)
-
-
-def canonical_gold(gold: Gold) -> str:
-    return gold.main
-
-
-def judge(text: str, gold: Gold) -> Ruling:
-    """Judge a cleaned answer text."""
-    key = canon.key(text)
-    if key in gold.keys:
-        return Ruling("right", "short.equal" if key == gold.main else "short.alias", key)
-    for candidate in _without_label(text, gold):
-        candidate_key = canon.key(candidate)
-        if candidate_key in gold.keys:
-            return Ruling("right", "short.equal", candidate_key)
-        if _gloss_agrees(candidate, gold):
-            return Ruling("right", "short.gloss", gold.main)
-        if gold.lists and _parts(candidate) in gold.lists:
-            return Ruling("right", "short.list", candidate_key)
-    if cues.hedges(text):
-        return Ruling("hedged", "short.none", key)
-    return Ruling("wrong", "short.differs", key)
+    return Gold(keys[0], frozenset(key for key in keys if key), lists, clean(item.question), label)
 
 
 def _without_label(text: str, gold: Gold) -> list[str]:

@@ -14,7 +14,7 @@ from lingshu_train.data.cards import catalogue
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.cards.croissant import croissant
 from lingshu_train.data.cards.permissions import strictest
-from lingshu_train.errors import RecipeError
+from lingshu_train.errors import RecipeError, UsageError
 from lingshu_train.naming import file_digest
 
 
@@ -44,11 +44,13 @@ lingshu:
 def test_the_list_holds_every_card_and_filters_narrow_it(tmp_path: Path) -> None:
     every = catalogue.rows(data_root=tmp_path)
     assert [entry.name for entry in every] == cards.names()
-    fundus = {entry.name for entry in catalogue.rows(modality="Fundus", data_root=tmp_path)}
-    assert {"papila", "fairvlmed"} <= fundus and "slake" not in fundus
+    fundus = {entry.name for entry in catalogue.rows(modality="Fundus photography", data_root=tmp_path)}
+    assert {"papila", "brset"} <= fundus and not fundus & {"slake", "fairvlmed"}
+    with pytest.raises(UsageError, match=r"'fundoscope' is none of: x-ray, .*scanning laser fundus"):
+        catalogue.rows(modality="fundoscope", data_root=tmp_path)
     credentialed = {entry.name for entry in catalogue.rows(access="credentialed", data_root=tmp_path)}
     assert credentialed == {"mimic_cxr", "mimic_cxr_findings", "mimic_cxr_test", "mimic_ext_cxr_vqa", "brset"}
-    both = catalogue.rows(modality="x-ray", task="report", access="gated", data_root=tmp_path)
+    both = catalogue.rows(modality="X-Ray", task="report", access="gated", data_root=tmp_path)
     assert {entry.name for entry in both} == {"chexpert_plus", "chexpert_plus_test"}
 
 

@@ -225,6 +225,22 @@ def test_a_card_of_package_pictures_is_decoded_and_counted() -> None:
     assert report.problems == () and report.counts["decoded"] > 0
 
 
+def test_a_modality_that_the_vocabulary_does_not_know_is_named_and_counted_and_no_problem(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checking, "SHOWN", 2)
+    card = made(tmp_path)
+    words = ["X-Ray", "ct", "Adaptive  Optics", "adaptive optics", "a", "b", "c", ""]
+    data(tmp_path, train=[{**row(), "modality": word} for word in words], test=[])
+    report = check(tmp_path, card)
+    assert report.exit_code == 0
+    assert report.unknown == (
+        "made train: modality 'adaptive optics' of 2 rows",
+        "made train: modality 'a' of 1 rows",
+        "made train: 2 more modalities",
+    )
+
+
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     card = made(tmp_path)
 

@@ -51,7 +51,7 @@ def write(folder: Path, items: Sequence[Outcome], **options: int) -> corpus.Summ
     writer = Writer(folder, **options)
     for item in items:
         writer.add([item])
-    return writer.finish(licences={"made_up": "MIT"}, max_pixels=12544)
+    return writer.finish(licences={"made_up": "MIT"}, budget=tiny.BUDGET)
 
 
 def test_what_is_written_is_read_back(tmp_path: Path) -> None:
@@ -115,7 +115,7 @@ def test_writing_that_was_cut_off_goes_on_to_the_same_corpus(stopped: int, tmp_p
     assert again.done <= stopped
     for item in items[again.done :]:
         again.add([item])
-    assert again.finish(licences={"made_up": "MIT"}, max_pixels=12544) == whole
+    assert again.finish(licences={"made_up": "MIT"}, budget=tiny.BUDGET) == whole
     assert corpora.contents(tmp_path / "cut") == corpora.contents(tmp_path / "whole")
 
 

@@ -19,7 +19,9 @@ from PIL import Image
 from lingshu_train.data.corpus import corpus, preparing
 from lingshu_train.data.corpus.specification import Asked, Specification
 from lingshu_train.errors import DataError, MissingInput
+from lingshu_train.model import shape
 
+BUDGET = shape.of("qwen2_5_vl").published_budget(min_pixels=784, max_pixels=12544)
 HEAD = ["Figure_path", "Question", "Answer", "Choice A", "Choice B", "Choice C", "Choice D"]
 
 
@@ -31,8 +33,7 @@ def specification(root: Path, *, cards: tuple[str, ...] = ("pmc_vqa",), **change
             "asked": (),
             "image_size": 56,
             "least_side": 1,
-            "min_pixels": 784,
-            "max_pixels": 12544,
+            "budget": BUDGET,
             "seed": 0,
             **changes,
         }

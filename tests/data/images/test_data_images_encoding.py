@@ -16,9 +16,9 @@ from PIL.PngImagePlugin import PngInfo
 from lingshu_train.data import images
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.errors import DataError
-from lingshu_train.model import pixels
+from lingshu_train.model import shape
 
-BUDGET = {"min_pixels": 3136, "max_pixels": 200_704}
+BUDGET = {"budget": shape.of("qwen2_5_vl").published_budget(max_pixels=200_704)}
 SECRETS = (b"Mustermann", b"19610401", b"GPS", b"Exif", b"52.5200", b"Praxis Dr. Jones")
 
 
@@ -106,16 +106,14 @@ def test_a_jpeg_cut_off_anywhere_is_refused(cut: int) -> None:
 def test_what_is_stored_of_a_png_gives_the_model_equal_values(size: tuple[int, int], channels: int) -> None:
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-    processor = Qwen2VLImageProcessorPil(
-        size={"shortest_edge": BUDGET["min_pixels"], "longest_edge": BUDGET["max_pixels"]}
-    )
+    processor = Qwen2VLImageProcessorPil(size={"shortest_edge": 3136, "longest_edge": 200_704})
     original = Image.fromarray(noise(*size, channels))
     kept = images.encoded(original, **BUDGET)
-    assert kept.width * kept.height <= BUDGET["max_pixels"]
+    assert kept.width * kept.height <= 200_704
     before = processor(original.convert("RGB"), return_tensors="pt")
     after = processor(Image.fromarray(pixels_of(kept.data)), return_tensors="pt")
     assert torch.equal(before["pixel_values"], after["pixel_values"])
-    tokens = [pixels.visual_tokens(*of, **BUDGET) for of in (original.size, (kept.width, kept.height))]
+    tokens = [BUDGET["budget"].tokens(*of) for of in (original.size, (kept.width, kept.height))]
     assert tokens[0] == tokens[1] == len(after["pixel_values"]) // 4
 
 

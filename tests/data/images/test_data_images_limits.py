@@ -18,12 +18,13 @@ from PIL import Image
 from lingshu_train.data import images
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.errors import DataError, LingshuError, MissingInput
+from lingshu_train.model import shape
 
 pydicom = pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")
 tifffile = pytest.importorskip("tifffile")
 
-BUDGET = {"min_pixels": 3136, "max_pixels": 200_704}
+BUDGET = {"budget": shape.of("qwen2_5_vl").published_budget(max_pixels=200_704)}
 SLICE = Excerpt(plane="axial", index=0)
 
 

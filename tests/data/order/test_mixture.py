@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingshu_train.data.order.mixture import Ingredient, Mixture, Wish, draws_for
-from lingshu_train.data.order.permutation import Order
+from lingshu_train.data.order.permutation import Permutation
 from lingshu_train.errors import RecipeError
 
 INGREDIENTS = st.lists(
@@ -30,13 +30,14 @@ def drawn(mixture: Mixture, start: int, stop: int) -> list[tuple[int, int]]:
     epochs=st.integers(1, 3),
 )
 @settings(max_examples=60, deadline=None)
-def test_ingredients_drawn_once_each_come_in_the_order_of_their_rows_laid_end_to_end(
+def test_ingredients_drawn_once_each_are_permuted_anew_each_epoch_as_their_rows_laid_end_to_end(
     rows: list[int], seed: int, epochs: int
 ) -> None:
     mixture = Mixture(tuple(Ingredient(rows=count, draws=count) for count in rows), seed)
     starts = list(accumulate(rows, initial=0))
     places = [starts[number] + row for number, row in drawn(mixture, 0, epochs * mixture.size)]
-    assert places == list(Order(size=sum(rows), seed=seed).rows(0, epochs * sum(rows)))
+    orders = [Permutation(sum(rows), f"{seed}/{epoch}") for epoch in range(epochs)]
+    assert places == [order(position) for order in orders for position in range(sum(rows))]
 
 
 @given(mixture=MIXTURES, epoch=st.integers(0, 1_000))
@@ -44,6 +45,49 @@ def test_ingredients_drawn_once_each_come_in_the_order_of_their_rows_laid_end_to
 def test_every_epoch_has_exactly_the_draws_of_each_ingredient(mixture: Mixture, epoch: int) -> None:
     found = Counter(number for number, _ in drawn(mixture, epoch * mixture.size, (epoch + 1) * mixture.size))
     assert [found[i] for i in range(len(mixture.ingredients))] == [item.draws for item in mixture.ingredients]
+
+
+@given(mixture=MIXTURES, epoch=st.integers(0, 1_000))
+@settings(max_examples=100, deadline=None)
+def test_within_an_epoch_no_row_comes_more_than_once_oftener_than_another(
+    mixture: Mixture, epoch: int
+) -> None:
+    found = Counter(drawn(mixture, epoch * mixture.size, (epoch + 1) * mixture.size))
+    for number, item in enumerate(mixture.ingredients):
+        passes, rest = divmod(item.draws, item.rows)
+        times = sorted(found[number, row] for row in range(item.rows))
+        assert times == [passes] * (item.rows - rest) + [passes + 1] * rest
+
+
+@given(mixture=MIXTURES, epoch=st.integers(1, 200))
+@settings(max_examples=60, deadline=None)
+def test_what_has_come_less_often_up_to_an_epoch_is_what_it_takes_first(mixture: Mixture, epoch: int) -> None:
+    """Beyond the whole passes, rows that have come once oftener only where all others are taken."""
+    size = mixture.size
+    before, now = (
+        Counter(drawn(mixture, 0, epoch * size)),
+        Counter(drawn(mixture, epoch * size, (epoch + 1) * size)),
+    )
+    for number, item in enumerate(mixture.ingredients):
+        rows = range(item.rows)
+        least = min(before[number, row] for row in rows)
+        behind = {row for row in rows if before[number, row] == least}
+        extra = {row for row in rows if now[number, row] > item.draws // item.rows}
+        assert extra <= behind or behind <= extra
+
+
+@pytest.mark.parametrize("said", [{"repeat": 1.43}, {"limit": 10, "repeat": 2}, {"share": 0.5}])
+def test_repeat_limit_and_share_all_come_to_fair_epochs(said: dict[str, float]) -> None:
+    """Ten draws of seven rows: four once and three twice in every epoch, and 10 each in seven epochs."""
+    draws = draws_for([wish(7, **said), wish(10)])
+    assert draws == (10, 10)
+    mixture = Mixture((Ingredient(7, draws[0]), Ingredient(10, draws[1])), 0)
+    found = Counter[int]()
+    for epoch in range(7):
+        rows = Counter(row for number, row in drawn(mixture, 20 * epoch, 20 * epoch + 20) if number == 0)
+        assert sorted(rows.values()) == [1, 1, 1, 1, 2, 2, 2]
+        found += rows
+    assert list(found.values()) == [10] * 7
 
 
 @given(mixture=MIXTURES, epochs=st.integers(1, 5))
@@ -161,4 +205,4 @@ def test_a_wish_that_cannot_be_met_names_its_ingredient(wishes: list[Wish], mess
     assert "\n" not in str(caught.value)
 
 
-DRAWN = [(1, 4), (0, 0), (0, 1), (0, 2), (1, 0), (1, 3), (0, 0), (0, 1), (1, 2), (0, 2)]
+DRAWN = [(1, 3), (0, 2), (0, 0), (0, 1), (1, 0), (1, 2), (0, 0), (1, 4), (0, 2), (0, 1)]

@@ -8,7 +8,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingshu_train.data.order.packing import Packs, deal, plan
-from lingshu_train.data.order.permutation import Permutation
 
 IMAGE_TOKENS = (81, 121, 169, 256, 324, 400, 529, 729, 1024, 1280)
 
@@ -156,7 +155,7 @@ def test_a_longer_epoch_leaves_the_packs_of_its_first_windows_alone() -> None:
 
 
 def test_the_plan_is_fixed_for_ever() -> None:
-    lengths = Permutation(40, "lengths").many(np.arange(40)) + 1
+    lengths = np.arange(40) * 17 % 40 + 1
     packs = plan(lengths, tokens=64, window=20)
     assert [packs[k].tolist() for k in range(len(packs))] == PLANNED
 
@@ -213,18 +212,18 @@ def test_a_pack_is_read_by_its_number() -> None:
 
 
 PLANNED = [
-    [0, 7],
-    [4, 19],
-    [2, 6, 11, 12],
-    [5, 9, 10, 17],
+    [1, 3, 8, 15],
+    [2, 4],
+    [0, 6, 7],
+    [9, 11],
+    [5, 10, 12, 17],
     [13, 14],
-    [3, 8, 15, 16],
-    [1, 18],
-    [25, 32, 34, 35],
-    [28, 29],
-    [22, 26, 27, 30],
-    [20, 21, 23, 31],
-    [36, 38],
-    [24, 37],
-    [33, 39],
+    [16, 18, 19],
+    [21, 25],
+    [23, 30],
+    [22, 24, 27, 34],
+    [28, 32, 33],
+    [29, 31, 38],
+    [26, 35, 39],
+    [20, 36, 37],
 ]

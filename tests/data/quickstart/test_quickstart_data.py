@@ -17,10 +17,8 @@ from lingshu_train.data.quickstart.package_images import LabelledPicture
 from lingshu_train.data.quickstart.pixel_questions import SHARES
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.planning import recipe
-from lingshu_train.runs.cluster import Cluster
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.prepare import config as prepare
-from lingshu_train.stages.prepare import run as prepare_run
 
 PACKAGES = [name for name in cards.names() if name.startswith("package_")]
 
@@ -117,9 +115,9 @@ def test_a_view_is_never_mirrored() -> None:
         assert grey[:, :20].mean() > grey[:, -20:].mean()
 
 
-def test_an_image_size_that_is_no_multiple_of_28_is_refused() -> None:
-    with pytest.raises(RecipeError, match="image_size: 60 is not a multiple of 28"):
-        pool.pool(PICTURES, "train", side=60)
+def test_a_picture_too_small_for_lesions_is_refused() -> None:
+    with pytest.raises(RecipeError, match="image_size: 55 is too small for lesions; at least 56 pixels"):
+        pool.pool(PICTURES, "train", side=55)
 
 
 def test_a_split_without_pictures_says_so() -> None:
@@ -139,7 +137,7 @@ def test_an_unknown_task_lists_the_known_ones() -> None:
 
 def test_grpo_rewards_every_task_that_instruction_tuning_teaches() -> None:
     """What GRPO leaves out is forgotten while it trains on the rest."""
-    found = {block.name: recipe.config_of(block) for block in recipe.load("quickstart").stages}
+    found = {block.name: block.config for block in recipe.load("quickstart").stages}
     taught, rewarded = (
         {task for mix in found[name].data for task in mix.tasks} for name in ("instruct", "rl")
     )
@@ -147,27 +145,14 @@ def test_grpo_rewards_every_task_that_instruction_tuning_teaches() -> None:
 
 
 def stage_in(folder: Path, names: list[str], counts: dict[str, dict[str, int]]) -> Stage:
-    return Stage(
-        run="test",
-        name="data",
-        kind="prepare",
-        content="0" * 12,
-        folder=str(folder),
-        parents={},
-        config={"kind": "prepare", "cards": names, "image_size": 56, "questions": counts},
-        model=tiny.MODEL,
-        cluster=Cluster(name="local"),
-        world_size=1,
-        seed=7,
-        data_root=str(folder),
-        version="0",
-    )
+    config = {"kind": "prepare", "cards": names, "image_size": 56, "questions": counts}
+    return tiny.make_stage(folder, "data", config, parents={})
 
 
 def test_missing_data_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cards, "root", lambda card, data_root: None)
     with pytest.raises(MissingInput, match="pip install"):
-        prepare_run.run(stage_in(tmp_path, ["package_pydicom"], {"modality": {"train": 1, "held_out": 0}}))
+        tiny.run_here(stage_in(tmp_path, ["package_pydicom"], {"modality": {"train": 1, "held_out": 0}}))
 
 
 @pytest.mark.skipif(
@@ -176,9 +161,9 @@ def test_missing_data_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.Mon
 )
 def test_preparing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     counts = {task: {"train": 6, "held_out": 3} for task in samples.TASKS}
-    results = [prepare_run.run(stage_in(tmp_path / name, PACKAGES, counts)) for name in ("first", "second")]
+    results = [tiny.run_here(stage_in(tmp_path / name, PACKAGES, counts)) for name in ("first", "second")]
     assert results[0] == results[1]
     assert results[0]["refused"] == {}
     assert results[0]["splits"] == {"train": 60, "held_out": 30}
-    first, second = (corpora.contents(tmp_path / name / "corpus") for name in ("first", "second"))
+    first, second = (corpora.contents(tmp_path / name / "data" / "corpus") for name in ("first", "second"))
     assert first == second

@@ -15,6 +15,7 @@ from lingshu_train.data.corpus.specification import Asked, Specification
 from lingshu_train.data.rows import formats, layouts, reading
 from lingshu_train.data.rows.layouts import PictureLayout, RowLayout
 from lingshu_train.errors import DataError, RecipeError
+from lingshu_train.model import shape
 from lingshu_train.naming import component, components
 
 ROWS = '''
@@ -106,8 +107,7 @@ def specification(tmp_path: Path, **changes: object) -> Specification:
             "asked": (Asked(task="brightness", train=5, held_out=2),),
             "image_size": 56,
             "least_side": 1,
-            "min_pixels": 784,
-            "max_pixels": 12544,
+            "budget": shape.of("qwen2_5_vl").published_budget(min_pixels=784, max_pixels=12544),
             "seed": 0,
             **changes,
         }

@@ -10,13 +10,14 @@ from lingshu_train.data.rows.embedded import picture
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.record import Sample
+from lingshu_train.schema import Language
 
 
 class Fields(rowlib.SplitFiles):
     """`images` is the folder of the image files; `languages` keeps rows of these only, all where empty."""
 
     images: str = "imgs"
-    languages: tuple[str, ...] = ()
+    languages: tuple[Language, ...] = ()
 
     def columns(self) -> dict[str, rowlib.Content]:
         texts = ("question", "answer", "answer_type", "q_lang")

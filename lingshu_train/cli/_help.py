@@ -1,0 +1,46 @@
+"""How verbs describe themselves: arguments that several take, each described once, and examples."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lingshu_train.cli import _complete
+
+Recipe = Annotated[
+    str,
+    typer.Argument(
+        metavar="RECIPE",
+        help="Name of a recipe, or path of your own YAML file.",
+        autocompletion=_complete.recipes,
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="KEY=VALUE",
+        help="Settings instead of the recipe's: key=value changes one, +key=value adds one, ~key takes one away.",
+    ),
+]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Folder of a run, such as runs/quickstart.", readable=False)
+]
+CardName = Annotated[
+    str, typer.Argument(metavar="CARD", help="Name of a data card.", autocompletion=_complete.cards)
+]
+CardNames = Annotated[
+    list[str],
+    typer.Argument(metavar="CARD", help="Names of data cards.", autocompletion=_complete.cards),
+]
+DataRoot = Annotated[
+    Path, typer.Option("--data-root", metavar="FOLDER", help="Where the data lies.", readable=False)
+]
+DATA = Path("data")
+
+
+def examples(*lines: str) -> str:
+    """The end of a verb's help: commands that can be typed as they stand."""
+    # \b keeps the lines apart where typer would fill a paragraph.
+    return "\n".join(["\b", "For example:", *(f"  {line}" for line in lines)])

@@ -1,0 +1,93 @@
+"""Verbs that look at what is there and change nothing but a report: status, report, verify, score."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from lingshu_train.cli._help import RunFolder, examples
+from lingshu_train.cli._say import say
+from lingshu_train.errors import DataError
+
+app = typer.Typer()
+
+
+@app.command()
+def status(folder: RunFolder) -> None:
+    """Say which stages of a run are done."""
+    from lingshu_train.runs import run as runs
+
+    found = runs.read(folder)
+    for stage in found.stages:
+        print(f"{stage.name:<12} {stage.kind:<9} {found.state(stage)}")
+
+
+@app.command()
+def report(folder: RunFolder) -> None:
+    """Write the run's report.html."""
+    from lingshu_train.report import page
+
+    print(page.summary_table(folder))
+    print(f"report: {page.write(folder)}")
+
+
+@app.command()
+def verify(folder: RunFolder) -> int:
+    """Check every file of a run against its recorded hash."""
+    from lingshu_train.runs import manifest
+    from lingshu_train.runs import run as runs
+
+    found = runs.read(folder)
+    code = 0
+    for stage in found.stages:
+        if found.state(stage) != "done":
+            print(f"{stage.name}: {found.state(stage)}")
+            continue
+        damaged = manifest.damaged(found.folder(stage))
+        files = len(manifest.read(found.folder(stage)).files)
+        print(
+            f"{stage.name}: "
+            + (f"changed or missing: {', '.join(damaged)}" if damaged else f"{files} files whole")
+        )
+        code = DataError.exit_code if damaged else code
+    return code
+
+
+@app.command(
+    epilog=examples(
+        "lingshu score answers.jsonl --policy strict", "lingshu score answers.jsonl --out judged.jsonl"
+    )
+)
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            help="JSONL with question, question_type, answer and response in each row.",
+            readable=False,
+        ),
+    ],
+    policy: Annotated[
+        Literal["strict", "lenient"], typer.Option(help="What the verifier asks of an answer's form.")
+    ] = "lenient",
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the judged rows here, not to the output.", readable=False),
+    ] = None,
+) -> None:
+    """Judge the responses of a JSONL file."""
+    from lingshu_train.runs.files import failure
+    from lingshu_train.verify import Policy
+    from lingshu_train.verify.answer_file import judge_file
+
+    if out is None:
+        say(str(judge_file(file, Policy(policy), sys.stdout)))
+        return
+    try:
+        with out.open("w", encoding="utf-8") as stream:
+            say(str(judge_file(file, Policy(policy), stream)))
+    except OSError as fault:
+        raise failure(out, fault) from None

@@ -1,0 +1,32 @@
+"""Rows with a picture too small or too narrow to be read go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from pydantic import Field
+
+from lingshu_train.curate._steps import Decision, Row
+from lingshu_train.schema import Strict
+
+
+class Params(Strict):
+    """`least_side` in pixels as stored (the paper, section 2.2, drops pictures with a side under 64); `most_aspect` is the
+    longer side by the shorter (a published processor refuses more than 200)."""
+
+    least_side: int = Field(default=64, gt=0)
+    most_aspect: float = Field(default=200.0, ge=1)
+
+
+def decide(rows: Iterable[Row], params: Params) -> Iterator[Decision]:
+    for row in rows:
+        for picture in row.pictures:
+            short, long = sorted((picture.width, picture.height))
+            if short < params.least_side:
+                reason = f"a side under {params.least_side} pixels"
+            elif long > params.most_aspect * short:
+                reason = f"a side more than {params.most_aspect:g} times the other"
+            else:
+                continue
+            yield Decision(row=row.number, sample=row.sample.id, reason=reason, evidence=picture.digest)
+            break

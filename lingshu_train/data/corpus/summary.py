@@ -1,0 +1,113 @@
+"""What corpus.json says of a corpus: counts of what is in it and of what was refused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import TypedDict
+
+from pydantic import JsonValue
+
+from lingshu_train import vocabulary
+from lingshu_train.data.corpus.records import Location
+from lingshu_train.record import Sample
+from lingshu_train.schema import Strict
+
+SUMMARY = "corpus.json"
+
+
+class Summary(Strict):
+    """corpus.json, written last. Counts are of the samples kept; `refused` counts the others by reason.
+
+    `shards` holds the number of rows of each shard. Only a JPEG may have more than `max_pixels`; what had more was fitted,
+    both sides to multiples of `grid`. `fingerprint` covers every row, and every picture by its hash.
+    """
+
+    samples: int
+    images: int
+    image_bytes: int
+    splits: dict[str, int]
+    tasks: dict[str, dict[str, int]]
+    question_types: dict[str, int]
+    modalities: dict[str, int]
+    cards: dict[str, int]
+    licences: dict[str, str]
+    refused: dict[str, int]
+    shards: tuple[int, ...]
+    max_pixels: int
+    grid: int
+    fingerprint: str
+
+    @property
+    def unknown_modalities(self) -> dict[str, int]:
+        """Samples by what their publisher calls a modality, where the vocabulary has no word for it."""
+        return vocabulary.unknown(self.modalities)
+
+    def facts(self) -> dict[str, JsonValue]:
+        """What a manifest says of the corpus; modalities outside the vocabulary under a name of their own."""
+        unknown = self.unknown_modalities
+        return self.model_dump(mode="json") | ({"unknown_modalities": dict(unknown)} if unknown else {})
+
+
+class Counts(TypedDict):
+    """The counts of a summary."""
+
+    samples: int
+    images: int
+    image_bytes: int
+    splits: dict[str, int]
+    tasks: dict[str, dict[str, int]]
+    question_types: dict[str, int]
+    modalities: dict[str, int]
+    cards: dict[str, int]
+
+
+@dataclass
+class Tally:
+    """What the summary counts. Goes through JSON at every commit."""
+
+    images: int = 0
+    image_bytes: int = 0
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    shards: list[int] = field(default_factory=list)
+    digests: list[str] = field(default_factory=list)
+
+    def count(self, what: str, name: str, number: int = 1) -> None:
+        table = self.counts.setdefault(what, {})
+        table[name] = table.get(name, 0) + number
+
+    def sample(self, sample: Sample) -> None:
+        self.count("splits", sample.split)
+        self.count(f"tasks/{sample.task}", sample.split)
+        self.count("question_types", sample.question_type)
+        self.count("modalities", sample.modality)
+        self.count("cards", sample.card)
+
+    def table(self) -> Counts:
+        """What a summary says of the samples and pictures that were counted."""
+        counts, prefix = self.counts, "tasks/"
+        return {
+            "samples": sum(counts.get("splits", {}).values()),
+            "images": self.images,
+            "image_bytes": self.image_bytes,
+            "splits": counts.get("splits", {}),
+            "tasks": {
+                name.removeprefix(prefix): table for name, table in counts.items() if name.startswith(prefix)
+            },
+            "question_types": counts.get("question_types", {}),
+            "modalities": counts.get("modalities", {}),
+            "cards": counts.get("cards", {}),
+        }
+
+
+def counted(rows: Iterable[tuple[Sample, tuple[Location, ...]]]) -> Counts:
+    """Counts of rows with their pictures, each picture once."""
+    tally, seen = Tally(), set()
+    for sample, pictures in rows:
+        tally.sample(sample)
+        for picture in pictures:
+            if picture.digest not in seen:
+                seen.add(picture.digest)
+                tally.images += 1
+                tally.image_bytes += picture.size
+    return tally.table()

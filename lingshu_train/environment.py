@@ -1,0 +1,27 @@
+"""What the user and the launcher say through environment variables, read here for all. Standard library only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def threads() -> int:
+    """CPU threads this process may use, as the launcher set them; 0 where it did not."""
+    return int(os.environ.get("OMP_NUM_THREADS", "0"))
+
+
+def credential(name: str) -> str:
+    """A login that the user put into the environment; empty where it is not set. For the hub layer, never for a log."""
+    return os.environ.get(name, "")
+
+
+def inherited() -> dict[str, str]:
+    """All of them, for a process that is started."""
+    return dict(os.environ)
+
+
+def plugins() -> tuple[Path, ...]:
+    """Folders of the user's own components, laid out as this package is: LINGSHU_PLUGINS, several parted by colons."""
+    named = os.environ.get("LINGSHU_PLUGINS", "").split(os.pathsep)
+    return tuple(Path(folder).absolute() for folder in named if folder)

@@ -1,0 +1,7 @@
+"""Any model on any questions, without a stage: an engine answers, the verifier judges, the metrics count."""
+
+from lingshu_train.evaluation.asking import Asking, judgeable
+from lingshu_train.evaluation.judging import evaluate
+from lingshu_train.evaluation.tabulate import accuracy, table
+
+__all__ = ["Asking", "accuracy", "evaluate", "judgeable", "table"]

@@ -1,0 +1,47 @@
+"""One call from an engine and samples to judged answers, divided among the ranks where there are several."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from tqdm import tqdm
+
+from lingshu_train import dist
+from lingshu_train.data import chat
+from lingshu_train.evaluation.asking import Asking, Gallery, judgeable, prompts
+from lingshu_train.record import Judged, Sample
+from lingshu_train.rollouts import Engine
+from lingshu_train.verify import verify
+
+
+def evaluate(
+    engine: Engine, samples: Sequence[Sample], gallery: Gallery, asking: Asking
+) -> tuple[Judged, ...]:
+    """Every sample that a rule can judge, answered once and judged; in their order, on every rank.
+
+    Each rank asks its own engine its share. `gallery` opens pictures by the names in `Sample.images`.
+    """
+    assert asking.sampling.n == 1, "one answer a question: intervals count questions"
+    asked, here = judgeable(samples), dist.place()
+    mine = asked[here.rank :: here.world_size]
+    answers = tqdm(
+        engine.answer(prompts(mine, gallery, asking), asking.sampling),
+        total=len(mine),
+        desc=asking.title,
+        unit="answer",
+        file=sys.stderr,
+        disable=not (here.first and asking.title),
+        mininterval=5,
+    )
+    judged = [
+        Judged(
+            sample=sample,
+            prompt=chat.question(sample),
+            completion=completion,
+            verdict=verify(completion.text, sample, asking.policy),
+        )
+        for sample, completion in zip(mine, answers, strict=True)
+    ]
+    parts = dist.gather(judged)
+    return tuple(parts[n % here.world_size][n // here.world_size] for n in range(len(asked)))

@@ -1,0 +1,149 @@
+"""What every kind of stage says of itself: to the planner before it runs, to every reader of the run after it. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar, Literal, NamedTuple
+
+from lingshu_train.schema import Strict
+
+Role = Literal["corpus", "model", "results", "export"]
+"""What a stage leaves for others: a prepared corpus, a model to go on from, measured results, files to publish."""
+
+
+Facts = Mapping[str, object]
+"""What a finished stage tells for its manifest, by name: numbers, texts, lists and mappings that JSON can hold.
+
+`warnings`, a list of sentences, is shown in the report.
+"""
+
+
+class Need(NamedTuple):
+    """`stage` is read and has to leave `role`; `key` is the configuration key that names it."""
+
+    key: str
+    stage: str
+    role: Role
+
+
+class Line(NamedTuple):
+    """One line of a plan: a word of at most eight letters, and what is told."""
+
+    label: str
+    text: str
+
+
+class Chart(Strict):
+    """A chart of ledger columns over the optimizer steps. A column that ends in `/` stands for all that begin so.
+
+    `y` names the axis with its unit. `aside` charts are folded away. `absent` stands in for a step without the column.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    y: str
+    aside: bool = False
+    absent: float | None = None
+
+
+class About(Strict):
+    """What a reader of the run has to know of a stage, so that nobody has to know its kind. Part of stage.json.
+
+    `cards` are the data cards it reads directly, `trains` the parts of the model that it changes, `starts_from` the stage
+    whose model it begins with (empty: the recipe's, or none), `method` what it does, in lower case.
+    """
+
+    role: Role
+    method: str
+    cards: tuple[str, ...] = ()
+    trains: tuple[str, ...] = ()
+    starts_from: str = ""
+    charts: tuple[Chart, ...] = ()
+
+
+class StageConfig(Strict):
+    """Base of the kinds' Config classes (`stages/<kind>/config.py`)."""
+
+    role: ClassVar[Role]
+    method: ClassVar[str]
+    """What the stage does, in lower case: a heading of the report."""
+
+    outputs: ClassVar[tuple[str, ...]]
+    """Files and folders below the stage's that its manifest covers."""
+
+    distributed: ClassVar[bool] = False
+    """Whether the stage runs on every process, so that the cluster's layout is part of what determines its bits."""
+
+    judges: ClassVar[bool] = False
+    """Whether the verifier decides over the result, so that its rules are part of what determines it."""
+
+    charts: ClassVar[tuple[Chart, ...]] = ()
+    """What of its ledger is drawn."""
+
+    told: ClassVar[tuple[str, ...]] = ("kind",)
+    """Keys that a plan does not list as settings, because `describe` or `judged_by` tells them."""
+
+    kind: str
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        """The stages this one reads."""
+        return ()
+
+    @property
+    def parents(self) -> tuple[str, ...]:
+        """The stages whose folders this one reads, each once."""
+        return tuple(dict.fromkeys(need.stage for need in self.needs))
+
+    @property
+    def card_names(self) -> tuple[str, ...]:
+        """Data cards this stage reads directly."""
+        return ()
+
+    @property
+    def starts_from(self) -> str:
+        """The stage whose model this one begins with; empty where it begins with the recipe's or with none."""
+        return ""
+
+    @property
+    def trains(self) -> tuple[str, ...]:
+        """Parts of the model whose weights change."""
+        return ()
+
+    @property
+    def rates(self) -> Mapping[str, float]:
+        """Learning rate of each part that trains."""
+        return {}
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """Files of the user's that determine the result beside the configuration."""
+        return ()
+
+    def describe(self) -> tuple[Line, ...]:
+        """What a plan tells of the stage before its settings."""
+        return ()
+
+    def judged_by(self) -> tuple[Line, ...]:
+        """What decides how well the model does in this stage."""
+        return ()
+
+    def about(self) -> About:
+        return About(
+            role=self.role,
+            method=self.method,
+            cards=self.card_names,
+            trains=self.trains,
+            starts_from=self.starts_from,
+            charts=self.charts,
+        )
+
+    def check(self, where: str) -> None:
+        """Cross-field rules. Raises RecipeError naming the key."""
+
+    def check_pictures(self, where: str, *, grid: int) -> None:
+        """Rules that depend on the model: it takes pictures whose sides are multiples of `grid` pixels as they are. Raises
+        RecipeError naming the key."""
+
+    def check_world(self, where: str, world_size: int) -> None:
+        """Rules that depend on the number of processes. Raises RecipeError naming the key."""

@@ -1,0 +1,69 @@
+"""Qwen2.5-VL as training, data and evaluation meet it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import ClassVar
+
+import torch
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    ProcessorMixin,
+    Qwen2_5_VLForConditionalGeneration,
+)
+from transformers.modeling_outputs import BaseModelOutputWithPooling
+
+from lingshu_train.model import family
+from lingshu_train.model.families import _byte_bpe
+from lingshu_train.model.families._smart_resize import SmartResize
+from lingshu_train.model.families.qwen2_5_vl import positions, processing, tiny
+from lingshu_train.model.families.qwen2_5_vl.shape import Shape as QwenShape
+from lingshu_train.model.shape import Part, PictureBudget, Shape
+
+
+class Family(family.Family):
+    """The 3B, 7B, 32B and 72B models, and tiny ones."""
+
+    architecture: ClassVar[type[PreTrainedModel]] = Qwen2_5_VLForConditionalGeneration
+    prefixes: ClassVar[tuple[tuple[str, Part], ...]] = (
+        ("model.visual.merger.", "merger"),
+        ("model.visual.", "vision_tower"),
+        ("model.language_model.", "language_model"),
+        ("lm_head.", "language_model"),
+    )
+    picture_inputs: ClassVar[tuple[str, ...]] = ("pixel_values", "image_grid_thw", "mm_token_type_ids")
+
+    def build_processor(self, tokenizer: PreTrainedTokenizerBase, budget: PictureBudget) -> ProcessorMixin:
+        assert isinstance(budget, SmartResize)
+        return processing.build(tokenizer, budget, chat_template=self.chat_template)
+
+    def write_for_everyone(self, processor: ProcessorMixin, folder: Path) -> None:
+        processing.write_for_everyone(processor, folder)
+
+    def positions(self, model: PreTrainedModel, batch: family.Batch) -> torch.Tensor:
+        return positions.packed(model, batch)
+
+    def blank(self, model: PreTrainedModel) -> dict[str, torch.Tensor]:
+        vision = model.config.vision_config
+        side = vision.spatial_merge_size
+        width = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
+        return {
+            "pixel_values": torch.zeros(side * side, width),
+            "image_grid_thw": torch.tensor([[1, side, side]]),
+        }
+
+    def drop_tokens(self, features: BaseModelOutputWithPooling) -> None:
+        features.pooler_output = tuple(tokens[:0] for tokens in features.pooler_output)
+
+    def build_tokenizer(self, texts: Iterable[str], *, vocabulary: int) -> PreTrainedTokenizerBase:
+        return _byte_bpe.train(
+            texts, vocabulary=vocabulary, special=tiny.SPECIAL, end="<|im_end|>", padding="<|endoftext|>"
+        )
+
+    def build_model(
+        self, shape: Shape, tokenizer: PreTrainedTokenizerBase, *, initializer_range: float, seed: int
+    ) -> PreTrainedModel:
+        assert isinstance(shape, QwenShape)
+        return tiny.model(shape, tokenizer, initializer_range=initializer_range, seed=seed)

@@ -1,0 +1,84 @@
+"""A small Qwen2.5-VL from nothing: the real class, random weights."""
+
+from __future__ import annotations
+
+import torch
+from transformers import PreTrainedTokenizerBase, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+from lingshu_train.model.families.qwen2_5_vl.shape import Shape
+
+SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|object_ref_start|>",
+    "<|object_ref_end|>",
+    "<|box_start|>",
+    "<|box_end|>",
+    "<|quad_start|>",
+    "<|quad_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+"""Qwen2.5's special tokens in the order of their ids."""
+
+
+def model(
+    shape: Shape, words: PreTrainedTokenizerBase, *, initializer_range: float, seed: int
+) -> Qwen2_5_VLForConditionalGeneration:
+    """Random weights from `seed`. At a hidden size of 64, 0.06 learns faster than the usual range of 0.02."""
+    config = _config(shape, words, initializer_range=initializer_range)
+    torch.manual_seed(seed)
+    built = Qwen2_5_VLForConditionalGeneration(config)
+    built.generation_config.eos_token_id = words.eos_token_id
+    built.generation_config.pad_token_id = words.pad_token_id
+    return built
+
+
+def _config(shape: Shape, words: PreTrainedTokenizerBase, *, initializer_range: float) -> Qwen2_5_VLConfig:
+    text, vision = shape.text, shape.vision
+    token = words.convert_tokens_to_ids
+    return Qwen2_5_VLConfig(
+        text_config={
+            "hidden_size": text.hidden,
+            "num_hidden_layers": text.layers,
+            "num_attention_heads": text.heads,
+            "num_key_value_heads": text.key_value_heads,
+            "intermediate_size": text.intermediate,
+            "vocab_size": text.vocabulary,
+            "max_position_embeddings": 32768,
+            "rope_parameters": {
+                "rope_type": "default",
+                "rope_theta": text.rope_theta,
+                "mrope_section": list(text.mrope_section),
+            },
+            "initializer_range": initializer_range,
+            "tie_word_embeddings": text.tied,
+            "bos_token_id": token("<|endoftext|>"),
+            "eos_token_id": words.eos_token_id,
+            "pad_token_id": words.pad_token_id,
+        },
+        vision_config={
+            "hidden_size": vision.hidden,
+            "out_hidden_size": text.hidden,
+            "depth": vision.depth,
+            "num_heads": vision.heads,
+            "intermediate_size": vision.intermediate,
+            "patch_size": vision.patch,
+            "spatial_merge_size": vision.merge,
+            "temporal_patch_size": vision.temporal_patch,
+            "window_size": vision.window,
+            "fullatt_block_indexes": list(vision.full_attention),
+            "initializer_range": initializer_range,
+        },
+        image_token_id=token("<|image_pad|>"),
+        video_token_id=token("<|video_pad|>"),
+        vision_start_token_id=token("<|vision_start|>"),
+        vision_end_token_id=token("<|vision_end|>"),
+        tie_word_embeddings=text.tied,
+        eos_token_id=words.eos_token_id,
+        pad_token_id=words.pad_token_id,
+    )

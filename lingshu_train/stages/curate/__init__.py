@@ -1,0 +1,1 @@
+"""A corpus to a better one."""

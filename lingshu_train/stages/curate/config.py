@@ -1,0 +1,36 @@
+"""What a recipe says of a curate stage: a corpus, and the steps it goes through."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from lingshu_train.curate import _steps
+from lingshu_train.kind import Line, Need, Role, StageConfig
+
+
+class Config(StageConfig):
+    """`steps` follow one another: a row that goes at one is not seen by the next. Rows and pictures are not copied, and
+    `decisions.parquet` says of each row that went at which step and why. More than the share `most_withdrawn` of the rows
+    stops the stage: then a step's setting, not the data, is at fault."""
+
+    role: ClassVar[Role] = "corpus"
+    method: ClassVar[str] = "curation"
+    outputs: ClassVar[tuple[str, ...]] = ("corpus", "decisions.parquet")
+    told: ClassVar[tuple[str, ...]] = ("kind", "corpus", "steps")
+
+    kind: Literal["curate"]
+    corpus: str
+    steps: tuple[_steps.Wanted, ...] = Field(min_length=1)
+    most_withdrawn: float = Field(default=0.5, ge=0, le=1)
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        return (Need("corpus", self.corpus, "corpus"),)
+
+    def describe(self) -> tuple[Line, ...]:
+        return (Line("steps", ", ".join(map(str, self.steps))),)
+
+    def check(self, where: str) -> None:
+        _steps.check(self.steps, where=f"{where}.steps")

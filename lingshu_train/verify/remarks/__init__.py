@@ -1,0 +1,1 @@
+"""What may stand beside an answer and leave it right: before it, after it, a reason, an explanation."""

@@ -1,0 +1,109 @@
+"""The explanation behind a yes or no: it may say anything that does not contradict the word before it.
+
+The opposite word by itself, a hedge, a change of mind, and the question's own proposition with the other sign
+contradict it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from lingshu_train.verify.gold import Ruling
+from lingshu_train.verify.lexicon import longest_first, words
+from lingshu_train.verify.text import cues, statements
+from lingshu_train.verify.text.leads import without_lead_in
+
+_SEGMENT = re.compile(r"[,.;:!()]")
+_ODDS = re.compile(r"[0-9]{1,3}(?:\.[0-9])? ?%")
+
+
+def explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
+    """Judge what follows a yes or no: "right" with its sign where it may stand there."""
+    tail = tail.strip(" " + statements.PARTICLES)
+    if not tail:
+        return Ruling("right", rule, sign)
+    if not statements.SIGNS.isdisjoint(tail):
+        return Ruling("unreadable", rule)
+    if cues.hedges(tail):
+        return Ruling("hedged", rule)
+    if any(_ODDS.fullmatch(part.strip()) for part in _SEGMENT.split(tail)):
+        return Ruling("hedged", rule)
+    if cues.revises_firmly(tail) or says_opposite(sign, tail, question):
+        return Ruling("conflicting", rule)
+    for clause in _clauses().split(tail):
+        if statements.said_twice(clause, question) or statements.proposition(
+            clause.strip(), question
+        ) not in ("", sign):
+            return Ruling("conflicting", rule)
+    return Ruling("right", f"{rule}_explained", sign)
+
+
+@lru_cache(maxsize=1)
+def _bare_words() -> frozenset[str]:
+    return words("words", "bare") | words("words", "subjects") | words("words", "negation")
+
+
+@lru_cache(maxsize=4096)
+def _barred(sign: str, question: str) -> frozenset[str]:
+    """What no clause of an explanation may be by itself: the words of the other sign, and "not yes" for yes."""
+    lists = ["absent", "no"] if sign == "yes" else ["exists", "yes"]
+    lists += [name for name in ("normal", "abnormal") if statements.sign_of(name, question) not in ("", sign)]
+    own = [f"not {word}" for word in words("words", sign)]
+    return frozenset(own).union(*(words("words", name) for name in lists))
+
+
+def _bare_sign(segment: str) -> str:
+    """The sign of words that say no more than yes or no: "it isn't", "not really", "there is"."""
+    found = statements.WORD.findall(segment)
+    # "Ruled out" denies, and "not ruled out" does not.
+    denied = words("words", "negation").isdisjoint(found) == bool(statements.EXCLUDED.search(segment))
+    if not _bare_words().issuperset(found):
+        return ""
+    return "no" if denied else "yes" if found and found[-1] in words("words", "bare") else ""
+
+
+def says_opposite(sign: str, tail: str, question: str) -> bool:
+    """The opposite word standing by itself: at a clause's end, or joined by and, or, a slash."""
+    # 是 in 是CT is a verb: a Chinese run that goes on in Latin letters is no word by itself.
+    found = [
+        one.group()
+        for one in statements.WORD.finditer(tail)
+        if one.group().isascii() or not tail[one.end() : one.end() + 1].isalnum()
+    ]
+    opposite = words("words", "no" if sign == "yes" else "yes")
+    for index, token in enumerate(found):
+        following = found[index + 1] if index + 1 < len(found) else ""
+        if token not in opposite:
+            continue
+        alone = not following[:1].isalpha() or following in ("and", "or", "but")
+        if sign == "no" or alone:
+            return True
+    if sign == "yes" and not words("words", "nothing").isdisjoint(found):
+        return True
+    if any(_bare_sign(segment) not in ("", sign) for segment in _SEGMENT.split(tail)):
+        return True
+    clauses = {
+        _subject_words().sub("", without_lead_in(clause.strip())).strip(statements.PARTICLES + " ")
+        for clause in _clauses().split(tail)
+    }
+    # A run of Chinese is no part of a word beside it: "on second thought 没有".
+    clauses.update(token for token in found if not token.isascii())
+    return not _barred(sign, question).isdisjoint(
+        clauses | ({"no"} if sign == "yes" and "not" in clauses else set())
+    )
+
+
+@lru_cache(maxsize=1)
+def _clauses() -> re.Pattern[str]:
+    """Where an explanation may turn to another statement: punctuation and the words that join statements."""
+    # "Was contrast given?" asks with a word that elsewhere gives a reason.
+    joined = "|".join(longest_first("words", "breaks")).replace("given", r"(?<!was )(?<!were )(?<!not )given")
+    return re.compile(
+        rf"[,.;:!()]|(?:^| )- |\b(?:{joined})\b|" + "|".join(longest_first("words", "breaks_cn"))
+    )
+
+
+@lru_cache(maxsize=1)
+def _subject_words() -> re.Pattern[str]:
+    return re.compile(rf"^ ?(?:(?:{'|'.join(longest_first('words', 'subjects'))}) ){{0,6}}")

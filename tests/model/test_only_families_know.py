@@ -1,0 +1,65 @@
+"""Outside model/families/ no architecture is known: no class or module of one, no special token, no size of its pictures."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import lingshu_train
+
+PACKAGE = Path(lingshu_train.__file__).parent
+FAMILIES = PACKAGE / "model" / "families"
+WORDS = {
+    "the name of an architecture": r"(?i)qwen|internvl|llava_?(?:next|for|model)|gemma|pixtral|idefics",
+    "a module of one": r"\bvisual\.|language_model\.|multi_modal_projector|lm_head",
+    "an input of one": r"image_grid|grid_thw|rope_index|(?i:m-?rope)|spatial_merge|merge_size|temporal_patch",
+    "a special token": r"<\|\w+\|>|<img>|<IMG_CONTEXT>|<image_soft_token>",
+}
+SIZES = (28, 784, 1176, 3136, 1_003_520)
+"""Qwen2.5-VL's: a token's side, its area, values of a patch, bounds of a picture."""
+ALLOWED = {
+    ("model/settings.py", "the name of an architecture"): 'FAMILY = "qwen2_5_vl"',
+    ("data/images/dicoms.py", "28"): "AT_ONCE = 2**28",
+    ("data/quickstart/lesions.py", "28"): "CELL = 28",
+}
+"""What a recipe says that names no family; a number of bytes; a choice of the quickstart, not of a model."""
+
+
+def known(text: str) -> Iterator[tuple[str, str]]:
+    """What a file knows of architectures, each with its line."""
+    lines = text.splitlines()
+    for line in lines:
+        yield from ((what, line.strip()) for what, pattern in WORDS.items() if re.search(pattern, line))
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and type(node.value) is int and node.value in SIZES:
+            yield str(node.value), lines[node.lineno - 1].strip()
+
+
+def test_nothing_outside_the_families_knows_an_architecture() -> None:
+    files = [path for path in sorted(PACKAGE.rglob("*.py")) if not path.is_relative_to(FAMILIES)]
+    assert len(files) > 150
+    found = {
+        (path.relative_to(PACKAGE).as_posix(), what): line
+        for path in files
+        for what, line in known(path.read_text(encoding="utf-8"))
+    }
+    assert found == ALLOWED
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "from transformers import Qwen2_5_VLProcessor",
+        "tower = model.model.visual.blocks",
+        'name.startswith("model.language_model.")',
+        'batch["image_grid_thw"]',
+        'text = "<|image_pad|>"',
+        "side = 28",
+    ],
+)
+def test_what_would_be_found(line: str) -> None:
+    assert list(known(line))
