@@ -8,10 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from lingshu_train.errors import LingshuError
 from lingshu_train.runs import tracked
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trackers import _choice as choice
@@ -44,9 +45,13 @@ def beside(
     After the block each tracker has its `wait_s` to finish, all at once; then it is killed. What went wrong is said in one
     line and noted for the report.
     """
-    followed = stage.about.trains or stage.about.role == "results"
-    allowed = _allowed(stage, chosen, cards=cards, say=say) if followed else ()
-    started = [_start(stage.path, one, environment) for one in allowed]
+    started: list[_Started] = []
+    try:
+        if stage.about.trains or stage.about.role == "results":
+            for tracker in _allowed(stage, chosen, cards=cards, say=say):
+                started.append(_start(stage.path, tracker, environment))
+    except (LingshuError, OSError) as refusal:
+        say(f"lingshu: {stage.name}: not every tracker was started: {refusal}; training is not affected")
     try:
         yield
     finally:
@@ -58,8 +63,8 @@ def beside(
             for one in started:
                 fault = _end(one, since + one.chosen.wait_s)
                 if fault:
-                    _note(stage.path, one.chosen.name, fault)
                     say(f"lingshu: {stage.name}: tracker {one.chosen.name}: {fault}")
+                    _note(stage.path, one.chosen.name, fault)
         finally:
             for one in started:
                 _kill(one.process)
@@ -111,8 +116,10 @@ def _end(one: _Started, deadline: float) -> str:
 
 
 def _note(stage_folder: Path, name: str, fault: str) -> None:
-    state = tracked.begin(stage_folder, name)
-    tracked.write(stage_folder, name, state.model_copy(update={"fault": fault}))
+    """For the report. A disk that is full by now has nothing to do with how the stage ended."""
+    with suppress(LingshuError):
+        state = tracked.begin(stage_folder, name)
+        tracked.write(stage_folder, name, state.model_copy(update={"fault": fault}))
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -134,6 +135,9 @@ def until_input_ends(seconds: float) -> bool:
 
 def main(folder: Path, name: str) -> int:
     os.nice(10)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        # A scheduler asks every process of a job to stop. This one stops when its stage has, with what that wrote last.
+        signal.signal(number, signal.SIG_IGN)
     try:
         chosen = next(one for one in choice.read(folder) if one.name == name)
         Follower(read_stage(folder / "stage.json"), folder, chosen).follow(until_input_ends)

@@ -28,6 +28,12 @@ class Shown:
     reward: float | None
     image: bytes | None
 
+    @property
+    def text(self) -> str:
+        reward = "unscored" if self.reward is None else f"reward {self.reward:g}"
+        asked = f"{self.question}\n\nright answer: {self.answer}"
+        return f"{asked}\n\n{self.completion}\n\n{self.status}, {reward}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from lingshu_train.schema import Strict
-from lingshu_train.trackers._tracker import Line, Shown, Told, Variables
+from lingshu_train.trackers._tracker import Line, Shown, Told, Tracker, Variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ def environment(params: Params, folder: Path) -> Variables:
     return {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": ""}
 
 
-def start(params: Params, told: Told) -> Events:
+def start(params: Params, told: Told) -> Tracker:
     """A new event file from the first step. Older ones of the stage go, so that no reader sees a step twice."""
     from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
@@ -75,15 +75,8 @@ class Events:
 def _show(event: Event, tag: str, shown: Shown) -> None:
     from tensorboard.plugins.text.summary_v2 import text_pb
 
-    reward = "unscored" if shown.reward is None else f"reward {shown.reward:g}"
-    parts = (
-        shown.question,
-        f"right answer: {shown.answer}",
-        shown.completion,
-        f"{shown.status}, {reward}",
-    )
     # Indented by four, Markdown shows text as it stands.
-    text = "\n\n".join("    " + part.replace("\n", "\n    ") for part in parts)
+    text = "    " + shown.text.replace("\n", "\n    ")
     event.summary.value.extend(text_pb(f"{tag}/text", text).value)
     if shown.image:
         with Image.open(BytesIO(shown.image)) as image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +11,7 @@ from PIL import Image
 from pydantic import Field
 
 from lingshu_train.schema import Strict
-from lingshu_train.trackers._tracker import Line, Told, Variables
+from lingshu_train.trackers._tracker import Line, Told, Tracker, Variables
 
 if TYPE_CHECKING:
     from trackio import Table
@@ -40,9 +41,10 @@ def environment(params: Params, folder: Path) -> Variables:
     return here | dict.fromkeys(away)
 
 
-def start(params: Params, told: Told) -> History:
-    """The run under its id as its name. Rows it has from before go, since the ledger gives them again."""
+def start(params: Params, told: Told) -> Tracker:
+    """The run under its id as its name. Rows and pictures from before go, since the ledger gives them again."""
     import trackio
+    from trackio.media import get_project_media_path
 
     try:
         old = [run for run in trackio.Api().runs(params.project) if run.name == told.id]
@@ -50,6 +52,7 @@ def start(params: Params, told: Told) -> History:
         old = []  # no such project yet
     for run in old:
         run.delete()
+    shutil.rmtree(get_project_media_path(params.project, told.id))
     opened = trackio.init(
         project=params.project,
         name=told.id,

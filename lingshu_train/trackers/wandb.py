@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import shutil
+from collections.abc import Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Literal
 
@@ -10,15 +12,15 @@ from PIL import Image
 from pydantic import Field
 
 from lingshu_train.schema import Strict
-from lingshu_train.trackers._tracker import Line, Told, Variables
+from lingshu_train.trackers._tracker import Line, Shown, Told, Tracker, Variables
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from wandb import Run, Table
+    from wandb import Html, Run
+    from wandb import Image as Picture
 
 PACKAGE = "wandb"
-_COLUMNS = ("question", "answer", "completion", "status", "reward", "image")
 
 
 class Params(Strict):
@@ -30,11 +32,14 @@ class Params(Strict):
 
 
 def environment(params: Params, folder: Path) -> Variables:
-    """No error reports to others; the recipe alone says whether anything is sent."""
-    return {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true", "WANDB_MODE": params.mode}
+    """No error reports to others, nothing kept outside `folder`; the recipe alone says whether anything is sent."""
+    kept = {
+        name: str((folder / "wandb" / "own").absolute()) for name in ("WANDB_CACHE_DIR", "WANDB_DATA_DIR")
+    }
+    return kept | {"WANDB_ERROR_REPORTING": "false", "WANDB_SILENT": "true", "WANDB_MODE": params.mode}
 
 
-def start(params: Params, told: Told) -> History:
+def start(params: Params, told: Told) -> Tracker:
     """Offline the run's record is begun anew: wandb cannot go on with one, and a second replaces the first when synced.
     Online the run goes on behind its last step, since the server takes no step twice.
     """
@@ -79,20 +84,24 @@ class History:
         self.after = max(run.step - 1, 0)
 
     def log(self, line: Line) -> None:
-        row: dict[str, float | Table] = {**line.values, "training_seconds": line.seconds}
+        row: dict[str, float | Html | list[Picture]] = {**line.values, "training_seconds": line.seconds}
         if line.shown:
-            row["samples"] = _table(line)
+            # No table: wandb keeps the pictures of one outside the run's folder.
+            row |= {"samples": _page(line.shown), "samples_pictures": _pictures(line.shown)}
         self._run.log(row, step=line.step)
 
     def close(self, *, done: bool) -> None:
         self._run.finish(exit_code=0 if done else 1)
 
 
-def _table(line: Line) -> Table:
+def _page(shown: Sequence[Shown]) -> Html:
     import wandb
 
-    table = wandb.Table(columns=[*_COLUMNS])
-    for shown in line.shown:
-        image = wandb.Image(Image.open(BytesIO(shown.image))) if shown.image else None
-        table.add_data(shown.question, shown.answer, shown.completion, shown.status, shown.reward, image)
-    return table
+    return wandb.Html("<hr>".join(f"<pre>{html.escape(one.text)}</pre>" for one in shown), inject=False)
+
+
+def _pictures(shown: Sequence[Shown]) -> list[Picture]:
+    import wandb
+
+    found = [(one.text, one.image) for one in shown if one.image]
+    return [wandb.Image(Image.open(BytesIO(image)), caption=text) for text, image in found]

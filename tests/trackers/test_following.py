@@ -212,6 +212,26 @@ def test_nothing_of_the_machine_or_of_its_user_is_sent(stage: Stage, beside: Bes
             assert private not in text
 
 
+def test_being_asked_to_stop_like_every_process_of_a_job_loses_no_line(stage: Stage, beside: Beside) -> None:
+    with beside(stage, Chosen(name="tensorboard")):
+        Ledger(stage.path).append(1, {"loss": 1.0})
+        until(lambda: tracked.read(stage.path, "tensorboard"))
+        for process in processes("tensorboard"):
+            process.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGINT)
+        Ledger(stage.path).append(2, {"loss": 1.0})
+    assert beside.said == []
+    assert [step for step, _ in rows(stage, "tensorboard")] == [1, 2]
+
+
+def test_a_tracker_that_cannot_be_started_is_said_and_the_stage_runs(stage: Stage, beside: Beside) -> None:
+    (stage.path / tracked.FOLDER).write_text("a file where a folder is needed")
+    with beside(stage, Chosen(name="tensorboard")):
+        Ledger(stage.path).append(1, {"loss": 1.0})
+    (line,) = beside.said
+    assert line.startswith(f"lingshu: {stage.name}: not every tracker was started: [Errno 17] File exists")
+
+
 def test_a_stage_that_ends_before_its_first_step_opens_no_run(stage: Stage, beside: Beside) -> None:
     with beside(stage, *(Chosen(name=name) for name in OURS)):
         pass

@@ -15,6 +15,7 @@ from lingshu_train.runs import ledger
 from lingshu_train.runs.results import rollouts
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trackers._choice import Chosen
+from lingshu_train.trackers._lines import PER_STEP
 
 pytestmark = pytest.mark.slow
 
@@ -45,6 +46,19 @@ def test_a_killed_and_resumed_run_has_the_bits_of_an_untracked_one_and_each_trac
             assert {key: values[key] for key in expected} == pytest.approx(expected, rel=1e-6), name
         shown = {step for step, values in found if any(key.startswith("samples") for key in values)}
         assert shown == {line.step for line in rollouts(stage.path)}, name
+    folder = stage.path.parent / "trackers"
+    # None is left of the first life. wandb keeps equal pictures of a step once.
+    shown = shown_pictures(stage)
+    assert len(list((folder / "trackio" / "media").rglob("*.png"))) == len(shown)
+    assert len(list((folder / "wandb").rglob("*.png"))) == len(set(shown))
+
+
+def shown_pictures(stage: Stage) -> list[tuple[int, str]]:
+    """Of the completions kept of each step the first eight: the step and the picture."""
+    steps: dict[int, list[tuple[int, str]]] = {}
+    for line in rollouts(stage.path):
+        steps.setdefault(line.step, []).append((line.step, line.image or ""))
+    return [one for lines in steps.values() for one in lines[:PER_STEP] if one[1]]
 
 
 def test_pictures_of_samples_are_the_stored_ones(straight: Callable[[Layout], Stage], tmp_path: Path) -> None:
