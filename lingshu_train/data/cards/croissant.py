@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from lingshu_train.data.cards import patterns
 from lingshu_train.data.cards.card import Card
@@ -26,7 +25,7 @@ _MIME = {
 }
 
 
-def croissant(card: Card) -> dict[str, Any]:
+def croissant(card: Card) -> dict[str, object]:
     """The card as a JSON-LD document: which files lie below the set's home, and which columns of them are read. No data
     is embedded."""
     block, url, columns = card.lingshu, home(card), _columns(card)
@@ -71,7 +70,7 @@ def home(card: Card) -> str:
     }[source.kind]
 
 
-def _context() -> dict[str, Any]:
+def _context() -> dict[str, object]:
     return {
         "@language": "en",
         "@vocab": "https://schema.org/",
@@ -111,7 +110,7 @@ def _files(card: Card) -> dict[str, str]:
     return {str(split): str(pattern) for split, pattern in files.items()} if isinstance(files, dict) else {}
 
 
-def _distribution(card: Card, url: str) -> list[dict[str, Any]]:
+def _distribution(card: Card, url: str) -> list[dict[str, object]]:
     """The set's home as a repository, the files that are fetched from addresses of their own, one part per split."""
     source = card.lingshu.source
     pinned = source.kind == "hub" and source.revision
@@ -132,7 +131,7 @@ def _distribution(card: Card, url: str) -> list[dict[str, Any]]:
     return [repository, *remote, *(_part(card, split, pattern) for split, pattern in _files(card).items())]
 
 
-def _part(card: Card, split: str, pattern: str) -> dict[str, Any]:
+def _part(card: Card, split: str, pattern: str) -> dict[str, object]:
     """The file of a split, with its checksum where the card states one; a set of files where there are several."""
     stated = card.lingshu.splits.get(split)
     about = {"description": f"Rows of the split {split}.", "containedIn": {"@id": "home"}}
@@ -149,7 +148,7 @@ def _part(card: Card, split: str, pattern: str) -> dict[str, Any]:
     }
 
 
-def _pictures(card: Card) -> list[dict[str, Any]]:
+def _pictures(card: Card) -> list[dict[str, object]]:
     """The picture files of a package, each with its checksum."""
     listed = card.lingshu.fields.get("pictures", ())
     files = {str(one["path"]): str(one.get("sha256", "")) for one in listed if isinstance(one, dict)}
@@ -164,7 +163,7 @@ def _pictures(card: Card) -> list[dict[str, Any]]:
     ]
 
 
-def _object(name: str, url: str, *, sha256: str = "") -> dict[str, Any]:
+def _object(name: str, url: str, *, sha256: str = "") -> dict[str, object]:
     """A file. The standard asks for a checksum; where none is known it has this address as a stand-in."""
     unknown = "https://github.com/mlcommons/croissant/issues/80"
     return {
@@ -190,7 +189,7 @@ def _columns(card: Card) -> dict[str, str]:
     return {name: holds for name, holds in found.columns().items() if holds != "nested"}
 
 
-def _records(card: Card, split: str, columns: dict[str, str]) -> dict[str, Any]:
+def _records(card: Card, split: str, columns: dict[str, str]) -> dict[str, object]:
     """The rows of a split."""
     pattern, part = _files(card)[split], _part(card, split, _files(card)[split])
     kind = "fileSet" if part["@type"] == "cr:FileSet" else "fileObject"

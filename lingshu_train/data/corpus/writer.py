@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lingshu_train.data.corpus import shards
-from lingshu_train.data.corpus.journal import Journal
+from lingshu_train.data.corpus.journal import Journal, State
 from lingshu_train.data.corpus.records import Location
 from lingshu_train.data.corpus.shards import Tar
 from lingshu_train.data.corpus.summary import SUMMARY, Summary, Tally
@@ -182,8 +182,8 @@ class Writer:
         quarantine = self.folder / QUARANTINE
         if quarantine.is_file():
             sync(quarantine)
-        state = {
-            "tally": asdict(self._tally),
+        state: State = {
+            "tally": self._tally.state(),
             "jobs": self.done,
             "quarantine": quarantine.stat().st_size if quarantine.is_file() else 0,
         }

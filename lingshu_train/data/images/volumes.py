@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -142,7 +141,7 @@ class Volume:
 
     def _section(self, across: int, index: int) -> Array:
         """The two axes other than `across`, in canonical order and direction."""
-        selection: list[Any] = [*range(3), *self._frame]
+        selection: list[int | slice] = [*range(3), *self._frame]
         for axis, (raw, kept) in enumerate(zip(self._axes, self._ranges, strict=True)):
             first, last = (kept[index], kept[index] + 1) if axis == across else (kept.start, kept.stop)
             if self._flipped[axis]:

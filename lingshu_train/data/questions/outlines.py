@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -79,7 +79,7 @@ def _boxes(numbered: Array, wanted: Sequence[int]) -> list[tuple[int, int, int, 
     ]
 
 
-def _measure() -> Any:
+def _measure() -> ModuleType:
     """scipy.ndimage. MissingInput: it is not installed."""
     return package("scipy.ndimage", "counting the regions of a mask")
 

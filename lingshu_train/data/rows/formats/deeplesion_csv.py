@@ -39,7 +39,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
         return line.text("File_name") if part == PARTS.get(origin.split, part) else None
 
     table = published.read(origin.root, fields.files[origin.split])
-    yield from published.gathered(table, "Bounding_boxes", key=slice_of, into="boxes")
+    yield from published.gathered(table, "Bounding_boxes", key=slice_of)
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
@@ -47,7 +47,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
 
     Unmarked lesions are common in this set, so nothing is counted and no lesion is called absent.
     """
-    if line.optional("Possibly_noisy") == "1" or len(line.values["boxes"]) > 1:
+    if line.optional("Possibly_noisy") == "1" or len(line.given(published.Gathered).texts) > 1:
         return
     series, _, number = line.text("File_name").rpartition("_")
     low, high = _numbers(line, "DICOM_windows", 2)
