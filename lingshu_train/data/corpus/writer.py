@@ -23,7 +23,9 @@ from lingshu_train.runs.files import failure, sync, write_json
 
 QUARANTINE = "quarantine.jsonl"
 SHARD_BYTES = 1_000_000_000
+"""Of pictures: small enough that a crash costs minutes, large enough that millions of rows are some hundred files."""
 SHARD_ROWS = 50_000
+"""Of text alone. They are held in memory until the shard is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,7 +22,7 @@ from lingshu_train.errors import DataError
 
 AXES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
 """The axis of a canonical (RAS+) volume along which the plane's slices are stacked."""
-Box = tuple[slice, slice, slice]
+VoxelBox = tuple[slice, slice, slice]
 """Voxels of a volume, axis by axis in the file's own order."""
 MOST_SORTED = 2**27
 """Voxels that percentiles are taken of, 512 x 512 x 512: sorting takes some 30 bytes for each, 4 GiB in all."""
@@ -109,7 +109,7 @@ class Volume:
         kept = self._ranges[AXES[plane]]
         return counts[kept.start : kept.stop]
 
-    def turned(self, box: Box) -> tuple[range, range, range]:
+    def turned(self, box: VoxelBox) -> tuple[range, range, range]:
         """A box in the file's own voxel order as voxels from right to left, back to front and foot to head, cut to the
         volume."""
         found = []

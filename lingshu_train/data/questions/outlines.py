@@ -23,7 +23,7 @@ from lingshu_train.data.rows.row import Row
 Value = int | tuple[int, int, int]
 
 LEAST = 16
-"""Pixels below which a region counts neither as there nor as not there."""
+"""Pixels below which a region counts neither as there nor as not there: four by four may be a slip of the outliner's hand."""
 MOST = 20
 """Regions above which nobody is asked to count."""
 

@@ -18,6 +18,7 @@ counting is learned in minutes."""
 EDGE = 1.5
 """Width in pixels over which a disc fades into the tissue."""
 LEVEL: dict[Shade, float] = {"bright": 245.0, "dark": 10.0}
+"""Far from the greys that `soften` leaves to tissue, and from white and black, which clipping would round."""
 MOSTLY = 0.9
 """A disc lies on tissue where this share of the pixels under it is not air."""
 ROOM = 3

@@ -17,6 +17,7 @@ from lingshu_train.data.rows.row import Origin, Row
 OFFSET = 32768
 """What the publisher added to Hounsfield units, to store them without a sign."""
 PARTS = {"train": "1", "validation": "2", "test": "3"}
+"""Split -> the publisher's number of it."""
 LESION = "the lesion"
 TYPES = {
     **{"1": "bone lesion", "2": "abdominal lesion", "3": "mediastinal lesion", "4": "liver lesion"},

@@ -11,7 +11,7 @@ import numpy as np
 from lingshu_train.data.images import Volume, labels
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.images.labels import Labels
-from lingshu_train.data.images.volumes import Box, seen
+from lingshu_train.data.images.volumes import VoxelBox, seen
 from lingshu_train.data.questions import outlines, templates
 from lingshu_train.data.questions.templates import Subject
 from lingshu_train.data.rows import published
@@ -97,7 +97,7 @@ def _filled(volume: Volume, across: range, along: range) -> Labels:
     return labels.square(volume, seen(section))
 
 
-def _box(lesion: Line) -> Box:
+def _box(lesion: Line) -> VoxelBox:
     """The voxels of the box in the file's own order; the publisher counts both ends in."""
     try:
         box = lesion.inside("bbox").inside("3D_box")

@@ -17,6 +17,7 @@ from lingshu_train.record import Sample
 MARK = re.compile(r"<image (\d)>")
 COLUMNS = tuple(f"image_{number}" for number in range(1, 8))
 SECRET = "?"
+"""What stands for an answer that the publisher keeps."""
 
 
 class Fields(rowlib.SplitFiles):
