@@ -31,7 +31,7 @@ Role = Literal["training", "benchmark", "demonstration"]
 
 
 class Licence(Strict):
-    """What the owner allows. `None` means not known, and is treated as no.
+    """What the owner allows; None: not known. What follows from it is decided in licences.py.
 
     `id` is an SPDX identifier, or a name of our own in lower case. `unverified`: not read at the source.
     """
@@ -43,6 +43,9 @@ class Licence(Strict):
     derive_weights: bool | None = None
     third_party_api: bool | None = None
     commercial: bool | None = None
+
+    def __str__(self) -> str:
+        return self.id + (" (not read at the source)" if self.unverified else "")
 
 
 class RemoteFile(Strict):

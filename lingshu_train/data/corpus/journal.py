@@ -14,7 +14,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from lingshu_train.data.corpus.shards import Location
+from lingshu_train.data.corpus.records import Location
 from lingshu_train.errors import DataError, OutputFailed
 
 INDEX = "images.sqlite"
@@ -99,11 +99,14 @@ class Index:
         self._path = folder / INDEX
 
     def find(self, digest: str) -> Location | None:
-        """Where a picture lies, None where the corpus does not hold it."""
+        """Where a picture lies, None where the corpus does not hold it. DataError: the index cannot be read."""
         if not self._path.is_file():
             return None
-        with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)) as base:
-            row = base.execute(_FIND, (bytes.fromhex(digest),)).fetchone()
+        try:
+            with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)) as base:
+                row = base.execute(_FIND, (bytes.fromhex(digest),)).fetchone()
+        except sqlite3.DatabaseError as fault:
+            raise DataError(f"{self._path}: {fault}; prepare the corpus again") from None
         return _location(digest, row) if row else None
 
 

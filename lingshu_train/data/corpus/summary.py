@@ -9,7 +9,7 @@ from typing import TypedDict
 from pydantic import JsonValue
 
 from lingshu_train import vocabulary
-from lingshu_train.data.corpus.shards import Location
+from lingshu_train.data.corpus.records import Location
 from lingshu_train.record import Sample
 from lingshu_train.schema import Strict
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from lingshu_train.data.corpus import shards
 from lingshu_train.data.corpus.journal import Journal
-from lingshu_train.data.corpus.shards import Location, Tar
+from lingshu_train.data.corpus.records import Location
+from lingshu_train.data.corpus.shards import Tar
 from lingshu_train.data.corpus.summary import SUMMARY, Summary, Tally
 from lingshu_train.model.shape import PictureBudget
 from lingshu_train.naming import canonical, digest

@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from lingshu_train.data.images.limits import DEFLATE_RATIO, check_bytes, check_size, gunzip
+from lingshu_train.data.images.limits import DEFLATE_RATIO, check_bytes, check_size, inflated
 from lingshu_train.data.images.opening import opened, package
 from lingshu_train.data.images.windows import Array
 from lingshu_train.errors import DataError
@@ -62,7 +62,8 @@ def voxels(path: Path, data: bytes) -> tuple[Any, Array]:
         packed = file.read(2) == GZIP
         check_bytes(path, length, file, ratio=DEFLATE_RATIO if packed else 1)
         if packed:
-            data = gunzip(path, file, limit=length + SLACK)
+            with gzip.GzipFile(fileobj=file) as stream:
+                data = inflated(path, stream, limit=length + SLACK)
             check_bytes(path, length, io.BytesIO(data))
         holder = (
             nibabel.FileHolder(fileobj=io.BytesIO(data)) if data else nibabel.FileHolder(filename=str(path))

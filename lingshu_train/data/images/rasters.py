@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,17 +20,24 @@ WHITE_IS_ZERO = 0
 PHOTOMETRIC = 262
 
 
-def raster(path: Path, *, data: bytes = b"", window: Window | None = None, frame: int = 0) -> Image.Image:
-    """Mode L where the file is grey, else RGB. `frame` is the page of a TIFF or the frame of a clip.
-
-    `data` are the file's bytes where a row carries them; `path` then only names it. A window is for grey values.
-    """
+@contextmanager
+def pillow(path: Path, data: bytes = b"") -> Iterator[Image.Image]:
+    """The file as Pillow opens it, its size checked, not yet decoded. What goes wrong inside is one line as well."""
     Image.init()
     with (
         opened(path, data, kind="an image", faults=(Image.DecompressionBombError,)) as file,
         Image.open(file, formats=FORMATS) as image,
     ):
         check_size(path, *image.size)
+        yield image
+
+
+def raster(path: Path, *, data: bytes = b"", window: Window | None = None, frame: int = 0) -> Image.Image:
+    """Mode L where the file is grey, else RGB. `frame` is the page of a TIFF or the frame of a clip.
+
+    `data` are the file's bytes where a row carries them; `path` then only names it. A window is for grey values.
+    """
+    with pillow(path, data) as image:
         if frame:
             _seek(path, image, frame)
         _refuse_deep_colour(path, image)

@@ -90,9 +90,11 @@ def _assembled(path: Path, page: Any, box: Box) -> Array:
 
 def _segment(path: Path, page: Any, index: int) -> Array:
     """One decoded tile or strip, (rows, columns, channels)."""
-    handle = page.parent.filehandle
+    handle, length = page.parent.filehandle, page.databytecounts[index]
+    if length > handle.size:
+        raise DataError(f"{path}: tile {index} has {length:,} bytes, but the file has {handle.size:,} in all")
     handle.seek(page.dataoffsets[index])
-    packed = handle.read(page.databytecounts[index])
+    packed = handle.read(length)
     if page.compression == JPEG:
         return _decoded(path, _whole_jpeg(packed, page.jpegtables or b"", page.photometric))
     if page.compression in (APERIO_YCBCR, APERIO_RGB, JPEG2000):

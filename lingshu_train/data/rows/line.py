@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -56,6 +57,14 @@ class Line:
 
     def error(self, field: str, fault: str) -> DataError:
         return DataError(f"{self.where}: {field}: {fault}")
+
+    @contextmanager
+    def naming(self, field: str) -> Iterator[None]:
+        """What a file that `field` names gets wrong is an error of this row as well."""
+        try:
+            yield
+        except DataError as fault:
+            raise self.error(field, str(fault).removeprefix(f"{self.file}: ")) from None
 
     def inside(self, field: str) -> Line:
         """The row that a field holds (a nested record), at the same place."""

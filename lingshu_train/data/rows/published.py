@@ -8,14 +8,22 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lingshu_train.data.cards import patterns
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, SplitFiles
 from lingshu_train.errors import DataError, MissingInput
 
+if TYPE_CHECKING:
+    from pyarrow import RecordBatch
+    from pyarrow.parquet import RowGroupMetaData
+
 BOM = b"\xef\xbb\xbf"
+ROWS_AT_ONCE = 64
+"""Rows of Parquet decoded together: a call of Arrow costs as much as decoding some of text, and they may hold pictures."""
+BYTES_AT_ONCE = 2**28
+"""What rows decoded together may take, were each to hold all of its row group."""
 
 
 class Fault(str):
@@ -176,12 +184,39 @@ def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
     number = 0
     try:
         with parquet.ParquetFile(path) as file:
-            for batch in file.iter_batches(batch_size=64):
-                for values in batch.to_pylist():
-                    number += 1
-                    yield number, values
-    except (arrow.ArrowInvalid, OSError) as fault:
+            for group in range(file.num_row_groups):
+                at_once = _at_once(file.metadata.row_group(group))
+                for batch in file.iter_batches(batch_size=at_once, row_groups=[group]):
+                    for values in _values(batch):
+                        number += 1
+                        yield number, values
+    except (arrow.ArrowException, OSError, UnicodeDecodeError) as fault:
         raise DataError(f"{path}:{number + 1}: not Parquet: {str(fault).splitlines()[0]}") from None
+
+
+def _at_once(group: RowGroupMetaData) -> int:
+    """How many rows to decode together: fewer where one value, stored once and named by many rows, may be large.
+
+    No column's metadata is looked at, since Arrow aborts the process where it is damaged.
+    """
+    return min(ROWS_AT_ONCE, max(1, BYTES_AT_ONCE // max(1, int(group.total_byte_size))))
+
+
+def _values(batch: RecordBatch) -> list[Any]:
+    """The rows as plain values; Arrow checks neither text nor dates before they are asked for."""
+    try:
+        return list(batch.to_pylist())
+    except (ArithmeticError, ValueError):
+        return [_alone(batch.slice(place, 1)) for place in range(batch.num_rows)]
+
+
+def _alone(row: RecordBatch) -> Any:
+    try:
+        return row.to_pylist()[0]
+    except UnicodeDecodeError:
+        return Fault("not UTF-8")
+    except (ArithmeticError, ValueError) as fault:
+        return Fault(f"holds a value that cannot be read: {fault}")
 
 
 def whole(path: Path) -> str:

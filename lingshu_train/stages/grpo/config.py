@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lingshu_train.data.cards import card as cards
+from lingshu_train.data.cards import licences
 from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, Line, Need
@@ -93,12 +94,11 @@ class Config(TrainingConfig):
         for index, term in enumerate(self.rewards.terms):
             named = term.params.get("cards")
             for name in named if isinstance(named, list) else ():
-                if not cards.load(
-                    str(name), where=f"{where}.terms.{index}.params.cards"
-                ).lingshu.licence.third_party_api:
+                key = f"{where}.terms.{index}.params.cards"
+                for reason in licences.unsendable([cards.load(str(name), where=key)]):
                     raise NotPermitted(
-                        f"{where}.terms.{index}.params.cards: {name!r} does not allow sending its text to a third party; "
-                        "judge it with an endpoint on this machine, which needs no card named"
+                        f"{key}: {reason} does not allow sending its text to a third party; judge it with an endpoint on this "
+                        "machine, which needs no card named"
                     )
 
     @property

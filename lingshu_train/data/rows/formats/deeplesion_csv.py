@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -78,6 +79,6 @@ def _numbers(line: Line, field: str, count: int) -> list[float]:
         numbers = [float(text) for text in line.text(field).split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) != count:
+    if len(numbers) != count or not all(map(math.isfinite, numbers)):
         raise line.error(field, f"must be {count} numbers between commas, got {line.text(field)!r}")
     return numbers

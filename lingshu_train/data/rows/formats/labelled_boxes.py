@@ -18,6 +18,9 @@ from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.errors import DataError
 
+DIGITS = 9
+"""Of a length in pixels; Python refuses to read numbers of some thousand digits."""
+
 
 class Fields(templates.Words):
     """`labels`: what the data set writes -> the words of the questions. `images` is the folder of the pictures.
@@ -100,6 +103,6 @@ def _values(line: Line, tree: xml.Element, fields: Fields) -> dict[str, Any]:
 
 def _number(line: Line, place: xml.Element, path: str) -> int:
     text = place.findtext(path, "").strip()
-    if not text.isdigit():
+    if not text.isdecimal() or len(text) > DIGITS:
         raise line.error(path, f"must be a whole number, got {text!r}")
     return int(text)

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from lingshu_train.data.images import Volume, labels
 from lingshu_train.data.images.excerpt import Excerpt
+from lingshu_train.data.images.labels import Labels
+from lingshu_train.data.images.volumes import Box, seen
 from lingshu_train.data.questions import outlines, templates
 from lingshu_train.data.questions.templates import Subject
 from lingshu_train.data.rows import published
@@ -69,13 +72,15 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     name = f"{line.text('patient')}/{line.text('studyUID')}/{line.text('seriesUID')}.nii.gz"
     picture = file(line, "seriesUID", origin.root / fields.images, name=name)
     assert picture.path is not None, "a file has its path"
-    volume = outlines.volume(line, picture.path, fill=box)
-    marked = np.flatnonzero(volume.data.sum(axis=(0, 1)))
-    if not marked.size:
+    with line.naming("volume"):
+        volume = Volume(picture.path)
+    across, along, up = volume.turned(box)
+    if not (across and along and up):
         raise line.error("3D_box", "lies outside the volume")
-    index = int(marked[marked.size // 2])
-    region = volume.axial(index)
-    excerpt = Excerpt(plane="axial", index=index, window=outlines.spread(line, picture.path))
+    index = up[len(up) // 2]
+    with line.naming("volume"):
+        region = _filled(volume, across, along)
+        excerpt = Excerpt(plane="axial", index=index, window=volume.spread())
     subject = Subject(
         origin=origin,
         words=fields,
@@ -88,11 +93,18 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     yield from subject.modality()
 
 
-def _box(line: Line, lesion: Mapping[str, Any]) -> tuple[slice, slice, slice]:
+def _filled(volume: Volume, across: range, along: range) -> Labels:
+    """An axial slice as it is seen, 1 inside the box and 0 outside."""
+    section = np.zeros((volume.depth("sagittal"), volume.depth("coronal")), np.int32)
+    section[across.start : across.stop, along.start : along.stop] = 1
+    return labels.square(volume, seen(section))
+
+
+def _box(line: Line, lesion: Mapping[str, Any]) -> Box:
     """The voxels of the box in the file's own order; the publisher counts both ends in."""
     try:
         sides = [int(lesion["bbox"]["3D_box"][side]) for side in SIDES]
-    except (KeyError, TypeError, ValueError) as fault:
+    except (KeyError, OverflowError, TypeError, ValueError) as fault:
         raise line.error("3D_box", f"must have whole numbers {', '.join(SIDES)}: {fault!r}") from None
     left, right, top, bottom, first, last = sides
     if not (0 <= left < right and 0 <= top < bottom and 0 <= first <= last):

@@ -93,7 +93,7 @@ def _letter(line: Line, fields: Fields, options: Mapping[str, str]) -> str:
     if fields.answer_is == "text":
         value = next((letter for letter, text in options.items() if text == value), value)
     if fields.answer_is == "index":
-        if not value.isdigit() or int(value) >= len(LETTERS):
+        if not value.isdecimal() or len(value) > 2 or int(value) >= len(LETTERS):
             raise line.error(fields.answer, f"must be the number of an option, from 0, got {value!r}")
         value = LETTERS[int(value)]
     if value not in options:

@@ -24,11 +24,11 @@ class Fields(templates.Words):
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every picture of the stack with its labels, and which to ask about, balanced over the split."""
     (path,) = published.matching(origin.root, fields.files[origin.split])
-    part, count = path.stem.rpartition("_")[2], len(arrays.stack(path))
+    part, count = path.stem.rpartition("_")[2], len(arrays.numbers(path))
     columns = {}
     for label, words in fields.labels.items():
         other = path.with_name(f"y_{label}_{part}.npy")
-        columns[words] = arrays.stack(other)
+        columns[words] = arrays.numbers(other)
         if columns[words].shape != (count,):
             raise DataError(f"{other}: must hold {count} labels, got {columns[words].shape}")
     each = []

@@ -38,15 +38,16 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
 
 
 def _fold(path: Path, masks: Path) -> Iterator[Line]:
-    types, count = arrays.stack(path.with_name("types.npy")), len(arrays.stack(path))
-    shape = arrays.stack(masks).shape
+    named = path.with_name("types.npy")
+    types, count = arrays.texts(named, arrays.stack(named)), len(arrays.numbers(path))
+    shape = arrays.numbers(masks).shape
     if len(types) != count or len(shape) != 4 or shape[0] != count or shape[3] != len(CHANNELS) + 1:
         raise DataError(
             f"{masks}: must hold {count} masks of 6 channels, got {shape}; and {len(types)} types"
         )
-    space = sorted({str(name) for name in types})
+    space = sorted(set(types))
     for index in range(count):
-        values = {"type": str(types[index]), "types": space, "masks": masks}
+        values = {"type": types[index], "types": space, "masks": masks}
         yield Line(file=path, number=index + 1, record=index + 1, values=values)
 
 
