@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from pydantic import Field, JsonValue
 
 from lingshu_train import naming
-from lingshu_train.data.corpus.corpus import Corpus, Rows
-from lingshu_train.data.corpus.shards import Location
+from lingshu_train.data.corpus.corpus import Corpus, RowNumbers
+from lingshu_train.data.corpus.records import Location
 from lingshu_train.errors import RecipeError
 from lingshu_train.record import Sample
 from lingshu_train.runs.files import replacing
@@ -85,7 +85,7 @@ def decide(found: Corpus, steps: Sequence[Wanted], *, where: str) -> list[Decisi
     return made
 
 
-def rows_of(decisions: Sequence[Decision]) -> Rows:
+def rows_of(decisions: Sequence[Decision]) -> RowNumbers:
     """Numbers of the rows that go, in ascending order."""
     return np.unique(np.array([one.row for one in decisions], np.uint32))
 

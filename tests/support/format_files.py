@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw
 
 from lingshu_train.data.cards.card import Card, Licence, Lingshu, Source
 from lingshu_train.data.rows import reading
-from lingshu_train.data.rows.row import Row
+from lingshu_train.data.rows.row import Picture, Row
 from lingshu_train.verify import gold_problem
 
 
@@ -34,6 +34,11 @@ def card_of(format: str, fields: Mapping[str, Any]) -> Card:
 
 def read(format: str, root: Path, fields: Mapping[str, Any], *, split: str = "train") -> list[Row]:
     return list(reading.open(card_of(format, fields), root, split=split))
+
+
+def content(picture: Picture) -> bytes:
+    """The undecoded file of a row's picture."""
+    return picture.data or (picture.path or Path()).read_bytes()
 
 
 def png(shade: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -63,3 +64,14 @@ def noise(height: int, width: int, channels: int = 3) -> np.ndarray:
     waves = 120 + 80 * np.sin(x / 9) * np.cos(y / 7)
     values = waves[..., None] + rng.normal(0, 12, (height, width, channels))
     return np.squeeze(np.clip(values, 0, 255).astype(np.uint8))
+
+
+def damaged(content: bytes, rng: random.Random) -> bytes:
+    """Cut off, or with a few bytes changed, most of them near the front where headers are."""
+    if rng.random() < 0.3:
+        return content[: rng.randrange(1, len(content))]
+    changed = bytearray(content)
+    for _ in range(rng.choice((1, 2, 8))):
+        end = len(changed) if rng.random() < 0.3 else min(len(changed), 700)
+        changed[rng.randrange(end)] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
+    return bytes(changed)

@@ -12,12 +12,12 @@ import tiny
 import torch
 from PIL import Image
 from plain_order import PlainOrder
-from test_stock_defects import Kit, arguments, run_of
+from stock import Kit, arguments, run_of
 from transformers import ProcessorMixin
 from trl import GRPOConfig
 
 from lingshu_train.data.corpus import corpus
-from lingshu_train.data.corpus.shards import Location
+from lingshu_train.data.corpus.records import Location
 from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor
 from lingshu_train.stages.grpo.run import UNREAD, ExactGRPOTrainer, Once, item_to_row
 

@@ -103,7 +103,7 @@ def _each(batch: Iterable[tuple[Picture, str]], *, decode: bool) -> Iterator[tup
 def _look(picture: Picture, *, decode: bool) -> tuple[str, str]:
     """The sha256 of the file's bytes, and why it cannot be read."""
     try:
-        digest = hashlib.sha256(picture.read()).hexdigest()
+        digest = picture.digest()
         if decode:
             images.read(picture.path or Path(picture.name), data=picture.data, excerpt=picture.excerpt)
     except (DataError, MissingInput) as fault:

@@ -19,8 +19,10 @@ from PIL import Image
 
 from lingshu_train import vocabulary
 from lingshu_train.data.corpus.journal import Index
-from lingshu_train.data.corpus.shards import Location, ShardReader, locations_of, sample_of
+from lingshu_train.data.corpus.records import Location, Record, locations_of, sample_of
+from lingshu_train.data.corpus.shards import ShardReader
 from lingshu_train.data.corpus.summary import SUMMARY, Summary
+from lingshu_train.data.images.opening import named
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.naming import digest
 from lingshu_train.record import Sample
@@ -28,11 +30,9 @@ from lingshu_train.runs.arrays import save_array
 from lingshu_train.schema import parse
 
 AGAIN = "prepare the corpus again"
-Rows = npt.NDArray[np.uint32]
+RowNumbers = npt.NDArray[np.uint32]
 KEPT = "kept.npy"
 """Of a curated corpus, the numbers of the rows that curation left, in ascending order."""
-FILTERS = ("split", "task", "card", "question_type", "modality")
-"""Columns that rows can be chosen by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class Corpus:
     folder: Path
     fingerprint: str
     reader: ShardReader
-    chosen: Rows | None = None
+    chosen: RowNumbers | None = None
     _index: Index = field(repr=False)
 
     def __len__(self) -> int:
@@ -72,7 +72,7 @@ class Corpus:
         return tuple(self._picture(location, f"sample {record['id']}") for location in locations_of(record))
 
     def stretch(self, start: int, stop: int) -> Iterator[tuple[Sample, tuple[Location, ...]]]:
-        """Rows `start` to `stop` of the whole corpus, chosen or not, with the locations of their pictures."""
+        """RowNumbers `start` to `stop` of the whole corpus, chosen or not, with the locations of their pictures."""
         for record in self.reader.records(start, stop):
             yield sample_of(record), locations_of(record)
 
@@ -90,7 +90,7 @@ class Corpus:
         for part in self.reader.column(name):
             yield part.to_numpy(zero_copy_only=False)
 
-    def _record(self, n: int) -> dict[str, object]:
+    def _record(self, n: int) -> Record:
         row = self.row(n)
         try:
             return self.reader.record(row)
@@ -125,8 +125,8 @@ def load(
 ) -> Corpus:
     """The rows of a split and of some tasks (empty: all), in the order they were written; of a curated corpus those left.
 
-    `among` maps further FILTERS to the values that are kept. RecipeError lists what there is for a value that never
-    occurs.
+    `among` maps further columns (card, question_type, modality) to the values that are kept. RecipeError lists what there
+    is for a value that never occurs.
     """
     summary = read_summary(folder)
     wanted = {"split": (split,) if split is not None else (), "task": tasks, **among}
@@ -136,7 +136,7 @@ def load(
     try:
         chosen = _kept(folder, reader, wanted) if wanted else None
         if (folder / KEPT).is_file():
-            left = np.load(folder / KEPT, mmap_mode="r")
+            left = _numbers(folder / KEPT)
             chosen = left if chosen is None else np.intersect1d(chosen, left, assume_unique=True)
     except (OSError, pa.ArrowInvalid) as fault:
         raise DataError(f"{folder}: rows cannot be read ({_line(fault)}); {AGAIN}") from None
@@ -187,7 +187,7 @@ def _check(folder: Path, summary: Summary, wanted: Mapping[str, tuple[str | None
                 raise RecipeError(f"{name}: unknown {name} {value!r}; {folder} has: {there}")
 
 
-def _kept(folder: Path, reader: ShardReader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:
+def _kept(folder: Path, reader: ShardReader, wanted: Mapping[str, tuple[str | None, ...]]) -> RowNumbers:
     """The chosen rows, memory-mapped: found once for a filter and kept beside the corpus, where that can be written."""
     path = folder / f"chosen-{digest(wanted)[:12]}.npy"
     if not path.is_file():
@@ -195,11 +195,16 @@ def _kept(folder: Path, reader: ShardReader, wanted: Mapping[str, tuple[str | No
         if not os.access(folder, os.W_OK):
             return chosen
         save_array(path, chosen)
-    found: Rows = np.load(path, mmap_mode="r")
+    return _numbers(path)
+
+
+def _numbers(path: Path) -> RowNumbers:
+    with named(path, kind="row numbers"):
+        found: RowNumbers = np.load(path, mmap_mode="r")
     return found
 
 
-def _chosen(reader: ShardReader, wanted: Mapping[str, tuple[str | None, ...]]) -> Rows:
+def _chosen(reader: ShardReader, wanted: Mapping[str, tuple[str | None, ...]]) -> RowNumbers:
     """Numbers of the rows that fit every filter, four bytes a row."""
     masks: dict[str, list[npt.NDArray[np.bool_]]] = {name: [] for name in wanted}
     for name, values in wanted.items():

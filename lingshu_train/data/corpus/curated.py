@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lingshu_train.data.corpus.corpus import KEPT, Corpus, Rows, read_summary
+from lingshu_train.data.corpus.corpus import KEPT, Corpus, RowNumbers, read_summary
 from lingshu_train.data.corpus.summary import SUMMARY, Summary, counted
 from lingshu_train.errors import DataError
 from lingshu_train.naming import digest
@@ -18,7 +18,7 @@ LINKED = ("rows-*.arrow", "images-*.tar", "images.sqlite", "quarantine.jsonl", "
 """What both corpora have in common. Stored choices of rows (`chosen-*`) hold for one of them alone."""
 
 
-def without(found: Corpus, folder: Path, withdrawn: Rows) -> Summary:
+def without(found: Corpus, folder: Path, withdrawn: RowNumbers) -> Summary:
     """Write into `folder` the corpus of all chosen rows of `found` but `withdrawn` (row numbers of the whole corpus).
 
     No row and no picture is copied on one file system. DataError where nothing would be left.

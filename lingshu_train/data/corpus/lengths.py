@@ -21,7 +21,8 @@ from transformers import ProcessorMixin
 
 from lingshu_train.data import chat
 from lingshu_train.data.corpus import corpus
-from lingshu_train.data.corpus.shards import Location
+from lingshu_train.data.corpus.records import Location
+from lingshu_train.data.images.opening import named
 from lingshu_train.errors import DataError
 from lingshu_train.model import family, load
 from lingshu_train.model.settings import Settings
@@ -33,7 +34,9 @@ Table = npt.NDArray[np.int32]
 PROMPT, COMPLETION, PATCHES = 0, 1, 2
 """Columns of a table: tokens of the prompt with its image tokens, tokens of the completion, patches of the vision tower."""
 _VERSION = 1
+"""Raised when rows are counted in another way: tables of before are then not found."""
 _CHUNK = 2_000
+"""Rows measured together: two of the corpus's Arrow batches, each of which is read once."""
 _MANY = 20_000
 """Rows from which starting further processes pays."""
 
@@ -47,7 +50,8 @@ def of(folder: Path, source: str, wanted: Settings, *, workers: int = 1) -> Tabl
     path = folder / f"lengths-{_key(text, wanted)[:12]}.npy"
     if not path.is_file():
         _measure(path, folder, source, wanted, workers=workers)
-    table: Table = np.load(path, mmap_mode="r")
+    with named(path, kind="a table of lengths"):
+        table: Table = np.load(path, mmap_mode="r")
     rows = corpus.load(folder).total
     if table.shape != (rows, 3):
         raise DataError(f"{path}: holds {table.shape[0]} rows, the corpus {rows}; delete it and run again")

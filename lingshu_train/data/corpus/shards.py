@@ -9,73 +9,22 @@ from __future__ import annotations
 import io
 import os
 import tarfile
+import weakref
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
+from lingshu_train.data.corpus.records import SCHEMA, Location, Record, record
 from lingshu_train.record import Sample
 from lingshu_train.runs.files import sync
 
-_TEXT = (
-    "id",
-    "card",
-    "split",
-    "task",
-    "question",
-    "question_type",
-    "answer",
-    "reasoning",
-    "group",
-    "modality",
-)
-_PAIR = pa.struct([("letter", pa.string()), ("text", pa.string())])
-_TURN = pa.struct([("question", pa.string()), ("answer", pa.string())])
-_LOCATION = pa.struct(
-    [
-        ("digest", pa.string()),
-        ("shard", pa.int32()),
-        ("offset", pa.int64()),
-        ("size", pa.int32()),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-    ]
-)
-SCHEMA = pa.schema(
-    [
-        *((name, pa.string()) for name in _TEXT),
-        ("tol", pa.float64()),
-        ("options", pa.list_(_PAIR)),
-        ("aliases", pa.list_(pa.string())),
-        ("turns", pa.list_(_TURN)),
-        ("images", pa.list_(_LOCATION)),
-    ]
-)
 BATCH = 1_000
 """Rows to an Arrow record batch: what one random read has to look at."""
 _HEADER = tarfile.BLOCKSIZE
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Location:
-    """Where a picture's bytes lie: `size` bytes at `offset` of tar file `shard`. `digest` is their sha256.
-
-    `width` and `height` are in pixels, as stored.
-    """
-
-    digest: str
-    shard: int
-    offset: int
-    size: int
-    width: int
-    height: int
-
-
-_LOCATION_FIELDS = tuple(field.name for field in fields(Location))
+"""Before each picture: names are short enough for a header of one block."""
 
 
 def rows_name(shard: int) -> str:
@@ -124,36 +73,9 @@ def write_rows(path: Path, rows: Sequence[tuple[Sample, Sequence[Location]]]) ->
     """All rows of one shard, forced to disk."""
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
         for start in range(0, len(rows), BATCH):
-            part = [_record(sample, locations) for sample, locations in rows[start : start + BATCH]]
+            part = [record(sample, locations) for sample, locations in rows[start : start + BATCH]]
             writer.write_batch(pa.RecordBatch.from_pylist(part, schema=SCHEMA))
     sync(path)
-
-
-def _record(sample: Sample, locations: Sequence[Location]) -> dict[str, Any]:
-    return {
-        **{name: getattr(sample, name) for name in _TEXT},
-        "tol": sample.tol,
-        "options": [{"letter": letter, "text": text} for letter, text in sample.options.items()],
-        "aliases": list(sample.aliases),
-        "turns": [{"question": question, "answer": answer} for question, answer in sample.turns],
-        "images": [{name: getattr(location, name) for name in _LOCATION_FIELDS} for location in locations],
-    }
-
-
-def sample_of(record: dict[str, Any]) -> Sample:
-    """The sample of an Arrow row; its images are their digests."""
-    return Sample(
-        **{name: record[name] for name in _TEXT},
-        tol=record["tol"],
-        options={pair["letter"]: pair["text"] for pair in record["options"]},
-        aliases=tuple(record["aliases"]),
-        turns=tuple((turn["question"], turn["answer"]) for turn in record["turns"]),
-        images=tuple(location["digest"] for location in record["images"]),
-    )
-
-
-def locations_of(record: dict[str, Any]) -> tuple[Location, ...]:
-    return tuple(Location(**location) for location in record["images"])
 
 
 class ShardReader:
@@ -165,20 +87,19 @@ class ShardReader:
     def __init__(self, folder: Path, counts: Sequence[int]) -> None:
         self._folder = folder
         self._starts = list(accumulate(counts, initial=0))
-        self._rows: dict[int, pa.ipc.RecordBatchFileReader] = {}
-        self._pictures: dict[int, int] = {}
+        self._begin()
 
     def __len__(self) -> int:
         return self._starts[-1]
 
-    def record(self, row: int) -> dict[str, Any]:
+    def record(self, row: int) -> Record:
         """One Arrow row as plain data. `row` counts from 0 over all shards."""
         shard = bisect_right(self._starts, row) - 1
         batch, offset = divmod(row - self._starts[shard], BATCH)
-        found: dict[str, Any] = self._open(shard).get_batch(batch).slice(offset, 1).to_pylist()[0]
+        found: Record = self._open(shard).get_batch(batch).slice(offset, 1).to_pylist()[0]
         return found
 
-    def records(self, start: int, stop: int) -> Iterator[dict[str, Any]]:
+    def records(self, start: int, stop: int) -> Iterator[Record]:
         """Rows `start` to `stop` as plain data: cheaper than one by one."""
         row = start
         while row < stop:
@@ -206,9 +127,21 @@ class ShardReader:
             self._rows[shard] = pa.ipc.open_file(pa.memory_map(str(self._folder / rows_name(shard))))
         return self._rows[shard]
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_rows": {}, "_pictures": {}}
+    def __getstate__(self) -> tuple[Path, list[int]]:
+        """Another process opens the files anew."""
+        return self._folder, self._starts
 
-    def __del__(self) -> None:
-        for descriptor in self._pictures.values():
-            os.close(descriptor)
+    def __setstate__(self, state: tuple[Path, list[int]]) -> None:
+        self._folder, self._starts = state
+        self._begin()
+
+    def _begin(self) -> None:
+        """Nothing is open yet. What will be is closed with the reader, or before the interpreter takes itself apart."""
+        self._rows: dict[int, pa.ipc.RecordBatchFileReader] = {}
+        self._pictures: dict[int, int] = {}
+        weakref.finalize(self, _close, self._pictures)
+
+
+def _close(descriptors: dict[int, int]) -> None:
+    for descriptor in descriptors.values():
+        os.close(descriptor)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import math
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from lingshu_train.data.images.limits import check_bytes, check_size, gunzip
+from lingshu_train.data.images.limits import check_bytes, check_size, inflated
 from lingshu_train.data.images.opening import opened
 from lingshu_train.data.images.windows import Scale, Window, shade
 
@@ -20,7 +21,8 @@ def raw(path: Path, *, shape: tuple[int, int], dtype: str, window: Window | None
         kind = np.dtype(dtype)
         length = math.prod(shape) * kind.itemsize
         if path.suffix == ".gz":
-            content = gunzip(path, file, limit=length)
+            with gzip.GzipFile(fileobj=file) as stream:
+                content = inflated(path, stream, limit=length)
         else:
             check_bytes(path, length, file)
             content = file.read(length + 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
+import io
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,8 @@ MAX_BYTES = 4 * 2**30
 """One volume or array, not compressed: 1024 x 1024 x 2048 voxels of 16 bits."""
 DEFLATE_RATIO = 1032
 """The most that zlib can pack into one byte: a file cannot hold more than this."""
+PIECE = 2**20
+"""Bytes inflated at a time."""
 CODEC_RATIO = 20_000
 """Far above what image codecs reach; an empty frame of JPEG 2000 is packed some thousand times."""
 
@@ -44,10 +46,14 @@ def check_bytes(path: Path, claimed: int, file: BinaryIO, *, ratio: int = 1) -> 
         )
 
 
-def gunzip(path: Path, file: BinaryIO, *, limit: int) -> bytes:
-    """The decompressed bytes. DataError: more than `limit`."""
-    with gzip.GzipFile(fileobj=file) as stream:
-        content = stream.read(limit + 1)
-    if len(content) > limit:
-        raise DataError(f"{path}: decompresses to more than the {limit:,} bytes that its header announces")
-    return content
+def inflated(path: Path, stream: io.BufferedIOBase, *, limit: int) -> bytes:
+    """All that a decompressing stream yields, taken piece by piece: memory follows what is there, not what is claimed.
+
+    DataError: more than `limit` bytes.
+    """
+    content = io.BytesIO()
+    while piece := stream.read(PIECE):
+        content.write(piece)
+        if content.tell() > limit:
+            raise DataError(f"{path}: decompresses to more than the {limit:,} bytes that its header allows")
+    return content.getvalue()

@@ -9,7 +9,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import ModuleType
+from typing import BinaryIO
 
 from lingshu_train.errors import DataError, MissingInput
 
@@ -49,13 +50,14 @@ def named(path: Path, *, kind: str, faults: tuple[type[Exception], ...] = ()) ->
         raise DataError(f"{path}: cannot be read as {kind}: {_line(fault)}") from None
 
 
-def package(name: str, path: Path) -> Any:
-    """An optional package. MissingInput says how to get it."""
+def package(name: str, purpose: Path | str) -> ModuleType:
+    """An optional package, for reading a file or another purpose. MissingInput says how to get it."""
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError:
         raise MissingInput(
-            f"{path}: reading it needs the package {name}; pip install 'lingshu-train[imaging]'"
+            f"{purpose}{': reading it' if isinstance(purpose, Path) else ''} needs the package {name.partition('.')[0]}; "
+            "pip install 'lingshu-train[imaging]'"
         ) from None
 
 

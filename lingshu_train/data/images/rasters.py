@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,19 @@ FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
 """Pillow reads many more; those would be decoders that nobody asked for, run on files that nobody checked."""
 WHITE_IS_ZERO = 0
 PHOTOMETRIC = 262
+"""A value of TIFF's PhotometricInterpretation, and the number of that tag."""
+
+
+@contextmanager
+def pillow(path: Path, data: bytes = b"") -> Iterator[Image.Image]:
+    """The file as Pillow opens it, its size checked, not yet decoded. What goes wrong inside is one line as well."""
+    Image.init()
+    with (
+        opened(path, data, kind="an image", faults=(Image.DecompressionBombError,)) as file,
+        Image.open(file, formats=FORMATS) as image,
+    ):
+        check_size(path, *image.size)
+        yield image
 
 
 def raster(path: Path, *, data: bytes = b"", window: Window | None = None, frame: int = 0) -> Image.Image:
@@ -23,12 +38,7 @@ def raster(path: Path, *, data: bytes = b"", window: Window | None = None, frame
 
     `data` are the file's bytes where a row carries them; `path` then only names it. A window is for grey values.
     """
-    Image.init()
-    with (
-        opened(path, data, kind="an image", faults=(Image.DecompressionBombError,)) as file,
-        Image.open(file, formats=FORMATS) as image,
-    ):
-        check_size(path, *image.size)
+    with pillow(path, data) as image:
         if frame:
             _seek(path, image, frame)
         _refuse_deep_colour(path, image)

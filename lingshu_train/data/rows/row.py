@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Literal
 
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.errors import DataError
+from lingshu_train.naming import file_digest
 from lingshu_train.record import AnswerType, Sample
 from lingshu_train.schema import Strict
 
@@ -48,13 +50,13 @@ class Picture:
         except OSError:  # A name that no file system takes.
             return False
 
-    def read(self) -> bytes:
-        """The undecoded file. DataError names an image that is not there."""
+    def digest(self) -> str:
+        """sha256 of the undecoded file, a part of which at a time is in memory. DataError: it is not there."""
         if self.data:
-            return self.data
+            return hashlib.sha256(self.data).hexdigest()
         if self.path is None or not self.exists():
             raise DataError(f"{self.path or self.name}: image file is missing; fetch the card's images")
-        return self.path.read_bytes()
+        return file_digest(self.path)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

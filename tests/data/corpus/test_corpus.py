@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +19,7 @@ import pytest
 import tiny
 from PIL import Image
 
-from lingshu_train.data.corpus import corpus, shards
+from lingshu_train.data.corpus import corpus, records
 from lingshu_train.data.corpus.writer import Kept, Outcome, Refused, Writer
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.record import Sample
@@ -135,7 +139,7 @@ def test_a_damaged_image_names_the_sample(tmp_path: Path) -> None:
     write(tmp_path, ROWS)
     path = tmp_path / "images-00000.tar"
     data = bytearray(path.read_bytes())
-    data[shards.locations_of(corpus.load(tmp_path).reader.record(1))[0].offset + 20] ^= 1
+    data[records.locations_of(corpus.load(tmp_path).reader.record(1))[0].offset + 20] ^= 1
     path.write_bytes(data)
     found = corpus.load(tmp_path)
     assert found.pictures(0)
@@ -171,3 +175,46 @@ def test_an_id_that_occurs_twice_is_refused(tmp_path: Path) -> None:
 def test_a_folder_without_a_corpus_is_missing_input(tmp_path: Path) -> None:
     with pytest.raises(MissingInput, match="no corpus here"):
         corpus.load(tmp_path)
+
+
+def test_an_index_or_a_selection_that_is_damaged_names_its_file(tmp_path: Path) -> None:
+    write(tmp_path, ROWS)
+    (tmp_path / "images.sqlite").write_bytes(b"no database" * 99)
+    with pytest.raises(DataError, match=r"images\.sqlite: file is not a database; prepare the corpus again"):
+        corpus.load(tmp_path).image(ROWS[0].pictures[0].digest)
+    corpus.load(tmp_path, split="train")
+    (chosen,) = tmp_path.glob("chosen-*.npy")
+    chosen.write_bytes(chosen.read_bytes()[:60])
+    with pytest.raises(DataError, match=r"chosen-\w+\.npy: cannot be read as row numbers"):
+        corpus.load(tmp_path, split="train")
+
+
+def test_a_process_that_ends_with_a_corpus_open_says_nothing(tmp_path: Path) -> None:
+    """Where an extension holds modules, a corpus in one of them outlives what its own module has imported."""
+    write(tmp_path, ROWS)
+    program = (
+        "import ctypes, json, pickle, sys; from pathlib import Path\n"
+        "from lingshu_train.data.corpus import corpus, shards\n"
+        "json.kept = [corpus.load(Path(sys.argv[1])) for _ in range(2)]\n"
+        "json.kept += pickle.loads(pickle.dumps(json.kept))\n"
+        "assert all(found.pictures(0) for found in json.kept)\n"
+        "for module in (json, shards):\n"
+        "    ctypes.pythonapi.Py_IncRef(ctypes.py_object(module))\n"
+    )
+    command = [sys.executable, "-X", "dev", "-c", program, str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_corpus_that_is_let_go_closes_its_files(tmp_path: Path) -> None:
+    write(tmp_path, ROWS)
+
+    def open_files() -> int:
+        return sum("images-00000.tar" in os.path.realpath(link) for link in Path("/proc/self/fd").iterdir())
+
+    found = corpus.load(tmp_path)
+    found.pictures(0)
+    assert open_files() == 1
+    del found
+    gc.collect()
+    assert open_files() == 0

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pictures import noise, write_dicom
+from pictures import damaged, noise, write_dicom
 from PIL import Image
 
 from lingshu_train.data import images
@@ -167,17 +167,6 @@ def samples(folder: Path) -> dict[str, tuple[bytes, Excerpt]]:
     header += b"space directions: (1,0,0) (0,1,0) (0,0,1)\n\n"
     found["nrrd"] = header + bytes(range(64)), SLICE
     return found
-
-
-def damaged(content: bytes, rng: random.Random) -> bytes:
-    """Cut off, or with a few bytes changed, most of them near the front where headers are."""
-    if rng.random() < 0.3:
-        return content[: rng.randrange(1, len(content))]
-    changed = bytearray(content)
-    for _ in range(rng.choice((1, 2, 8))):
-        end = len(changed) if rng.random() < 0.3 else min(len(changed), 700)
-        changed[rng.randrange(end)] = rng.choice((0, 1, 0x7F, 0x80, 0xFF, rng.randrange(256)))
-    return bytes(changed)
 
 
 def test_damage_is_one_line_or_a_picture_and_nothing_else(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 import zlib
 from pathlib import Path
 from typing import Any
@@ -183,3 +184,17 @@ def test_a_codec_that_is_not_installed_is_named(tmp_path: Path) -> None:
     except ImportError:
         with pytest.raises(DataError, match=r"slide\.tif: cannot be read as a slide: .*imagecodecs"):
             images.read(path, excerpt=Excerpt(box=(0, 0, 9, 9)))
+
+
+@pytest.mark.parametrize("length", [2**40, 2**62])
+def test_a_tile_longer_than_its_file_takes_no_memory(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "slide.tif"
+    tifffile.imwrite(path, noise(80, 80), tile=(32, 32), photometric="rgb", compression="zlib", bigtiff=True)
+    with tifffile.TiffFile(path) as tiff:
+        place = tiff.pages[0].tags["TileByteCounts"].offset
+    content = path.read_bytes()
+    lengths = struct.pack("<HQQ", tifffile.DATATYPE.LONG8, 9, len(content))
+    content = content[: place + 2] + lengths + content[place + 20 :] + struct.pack("<9Q", *[length] * 9)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"slide\.tif: tile 0 has {length:,} bytes, but the file has"):
+        images.read(path, excerpt=Excerpt(box=(0, 0, 40, 40)))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from format_files import png, put, put_csv, read
+from format_files import content, png, put, put_csv, read
 from PIL import Image
 
 from lingshu_train.data.questions import templates
@@ -130,7 +130,7 @@ def test_a_table_with_several_labels_per_cell_keeps_listed_pictures_over_all_fol
     rows = read("labelled_images", tmp_path, NIH)
     assert {row.images[0].name for row in rows} == {"1_000.png", "1_001.png", "2_000.png"}
     assert [row.sample.group for row in of(rows, "finding")] == ["1", "2"]
-    assert of(rows, "finding")[1].images[0].read() == png(7)
+    assert content(of(rows, "finding")[1].images[0]) == png(7)
     assert answers(of(rows, "presence")) == {
         ("pleural effusion", "yes"): 1,
         ("pleural effusion", "no"): 1,
@@ -207,7 +207,7 @@ def test_mhsma_stacks_are_read_by_index(tmp_path: Path) -> None:
     stacks(tmp_path, x_128_train=pictures, y_acrosome_train=[1, 0, 1, 0], y_tail_train=[0, 0, 0, 0])
     rows = of(read("mhsma_npy", tmp_path, MHSMA), "presence")
     assert answers(rows) == {("abnormal acrosome", answer): 2 for answer in ("yes", "no")}
-    with Image.open(io.BytesIO(rows[0].images[0].read())) as image:
+    with Image.open(io.BytesIO(content(rows[0].images[0]))) as image:
         assert np.array_equal(np.asarray(image), pictures[0])
 
 

@@ -139,6 +139,7 @@ def test_the_stated_window_shows_soft_tissue_of_a_16_bit_slice_grey(tmp_path: Pa
         ({"Bounding_boxes": "9, 2, 3, 4"}, "Bounding_boxes: [9.0, 2.0, 3.0, 4.0] is no box in 512 x 512"),
         ({"Coarse_lesion_type": "9"}, "Coarse_lesion_type: must be -1 or 1 to 8, got '9'"),
         ({"DICOM_windows": "wide"}, "DICOM_windows: must be 2 numbers"),
+        ({"Image_size": "inf, inf"}, "Image_size: must be 2 numbers"),
     ],
 )
 def test_a_bad_deeplesion_row_names_file_line_and_column(

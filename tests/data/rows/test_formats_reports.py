@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from format_files import card_of, png, put, put_csv, put_parquet, read
+from format_files import card_of, content, png, put, put_csv, put_parquet, read
 from PIL import Image
 
 from lingshu_train.data.rows import reading
@@ -28,7 +28,7 @@ def test_captions_come_from_file_names_and_from_bytes(tmp_path: Path) -> None:
         [{"image": {"bytes": png(8), "path": None}, "image_id": "ROCO_1", "caption": "US."}],
     )
     (row,) = read("caption_pairs", tmp_path, {"files": {"train": "r.parquet"}})
-    assert (row.sample.id, row.images[0].read()) == ("r.parquet#1:ROCO_1", png(8))
+    assert (row.sample.id, content(row.images[0])) == ("r.parquet#1:ROCO_1", png(8))
 
 
 def test_a_caption_row_with_a_web_address_says_that_images_must_be_fetched(tmp_path: Path) -> None:
@@ -206,20 +206,20 @@ def test_fairvlmed_gives_the_fundus_picture_and_its_note(tmp_path: Path) -> None
     )
     (row,) = read("fairvlmed_npz", tmp_path, {"files": {"train": "Training/*.npz"}})
     assert (row.sample.answer, row.sample.group) == ("Stable.", "data_00001")
-    with Image.open(io.BytesIO(row.images[0].read())) as image:
+    with Image.open(io.BytesIO(content(row.images[0]))) as image:
         assert np.array_equal(np.asarray(image), pixels)
 
 
 @pytest.mark.parametrize(
     ("arrays", "fault"),
     [
-        ({"note": np.array("x")}, "slo_fundus: is missing; the file has: note"),
+        ({"note": np.array("x")}, "npz: slo_fundus is missing; the file has: note"),
         ({"slo_fundus": np.zeros((2, 2, 2, 2)), "note": np.array("x")}, "pixels: must be grey or RGB"),
         ({"slo_fundus": np.full((2, 2), 0.5), "note": np.array("x")}, "pixels: must be whole numbers from 0"),
-        ({"slo_fundus": np.zeros((2, 2), np.uint8), "note": np.array(3)}, "note: must be a text"),
+        ({"slo_fundus": np.zeros((2, 2), np.uint8), "note": np.array(3)}, "note: must hold text, got int64"),
         (
             {"slo_fundus": np.zeros((2, 2), np.uint8), "note": np.array([{}], object)},
-            "npz: cannot be read: Object",
+            "npz: must hold numbers or text, got object",
         ),
     ],
 )
@@ -327,7 +327,7 @@ def test_a_web_picture_is_the_file_named_by_the_hash_of_its_address(tmp_path: Pa
     )
     fields = {"files": {"train": "train.parquet"}, "leave_out": True}
     (row,) = read("caption_urls", tmp_path, fields)
-    assert (row.sample.answer, row.images[0].read()) == ("A cat.", png(9))
+    assert (row.sample.answer, content(row.images[0])) == ("A cat.", png(9))
     with pytest.raises(
         DataError, match=r"train\.parquet:2: image_url: the picture of .*gone\.jpg was not fetched"
     ):

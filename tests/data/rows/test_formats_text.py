@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from format_files import png, put, put_parquet, read
+from format_files import content, png, put, put_parquet, read
 
 from lingshu_train.data.rows.row import Turn
 from lingshu_train.errors import DataError
@@ -64,7 +64,11 @@ def test_llava_conversations_read_role_and_content_with_a_system_message(tmp_pat
     )
     fields = {"files": {"train": "z.parquet"}, "conversations": "messages", "image": "images"}
     (row,) = read("llava_conversations", tmp_path, fields)
-    assert (row.sample.question, row.sample.answer, row.images[0].read()) == ("这是什么？", "胸片。", png(5))
+    assert (row.sample.question, row.sample.answer, content(row.images[0])) == (
+        "这是什么？",
+        "胸片。",
+        png(5),
+    )
 
 
 @pytest.mark.parametrize(

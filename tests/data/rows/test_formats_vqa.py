@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from format_files import png, put, put_csv, put_parquet, read
+from format_files import content, png, put, put_csv, put_parquet, read
 
 from lingshu_train.errors import DataError
 from lingshu_train.verify import gold_problem
@@ -43,7 +43,7 @@ def test_slake_gives_english_and_chinese_rows_with_the_case_as_group(tmp_path: P
         "open_vqa",
     )
     assert (first.sample.group, first.sample.modality, first.sample.split) == ("xmlab1", "X-Ray", "train")
-    assert first.images[0].read() == png(200)
+    assert content(first.images[0]) == png(200)
     assert (second.sample.question_type, second.sample.answer) == ("yes_no", "是")
     english = read("slake_json", tmp_path, {"files": {"train": "train.json"}, "languages": ["en"]})
     assert [row.sample.question for row in english] == [SLAKE["question"]]
@@ -139,7 +139,7 @@ def test_vqa_parquet_reads_embedded_images_over_several_files(tmp_path: Path) ->
     rows = read("vqa_parquet", tmp_path, {"files": {"train": "data/train-*.parquet"}})
     assert [row.sample.question_type for row in rows] == ["yes_no", "short", "numeric"]
     assert rows[0].sample.group == rows[1].sample.group != rows[2].sample.group
-    assert hashlib.sha256(rows[2].images[0].read()).hexdigest() == hashlib.sha256(png(120)).hexdigest()
+    assert rows[2].images[0].digest() == hashlib.sha256(png(120)).hexdigest()
 
 
 def test_a_parquet_row_without_image_bytes_or_answer_names_row_and_field(tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_omnimedvqa_turns_the_answer_text_into_its_letter_over_all_files(tmp_pat
     assert list(rows[0].sample.options) == ["A", "B"] and list(rows[1].sample.options) == ["A", "B", "C", "D"]
     assert rows[0].images[0].path == tmp_path / "Images" / "ACRIMA" / "Im1.png"
     with pytest.raises(DataError, match=r"Im1\.png: image file is missing"):
-        rows[0].images[0].read()
+        rows[0].images[0].digest()
 
 
 def test_an_omnimedvqa_answer_outside_its_options_is_refused(tmp_path: Path) -> None:

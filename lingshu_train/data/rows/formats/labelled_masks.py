@@ -12,18 +12,20 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-from PIL import Image
 from pydantic import Field, model_validator
 
+from lingshu_train.data.images import Volume, labels
 from lingshu_train.data.images.excerpt import Excerpt
+from lingshu_train.data.images.labels import LabelVolume
+from lingshu_train.data.images.windows import Array
 from lingshu_train.data.questions import outlines, templates
-from lingshu_train.data.questions.outlines import Array, Value
+from lingshu_train.data.questions.outlines import Value
 from lingshu_train.data.questions.templates import Subject
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Picture, Row
 
-VOLUMES = (".nii", ".nii.gz")
+VOLUMES = (".nii", ".nii.gz", ".nrrd")
 
 
 class Fields(templates.Words):
@@ -84,11 +86,8 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
 
 def _regions(line: Line, fields: Fields) -> dict[str, Array]:
     """Words -> array of the picture's size, non-zero inside the part."""
-    try:
-        with Image.open(line.file) as picture:
-            size = picture.size
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as fault:
-        raise line.error("picture", f"cannot be read as an image: {fault}") from None
+    with line.naming("picture"):
+        size = labels.size(line.file)
     if fields.mask:
         return outlines.regions(line, _mask(line, fields), fields.parts, size)
     return {part: _region(line, fields, part, size) for part in fields.outlines}
@@ -107,16 +106,17 @@ def _region(line: Line, fields: Fields, part: str, size: tuple[int, int]) -> Arr
 
 def _volume(line: Line, fields: Fields, subject: Subject) -> Iterator[Row]:
     """Questions on slices in which some part is outlined, drawn by hash."""
-    labels = outlines.volume(line, _mask(line, fields))
-    numbers = list(fields.parts.values())
-    sizes = np.isin(labels.data, numbers).sum(axis=(0, 1))
+    with line.naming("volume"):
+        volume = LabelVolume(_mask(line, fields))
+        sizes = volume.counts([number for number in fields.parts.values() if isinstance(number, int)])
+        window = Volume(line.file).spread() if fields.window == "spread" else fields.window
     marked = [str(index) for index in np.flatnonzero(sizes >= outlines.LEAST)]
-    window = outlines.spread(line, line.file) if fields.window == "spread" else fields.window
     for index in map(int, templates.order(marked, f"{subject.origin.card}/{subject.name}")[: fields.slices]):
         excerpt = Excerpt(plane="axial", index=index, window=window)
         name = f"{subject.name}#{index}"
         piece = replace(subject, name=name, image=replace(subject.image, name=name, excerpt=excerpt))
-        pixels = labels.axial(index)
+        with line.naming("volume"):
+            pixels = volume.axial(index)
         regions = {part: pixels == number for part, number in fields.parts.items()}
         yield from outlines.questions(piece, regions, counted=fields.counted)
         yield from piece.modality()

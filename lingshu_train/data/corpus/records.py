@@ -1,0 +1,148 @@
+"""What stands in the files of a corpus: the Arrow row of a sample, and where its pictures lie."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TypedDict, cast
+
+import pyarrow as pa
+
+from lingshu_train.record import AnswerType, Sample
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Location:
+    """Where a picture's bytes lie: `size` bytes at `offset` of tar file `shard`. `digest` is their sha256.
+
+    `width` and `height` are in pixels, as stored.
+    """
+
+    digest: str
+    shard: int
+    offset: int
+    size: int
+    width: int
+    height: int
+
+
+class _Location(TypedDict):
+    digest: str
+    shard: int
+    offset: int
+    size: int
+    width: int
+    height: int
+
+
+class _Option(TypedDict):
+    letter: str
+    text: str
+
+
+class _Turn(TypedDict):
+    question: str
+    answer: str
+
+
+class Record(TypedDict):
+    """An Arrow row as plain data."""
+
+    id: str
+    card: str
+    split: str
+    task: str
+    question: str
+    question_type: AnswerType
+    answer: str
+    reasoning: str
+    group: str
+    modality: str
+    tol: float | None
+    options: list[_Option]
+    aliases: list[str]
+    turns: list[_Turn]
+    images: list[_Location]
+
+
+_TEXT = (
+    "id",
+    "card",
+    "split",
+    "task",
+    "question",
+    "question_type",
+    "answer",
+    "reasoning",
+    "group",
+    "modality",
+)
+_OPTION = pa.struct([("letter", pa.string()), ("text", pa.string())])
+_TURN = pa.struct([("question", pa.string()), ("answer", pa.string())])
+_LOCATION = pa.struct(
+    [
+        ("digest", pa.string()),
+        ("shard", pa.int32()),
+        ("offset", pa.int64()),
+        ("size", pa.int32()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+    ]
+)
+SCHEMA = pa.schema(
+    [
+        *((name, pa.string()) for name in _TEXT),
+        ("tol", pa.float64()),
+        ("options", pa.list_(_OPTION)),
+        ("aliases", pa.list_(pa.string())),
+        ("turns", pa.list_(_TURN)),
+        ("images", pa.list_(_LOCATION)),
+    ]
+)
+
+
+def record(sample: Sample, locations: Sequence[Location]) -> Record:
+    """The row of a sample, whose pictures lie at `locations`."""
+    return {
+        "id": sample.id,
+        "card": sample.card,
+        "split": sample.split,
+        "task": sample.task,
+        "question": sample.question,
+        "question_type": sample.question_type,
+        "answer": sample.answer,
+        "reasoning": sample.reasoning,
+        "group": sample.group,
+        "modality": sample.modality,
+        "tol": sample.tol,
+        "options": [{"letter": letter, "text": text} for letter, text in sample.options.items()],
+        "aliases": list(sample.aliases),
+        "turns": [{"question": question, "answer": answer} for question, answer in sample.turns],
+        "images": [cast(_Location, asdict(location)) for location in locations],
+    }
+
+
+def sample_of(row: Record) -> Sample:
+    """The sample of a row; its images are their digests."""
+    return Sample(
+        id=row["id"],
+        card=row["card"],
+        split=row["split"],
+        task=row["task"],
+        question=row["question"],
+        question_type=row["question_type"],
+        answer=row["answer"],
+        reasoning=row["reasoning"],
+        group=row["group"],
+        modality=row["modality"],
+        tol=row["tol"],
+        options={option["letter"]: option["text"] for option in row["options"]},
+        aliases=tuple(row["aliases"]),
+        turns=tuple((turn["question"], turn["answer"]) for turn in row["turns"]),
+        images=tuple(location["digest"] for location in row["images"]),
+    )
+
+
+def locations_of(row: Record) -> tuple[Location, ...]:
+    """Where the pictures of a row lie, in its order."""
+    return tuple(Location(**location) for location in row["images"])
