@@ -20,7 +20,7 @@ class Occurrence:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What was met, by kind of thing. Keys are kept as the first 16 bytes of their sha256."""
+    """What was met, by kind of thing. Keys are kept as the first 16 bytes of their sha256: of 10^9, no two agree."""
 
     database: sqlite3.Connection
 
@@ -40,6 +40,7 @@ class Seen:
 def notebook() -> Iterator[Seen]:
     """An empty one, in a private temporary file that is gone afterwards."""
     with closing(sqlite3.connect("", isolation_level=None)) as database:
+        # Nobody needs it after a crash, so nothing is forced to disk; 32 MiB of it stay in memory.
         database.execute("PRAGMA synchronous = OFF")
         database.execute("PRAGMA cache_size = -32768")
         database.execute(

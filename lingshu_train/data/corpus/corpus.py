@@ -33,8 +33,6 @@ AGAIN = "prepare the corpus again"
 RowNumbers = npt.NDArray[np.uint32]
 KEPT = "kept.npy"
 """Of a curated corpus, the numbers of the rows that curation left, in ascending order."""
-FILTERS = ("split", "task", "card", "question_type", "modality")
-"""Columns that rows can be chosen by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,8 +125,8 @@ def load(
 ) -> Corpus:
     """The rows of a split and of some tasks (empty: all), in the order they were written; of a curated corpus those left.
 
-    `among` maps further FILTERS to the values that are kept. RecipeError lists what there is for a value that never
-    occurs.
+    `among` maps further columns (card, question_type, modality) to the values that are kept. RecipeError lists what there
+    is for a value that never occurs.
     """
     summary = read_summary(folder)
     wanted = {"split": (split,) if split is not None else (), "task": tasks, **among}

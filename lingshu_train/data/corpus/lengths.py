@@ -34,7 +34,9 @@ Table = npt.NDArray[np.int32]
 PROMPT, COMPLETION, PATCHES = 0, 1, 2
 """Columns of a table: tokens of the prompt with its image tokens, tokens of the completion, patches of the vision tower."""
 _VERSION = 1
+"""Raised when rows are counted in another way: tables of before are then not found."""
 _CHUNK = 2_000
+"""Rows measured together: two of the corpus's Arrow batches, each of which is read once."""
 _MANY = 20_000
 """Rows from which starting further processes pays."""
 

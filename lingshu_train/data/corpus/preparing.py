@@ -36,7 +36,7 @@ from lingshu_train.runs.files import link_file, write_json
 _AHEAD = 4
 """Chunks in flight per process: enough to keep all busy, few enough to bound memory."""
 _EARLY = 1_000
-"""Rows of a card before its share of refused rows can stop the run."""
+"""Rows of a card before its share of refused rows can stop the run: one per cent is ten rows then, which is no accident."""
 
 
 def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: float) -> Summary:

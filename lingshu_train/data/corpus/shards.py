@@ -24,6 +24,7 @@ from lingshu_train.runs.files import sync
 BATCH = 1_000
 """Rows to an Arrow record batch: what one random read has to look at."""
 _HEADER = tarfile.BLOCKSIZE
+"""Before each picture: names are short enough for a header of one block."""
 
 
 def rows_name(shard: int) -> str:

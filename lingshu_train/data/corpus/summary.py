@@ -62,6 +62,16 @@ class Counts(TypedDict):
     cards: dict[str, int]
 
 
+class TallyState(TypedDict):
+    """A tally as plain data."""
+
+    images: int
+    image_bytes: int
+    counts: dict[str, dict[str, int]]
+    shards: list[int]
+    digests: list[str]
+
+
 @dataclass
 class Tally:
     """What the summary counts. Goes through JSON at every commit."""
@@ -71,6 +81,15 @@ class Tally:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     shards: list[int] = field(default_factory=list)
     digests: list[str] = field(default_factory=list)
+
+    def state(self) -> TallyState:
+        return {
+            "images": self.images,
+            "image_bytes": self.image_bytes,
+            "counts": self.counts,
+            "shards": self.shards,
+            "digests": self.digests,
+        }
 
     def count(self, what: str, name: str, number: int = 1) -> None:
         table = self.counts.setdefault(what, {})

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from lingshu_train.data.corpus import shards
-from lingshu_train.data.corpus.journal import Journal
+from lingshu_train.data.corpus.journal import Journal, State
 from lingshu_train.data.corpus.records import Location
 from lingshu_train.data.corpus.shards import Tar
 from lingshu_train.data.corpus.summary import SUMMARY, Summary, Tally
@@ -23,7 +23,9 @@ from lingshu_train.runs.files import failure, sync, write_json
 
 QUARANTINE = "quarantine.jsonl"
 SHARD_BYTES = 1_000_000_000
+"""Of pictures: small enough that a crash costs minutes, large enough that millions of rows are some hundred files."""
 SHARD_ROWS = 50_000
+"""Of text alone. They are held in memory until the shard is written."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +184,8 @@ class Writer:
         quarantine = self.folder / QUARANTINE
         if quarantine.is_file():
             sync(quarantine)
-        state = {
-            "tally": asdict(self._tally),
+        state: State = {
+            "tally": self._tally.state(),
             "jobs": self.done,
             "quarantine": quarantine.stat().st_size if quarantine.is_file() else 0,
         }

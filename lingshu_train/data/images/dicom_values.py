@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -114,7 +114,7 @@ def _entries_for(
 ) -> Array:
     """Values before the first entry take the first, those behind the last take the last (PS3.3 C.11.1.1.1)."""
     first = int(descriptor[1])
-    kind: np.dtype[Any] = np.dtype(np.int64)
+    kind: np.dtype[np.generic] = np.dtype(np.int64)
     if isinstance(data, bytes):
         count = int(descriptor[0]) or 2**16
         order = "<" if dataset.file_meta.TransferSyntaxUID.is_little_endian else ">"

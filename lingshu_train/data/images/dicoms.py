@@ -6,7 +6,7 @@ import math
 import warnings
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from PIL import Image
@@ -93,7 +93,9 @@ def frame_count(dataset: Dataset) -> int:
     return int(dataset.get("NumberOfFrames", 1) or 1)
 
 
-def _frame(path: Path, dataset: Dataset, source: Any, *, index: int, window: Window | None) -> Image.Image:
+def _frame(
+    path: Path, dataset: Dataset, source: Dataset | BinaryIO, *, index: int, window: Window | None
+) -> Image.Image:
     pixels = package("pydicom.pixels", path)
     count = frame_count(dataset)
     if not 0 <= index < count:

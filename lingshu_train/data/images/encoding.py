@@ -20,6 +20,7 @@ from lingshu_train.model.shape import PictureBudget
 
 ORIENTATION = 0x0112
 UPRIGHT = 1
+"""The EXIF tag, and its value where nothing is to be turned."""
 SOI = b"\xff\xd8\xff"
 LEVEL = 1
 """Of zlib: up to four times the speed of its default 6, for files larger by 2 (histology) to 20 % (fundus)."""

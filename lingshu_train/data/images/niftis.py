@@ -6,12 +6,15 @@ import gzip
 import io
 import math
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from lingshu_train.data.images.limits import DEFLATE_RATIO, check_bytes, check_size, inflated
 from lingshu_train.data.images.opening import opened, package
 from lingshu_train.data.images.windows import Array
 from lingshu_train.errors import DataError
+
+if TYPE_CHECKING:
+    from nibabel.arrayproxy import ArrayLike
 
 GZIP = b"\x1f\x8b"
 HEADER = 544
@@ -34,7 +37,7 @@ def first_bytes(file: BinaryIO) -> bytes:
     return gzip.GzipFile(fileobj=file).read(HEADER) if head.startswith(GZIP) else head
 
 
-def voxels(path: Path, data: bytes) -> tuple[Any, Array]:
+def voxels(path: Path, data: bytes) -> tuple[ArrayLike, Array]:
     """The voxels, an array or what is sliced like one and reads the file then, and the affine to RAS+ millimetres.
 
     DataError: no NIfTI, or a header that claims what the file cannot hold.

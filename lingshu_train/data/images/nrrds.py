@@ -9,7 +9,6 @@ import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -54,11 +53,11 @@ def voxels(path: Path, data: bytes) -> tuple[Array, Array]:
         return nrrd.read_data(header, io.BytesIO(content)), _affine(path, header)
 
 
-def _sizes(path: Path, header: Mapping[str, Any]) -> list[int]:
+def _sizes(path: Path, header: Mapping[str, object]) -> list[int]:
     """Voxels along each axis. DataError: not 3 axes of numbers in this file, or no volume that can be."""
     if "data file" in header or "datafile" in header:
         raise DataError(f"{path}: header and voxels are in two files; save them as one .nrrd")
-    sizes = [int(size) for size in header["sizes"]]
+    sizes: list[int] = np.asarray(header["sizes"]).tolist()
     if header.get("type") == "block" or len(sizes) != 3:
         raise DataError(f"{path}: expected a volume of 3 dimensions of numbers, got {len(sizes)}")
     check_size(path, *sorted(sizes)[-2:])
@@ -67,7 +66,7 @@ def _sizes(path: Path, header: Mapping[str, Any]) -> list[int]:
     return sizes
 
 
-def _affine(path: Path, header: Mapping[str, Any]) -> Array:
+def _affine(path: Path, header: Mapping[str, object]) -> Array:
     """`space` by its long or short name, and the direction of each axis in it. DataError: either is absent."""
     short = {"L": "left", "R": "right", "A": "anterior", "P": "posterior", "S": "superior", "I": "inferior"}
     space = str(header.get("space", ""))

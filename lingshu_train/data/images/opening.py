@@ -9,7 +9,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from types import ModuleType
+from typing import BinaryIO
 
 from lingshu_train.errors import DataError, MissingInput
 
@@ -49,7 +50,7 @@ def named(path: Path, *, kind: str, faults: tuple[type[Exception], ...] = ()) ->
         raise DataError(f"{path}: cannot be read as {kind}: {_line(fault)}") from None
 
 
-def package(name: str, purpose: Path | str) -> Any:
+def package(name: str, purpose: Path | str) -> ModuleType:
     """An optional package, for reading a file or another purpose. MissingInput says how to get it."""
     try:
         return importlib.import_module(name)

@@ -18,6 +18,7 @@ FORMATS = ("JPEG", "PNG", "TIFF", "BMP", "GIF", "WEBP")
 """Pillow reads many more; those would be decoders that nobody asked for, run on files that nobody checked."""
 WHITE_IS_ZERO = 0
 PHOTOMETRIC = 262
+"""A value of TIFF's PhotometricInterpretation, and the number of that tag."""
 
 
 @contextmanager

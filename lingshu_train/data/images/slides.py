@@ -7,7 +7,7 @@ import math
 import struct
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -17,6 +17,9 @@ from lingshu_train.data.images.opening import opened, package
 from lingshu_train.data.images.rasters import plain
 from lingshu_train.data.images.windows import Array, Scale, Window, shade
 from lingshu_train.errors import DataError
+
+if TYPE_CHECKING:
+    from tifffile import TiffPage
 
 Box = tuple[int, int, int, int]
 WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, YCBCR = 0, 1, 2, 6
@@ -56,7 +59,7 @@ def tile(
     return plain(Image.fromarray(pixels))
 
 
-def _check_kind(path: Path, page: Any) -> None:
+def _check_kind(path: Path, page: TiffPage) -> None:
     """Grey of any type, or colour of 8 bits, all channels of a pixel together."""
     kinds = (RGB, YCBCR) if page.compression in (JPEG, APERIO_YCBCR, APERIO_RGB, JPEG2000) else (RGB,)
     grey = page.samplesperpixel == 1 and page.photometric in (WHITE_IS_ZERO, BLACK_IS_ZERO)
@@ -68,7 +71,7 @@ def _check_kind(path: Path, page: Any) -> None:
         )
 
 
-def _assembled(path: Path, page: Any, box: Box) -> Array:
+def _assembled(path: Path, page: TiffPage, box: Box) -> Array:
     """(rows, columns, channels) of the box. Where the file holds no tile the picture is black."""
     left, top, right, bottom = box
     high, wide = (page.tilelength, page.tilewidth) if page.is_tiled else (page.rowsperstrip, page.imagewidth)
@@ -88,7 +91,7 @@ def _assembled(path: Path, page: Any, box: Box) -> Array:
     return pixels
 
 
-def _segment(path: Path, page: Any, index: int) -> Array:
+def _segment(path: Path, page: TiffPage, index: int) -> Array:
     """One decoded tile or strip, (rows, columns, channels)."""
     handle, length = page.parent.filehandle, page.databytecounts[index]
     if length > handle.size:
@@ -102,11 +105,14 @@ def _segment(path: Path, page: Any, index: int) -> Array:
         if page.compression == APERIO_YCBCR:
             return np.asarray(Image.fromarray(pixels, mode="YCbCr").convert("RGB"))
         return pixels
+    assert page.dtype is not None, "no such page passes _check_kind"
     size = math.prod(page.chunks) * page.dtype.itemsize
     if page.compression in DEFLATE and len(zlib.decompressobj().decompress(packed, size + 1)) > size:
         raise DataError(f"{path}: tile {index} inflates to more than the {size:,} bytes of its pixels")
-    pixels, _, _ = page.decode(packed, index)
-    return np.asarray(pixels[0])
+    decoded, _, _ = page.decode(packed, index)
+    if decoded is None:
+        raise DataError(f"{path}: tile {index} holds no pixels")
+    return np.asarray(decoded[0])
 
 
 def _decoded(path: Path, packed: bytes) -> Array:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +22,7 @@ from lingshu_train.errors import DataError
 
 AXES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
 """The axis of a canonical (RAS+) volume along which the plane's slices are stacked."""
-Box = tuple[slice, slice, slice]
+VoxelBox = tuple[slice, slice, slice]
 """Voxels of a volume, axis by axis in the file's own order."""
 MOST_SORTED = 2**27
 """Voxels that percentiles are taken of, 512 x 512 x 512: sorting takes some 30 bytes for each, 4 GiB in all."""
@@ -110,7 +109,7 @@ class Volume:
         kept = self._ranges[AXES[plane]]
         return counts[kept.start : kept.stop]
 
-    def turned(self, box: Box) -> tuple[range, range, range]:
+    def turned(self, box: VoxelBox) -> tuple[range, range, range]:
         """A box in the file's own voxel order as voxels from right to left, back to front and foot to head, cut to the
         volume."""
         found = []
@@ -142,7 +141,7 @@ class Volume:
 
     def _section(self, across: int, index: int) -> Array:
         """The two axes other than `across`, in canonical order and direction."""
-        selection: list[Any] = [*range(3), *self._frame]
+        selection: list[int | slice] = [*range(3), *self._frame]
         for axis, (raw, kept) in enumerate(zip(self._axes, self._ranges, strict=True)):
             first, last = (kept[index], kept[index] + 1) if axis == across else (kept.start, kept.stop)
             if self._flipped[axis]:

@@ -59,6 +59,7 @@ def shade(path: Path, stored: Array, *, window: Window | None, scale: Scale) -> 
     if stored.dtype.kind not in "iu":
         return Image.fromarray(_brightness(path, stored, window=window, scale=scale))
     low, high = int(stored.min()), int(stored.max())
+    # One brightness for each value and not for each pixel, where there are fewer values than pixels.
     if high - low >= stored.size:
         return Image.fromarray(_brightness(path, stored, window=window, scale=scale))
     table = _brightness(path, np.arange(low, high + 1), window=window, scale=scale)

@@ -13,7 +13,7 @@ from lingshu_train.data.rows.row import answer_type
 from lingshu_train.record import Sample
 from lingshu_train.verify import gold_problem
 
-_MOST_WORDS = 6
+_MOST_WORDS = 6  # longer options are sentences, which no rule for short answers can judge
 _MOST_CHARACTERS = 16  # of a phrase in a script without spaces
 
 # The question speaks of its options, or asks for what is not the case: without options everything else is right.

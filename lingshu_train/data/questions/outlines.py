@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -23,7 +23,7 @@ from lingshu_train.data.rows.row import Row
 Value = int | tuple[int, int, int]
 
 LEAST = 16
-"""Pixels below which a region counts neither as there nor as not there."""
+"""Pixels below which a region counts neither as there nor as not there: four by four may be a slip of the outliner's hand."""
 MOST = 20
 """Regions above which nobody is asked to count."""
 
@@ -79,7 +79,7 @@ def _boxes(numbered: Array, wanted: Sequence[int]) -> list[tuple[int, int, int, 
     ]
 
 
-def _measure() -> Any:
+def _measure() -> ModuleType:
     """scipy.ndimage. MissingInput: it is not installed."""
     return package("scipy.ndimage", "counting the regions of a mask")
 

@@ -34,6 +34,7 @@ MODALITIES: tuple[Modality, ...] = (
     *("clinical photography", "fundus photography", "histopathology", "light microscopy"),
 )
 LETTERS = "ABCD"
+"""At most four options, as most benchmarks of multiple choice have."""
 MODALITY_EVERY = 10
 """The modality is the same for all pictures of a card: it is asked of every tenth."""
 LARGER = 1.2

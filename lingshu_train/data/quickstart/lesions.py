@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ counting is learned in minutes."""
 EDGE = 1.5
 """Width in pixels over which a disc fades into the tissue."""
 LEVEL: dict[Shade, float] = {"bright": 245.0, "dark": 10.0}
+"""Far from the greys that `soften` leaves to tissue, and from white and black, which clipping would round."""
 MOSTLY = 0.9
 """A disc lies on tissue where this share of the pixels under it is not air."""
 ROOM = 3
@@ -42,7 +43,9 @@ def draw(
     return Image.fromarray(np.rint(pixels).astype(np.uint8)).convert("RGB")
 
 
-def _places(pixels: npt.NDArray[Any], rng: np.random.Generator, radius: float) -> list[tuple[float, float]]:
+def _places(
+    pixels: npt.NDArray[np.float64], rng: np.random.Generator, radius: float
+) -> list[tuple[float, float]]:
     """One random centre (row, column) for every cell with tissue for a disc that stays inside the cell."""
     rows, columns = pixels.shape[0] // CELL, pixels.shape[1] // CELL
     margin = radius + EDGE
@@ -58,11 +61,11 @@ def _places(pixels: npt.NDArray[Any], rng: np.random.Generator, radius: float) -
 
 
 def _disc(
-    pixels: npt.NDArray[Any], centre: tuple[float, float], *, radius: float, level: float
-) -> npt.NDArray[Any]:
+    pixels: npt.NDArray[np.float64], centre: tuple[float, float], *, radius: float, level: float
+) -> npt.NDArray[np.float64]:
     """Blend towards `level` inside the disc. The edge is a linear ramp: every processor rounds it alike."""
     y, x = np.ogrid[: pixels.shape[0], : pixels.shape[1]]
     distance = np.sqrt((y - centre[0]) ** 2 + (x - centre[1]) ** 2)
     share = np.clip((radius + EDGE - distance) / EDGE, 0.0, 1.0)
-    blended: npt.NDArray[Any] = pixels * (1 - share) + level * share
+    blended: npt.NDArray[np.float64] = pixels * (1 - share) + level * share
     return blended

@@ -12,7 +12,9 @@ from lingshu_train.errors import DataError
 SHADES: dict[str, lesions.Shade] = {"A": "bright", "B": "dark"}
 SIZES = {"A": "small", "B": "large"}
 RADIUS = {"small": 3.5, "large": 8.0}
+"""Pixels, at the two ends of what is seen well and stays inside a cell, so that size is told by sight and not by luck."""
 SHARES = (10, 20, 30, 40, 50, 60, 70, 80)
+"""Per cent, in the steps that are asked for. Nearer to 0 or 100 a brightness curve would have to flatten the picture."""
 NUMBERS = ("no", "one", "two", "three")
 ATTEMPTS = 200
 """Views of one group to try until one fits."""
@@ -82,6 +84,7 @@ def bright_share(draw: Draw) -> Answered:
     for _ in range(ATTEMPTS):
         picture = draw.picture(lambda item: True)
         image = views.toned_to_share(draw.view(picture), target / 100 + draw.rng.uniform(-0.03, 0.03))
+        # Within four: at five, the nearest ten would be another.
         if image is not None and abs(views.bright_share(image) * 100 - target) <= 4:
             return Answered(
                 picture=picture,

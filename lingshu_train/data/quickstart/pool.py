@@ -16,6 +16,7 @@ from lingshu_train.record import AnswerType
 WIDE, CLOSE = (0.7, 1.0), (0.4, 0.75)
 """Zoom of a view: nearly the whole picture, or a part of it with tissue in most cells."""
 GAMMA = (0.6, 1.6)
+"""From clearly brighter to clearly darker, about as far each way: brightness alone shall tell no source."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -65,6 +65,7 @@ def toned_to_share(image: Image.Image, share: float) -> Image.Image | None:
     while level > 0 and above + counts[level] < wanted:
         above += counts[level]
         level -= 1
+    # The logarithm of a level near black or white, and a gamma beyond a factor of three, would flatten the picture.
     if not 8 <= level <= 247:
         return None
     gamma = math.log(127.5 / 255) / math.log(level / 255)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Picture
@@ -36,7 +35,7 @@ def file(line: Line, field: str, folder: Path, *, name: str) -> Picture:
     return Picture(name=name, path=folder / name)
 
 
-def _picture(line: Line, field: str, cell: Any, folder: Path) -> Picture:
+def _picture(line: Line, field: str, cell: object, folder: Path) -> Picture:
     if isinstance(cell, str) and cell.strip():
         return file(line, field, folder, name=cell.strip())
     if isinstance(cell, bytes):

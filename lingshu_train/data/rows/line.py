@@ -6,23 +6,27 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from lingshu_train.errors import DataError
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One row. `number` is the line in a text file, or the row in a Parquet file; both start at 1.
 
-    `record` counts the file's rows from 1 (several may stand in one line). `fault`: why it could not be read.
+    `record` counts the file's rows from 1 (several may stand in one line). `fault`: why it could not be read. `prepared`:
+    what the layout's `lines` has found out for its `rows`, which alone know what that is.
     """
 
     file: Path
     number: int
     record: int
-    values: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, object] = field(default_factory=dict)
     fault: str = ""
+    prepared: object = None
 
     @property
     def where(self) -> str:
@@ -33,6 +37,15 @@ class Line:
         if self.fault:
             raise DataError(f"{self.where}: {self.fault}")
         return self
+
+    def faulty(self, fault: DataError) -> Line:
+        """The line with what was found to be wrong with it, which `sound` raises."""
+        return replace(self, fault=str(fault).removeprefix(f"{self.where}: "))
+
+    def given(self, kind: type[T]) -> T:
+        """What `lines` has prepared, a record of the layout's own."""
+        assert isinstance(self.prepared, kind), f"lines prepare {kind.__name__}"
+        return self.prepared
 
     def text(self, field: str) -> str:
         """A field that must hold text (numbers are written out). Absent or blank: DataError."""

@@ -6,9 +6,9 @@ import csv
 import json
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lingshu_train.data.cards import patterns
 from lingshu_train.data.rows.line import Line
@@ -88,10 +88,15 @@ def listed(root: Path, name: str) -> frozenset[str]:
     return frozenset(text.strip() for text in whole(path).splitlines() if text.strip())
 
 
-def gathered(
-    lines: Iterable[Line], field: str, *, key: Callable[[Line], Hashable | None], into: str
-) -> Iterator[Line]:
-    """One line for all that share a key, at the place of the first; `into` holds their texts of `field` in order.
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What several lines hold in one field, in their order."""
+
+    texts: tuple[str, ...]
+
+
+def gathered(lines: Iterable[Line], field: str, *, key: Callable[[Line], Hashable | None]) -> Iterator[Line]:
+    """One line for all that share a key, at the place of the first, with their texts of `field` (Gathered).
 
     Lines whose key is None are left out. A bad line comes first, alone, with its fault.
     """
@@ -102,12 +107,12 @@ def gathered(
             if shared is not None:
                 found.setdefault(shared, (line, []))[1].append(line.text(field))
         except DataError as fault:
-            yield replace(line, fault=str(fault).removeprefix(f"{line.where}: "))
+            yield line.faulty(fault)
     for line, texts in found.values():
-        yield replace(line, values={**line.values, into: texts})
+        yield replace(line, prepared=Gathered(tuple(texts)))
 
 
-def _json(path: Path) -> Iterator[tuple[int, Any]]:
+def _json(path: Path) -> Iterator[tuple[int, object]]:
     """An array, decoded one element at a time: the text is held once, the objects one by one."""
     text, decoder, space = whole(path), json.JSONDecoder(), re.compile(r"[\s,]*")
     start = _skip(space, text, 0)
@@ -131,7 +136,7 @@ def _skip(space: re.Pattern[str], text: str, place: int) -> int:
     return found.end() if found else place
 
 
-def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
+def _json_lines(path: Path) -> Iterator[tuple[int, object]]:
     with path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             if line.strip():
@@ -144,7 +149,7 @@ def _json_lines(path: Path) -> Iterator[tuple[int, Any]]:
                     yield number, Fault(f"not JSON: {getattr(fault, 'msg', fault)}")
 
 
-def _paired(values: Any) -> Any:
+def _paired(values: object) -> object:
     """The values, unless an escape in them is half of a character, which no file could hold afterwards."""
     try:
         json.dumps(values, ensure_ascii=False).encode()
@@ -153,7 +158,7 @@ def _paired(values: Any) -> Any:
     return values
 
 
-def _csv(path: Path) -> Iterator[tuple[int, Any]]:
+def _csv(path: Path) -> Iterator[tuple[int, object]]:
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
         reader = csv.reader(stream)
         head = next(reader, [])
@@ -177,7 +182,7 @@ def _cells(head: list[str], cells: list[str]) -> dict[str, str] | Fault:
     return dict(zip(head, cells, strict=True))
 
 
-def _parquet(path: Path) -> Iterator[tuple[int, Any]]:
+def _parquet(path: Path) -> Iterator[tuple[int, object]]:
     import pyarrow as arrow  # Here, because listing and planning cards must not wait for it.
     import pyarrow.parquet as parquet
 
@@ -202,7 +207,7 @@ def _at_once(group: RowGroupMetaData) -> int:
     return min(ROWS_AT_ONCE, max(1, BYTES_AT_ONCE // max(1, int(group.total_byte_size))))
 
 
-def _values(batch: RecordBatch) -> list[Any]:
+def _values(batch: RecordBatch) -> list[object]:
     """The rows as plain values; Arrow checks neither text nor dates before they are asked for."""
     try:
         return list(batch.to_pylist())
@@ -210,7 +215,7 @@ def _values(batch: RecordBatch) -> list[Any]:
         return [_alone(batch.slice(place, 1)) for place in range(batch.num_rows)]
 
 
-def _alone(row: RecordBatch) -> Any:
+def _alone(row: RecordBatch) -> object:
     try:
         return row.to_pylist()[0]
     except UnicodeDecodeError:

@@ -11,6 +11,7 @@ from lingshu_train.record import Sample
 PROMPT = "Write the report of this examination, with findings and impression."
 FINDINGS_PROMPT = "Describe the findings in this examination."
 HEADING = re.compile(r"^[ \t]*([A-Z][A-Z /()]{3,40}):", re.MULTILINE)
+"""Four capitals at least: shorter words before a colon are abbreviations in the text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -37,7 +37,7 @@ class Config(TrainingConfig):
     A generation window samples `group_size` completions for each of `rollout_prompts` prompts, then takes
     `rollout_prompts / update_prompts` optimizer steps on them (paper section 3.4: 512 and 128). `per_device_batch`
     counts completions per forward pass. Prompts of more than `max_prompt` tokens, images included, are left out;
-    of the rest, `selection` (data/selection.py) takes those to train on.
+    of the rest, `selection` (data/order/selection.py) takes those to train on.
     """
 
     method: ClassVar[str] = "reinforcement learning"

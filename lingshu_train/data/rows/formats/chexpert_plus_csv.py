@@ -37,7 +37,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
         return film.parent if fields.each == "study" else film
 
     table = published.read(origin.root, fields.files[origin.split])
-    yield from published.gathered(table, "path_to_image", key=unit, into="films")
+    yield from published.gathered(table, "path_to_image", key=unit)
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
@@ -47,7 +47,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     )
     if not found.stated:
         return
-    names = [PurePosixPath(film).with_suffix(fields.suffix) for film in line.values["films"]]
+    names = [PurePosixPath(film).with_suffix(fields.suffix) for film in line.given(published.Gathered).texts]
     folder = origin.root / fields.images
     images = tuple(embedded.file(line, "path_to_image", folder, name=str(name)) for name in names)
     study = names[0].parent

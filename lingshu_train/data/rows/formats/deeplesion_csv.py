@@ -17,6 +17,7 @@ from lingshu_train.data.rows.row import Origin, Row
 OFFSET = 32768
 """What the publisher added to Hounsfield units, to store them without a sign."""
 PARTS = {"train": "1", "validation": "2", "test": "3"}
+"""Split -> the publisher's number of it."""
 LESION = "the lesion"
 TYPES = {
     **{"1": "bone lesion", "2": "abdominal lesion", "3": "mediastinal lesion", "4": "liver lesion"},
@@ -39,7 +40,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
         return line.text("File_name") if part == PARTS.get(origin.split, part) else None
 
     table = published.read(origin.root, fields.files[origin.split])
-    yield from published.gathered(table, "Bounding_boxes", key=slice_of, into="boxes")
+    yield from published.gathered(table, "Bounding_boxes", key=slice_of)
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
@@ -47,7 +48,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
 
     Unmarked lesions are common in this set, so nothing is counted and no lesion is called absent.
     """
-    if line.optional("Possibly_noisy") == "1" or len(line.values["boxes"]) > 1:
+    if line.optional("Possibly_noisy") == "1" or len(line.given(published.Gathered).texts) > 1:
         return
     series, _, number = line.text("File_name").rpartition("_")
     low, high = _numbers(line, "DICOM_windows", 2)

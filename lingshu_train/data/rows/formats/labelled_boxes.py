@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as xml
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from pydantic import Field
 
@@ -34,6 +33,20 @@ class Fields(templates.Words):
     counted: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boxed:
+    """What stands in an annotation, (width, height) and (left, top, right, bottom) in pixels; and what to `ask` about."""
+
+    image: str
+    size: tuple[int, int]
+    boxes: tuple[tuple[str, tuple[int, int, int, int]], ...]
+    ask: Mapping[str, bool] = field(default_factory=dict)
+
+    @property
+    def labels(self) -> set[str]:
+        return {label for label, _ in self.boxes}
+
+
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every picture with its boxes, and which labels to ask about, balanced over the split."""
     wanted = fields.only.get(origin.split)
@@ -44,47 +57,43 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
         if listed is None or line.file.stem in listed
     ]
     space = set(fields.labels.values())
-    present = {line.file.stem: {label for label, _ in line.values.get("boxes", ())} for line in found}
-    each = [
-        (line.file.stem, present[line.file.stem], space - present[line.file.stem])
-        for line in found
-        if not line.fault
-    ]
-    asked = templates.balanced(each, origin.card)
+    present = {line.file.stem: line.given(Boxed).labels for line in found if not line.fault}
+    asked = templates.balanced([(name, there, space - there) for name, there in present.items()], origin.card)
     for line in found:
-        yield replace(line, values={**line.values, "asked": asked.get(line.file.stem, {})})
+        ask = asked.get(line.file.stem, {})
+        yield line if line.fault else replace(line, prepared=replace(line.given(Boxed), ask=ask))
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """The box of a label that has only one, the count of those that are all boxed, what is there, the modality."""
-    name = line.values["image"]
+    boxed = line.given(Boxed)
+    name = boxed.image
     subject = Subject(
         origin=origin,
         words=fields,
         image=file(line, "filename", origin.root / fields.images, name=name),
         name=name,
     )
-    boxes = line.values["boxes"]
-    for label, count in sorted(Counter(label for label, _ in boxes).items()):
+    for label, count in sorted(Counter(label for label, _ in boxed.boxes).items()):
         if count == 1:
-            yield subject.box(label, next(box for other, box in boxes if other == label), line.values["size"])
+            yield subject.box(label, next(box for other, box in boxed.boxes if other == label), boxed.size)
         if label in fields.counted:
             yield subject.count(label, count)
-    yield from subject.presence(line.values["asked"])
+    yield from subject.presence(boxed.ask)
     yield from subject.modality()
 
 
 def _read(line: Line, fields: Fields) -> Line:
     """The line with picture, size and boxes; or with its fault."""
     try:
-        return replace(line, values=_values(line, xml.parse(line.file).getroot(), fields))
+        return replace(line, prepared=_boxed(line, xml.parse(line.file).getroot(), fields))
     except xml.ParseError as fault:
         return replace(line, number=fault.position[0], fault=f"annotation: not XML: {fault}")
     except DataError as fault:
-        return replace(line, fault=str(fault).removeprefix(f"{line.where}: "))
+        return line.faulty(fault)
 
 
-def _values(line: Line, tree: xml.Element, fields: Fields) -> dict[str, Any]:
+def _boxed(line: Line, tree: xml.Element, fields: Fields) -> Boxed:
     size = (_number(line, tree, "size/width"), _number(line, tree, "size/height"))
     boxes = []
     for item in tree.iter("object"):
@@ -98,7 +107,7 @@ def _values(line: Line, tree: xml.Element, fields: Fields) -> dict[str, Any]:
                 "bndbox", f"{left, top, right, bottom} is no box in {size[0]} x {size[1]} pixels"
             )
         boxes.append((fields.labels[written], (left, top, right, bottom)))
-    return {"image": tree.findtext("filename", "").strip(), "size": size, "boxes": boxes}
+    return Boxed(image=tree.findtext("filename", "").strip(), size=size, boxes=tuple(boxes))
 
 
 def _number(line: Line, place: xml.Element, path: str) -> int:

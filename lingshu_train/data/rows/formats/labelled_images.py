@@ -6,9 +6,8 @@ label, where 1 is present, 0 absent, and everything else (uncertain, not mention
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from pydantic import Field, model_validator
 
@@ -59,6 +58,17 @@ class Fields(templates.Words):
         return self
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """A picture's file, its patient, its labels stated present and absent; and what to `ask` about."""
+
+    name: str
+    group: str = ""
+    present: frozenset[str]
+    absent: frozenset[str] = frozenset()
+    ask: Mapping[str, bool] = field(default_factory=dict)
+
+
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every picture with its labels, and which of them to ask about, balanced over the split."""
     wanted = fields.only.get(origin.split)
@@ -66,46 +76,39 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     found = [
         line
         for line in _stated(fields, origin)
-        if line.fault or listed is None or line.values["name"] in listed
+        if line.fault or listed is None or line.given(Labelled).name in listed
     ]
-    sound = [line.values for line in found if not line.fault]
-    space = {*fields.labels.values()} or {label for values in sound for label in values["present"]}
-    each = [
-        (
-            values["name"],
-            values["present"],
-            values["absent"] if by_column(fields) else space - values["present"],
-        )
-        for values in sound
-    ]
+    sound = [line.given(Labelled) for line in found if not line.fault]
+    space = frozenset(fields.labels.values()) or frozenset().union(*(one.present for one in sound))
+    absent = {one.name: one.absent if by_column(fields) else space - one.present for one in sound}
+    each = [(one.name, one.present, absent[one.name]) for one in sound]
     asked = templates.balanced(each, origin.card, leave_out=frozenset(fields.healthy))
-    absent = {name: gone for name, _, gone in each}
     for line in found:
         if line.fault:
             yield line
         else:
-            name = line.values["name"]
-            more = {"asked": asked.get(name, {}), "absent": absent[name]}
-            yield replace(line, values={**line.values, **more})
+            one = line.given(Labelled)
+            whole = replace(one, absent=absent[one.name], ask=asked.get(one.name, {}))
+            yield replace(line, values={}, prepared=whole)
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """Which finding, where there is exactly one; whether a finding is there; the modality."""
-    values = line.values
+    found = line.given(Labelled)
     folders = [origin.root]
     if fields.image and fields.images:
         folders = sorted(origin.root.glob(fields.images)) or [origin.root / fields.images]
-    places = [file(line, "name", folder, name=values["name"]) for folder in folders]
+    places = [file(line, "name", folder, name=found.name) for folder in folders]
     subject = templates.Subject(
         origin=origin,
         words=fields,
         image=next((image for image in places if image.exists()), places[0]),
-        name=values["name"],
-        group=values["group"],
+        name=found.name,
+        group=found.group,
     )
-    if len(values["present"]) == 1:
-        yield from subject.finding(next(iter(values["present"])), values["absent"])
-    yield from subject.presence(values["asked"])
+    if len(found.present) == 1:
+        yield from subject.finding(next(iter(found.present)), found.absent)
+    yield from subject.presence(found.ask)
     yield from subject.modality()
 
 
@@ -119,15 +122,15 @@ def _stated(fields: Fields, origin: Origin) -> Iterator[Line]:
     source = published.read(origin.root, pattern) if fields.image else published.files(origin.root, pattern)
     for line in source:
         try:
-            values = _row(line.sound(), fields) if fields.image else _file(line, fields, origin)
-            match = fields.patient.search(values["name"]) if fields.patient else None
+            found = _row(line.sound(), fields) if fields.image else _file(line, fields, origin)
+            match = fields.patient.search(found.name) if fields.patient else None
             group = line.text(fields.group) if fields.group else match[1] if match else ""
-            yield replace(line, values={**values, "group": group})
+            yield replace(line, prepared=replace(found, group=group))
         except DataError as fault:
-            yield replace(line, fault=str(fault).removeprefix(f"{line.where}: "))
+            yield line.faulty(fault)
 
 
-def _file(line: Line, fields: Fields, origin: Origin) -> dict[str, Any]:
+def _file(line: Line, fields: Fields, origin: Origin) -> Labelled:
     """The label is the nearest folder that `labels` knows."""
     name = line.file.relative_to(origin.root)
     parts = list(reversed(name.parts[:-1]))
@@ -136,29 +139,26 @@ def _file(line: Line, fields: Fields, origin: Origin) -> dict[str, Any]:
         known = ", ".join(fields.labels)
         raise line.error("folder", f"no folder of {name} is a label of the card; the card has: {known}")
     words = fields.labels.get(label, label.replace("_", " "))
-    return {"name": name.as_posix(), "present": {words}, "absent": set[str]()}
+    return Labelled(name=name.as_posix(), present=frozenset({words}))
 
 
-def _row(line: Line, fields: Fields) -> dict[str, Any]:
+def _row(line: Line, fields: Fields) -> Labelled:
     name = line.text(_column(line, fields.image)) + fields.suffix
     if by_column(fields):
         for column in fields.labels:
             if column not in line.values:
                 raise line.absent(column)
         stated = {words: STATED.get(line.optional(column).lower()) for column, words in fields.labels.items()}
-        present = {words for words, there in stated.items() if there}
-        absent = {words for words, there in stated.items() if there is False}
-    else:
-        column = _column(line, fields.label)
-        written = line.text(column)
-        labels = written.split(fields.separator) if fields.separator else [written]
-        unknown = [label for label in labels if label not in fields.labels]
-        if unknown:
-            raise line.error(
-                column, f"unknown label {unknown[0]!r}; the card has: {', '.join(fields.labels)}"
-            )
-        present, absent = {fields.labels[label] for label in labels}, set()
-    return {"name": name, "present": present, "absent": absent}
+        present = frozenset(words for words, there in stated.items() if there)
+        absent = frozenset(words for words, there in stated.items() if there is False)
+        return Labelled(name=name, present=present, absent=absent)
+    column = _column(line, fields.label)
+    written = line.text(column)
+    labels = written.split(fields.separator) if fields.separator else [written]
+    unknown = [label for label in labels if label not in fields.labels]
+    if unknown:
+        raise line.error(column, f"unknown label {unknown[0]!r}; the card has: {', '.join(fields.labels)}")
+    return Labelled(name=name, present=frozenset(fields.labels[label] for label in labels))
 
 
 def _column(line: Line, names: tuple[str, ...]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Literal
 
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
@@ -78,14 +78,14 @@ def _turns(line: Line, field: str) -> tuple[tuple[Turn, ...], int]:
     return tuple(turns), placeholders
 
 
-def _list(line: Line, field: str) -> list[Any]:
+def _list(line: Line, field: str) -> list[object]:
     value = line.values.get(field)
     if not isinstance(value, list):
         raise line.error(field, "is missing" if value is None else "must be a list of messages")
     return value
 
 
-def _message(line: Line, field: str, item: Any) -> tuple[str, str]:
+def _message(line: Line, field: str, item: object) -> tuple[str, str]:
     """Role and text of `{from, value}` (LLaVA) or `{role, content}`."""
     if not isinstance(item, Mapping):
         raise line.error(field, f"a message must be a record, got {type(item).__name__}")

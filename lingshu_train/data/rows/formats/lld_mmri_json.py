@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
 from lingshu_train.data.images import Volume, labels
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.images.labels import Labels
-from lingshu_train.data.images.volumes import Box, seen
+from lingshu_train.data.images.volumes import VoxelBox, seen
 from lingshu_train.data.questions import outlines, templates
 from lingshu_train.data.questions.templates import Subject
 from lingshu_train.data.rows import published
@@ -60,13 +59,11 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """The box of a patient's only lesion, on the slice through its middle, and which kind it is."""
     if fields.phases and line.text("phase") not in fields.phases:
         return
-    lesions = line.inside("annotation").inside("lesion").values
-    if len(lesions) != 1:
+    lesions = line.inside("annotation").inside("lesion")
+    if len(lesions.values) != 1:
         return
-    lesion = next(iter(lesions.values()))
-    if not isinstance(lesion, Mapping):
-        raise line.error("lesion", "must be a record")
-    kind, box = str(lesion.get("category")), _box(line, lesion)
+    lesion = replace(lesions, values={"lesion": next(iter(lesions.values.values()))}).inside("lesion")
+    kind, box = str(lesion.values.get("category")), _box(lesion)
     if kind not in fields.labels:
         raise line.error("category", f"unknown kind {kind!r}; the card has: {', '.join(fields.labels)}")
     name = f"{line.text('patient')}/{line.text('studyUID')}/{line.text('seriesUID')}.nii.gz"
@@ -100,13 +97,15 @@ def _filled(volume: Volume, across: range, along: range) -> Labels:
     return labels.square(volume, seen(section))
 
 
-def _box(line: Line, lesion: Mapping[str, Any]) -> Box:
+def _box(lesion: Line) -> VoxelBox:
     """The voxels of the box in the file's own order; the publisher counts both ends in."""
     try:
-        sides = [int(lesion["bbox"]["3D_box"][side]) for side in SIDES]
-    except (KeyError, OverflowError, TypeError, ValueError) as fault:
-        raise line.error("3D_box", f"must have whole numbers {', '.join(SIDES)}: {fault!r}") from None
+        box = lesion.inside("bbox").inside("3D_box")
+        sides = [int(float(box.text(side))) for side in SIDES]
+    except (DataError, OverflowError, ValueError) as fault:
+        why = str(fault).removeprefix(f"{lesion.where}: ")
+        raise lesion.error("3D_box", f"must have whole numbers {', '.join(SIDES)}: {why}") from None
     left, right, top, bottom, first, last = sides
     if not (0 <= left < right and 0 <= top < bottom and 0 <= first <= last):
-        raise line.error("3D_box", f"{sides} is no box")
+        raise lesion.error("3D_box", f"{sides} is no box")
     return slice(left, right + 1), slice(top, bottom + 1), slice(first, last + 1)

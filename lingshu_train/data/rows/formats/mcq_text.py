@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from string import ascii_uppercase
+from typing import Literal
 
 from pydantic import Field
 
@@ -13,8 +14,6 @@ from lingshu_train.data.rows.embedded import pictures
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.record import Sample
-
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
 class Fields(rowlib.SplitFiles):
@@ -70,7 +69,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
 def _options(line: Line, columns: tuple[str, ...]) -> dict[str, str]:
     """Letter -> text. Empty options at the end are left out; fewer than two are refused."""
     if len(columns) > 1:
-        found: Any = [line.optional(column) for column in columns]
+        found: object = [line.optional(column) for column in columns]
     else:
         found = line.values.get(columns[0])
     if isinstance(found, Mapping):
@@ -78,7 +77,7 @@ def _options(line: Line, columns: tuple[str, ...]) -> dict[str, str]:
     elif isinstance(found, list):
         options = {
             letter: str(text).strip()
-            for letter, text in zip(LETTERS, found, strict=False)
+            for letter, text in zip(ascii_uppercase, found, strict=False)
             if text not in (None, "")
         }
     else:
@@ -93,9 +92,9 @@ def _letter(line: Line, fields: Fields, options: Mapping[str, str]) -> str:
     if fields.answer_is == "text":
         value = next((letter for letter, text in options.items() if text == value), value)
     if fields.answer_is == "index":
-        if not value.isdecimal() or len(value) > 2 or int(value) >= len(LETTERS):
+        if not value.isdecimal() or len(value) > 2 or int(value) >= len(ascii_uppercase):
             raise line.error(fields.answer, f"must be the number of an option, from 0, got {value!r}")
-        value = LETTERS[int(value)]
+        value = ascii_uppercase[int(value)]
     if value not in options:
         raise line.error(fields.answer, f"{value!r} is none of the options {', '.join(options)}")
     return value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from lingshu_train.data.questions import templates
 from lingshu_train.data.questions.templates import Subject
@@ -19,6 +20,13 @@ class Fields(templates.Words):
     """
 
     labels: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Labels to ask about, and whether a picture has them."""
+
+    labels: Mapping[str, bool]
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
@@ -38,13 +46,13 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
         each.append((str(index), there, gone))
     asked = templates.balanced(each, origin.card)
     for index in range(count):
-        values = {"asked": asked.get(str(index), {})}
-        yield Line(file=path, number=index + 1, record=index + 1, values=values)
+        chosen = Asked(asked.get(str(index), {}))
+        yield Line(file=path, number=index + 1, record=index + 1, prepared=chosen)
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     name = f"{line.file.stem}#{line.record}"
     image = arrays.picture(line, arrays.stack(line.file)[line.record - 1], name=name)
     subject = Subject(origin=origin, words=fields, image=image, name=name)
-    yield from subject.presence(line.values["asked"])
+    yield from subject.presence(line.given(Asked).labels)
     yield from subject.modality()

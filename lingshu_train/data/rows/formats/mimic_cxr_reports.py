@@ -32,7 +32,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
         return (line.text("subject_id"), line.text("study_id")) if wanted else None
 
     table = published.read(origin.root, fields.files[origin.split])
-    yield from published.gathered(table, "dicom_id", key=study, into="films")
+    yield from published.gathered(table, "dicom_id", key=study)
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
@@ -52,6 +52,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     yield Row(
         sample=report_text.sample(found, origin, id=f"s{study}", group=f"p{subject}", findings_only=only),
         images=tuple(
-            Picture(name=f"{place}/{film}.jpg", path=folder / f"{film}.jpg") for film in line.values["films"]
+            Picture(name=f"{place}/{film}.jpg", path=folder / f"{film}.jpg")
+            for film in line.given(published.Gathered).texts
         ),
     )

@@ -12,6 +12,7 @@ from lingshu_train.record import Sample
 
 KINDS = ("verify", "choose", "query")
 NOTHING = "none"
+"""The answer that an empty list of names is taught and judged as."""
 
 
 class Fields(rowlib.SplitFiles):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from typing import Any
+from string import ascii_uppercase
 
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
@@ -14,10 +14,10 @@ from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Picture, Row
 from lingshu_train.record import Sample
 
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 MARK = re.compile(r"<image (\d)>")
 COLUMNS = tuple(f"image_{number}" for number in range(1, 8))
 SECRET = "?"
+"""What stands for an answer that the publisher keeps."""
 
 
 class Fields(rowlib.SplitFiles):
@@ -35,7 +35,9 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     if kind not in ("multiple-choice", "open"):
         raise line.error("question_type", f"must be multiple-choice or open, got {kind!r}")
     images = _images(line)
-    options = dict(zip(LETTERS, _list(line, "options"), strict=False)) if kind == "multiple-choice" else {}
+    options = (
+        dict(zip(ascii_uppercase, _list(line, "options"), strict=False)) if kind == "multiple-choice" else {}
+    )
     answers = _list(line, "answer") if kind == "open" and answer.startswith("[") else [answer]
     if options and answer not in options:
         raise line.error("answer", f"{answer!r} is none of the options {', '.join(options)}")
@@ -73,7 +75,7 @@ def _words(line: Line, field: str, text: str, count: int) -> str:
 def _list(line: Line, field: str) -> list[str]:
     """A list of texts that was written as Python writes it; literals only, nothing is run."""
     try:
-        value: Any = ast.literal_eval(line.text(field))
+        value: object = ast.literal_eval(line.text(field))
     except (MemoryError, RecursionError, SyntaxError, ValueError):
         value = None
     if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from lingshu_train.data.questions import outlines, templates
@@ -27,6 +28,15 @@ class Fields(templates.Words):
     masks: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tile:
+    """The organ of a tile as the publisher writes it, all `organs` of its fold, and the stack of its masks."""
+
+    organ: str
+    organs: Sequence[str]
+    masks: Path
+
+
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every tile of the split's folds."""
     tiles = published.matching(origin.root, fields.files[origin.split])
@@ -47,8 +57,8 @@ def _fold(path: Path, masks: Path) -> Iterator[Line]:
         )
     space = sorted(set(types))
     for index in range(count):
-        values = {"type": types[index], "types": space, "masks": masks}
-        yield Line(file=path, number=index + 1, record=index + 1, values=values)
+        tile = Tile(organ=types[index], organs=space, masks=masks)
+        yield Line(file=path, number=index + 1, record=index + 1, prepared=tile)
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
@@ -57,8 +67,9 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     name = f"{line.file.parent.name}/{line.file.stem}#{line.record}"
     image = arrays.picture(line, arrays.stack(line.file)[place], name=name)
     subject = Subject(origin=origin, words=fields, image=image, name=name)
-    yield from subject.finding(_organ(line.text("type")), map(_organ, line.values["types"]))
-    mask = arrays.stack(line.values["masks"])[place]
+    tile = line.given(Tile)
+    yield from subject.finding(_organ(tile.organ), map(_organ, tile.organs))
+    mask = arrays.stack(tile.masks)[place]
     regions = {label: mask[..., channel].astype(int) for channel, label in enumerate(CHANNELS)}
     yield from outlines.questions(subject, regions, counted=CHANNELS, instances=True)
     yield from subject.modality()

@@ -27,7 +27,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     with path.open("rb") as stream:
         for number, text in enumerate(stream, start=1):
             if text.strip():
-                yield Line(file=path, number=number, record=number, values={"text": text})
+                yield Line(file=path, number=number, record=number, prepared=text)
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
@@ -56,7 +56,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
 def _cells(line: Line) -> Line:
     """The fields between the bars of one line of text."""
     try:
-        cells = line.values["text"].decode("utf-8-sig").strip().split("|")
+        cells = line.given(bytes).decode("utf-8-sig").strip().split("|")
     except UnicodeDecodeError:
         raise line.error("text", "not UTF-8") from None
     if len(cells) not in (3, 4):
