@@ -1,3 +1,3 @@
 """Reproducible SFT and RLVR training of medical vision-language models."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0.dev0"

@@ -62,10 +62,17 @@ def straight(base: Path, shared: Path) -> Callable[[Layout], Stage]:
     return run
 
 
+ROOMS = (
+    FAMILIES,
+    kinds.PACKAGE,
+    *(f"lingshu_train.{room}" for room in ("curate", "metrics", "rollouts", "trackers")),
+)
+
+
 @pytest.fixture(scope="module")
 def plugins() -> Iterator[None]:
     """What tests/support/plugins adds is found as a user's own would be, and forgotten afterwards."""
-    rooms = [importlib.import_module(name) for name in (FAMILIES, kinds.PACKAGE)]
+    rooms = [importlib.import_module(name) for name in ROOMS]
     before = [list(room.__path__) for room in rooms]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LINGSHU_PLUGINS", str(families.PLUGINS))

@@ -49,7 +49,7 @@ def offer(card: Card, data_root: Path) -> str:
     facts = {
         "source": f"{source.kind} {', '.join((source.name, *source.also))}",
         "revision": source.revision or (unpinned if card.unpinned else "none"),
-        "licence": licence.id + (" (not read at the source)" if licence.unverified else ""),
+        "licence": str(licence),
         "files": found.what,
         "size": "not known before" if found.size is None else f"{found.size:,} bytes",
         "unpack": ", ".join(source.unpack) or "nothing",

@@ -8,6 +8,7 @@ from string import Template
 
 import yaml
 
+from lingshu_train.data.cards import licences
 from lingshu_train.data.cards.card import Card
 from lingshu_train.model import shape
 from lingshu_train.runs import results, run
@@ -56,11 +57,10 @@ def render(manifests: Sequence[Manifest], cards: Sequence[Card]) -> str:
 def front_matter(last: Manifest, cards: Sequence[Card], trained: Sequence[Manifest]) -> dict[str, object]:
     """The hub's own keys. The licence is open only where nothing else binds the weights."""
     base = str(last.stage.model.get("base", ""))
-    free = all(card.lingshu.licence.commercial and card.lingshu.licence.derive_weights for card in cards)
     found: dict[str, object] = {}
     if _on_hub(base):
         found |= {"base_model": base, "base_model_relation": "finetune"}
-    if free and cards and not base:
+    if licences.terms(cards).free and not base:
         found["license"] = "apache-2.0"
     else:
         found |= {"license": "other", "license_name": "terms-of-the-base-model-and-the-data"}
@@ -130,33 +130,33 @@ def _data(cards: Sequence[Card]) -> str:
     heads = ("data card", "source", "access", "licence", "weights may be published", "commercial use")
     rows = []
     for card in cards:
-        about, licence = card.lingshu, card.lingshu.licence
-        named = licence.id + (" (unverified)" if licence.unverified else "")
+        about = card.lingshu
         source = f"{about.source.kind}: {about.source.name} {about.source.revision}".strip()
         rows.append(
             (
                 card.title,
                 source,
                 about.access,
-                named,
-                _said(licence.derive_weights),
-                _said(licence.commercial),
+                str(about.licence),
+                licences.said(card, "derive_weights"),
+                licences.said(card, "commercial"),
             )
         )
     return _table(heads, rows) if rows else "No data card is recorded."
 
 
 def _restrictions(cards: Sequence[Card]) -> str:
-    limited = [card.title for card in cards if card.lingshu.licence.commercial is not True]
-    closed = [card.title for card in cards if card.lingshu.access != "open"]
-    lines = []
-    if limited:
-        lines.append(f"Not for commercial use, because of: {', '.join(limited)}.")
-    if closed:
-        lines.append(
-            f"Trained on data that is not open to all ({', '.join(closed)}): its terms bind the users too."
-        )
-    return " ".join(lines) or "Every data card of this model allows any use."
+    terms = licences.terms(cards)
+    if terms.free:
+        return "Every data card of this model allows any use."
+    lines = [
+        (terms.forbidding, "Not to be published at all, because of: {}."),
+        (terms.unclear, "Not to be made public, since it is not known whether the data allows it: {}."),
+        (terms.limited, "Not for commercial use, because of: {}."),
+        (terms.closed, "Trained on data that is not open to all ({}): its terms bind the users too."),
+    ]
+    found = [line.format(", ".join(card.title for card in some)) for some, line in lines if some]
+    return " ".join(found) or "No data card is recorded, so nothing says what the model may be used for."
 
 
 def _environment(made: Manifest) -> str:
@@ -169,10 +169,6 @@ def _environment(made: Manifest) -> str:
 
 def _hash_row(made: Manifest) -> tuple[str, ...]:
     return made.stage.name, f"`{made.stage.content}`", made.finished
-
-
-def _said(allowed: bool | None) -> str:
-    return {True: "yes", False: "no", None: "not known"}[allowed]
 
 
 def _table(heads: Sequence[str], rows: Iterator[tuple[str, ...]] | Sequence[tuple[str, ...]]) -> str:

@@ -8,11 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lingshu_train.data.cards import card
+from lingshu_train.data.cards import card, licences
 from lingshu_train.data.cards.card import CARDS, Card
 from lingshu_train.errors import MissingInput, NotPermitted, OutputFailed, UsageError
 from lingshu_train.hub import staging
-from lingshu_train.hub.licence import terms
 from lingshu_train.hub.patience import Patience
 from lingshu_train.hub.remote import Remote
 from lingshu_train.hub.staging import ALLOWED, StagedFile
@@ -79,7 +78,8 @@ def plan_push(
     found = run.read(run_folder)
     folder = found.folder(found.stage(stage))
     written = manifest.read(folder)
-    allowed = terms(_cards(found, stage, cards))
+    allowed = licences.terms(_cards(found, stage, cards))
+    allowed.check()
     files, left_out = staging.choose(folder / FOLDER)
     _compare(files, written.files, folder)
     return Push(

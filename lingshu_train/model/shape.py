@@ -87,4 +87,4 @@ def of(family: str) -> type[Shape]:
 
 def usage(family: str) -> str:
     """Markdown: how to run an exported model of the family with plain transformers, for its model card."""
-    return (resources.files(f"{FAMILIES}.{family}") / "usage.md").read_text(encoding="utf-8")
+    return (resources.files(f"{FAMILIES}.{family}") / "usage.md").read_text(encoding="utf-8").rstrip()

@@ -11,6 +11,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from lingshu_train.data.cards import licences
 from lingshu_train.data.cards.card import CARDS
 from lingshu_train.report import gains, gallery, gather, numbers, provenance, training
 from lingshu_train.report.gather import RunView
@@ -95,6 +96,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(share=numbers.share, points=numbers.points, duration=numbers.duration)
+    found.filters.update(said=licences.said)
     return found
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from lingshu_train.data.cards import licences
 from lingshu_train.report.gather import RunView, StageView
 from lingshu_train.runs import tracked
 from lingshu_train.runs.flat import scalars
@@ -130,9 +131,9 @@ def _unscored(view: RunView) -> list[str]:
 
 def _restricted(view: RunView) -> list[str]:
     return [
-        f"data card {card.name} is {card.lingshu.access}: this page shows samples, share it only as the data"
+        f"data card {card.name} {reason}: this page shows samples, share it only as the data"
         for card in view.cards
-        if card.lingshu.access != "open"
+        if (reason := licences.unshareable(card))
     ]
 
 

@@ -77,6 +77,11 @@ def read(folder: Path) -> Run:
         raise DataError(f"{path}: not JSON: {fault}") from None
     if not isinstance(data, dict):
         raise DataError(f"{path}: must be an object with recipe, stages and plan")
+    if any(
+        isinstance(stage, dict) and "folder" in stage and "about" not in stage
+        for stage in data.get("stages") or ()
+    ):
+        raise DataError(f"{path}: written by a version before 0.3, which this one does not read; {ELSEWHERE}")
     return parse(Run, {**data, "path": str(folder.resolve())}, where=str(path), error=DataError)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from pathlib import Path
 
-from lingshu_train.data.cards import card, permissions
+from lingshu_train.data.cards import card, licences
 from lingshu_train.data.cards.card import CARDS
 from lingshu_train.errors import RecipeError
 
@@ -26,6 +26,6 @@ def refusal(names: Collection[str], *, folder: Path = CARDS) -> str:
             found.append(card.load(name, folder=folder))
         except RecipeError:
             return f"data card {name} is not found here"
-    reasons = permissions.strictest(found).because.get("third_party_api", ())
+    reasons = licences.unsendable(found)
     more = f"; and {len(reasons) - _NAMED} cards more" if len(reasons) > _NAMED else ""
     return "; ".join(reasons[:_NAMED]) + more

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -144,6 +145,16 @@ def test_cards_of_evaluation_are_not_cards_the_weights_come_from(tmp_path: Path)
     export = export.model_copy(update={"about": model, "parents": {"sft": "x", "evaluate": "x"}})
     everything = {each.name: each for each in (train, held, sft, judge, export)}
     assert run.trained_on(everything, "export") == {"a", "b", "c"}
+
+
+def test_a_run_of_an_older_version_is_told_apart_from_a_damaged_one(tmp_path: Path) -> None:
+    folder = made_up_run.build(tmp_path / "old", until="prepare")
+    data = json.loads((folder / "run.json").read_text())
+    for entry in data["stages"]:
+        del entry["about"]
+    (folder / "run.json").write_text(json.dumps(data))
+    with pytest.raises(DataError, match=r"run\.json: written by a version before 0\.3, .* output=FOLDER"):
+        run.read(folder)
 
 
 def record(name: str, folder: Path) -> Stage:

@@ -12,6 +12,11 @@ from lingshu_train.runs.stage import Stage
 
 Layout = tuple[str, int, str]
 """Kind of stage, number of processes, how DeepSpeed divides them."""
+SFT = 1e-5
+"""Relative, of the loss and the gradient norm of every step."""
+
+GRPO = 1e-4
+"""The same. A loss within 1e-6 of another counts as equal: at the first step of a window it is zero but for rounding."""
 
 
 def stage_for(base: Path, root: Path, layout: Layout) -> Stage:

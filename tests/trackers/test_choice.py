@@ -72,7 +72,10 @@ def test_the_plan_says_what_is_sent_and_which_cards_keep_samples_here() -> None:
     assert "\ntracker tensorboard: numbers and samples\ntracker wandb: numbers\n" in text
     shown = recipe.load("lingshu_7b", ["trackers=[{name: wandb, samples: true}]"])
     text = outline.text(shown, plan.build(shown))
-    assert "; no samples of shallow: pmc_oa (OpenRAIL: not read at the source); no samples of deep: " in text
+    assert (
+        "; no samples of shallow: pmc_oa (OpenRAIL: yes, not read at the source); no samples of deep: "
+        in text
+    )
     assert "; no samples of rl: " in text
 
 

@@ -12,19 +12,13 @@ from pathlib import Path
 
 import pytest
 import tiny
-from layouts import Layout, stage_for
+from layouts import GRPO, SFT, Layout, stage_for
 
 from lingshu_train.runs.stage import Stage
 
 pytestmark = pytest.mark.slow
 
 Straight = Callable[[Layout], Stage]
-
-SFT = 1e-5
-"""Relative, of the loss and the gradient norm of every step."""
-
-GRPO = 1e-4
-"""The same. A loss within 1e-6 of another counts as equal: at the first step of a window it is zero but for rounding."""
 
 SAMPLED = ("reward", "completion_length", "tokens", "samples")
 """What tells that a window's completions are the same. The first step of a window carries it."""

@@ -15,9 +15,9 @@ import psutil
 import pytest
 import tiny
 import torch
+from layouts import GRPO, SFT
 from plain_order import PlainOrder
-from test_equivalence import GRPO, SFT
-from test_stock_defects import Kit, arguments, run_of
+from stock import Kit, arguments, run_of
 from trl import GRPOConfig, GRPOTrainer
 
 from lingshu_train.running import launch

@@ -5,7 +5,6 @@ A test that fails in its stock half says that upstream has mended the defect: ou
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,9 +12,9 @@ from typing import Any
 import pytest
 import tiny
 import torch
-from layouts import stage_for
 from PIL import Image
 from plain_order import PlainOrder
+from stock import Kit, arguments, gradients, make_kit, run_of
 from transformers import TrainerCallback
 from trl import GRPOConfig, GRPOTrainer, SFTConfig, SFTTrainer
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
@@ -26,13 +25,11 @@ from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.model import load, parts
 from lingshu_train.record import Sample
 from lingshu_train.runs import checkpoint
-from lingshu_train.runs.stage import Stage
 from lingshu_train.stages import _kinds as kinds
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer, item_to_row
 from lingshu_train.stages.sft.run import ExactSFTTrainer
-from lingshu_train.training.collate import IGNORED, Collator, check
-from lingshu_train.training.exact import Exact, Run
-from lingshu_train.training.feed import Rows
+from lingshu_train.training.collate import IGNORED, check
+from lingshu_train.training.exact import Exact
 
 pytestmark = pytest.mark.slow
 
@@ -45,84 +42,14 @@ def one_thread() -> Any:
     torch.set_num_threads(before)
 
 
-@dataclass(frozen=True)
-class Kit:
-    """What a trainer needs beside its arguments."""
-
-    stage: Stage
-    source: Path
-    rows: Rows
-    text: Any
-
-    def model(self, source: Path | None = None) -> Any:
-        return tiny.model(source or self.source)
-
-    def collator(self, model: Any, *, packing: bool = False) -> Collator:
-        return Collator(
-            processor=self.text,
-            packing=packing,
-            tokens=self.rows.tokens,
-            family=tiny.FAMILY,
-            model=model,
-        )
-
-
 @pytest.fixture
 def kit(base: Path, tmp_path: Path) -> Kit:
     return make_kit(base, tmp_path, corpus="data")
 
 
-def make_kit(base: Path, folder: Path, *, corpus: str) -> Kit:
-    stage = stage_for(base, folder, ("sft", 1, "none"))
-    source = base / "base" / "model"
-    rows = tiny.rows(stage, source, corpus=corpus)
-    return Kit(
-        stage=stage,
-        source=source,
-        rows=rows,
-        text=tiny.processor(source),
-    )
-
-
-def arguments(folder: Path, **changes: Any) -> dict[str, Any]:
-    return {
-        "output_dir": str(folder),
-        "max_steps": 1,
-        "learning_rate": 1e-2,
-        "max_grad_norm": 1e9,
-        "lr_scheduler_type": "constant",
-        "logging_steps": 1,
-        "save_strategy": "no",
-        "use_cpu": True,
-        "bf16": False,
-        "gradient_checkpointing": False,
-        "remove_unused_columns": False,
-        "disable_tqdm": True,
-        "report_to": [],
-        "seed": 0,
-        **changes,
-    }
-
-
 def sft_arguments(folder: Path, **changes: Any) -> SFTConfig:
     return SFTConfig(
         **arguments(folder, **changes), max_length=None, dataset_kwargs={"skip_prepare_dataset": True}
-    )
-
-
-def run_of(
-    kit: Kit, *, steps: int, per_step: int, row: Callable[[int], int], resume: Path | None = None
-) -> Run:
-    return Run(
-        stage=kit.stage,
-        family=tiny.FAMILY,
-        row=row,
-        items_per_step=per_step,
-        resume=resume,
-        steps=steps,
-        learning_rate=dict.fromkeys(tiny.ALL_PARTS, 1e-2),
-        weight_decay=0.0,
-        keep=9,
     )
 
 
@@ -433,14 +360,6 @@ def test_packed_logits_equal_those_of_separate_runs(packed: Packed) -> None:
     with torch.no_grad():
         logits = packed.model(**packed.batch, use_cache=False).logits[0]
     assert (logits - packed.logits).abs().max() <= 1e-5 * packed.logits.abs().max()
-
-
-def gradients(model: Any, batches: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
-    model.zero_grad()
-    taught = sum(int((batch["labels"][:, 1:] != IGNORED).sum()) for batch in batches)
-    for batch in batches:
-        model(**batch, num_items_in_batch=taught, use_cache=False).loss.backward()
-    return {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
 
 
 def test_packed_gradients_equal_those_of_separate_runs(kit: Kit, packed: Packed) -> None:

@@ -12,7 +12,7 @@ import tiny
 import torch
 from PIL import Image
 from plain_order import PlainOrder
-from test_stock_defects import Kit, arguments, run_of
+from stock import Kit, arguments, run_of
 from transformers import ProcessorMixin
 from trl import GRPOConfig
 

@@ -6,14 +6,15 @@ The `lingshu:` block of the front matter is strict; every other key is the Huggi
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import yaml
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from lingshu_train.data.cards import patterns
 from lingshu_train.errors import DataError, RecipeError
@@ -21,7 +22,7 @@ from lingshu_train.naming import digest
 from lingshu_train.schema import Language, Modality, Strict, parse
 
 CARDS = Path(__file__).resolve().parents[3] / "data_cards"
-INFORMS: Any = {
+INFORMS: Mapping[str, set[str] | bool] = {
     "source": {"how_to_get", "url", "folder", "files", "also", "include", "unpack"},
     **dict.fromkeys(("problems", "overlaps", "used_in", "creators", "citations", "year"), True),
 }
@@ -31,7 +32,7 @@ Role = Literal["training", "benchmark", "demonstration"]
 
 
 class Licence(Strict):
-    """What the owner allows. `None` means not known, and is treated as no.
+    """What the owner allows; None: not known. What follows from it is decided in licences.py.
 
     `id` is an SPDX identifier, or a name of our own in lower case. `unverified`: not read at the source.
     """
@@ -43,6 +44,9 @@ class Licence(Strict):
     derive_weights: bool | None = None
     third_party_api: bool | None = None
     commercial: bool | None = None
+
+    def __str__(self) -> str:
+        return self.id + (" (not read at the source)" if self.unverified else "")
 
 
 class RemoteFile(Strict):
@@ -103,7 +107,7 @@ class Lingshu(Strict):
     task: tuple[str, ...] = ()
     language: tuple[Language, ...] = ("en",)
     format: str
-    fields: dict[str, Any] = Field(default_factory=dict)
+    fields: dict[str, JsonValue] = Field(default_factory=dict)
     answer_type: tuple[str, ...] = ()
     splits: dict[str, Split] = Field(default_factory=dict)
     overlaps: tuple[str, ...] = ()
@@ -119,7 +123,7 @@ class Card(Strict):
 
     name: str
     lingshu: Lingshu
-    hub: dict[str, Any]
+    hub: dict[str, object]
     body: str
 
     @property
@@ -141,10 +145,10 @@ class Card(Strict):
         return data_root / (self.lingshu.source.folder or self.name)
 
     @property
-    def patterns(self) -> tuple[str, ...]:
-        """The files that hold the rows of the splits, as patterns below the data folder."""
+    def files(self) -> dict[str, str]:
+        """Split -> the files that hold its rows, as a pattern below the data folder; empty where the card holds no rows."""
         found = self.lingshu.fields.get("files", {})
-        return tuple(str(pattern) for pattern in found.values()) if isinstance(found, dict) else ()
+        return {split: str(pattern) for split, pattern in found.items()} if isinstance(found, dict) else {}
 
     @property
     def journal(self) -> str:
@@ -192,14 +196,14 @@ def root(card: Card, data_root: Path) -> Path | None:
     folder = card.folder(data_root)
     if not folder.is_dir() or (folder / card.journal).exists():
         return None
-    if card.patterns:
-        here = any(next(patterns.files(folder, pattern), None) for pattern in card.patterns)
+    if card.files:
+        here = any(next(patterns.files(folder, pattern), None) for pattern in card.files.values())
     else:
         here = any(not path.name.startswith(".") for path in folder.iterdir())
     return folder if here else None
 
 
-def _split(path: Path) -> tuple[dict[str, Any], str]:
+def _split(path: Path) -> tuple[dict[str, object], str]:
     text = path.read_text(encoding="utf-8")
     parts = text.split("\n---\n", 1)
     if not text.startswith("---\n") or len(parts) != 2:

@@ -8,12 +8,9 @@ from pathlib import Path
 
 from lingshu_train import vocabulary
 from lingshu_train.data.cards import card as cards
-from lingshu_train.data.cards import presence
+from lingshu_train.data.cards import licences, presence
 from lingshu_train.data.cards.card import Card
-from lingshu_train.data.cards.permissions import PERMISSIONS
 from lingshu_train.errors import UsageError
-
-_ANSWER = {True: "yes", False: "no", None: "not known (treated as no)"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +94,8 @@ def show(card: Card) -> str:
             f"{block.source.kind} {block.source.name} {block.source.revision or '(revision not pinned)'}",
         ),
         ("access", block.access),
-        ("licence", block.licence.id + (" (not read at the source)" if block.licence.unverified else "")),
-        *((name, _ANSWER[getattr(block.licence, name)]) for name in PERMISSIONS),
+        ("licence", str(block.licence)),
+        *((name, licences.said(card, name)) for name in licences.PERMISSIONS),
         ("role", block.role),
         ("used in", ", ".join(block.used_in)),
         ("modality", ", ".join(block.modality)),

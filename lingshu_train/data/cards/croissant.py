@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from pydantic import JsonValue
+
 from lingshu_train.data.cards import patterns
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.rows import layouts
@@ -25,7 +27,7 @@ _MIME = {
 }
 
 
-def croissant(card: Card) -> dict[str, object]:
+def croissant(card: Card) -> dict[str, JsonValue]:
     """The card as a JSON-LD document: which files lie below the set's home, and which columns of them are read. No data
     is embedded."""
     block, url, columns = card.lingshu, home(card), _columns(card)
@@ -52,7 +54,7 @@ def croissant(card: Card) -> dict[str, object]:
         ),
         "rai:dataLimitations": list(block.problems),
         "distribution": [*_distribution(card, url), *_pictures(card)],
-        "recordSet": [_records(card, split, columns) for split in _files(card)] if columns else [],
+        "recordSet": [_records(card, split, columns) for split in card.files] if columns else [],
     }
 
 
@@ -70,7 +72,7 @@ def home(card: Card) -> str:
     }[source.kind]
 
 
-def _context() -> dict[str, object]:
+def _context() -> dict[str, JsonValue]:
     return {
         "@language": "en",
         "@vocab": "https://schema.org/",
@@ -104,13 +106,7 @@ def _licence(card: Card) -> str:
     return f"https://spdx.org/licenses/{licence.id}" if spdx and licence.id != "OpenRAIL" else licence.id
 
 
-def _files(card: Card) -> dict[str, str]:
-    """Split -> file pattern."""
-    files = card.lingshu.fields.get("files", {})
-    return {str(split): str(pattern) for split, pattern in files.items()} if isinstance(files, dict) else {}
-
-
-def _distribution(card: Card, url: str) -> list[dict[str, object]]:
+def _distribution(card: Card, url: str) -> list[dict[str, JsonValue]]:
     """The set's home as a repository, the files that are fetched from addresses of their own, one part per split."""
     source = card.lingshu.source
     pinned = source.kind == "hub" and source.revision
@@ -128,13 +124,16 @@ def _distribution(card: Card, url: str) -> list[dict[str, object]]:
         }
         for number, file in enumerate(source.files)
     ]
-    return [repository, *remote, *(_part(card, split, pattern) for split, pattern in _files(card).items())]
+    return [repository, *remote, *(_part(card, split, pattern) for split, pattern in card.files.items())]
 
 
-def _part(card: Card, split: str, pattern: str) -> dict[str, object]:
+def _part(card: Card, split: str, pattern: str) -> dict[str, JsonValue]:
     """The file of a split, with its checksum where the card states one; a set of files where there are several."""
     stated = card.lingshu.splits.get(split)
-    about = {"description": f"Rows of the split {split}.", "containedIn": {"@id": "home"}}
+    about: dict[str, JsonValue] = {
+        "description": f"Rows of the split {split}.",
+        "containedIn": {"@id": "home"},
+    }
     if stated and stated.sha256 and not re.search(r"[*?{\[]", pattern):
         mine = _object(f"files-{split}", pattern, sha256=stated.sha256)
         return {**mine, **about, "encodingFormat": _mime(pattern)}
@@ -144,14 +143,15 @@ def _part(card: Card, split: str, pattern: str) -> dict[str, object]:
         "name": f"files-{split}",
         **about,
         "encodingFormat": _mime(pattern),
-        "includes": patterns.expand(pattern),
+        "includes": [*patterns.expand(pattern)],
     }
 
 
-def _pictures(card: Card) -> list[dict[str, object]]:
+def _pictures(card: Card) -> list[dict[str, JsonValue]]:
     """The picture files of a package, each with its checksum."""
-    listed = card.lingshu.fields.get("pictures", ())
-    files = {str(one["path"]): str(one.get("sha256", "")) for one in listed if isinstance(one, dict)}
+    listed = card.lingshu.fields.get("pictures")
+    found = (one for one in listed if isinstance(one, dict)) if isinstance(listed, list) else ()
+    files = {str(one["path"]): str(one.get("sha256", "")) for one in found}
     return [
         {
             **_object(f"picture-{number}", path, sha256=sha256),
@@ -163,7 +163,7 @@ def _pictures(card: Card) -> list[dict[str, object]]:
     ]
 
 
-def _object(name: str, url: str, *, sha256: str = "") -> dict[str, object]:
+def _object(name: str, url: str, *, sha256: str = "") -> dict[str, JsonValue]:
     """A file. The standard asks for a checksum; where none is known it has this address as a stand-in."""
     unknown = "https://github.com/mlcommons/croissant/issues/80"
     return {
@@ -181,7 +181,7 @@ def _mime(name: str) -> str:
 
 def _columns(card: Card) -> dict[str, str]:
     """Column -> what it holds, as the card's format reads it; empty where it reads no table."""
-    if not _files(card):
+    if not card.files:
         return {}
     found = layouts.fields(card)
     assert isinstance(found, SplitFiles), f"{card.name} has files"
@@ -189,9 +189,9 @@ def _columns(card: Card) -> dict[str, str]:
     return {name: holds for name, holds in found.columns().items() if holds != "nested"}
 
 
-def _records(card: Card, split: str, columns: dict[str, str]) -> dict[str, object]:
+def _records(card: Card, split: str, columns: dict[str, str]) -> dict[str, JsonValue]:
     """The rows of a split."""
-    pattern, part = _files(card)[split], _part(card, split, _files(card)[split])
+    pattern, part = card.files[split], _part(card, split, card.files[split])
     kind = "fileSet" if part["@type"] == "cr:FileSet" else "fileObject"
     return {
         "@type": "cr:RecordSet",
@@ -215,6 +215,6 @@ def _records(card: Card, split: str, columns: dict[str, str]) -> dict[str, objec
     }
 
 
-def _extract(pattern: str, name: str) -> dict[str, str]:
+def _extract(pattern: str, name: str) -> dict[str, JsonValue]:
     """Where a value stands: a key of each element of a JSON list, else a column."""
     return {"jsonPath": f"$[*].'{name}'"} if pattern.endswith(".json") else {"column": name}

@@ -172,7 +172,7 @@ def _split(card: Card, root: Path, split: str, *, found: _Findings, pictures: Pi
     if stated.rows is not None and not stated.unverified and stated.rows != count:
         also = f" and {unread:,} that cannot be read" if unread else ""
         found.add(f"{name}: {count:,} rows{also}, the card states {stated.rows:,}")
-    files = set(patterns.files(root, str(card.lingshu.fields["files"][split])))
+    files = set(patterns.files(root, card.files[split]))
     if stated.sha256 and len(files) == 1 and file_digest(path := files.pop()) != stated.sha256:
         found.add(
             f"{path}: sha256 differs from the card's; fetch revision {card.lingshu.source.revision} again"

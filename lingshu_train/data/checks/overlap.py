@@ -30,7 +30,7 @@ def others(card: Card, folder: Path) -> list[Card]:
 def shared(card: Card, other: Card, root: Path, seen: Seen) -> Iterator[str]:
     """One line for what both hold (groups, pictures), after `seen` has met all of `card`; one for what cannot be told."""
     found = _Common(card=card, other=other, seen=seen)
-    for split in other.lingshu.fields.get("files", {}):
+    for split in other.files:
         try:
             found.read(reading.open(other, root, split=split), Pictures(seen, other, split, 0))
         except (DataError, MissingInput, RecipeError) as fault:

@@ -80,9 +80,9 @@ def fetch(job: Job) -> Arrived:
 def _patterns(card: Card) -> list[str] | None:
     """What to take: the splits' files and `include`. All of it where pictures lie beside the rows and no pattern says where."""
     source = card.lingshu.source
-    if not source.include and (not card.patterns or "images" in card.lingshu.fields):
+    if not source.include and (not card.files or "images" in card.lingshu.fields):
         return None
-    return [one for pattern in (*card.patterns, *source.include) for one in patterns.expand(pattern)]
+    return [one for pattern in (*card.files.values(), *source.include) for one in patterns.expand(pattern)]
 
 
 def _listed(job: Job, api: HfApi, commit: str) -> list[RepoFile]:

@@ -15,7 +15,7 @@ def offer(card: Card) -> Offer:
 
 def permit(card: Card) -> NoReturn:
     """Always MissingInput: what the user must put where."""
-    names = ", ".join(card.patterns) or "its files"
+    names = ", ".join(card.files.values()) or "its files"
     raise MissingInput(
         f"{card.name}: is published nowhere; {card.lingshu.source.how_to_get}; put {names} into its data folder"
     )

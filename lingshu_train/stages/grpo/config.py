@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lingshu_train.data.cards import card as cards
+from lingshu_train.data.cards import licences
 from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, Line, Need
@@ -36,7 +37,7 @@ class Config(TrainingConfig):
     A generation window samples `group_size` completions for each of `rollout_prompts` prompts, then takes
     `rollout_prompts / update_prompts` optimizer steps on them (paper section 3.4: 512 and 128). `per_device_batch`
     counts completions per forward pass. Prompts of more than `max_prompt` tokens, images included, are left out;
-    of the rest, `selection` (data/selection.py) takes those to train on.
+    of the rest, `selection` (data/order/selection.py) takes those to train on.
     """
 
     method: ClassVar[str] = "reinforcement learning"
@@ -93,12 +94,11 @@ class Config(TrainingConfig):
         for index, term in enumerate(self.rewards.terms):
             named = term.params.get("cards")
             for name in named if isinstance(named, list) else ():
-                if not cards.load(
-                    str(name), where=f"{where}.terms.{index}.params.cards"
-                ).lingshu.licence.third_party_api:
+                key = f"{where}.terms.{index}.params.cards"
+                for reason in licences.unsendable([cards.load(str(name), where=key)]):
                     raise NotPermitted(
-                        f"{where}.terms.{index}.params.cards: {name!r} does not allow sending its text to a third party; "
-                        "judge it with an endpoint on this machine, which needs no card named"
+                        f"{key}: {reason} does not allow sending its text to a third party; judge it with an endpoint on this "
+                        "machine, which needs no card named"
                     )
 
     @property

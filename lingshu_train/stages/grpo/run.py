@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any
 
+from datasets import Dataset as HubDataset
 from torch.utils.data import Dataset
 from trl import GRPOConfig, GRPOTrainer
 
@@ -30,13 +30,13 @@ UPSTREAM = {"_tokenize_prompts": ("self", "prompts")}
 class ExactGRPOTrainer(Exact, GRPOTrainer):  # type: ignore[misc]
     """GRPOTrainer as this project needs it; see Exact for what differs."""
 
-    train_dataset: Any
+    train_dataset: Once | HubDataset
 
     def begin(self, run: Run) -> None:
         super().begin(run)
         self.train_dataset = Once(self.train_dataset)
 
-    def _tokenize_prompts(self, prompts: list[Any]) -> tuple[Any, Any, Any]:
+    def _tokenize_prompts(self, prompts: list[object]) -> tuple[object, list[object] | None, object]:
         """Upstream says None of a prompt without images, which the processor refuses where another prompt has some."""
         ids, images, fields = super()._tokenize_prompts(prompts)
         return ids, images and [one or [] for one in images], fields
@@ -46,18 +46,21 @@ UNREAD = -1
 """Row of an item that nobody looks at."""
 
 
-class Once(Dataset[Any]):
+class Once(Dataset[dict[str, object]]):
     """Rows by number, `UNREAD` without content: their images need not be read, and to use one is an error."""
 
-    def __init__(self, rows: Any) -> None:
+    def __init__(self, rows: HubDataset) -> None:
         self._rows = rows
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def __getitems__(self, numbers: list[int]) -> list[dict[str, Any]]:
+    def __getitems__(self, numbers: list[int]) -> list[dict[str, object]]:
         """A batch of the loader: all of it is read or none."""
-        return [{} for _ in numbers] if UNREAD in numbers else self._rows.__getitems__(numbers)
+        if UNREAD in numbers:
+            return [{} for _ in numbers]
+        found: list[dict[str, object]] = self._rows.__getitems__(numbers)
+        return found
 
 
 def item_to_row(

@@ -91,7 +91,7 @@ class Config(StageConfig):
 
     def _check_splits(self, name: str, where: str) -> None:
         """A card of rows has every split that is asked of it."""
-        there = cards.load(name, where=f"{where}.cards").lingshu.fields.get("files", {})
+        there = cards.load(name, where=f"{where}.cards").files
         for split in self.splits_of(name) if there else ():
             if split not in there:
                 raise RecipeError(

@@ -12,32 +12,15 @@ from pathlib import Path
 
 import format_files
 import pytest
-from corpora import contents
+from corpora import contents, specification
 from format_files import put, put_csv
 from PIL import Image
 
 from lingshu_train.data.corpus import corpus, preparing
 from lingshu_train.data.corpus.specification import Asked, Specification
 from lingshu_train.errors import DataError, MissingInput
-from lingshu_train.model import shape
 
-BUDGET = shape.of("qwen2_5_vl").published_budget(min_pixels=784, max_pixels=12544)
 HEAD = ["Figure_path", "Question", "Answer", "Choice A", "Choice B", "Choice C", "Choice D"]
-
-
-def specification(root: Path, *, cards: tuple[str, ...] = ("pmc_vqa",), **changes: object) -> Specification:
-    return Specification(
-        **{
-            "splits": tuple((name, (("train", "train"),)) for name in cards),
-            "data_root": str(root),
-            "asked": (),
-            "image_size": 56,
-            "least_side": 1,
-            "budget": BUDGET,
-            "seed": 0,
-            **changes,
-        }
-    )
 
 
 def pmc_vqa(root: Path, *, rows: int, bad: int = 0) -> Path:
@@ -91,7 +74,7 @@ def test_a_preparation_that_was_killed_goes_on_to_the_same_corpus(tmp_path: Path
     program = (
         "import sys; from pathlib import Path\n"
         "sys.path[:0] = sys.argv[1].split(':')\n"
-        "from test_preparing import specification\n"
+        "from corpora import specification\n"
         "from lingshu_train.data.corpus import preparing, writer\n"
         "writer.SHARD_ROWS = 100\n"
         "preparing.prepare(Path(sys.argv[2]), specification(Path(sys.argv[3])), workers=2, most_refused=0.0)\n"

@@ -7,8 +7,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from corpora import specification
 from format_files import png, put
-from test_preparing import specification
 
 from lingshu_train.data.corpus import corpus, preparing
 from lingshu_train.data.corpus.summary import SUMMARY, Summary
