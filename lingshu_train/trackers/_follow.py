@@ -117,12 +117,13 @@ def settings(stage: Stage) -> Mapping[str, JsonValue]:
 
 
 def measured(stage_folder: Path) -> LedgerLine | None:
-    """The accuracies of an evaluation as one line; None where there are none."""
+    """What an evaluation measured as one line, METRIC/MODEL/TASK; None where there is nothing."""
     found = results.read(stage_folder)
     values = {
-        f"accuracy/{model}/{task}": line.accuracy
+        f"{metric}/{model}/{task}": value
         for model, tasks in found.models.items()
         for task, line in tasks.items()
+        for metric, value in ({"accuracy": line.accuracy} | line.metrics).items()
     }
     return LedgerLine(step=0, seconds=0.0, values=values) if values else None
 
