@@ -26,7 +26,7 @@ class Need(NamedTuple):
     role: Role
 
 
-class Line(NamedTuple):
+class PlanLine(NamedTuple):
     """One line of a plan: a word of at most eight letters, and what is told."""
 
     label: str
@@ -120,11 +120,11 @@ class StageConfig(Strict):
         """Files of the user's that determine the result beside the configuration."""
         return ()
 
-    def describe(self) -> tuple[Line, ...]:
+    def describe(self) -> tuple[PlanLine, ...]:
         """What a plan tells of the stage before its settings."""
         return ()
 
-    def judged_by(self) -> tuple[Line, ...]:
+    def judged_by(self) -> tuple[PlanLine, ...]:
         """What decides how well the model does in this stage."""
         return ()
 

@@ -25,7 +25,7 @@ _AT_ONCE = 1_024
 """Rows read together: the size of a batch of the corpus's Arrow files, so that each is opened once a step."""
 
 
-class Wanted(Strict):
+class StepChoice(Strict):
     """One step of a recipe: a file of curate/ by `name`."""
 
     name: str
@@ -37,7 +37,7 @@ class Wanted(Strict):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class Candidate:
     """A row under examination: its number in the whole corpus, its sample, where its pictures lie."""
 
     number: int
@@ -64,16 +64,16 @@ class Step(Protocol):
 
     Params: type[Strict]
 
-    def decide(self, rows: Iterable[Row], params: Strict, /) -> Iterator[Decision]: ...
+    def decide(self, rows: Iterable[Candidate], params: Strict, /) -> Iterator[Decision]: ...
 
 
-def check(steps: Sequence[Wanted], *, where: str) -> None:
+def check(steps: Sequence[StepChoice], *, where: str) -> None:
     """RecipeError (78) for a step that does not exist or has wrong parameters."""
     for number, wanted in enumerate(steps):
         _params(wanted, where=f"{where}.{number}")
 
 
-def decide(found: Corpus, steps: Sequence[Wanted], *, where: str) -> list[Decision]:
+def decide(found: Corpus, steps: Sequence[StepChoice], *, where: str) -> list[Decision]:
     """The decisions of all steps, in order. A row that goes at one step is not seen by the next."""
     gone: set[int] = set()
     made: list[Decision] = []
@@ -103,12 +103,12 @@ def write(path: Path, decisions: Sequence[Decision]) -> None:
         pq.write_table(pa.table(columns), beside)
 
 
-def _params(wanted: Wanted, *, where: str) -> tuple[Step, Strict]:
+def _params(wanted: StepChoice, *, where: str) -> tuple[Step, Strict]:
     step: Step = naming.component(PACKAGE, wanted.name, where=f"{where}.name", error=RecipeError)
     return step, parse(step.Params, wanted.params, where=f"{where}.params", error=RecipeError)
 
 
-def _rows(found: Corpus, gone: set[int]) -> Iterator[Row]:
+def _rows(found: Corpus, gone: set[int]) -> Iterator[Candidate]:
     chosen = range(found.total) if found.chosen is None else found.chosen
     kept = [int(number) for number in chosen if int(number) not in gone]
     for start in range(0, len(kept), _AT_ONCE):
@@ -117,4 +117,4 @@ def _rows(found: Corpus, gone: set[int]) -> Iterator[Row]:
         wanted = set(part)
         for number, (sample, pictures) in enumerate(stretch, part[0]):
             if number in wanted:
-                yield Row(number=number, sample=sample, pictures=pictures)
+                yield Candidate(number=number, sample=sample, pictures=pictures)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 
-from lingshu_train.curate._steps import Decision, Row
+from lingshu_train.curate._steps import Candidate, Decision
 from lingshu_train.naming import canonical
 from lingshu_train.record import Sample
 from lingshu_train.schema import Strict
@@ -18,7 +18,7 @@ class Params(Strict):
     across_splits: bool = False
 
 
-def decide(rows: Iterable[Row], params: Params) -> Iterator[Decision]:
+def decide(rows: Iterable[Candidate], params: Params) -> Iterator[Decision]:
     first: dict[bytes, str] = {}
     for row in rows:
         key = _key(row.sample, split="" if params.across_splits else row.sample.split)

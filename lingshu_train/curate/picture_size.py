@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from pydantic import Field
 
-from lingshu_train.curate._steps import Decision, Row
+from lingshu_train.curate._steps import Candidate, Decision
 from lingshu_train.schema import Strict
 
 
@@ -18,7 +18,7 @@ class Params(Strict):
     most_aspect: float = Field(default=200.0, ge=1)
 
 
-def decide(rows: Iterable[Row], params: Params) -> Iterator[Decision]:
+def decide(rows: Iterable[Candidate], params: Params) -> Iterator[Decision]:
     for row in rows:
         for picture in row.pictures:
             short, long = sorted((picture.width, picture.height))

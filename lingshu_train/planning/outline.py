@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from lingshu_train.data.cards import card as cards
-from lingshu_train.kind import Line
+from lingshu_train.kind import PlanLine
 from lingshu_train.planning import estimate
 from lingshu_train.planning.plan import Plan, Planned, state
 from lingshu_train.planning.recipe import Recipe
@@ -61,20 +61,20 @@ def _model(recipe: Recipe) -> list[str]:
     ]
 
 
-def _stage(recipe: Recipe, planned: Planned) -> list[Line]:
+def _stage(recipe: Recipe, planned: Planned) -> list[PlanLine]:
     stage, config = planned.stage, planned.config
-    lines = [Line("folder", Path(stage.folder).name)]
+    lines = [PlanLine("folder", Path(stage.folder).name)]
     if config.parents:
-        lines.append(Line("reads", ", ".join(config.parents)))
+        lines.append(PlanLine("reads", ", ".join(config.parents)))
     if config.card_names:
-        lines.append(Line("cards", _cards(config.card_names, stage)))
+        lines.append(PlanLine("cards", _cards(config.card_names, stage)))
     lines += [*config.describe(), *_cost(recipe, planned), *config.judged_by()]
     given = config.model_dump(mode="json", exclude_unset=True, exclude=set(config.told))
     settings = [f"{key}={_value(value)}" for key, value in given.items() if value not in ("", None)]
-    return [*lines, Line("settings", ", ".join(settings))]
+    return [*lines, PlanLine("settings", ", ".join(settings))]
 
 
-def _cost(recipe: Recipe, planned: Planned) -> list[Line]:
+def _cost(recipe: Recipe, planned: Planned) -> list[PlanLine]:
     """Which parts train, and the memory of that; nothing for a stage that trains none."""
     cost = estimate.cost(recipe, planned.stage, planned.config)
     if not cost:
@@ -84,8 +84,8 @@ def _cost(recipe: Recipe, planned: Planned) -> list[Line]:
     frozen = [part for part in cost.total if part not in cost.trainable]
     gib = cost.state_bytes / 2**30
     return [
-        Line("trains", trains + (f"; frozen: {', '.join(frozen)}" if frozen else "")),
-        Line("memory", f"{gib:.2f} GiB a process for weights, gradients and optimizer"),
+        PlanLine("trains", trains + (f"; frozen: {', '.join(frozen)}" if frozen else "")),
+        PlanLine("memory", f"{gib:.2f} GiB a process for weights, gradients and optimizer"),
     ]
 
 

@@ -17,7 +17,7 @@ from lingshu_train.rollouts._drawing import Drawing, LogProbs
 from lingshu_train.rollouts._engine import Weights, seed_of
 from lingshu_train.schema import Strict
 
-Row = tuple[Prompt, int]
+_Request = tuple[Prompt, int]
 """One completion to be drawn, with its seed."""
 
 
@@ -72,7 +72,7 @@ class Transformers:
         self.close()
 
     @torch.no_grad()
-    def _slice(self, rows: Sequence[Row], sampling: Sampling) -> list[Completion]:
+    def _slice(self, rows: Sequence[_Request], sampling: Sampling) -> list[Completion]:
         batch = self._inputs([prompt for prompt, _ in rows])
         watched = LogProbs() if sampling.log_probs else None
         drawing = self._drawing(sampling, [seed for _, seed in rows])

@@ -81,7 +81,10 @@ def read(folder: Path) -> Run:
         isinstance(stage, dict) and "folder" in stage and "about" not in stage
         for stage in data.get("stages") or ()
     ):
-        raise DataError(f"{path}: written by a version before 0.3, which this one does not read; {ELSEWHERE}")
+        raise DataError(
+            f"{path}: written by a version before 0.3; look at it with that version, and give a new run another folder "
+            "(output=FOLDER)"
+        )
     return parse(Run, {**data, "path": str(folder.resolve())}, where=str(path), error=DataError)
 
 

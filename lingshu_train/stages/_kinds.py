@@ -17,7 +17,7 @@ from lingshu_train.schema import parse
 PACKAGE = "lingshu_train.stages"
 
 
-class Run(Protocol):
+class Runner(Protocol):
     """`run` of stages/<kind>/run.py: does the stage on this rank and returns what the manifest says of it."""
 
     def __call__(self, stage: Stage, config: StageConfig, settings: Settings) -> Facts: ...
@@ -38,7 +38,7 @@ def config_class(kind: str) -> type[StageConfig]:
     return found
 
 
-def run_of(kind: str) -> Run:
+def run_of(kind: str) -> Runner:
     """What a worker calls. Imports torch where the kind does."""
-    found: Run = importlib.import_module(f"{PACKAGE}.{kind}.run").run
+    found: Runner = importlib.import_module(f"{PACKAGE}.{kind}.run").run
     return found

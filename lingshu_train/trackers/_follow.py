@@ -22,7 +22,7 @@ from lingshu_train.runs.stage import read as read_stage
 from lingshu_train.trackers import _choice as choice
 from lingshu_train.trackers._choice import Chosen
 from lingshu_train.trackers._lines import Lines
-from lingshu_train.trackers._tracker import Line, Told, Tracker, component
+from lingshu_train.trackers._tracker import LedgerLine, Told, Tracker, component
 
 POLL_S = 1.0
 """How often the ledger is looked at."""
@@ -68,7 +68,7 @@ class Follower:
         if time.monotonic() > self._noted_at + NOTE_S:
             self._note()
 
-    def _send(self, lines: list[Line]) -> None:
+    def _send(self, lines: list[LedgerLine]) -> None:
         if self._tracker is None:
             self._tracker = self._open()
         for line in lines:
@@ -116,15 +116,16 @@ def settings(stage: Stage) -> Mapping[str, JsonValue]:
     return {**given, "config": stage.config, "model": stage.model}
 
 
-def measured(stage_folder: Path) -> Line | None:
-    """The accuracies of an evaluation as one line; None where there are none."""
+def measured(stage_folder: Path) -> LedgerLine | None:
+    """What an evaluation measured as one line, METRIC/MODEL/TASK; None where there is nothing."""
     found = results.read(stage_folder)
     values = {
-        f"accuracy/{model}/{task}": line.accuracy
+        f"{metric}/{model}/{task}": value
         for model, tasks in found.models.items()
         for task, line in tasks.items()
+        for metric, value in ({"accuracy": line.accuracy} | line.metrics).items()
     }
-    return Line(step=0, seconds=0.0, values=values) if values else None
+    return LedgerLine(step=0, seconds=0.0, values=values) if values else None
 
 
 def until_input_ends(seconds: float) -> bool:

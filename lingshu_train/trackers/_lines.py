@@ -12,7 +12,7 @@ from pydantic import JsonValue
 
 from lingshu_train.errors import DataError
 from lingshu_train.runs import ledger
-from lingshu_train.trackers._tracker import Line, Shown
+from lingshu_train.trackers._tracker import LedgerLine, Shown
 
 LARGEST = 1 << 22
 """Bytes read at once, so that a long ledger is not held whole."""
@@ -76,7 +76,7 @@ class Lines:
         self._seconds = 0.0
         self._waiting: list[dict[str, JsonValue]] = []
 
-    def read(self) -> list[Line] | None:
+    def read(self) -> list[LedgerLine] | None:
         """Steps added since the last call; None, once, when the ledger was taken back."""
         found = self._ledger.read()
         if found is None:
@@ -93,11 +93,11 @@ class Lines:
             # They are taken back with the ledger, a moment after it.
             self._waiting = [] if kept is None else self._waiting + kept
 
-    def _line(self, line: Mapping[str, JsonValue]) -> Line:
+    def _line(self, line: Mapping[str, JsonValue]) -> LedgerLine:
         values = dict(numbers(line))
         self._seconds += values.get("seconds", 0.0)
         step = int(values.pop("step"))
-        return Line(step=step, seconds=self._seconds, values=values, shown=tuple(self._shown(step)))
+        return LedgerLine(step=step, seconds=self._seconds, values=values, shown=tuple(self._shown(step)))
 
     def _shown(self, step: int) -> Iterator[Shown]:
         here = [one for one in self._waiting if number(one.get("step")) == step]

@@ -36,7 +36,7 @@ class Shown:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class LedgerLine:
     """One step of the ledger: its numbers by name, seconds of training up to it, and the completions kept at it."""
 
     step: int
@@ -70,7 +70,7 @@ class Tracker(Protocol):
     def after(self) -> int:
         """The last step that the tracker keeps from before, 0 where opening it began the run's record anew."""
 
-    def log(self, line: Line) -> None: ...
+    def log(self, line: LedgerLine) -> None: ...
 
     def close(self, *, done: bool) -> None:
         """Finish what was begun. `done` says whether the stage has finished, or may be resumed."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from lingshu_train.schema import Strict
-from lingshu_train.trackers._tracker import Line, Shown, Told, Tracker, Variables
+from lingshu_train.trackers._tracker import LedgerLine, Shown, Told, Tracker, Variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,11 +49,11 @@ class Events:
 
         self._writer, self._began = writer, began
         # A TensorBoard that is open meanwhile forgets what it read of the files that are gone.
-        event = self._event(Line(step=0, seconds=0.0, values={}))
+        event = self._event(LedgerLine(step=0, seconds=0.0, values={}))
         event.session_log.status = SessionLog.START
         writer.add_event(event)
 
-    def log(self, line: Line) -> None:
+    def log(self, line: LedgerLine) -> None:
         event = self._event(line)
         for name, value in line.values.items():
             event.summary.value.add(tag=name, simple_value=value)
@@ -65,7 +65,7 @@ class Events:
     def close(self, *, done: bool) -> None:
         self._writer.close()
 
-    def _event(self, line: Line) -> Event:
+    def _event(self, line: LedgerLine) -> Event:
         """Stamped with the time of training, so that waiting between an end and a resume is no gap in a curve."""
         from tensorboard.compat.proto.event_pb2 import Event
 

@@ -11,7 +11,7 @@ from PIL import Image
 from pydantic import Field
 
 from lingshu_train.schema import Strict
-from lingshu_train.trackers._tracker import Line, Told, Tracker, Variables
+from lingshu_train.trackers._tracker import LedgerLine, Told, Tracker, Variables
 
 if TYPE_CHECKING:
     from trackio import Table
@@ -73,7 +73,7 @@ class History:
     def __init__(self, run: Run) -> None:
         self._run = run
 
-    def log(self, line: Line) -> None:
+    def log(self, line: LedgerLine) -> None:
         row: dict[str, float | Table] = {**line.values, "training_seconds": line.seconds}
         if line.shown:
             row["samples"] = _table(line)
@@ -83,7 +83,7 @@ class History:
         self._run.finish()  # type: ignore[no-untyped-call]
 
 
-def _table(line: Line) -> Table:
+def _table(line: LedgerLine) -> Table:
     import trackio
 
     rows = []

@@ -12,7 +12,7 @@ from PIL import Image
 from pydantic import Field
 
 from lingshu_train.schema import Strict
-from lingshu_train.trackers._tracker import Line, Shown, Told, Tracker, Variables
+from lingshu_train.trackers._tracker import LedgerLine, Shown, Told, Tracker, Variables
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +83,7 @@ class History:
         # The step the next row would have: one beyond the last there is, 0 for a new run.
         self.after = max(run.step - 1, 0)
 
-    def log(self, line: Line) -> None:
+    def log(self, line: LedgerLine) -> None:
         row: dict[str, float | Html | list[Picture]] = {**line.values, "training_seconds": line.seconds}
         if line.shown:
             # No table: wandb keeps the pictures of one outside the run's folder.

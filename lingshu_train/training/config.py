@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lingshu_train.data.order.mix import Mix
 from lingshu_train.errors import RecipeError
-from lingshu_train.kind import Chart, Line, Need, Role, StageConfig
+from lingshu_train.kind import Chart, Need, PlanLine, Role, StageConfig
 from lingshu_train.model.shape import PARTS
 
 GRADIENT_NORM = Chart(title="Gradient norm", columns=("grad_norm",), y="L2 norm", aside=True)
@@ -61,8 +61,8 @@ class TrainingConfig(StageConfig):
     def rates(self) -> Mapping[str, float]:
         return self.learning_rate
 
-    def describe(self) -> tuple[Line, ...]:
-        return (Line("data", "; ".join(map(str, self.data))),)
+    def describe(self) -> tuple[PlanLine, ...]:
+        return (PlanLine("data", "; ".join(map(str, self.data))),)
 
     def check(self, where: str) -> None:
         _check_parts(where, self.train, self.learning_rate)

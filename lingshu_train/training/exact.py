@@ -44,7 +44,7 @@ Batch = dict[str, torch.Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class TrainingRun:
     """What a training run is, beside its trainer: where it writes, what comes n-th, and where it starts.
 
     `row(i)` is the data set row of the i-th item the loader yields, `items_per_step` how many items one optimizer step
@@ -70,7 +70,7 @@ class Run:
 class Items(Sampler[int]):
     """Rows in run order. Starts where training resumes, yet reports the full length, from which steps are counted."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: TrainingRun) -> None:
         self.run = run
 
     def __len__(self) -> int:
@@ -84,11 +84,11 @@ class Items(Sampler[int]):
 class Exact(Trainer):  # type: ignore[misc]
     """Mixin that goes before a TRL trainer. Needs `ignore_data_skip=True` and `logging_steps=1`."""
 
-    run: Run
+    run: TrainingRun
     optimizer: torch.optim.Optimizer | None
     _random_state_restored = False
 
-    def begin(self, run: Run) -> None:
+    def begin(self, run: TrainingRun) -> None:
         """Attach the run; call before `train`."""
         self.run = run
         # Without this the mean of micro-batch means is taken (R1): transformers says of many models that they take no loss

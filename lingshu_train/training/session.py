@@ -16,7 +16,7 @@ from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.training.config import TrainingConfig
-from lingshu_train.training.exact import Exact, Run
+from lingshu_train.training.exact import Exact, TrainingRun
 from lingshu_train.training.feed import Rows
 from lingshu_train.training.progress import Progress
 
@@ -54,9 +54,9 @@ def run_of(
     items_per_step: int,
     resume: Path | None,
     steps: int,
-) -> Run:
-    """The run of a training stage. See Run for the rest."""
-    return Run(
+) -> TrainingRun:
+    """The run of a training stage. See TrainingRun for the rest."""
+    return TrainingRun(
         stage=stage,
         family=family.of(str(stage.model["family"])),
         row=row,

@@ -153,7 +153,7 @@ def test_a_run_of_an_older_version_is_told_apart_from_a_damaged_one(tmp_path: Pa
     for entry in data["stages"]:
         del entry["about"]
     (folder / "run.json").write_text(json.dumps(data))
-    with pytest.raises(DataError, match=r"run\.json: written by a version before 0\.3, .* output=FOLDER"):
+    with pytest.raises(DataError, match=r"run\.json: written by a version before 0\.3; .*output=FOLDER"):
         run.read(folder)
 
 

@@ -13,7 +13,7 @@ from layouts import stage_for
 
 from lingshu_train.runs.stage import Stage
 from lingshu_train.training.collate import IGNORED, Collator
-from lingshu_train.training.exact import Run
+from lingshu_train.training.exact import TrainingRun
 from lingshu_train.training.feed import Rows
 
 
@@ -73,8 +73,8 @@ def arguments(folder: Path, **changes: Any) -> dict[str, Any]:
 
 def run_of(
     kit: Kit, *, steps: int, per_step: int, row: Callable[[int], int], resume: Path | None = None
-) -> Run:
-    return Run(
+) -> TrainingRun:
+    return TrainingRun(
         stage=kit.stage,
         family=tiny.FAMILY,
         row=row,

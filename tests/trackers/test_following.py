@@ -171,10 +171,11 @@ def test_a_tracker_that_crashes_is_named_with_its_reason_and_a_later_whole_life_
 def test_online_without_a_login_or_without_a_network_costs_a_line(
     stage: Stage, beside: Beside, tmp_path: Path
 ) -> None:
-    online = Chosen(name="wandb", params={"mode": "online"}, wait_s=3.0)
+    online = Chosen(name="wandb", params={"mode": "online"})
     key = "0123456789abcdef0123456789abcdef01234567"
-    for variables in ({}, {"WANDB_API_KEY": key, "WANDB_BASE_URL": "http://127.0.0.1:9"}):
-        with beside(stage, online, **variables):
+    nowhere = {"WANDB_API_KEY": key, "WANDB_BASE_URL": "http://127.0.0.1:9"}
+    for chosen, variables in ((online, {}), (online.model_copy(update={"wait_s": 3.0}), nowhere)):
+        with beside(stage, chosen, **variables):
             Ledger(stage.path).rewind(0)
             Ledger(stage.path).append(1, {"loss": 1.0})
     assert "tracker wandb: wandb.errors.errors.UsageError: No API key configured" in beside.said[0]
@@ -202,8 +203,12 @@ def test_what_the_shell_says_leads_no_offline_tracker_away(stage: Stage, beside:
 @pytest.mark.slow
 def test_nothing_of_the_machine_or_of_its_user_is_sent(stage: Stage, beside: Beside) -> None:
     user = "somebody-unlikely"
-    with beside(stage, *(Chosen(name=name) for name in OURS), USER=user, LOGNAME=user):
+    with beside(stage, *(Chosen(name=name, samples=True) for name in OURS), USER=user, LOGNAME=user):
+        kept = {"question": "?", "answer": "3", "completion": "2", "status": "wrong"}
+        Ledger(stage.path, COMPLETIONS).append(1, kept)
         Ledger(stage.path).append(1, {"loss": 1.0, "samples": "5c1f-digest-of-ids"})
+    home = stage.path.parents[1] / "home"
+    assert not [path for path in home.rglob("*") if path.is_file()], "all of it lies below the run's folder"
     (file,) = (stage.path.parent / "trackers" / "wandb").glob("offline-run-*/run-*.wandb")
     database = next((stage.path.parent / "trackers" / "trackio").glob("*.db")).read_bytes().decode("latin-1")
     for text in (wandb_texts(file), database):

@@ -104,7 +104,7 @@ def test_a_mistake_in_a_recipe_names_the_key_and_what_there_is(
 def test_a_judge_elsewhere_may_not_see_data_whose_card_forbids_it(capsys: pytest.CaptureFixture[str]) -> None:
     judge = "{name: judge, params: {url: 'https://example.org/v1', model: m, cards: [mimic_cxr]}}"
     line = said(capsys, "plan", "quickstart", f"stages.rl.rewards.terms=[{judge}]", code=77)
-    assert "stages.rl.rewards.terms.0.params.cards: 'mimic_cxr'" in line
+    assert "stages.rl.rewards.terms.0.params.cards: mimic_cxr (credentialed) does not allow" in line
 
 
 @pytest.mark.parametrize(

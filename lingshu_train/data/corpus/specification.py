@@ -11,7 +11,7 @@ from lingshu_train.model.shape import PictureBudget
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class QuestionCount:
     """How many samples of a task to make of the pictures of each split."""
 
     task: str
@@ -35,7 +35,7 @@ class Specification:
 
     splits: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
     data_root: str
-    asked: tuple[Asked, ...]
+    asked: tuple[QuestionCount, ...]
     image_size: int
     least_side: int
     budget: PictureBudget

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lingshu_train.curate import _steps
-from lingshu_train.kind import Line, Need, Role, StageConfig
+from lingshu_train.kind import Need, PlanLine, Role, StageConfig
 
 
 class Config(StageConfig):
@@ -22,15 +22,15 @@ class Config(StageConfig):
 
     kind: Literal["curate"]
     corpus: str
-    steps: tuple[_steps.Wanted, ...] = Field(min_length=1)
+    steps: tuple[_steps.StepChoice, ...] = Field(min_length=1)
     most_withdrawn: float = Field(default=0.5, ge=0, le=1)
 
     @property
     def needs(self) -> tuple[Need, ...]:
         return (Need("corpus", self.corpus, "corpus"),)
 
-    def describe(self) -> tuple[Line, ...]:
-        return (Line("steps", ", ".join(map(str, self.steps))),)
+    def describe(self) -> tuple[PlanLine, ...]:
+        return (PlanLine("steps", ", ".join(map(str, self.steps))),)
 
     def check(self, where: str) -> None:
         _steps.check(self.steps, where=f"{where}.steps")

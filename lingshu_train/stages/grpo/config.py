@@ -10,7 +10,7 @@ from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import licences
 from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
-from lingshu_train.kind import Chart, Line, Need
+from lingshu_train.kind import Chart, Need, PlanLine
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.schema import Strict
 from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig
@@ -85,9 +85,9 @@ class Config(TrainingConfig):
         watched = [Need("watch.corpus", self.watch.corpus, "corpus")] if self.watch else []
         return (*super().needs, *watched)
 
-    def judged_by(self) -> tuple[Line, ...]:
+    def judged_by(self) -> tuple[PlanLine, ...]:
         terms = (f"{term.name} x {term.weight:g}" for term in self.rewards.terms)
-        return (Line("rewards", ", ".join(terms)),)
+        return (PlanLine("rewards", ", ".join(terms)),)
 
     def check_licences(self, where: str) -> None:
         """Only cards whose licence lets their text go to a third party may be named for a judge elsewhere."""

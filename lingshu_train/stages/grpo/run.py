@@ -19,7 +19,7 @@ from lingshu_train.stages.grpo import held_out
 from lingshu_train.stages.grpo.config import Config
 from lingshu_train.stages.grpo.scoring import Scoring
 from lingshu_train.training import arguments, session
-from lingshu_train.training.exact import Exact, Run
+from lingshu_train.training.exact import Exact, TrainingRun
 from lingshu_train.training.feed import Limit, Rows, num_steps
 from lingshu_train.training.progress import Progress
 
@@ -32,7 +32,7 @@ class ExactGRPOTrainer(Exact, GRPOTrainer):  # type: ignore[misc]
 
     train_dataset: Once | HubDataset
 
-    def begin(self, run: Run) -> None:
+    def begin(self, run: TrainingRun) -> None:
         super().begin(run)
         self.train_dataset = Once(self.train_dataset)
 

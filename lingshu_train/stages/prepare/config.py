@@ -9,7 +9,7 @@ from pydantic import Field
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.errors import MissingInput, RecipeError
-from lingshu_train.kind import Line, Role, StageConfig
+from lingshu_train.kind import PlanLine, Role, StageConfig
 from lingshu_train.schema import Strict
 
 
@@ -55,9 +55,9 @@ class Config(StageConfig):
     def files(self) -> tuple[str, ...]:
         return (str(Path(self.prepared) / "corpus.json"),) if self.prepared else ()
 
-    def describe(self) -> tuple[Line, ...]:
+    def describe(self) -> tuple[PlanLine, ...]:
         asked = (f"{task} {counts.train} + {counts.held_out}" for task, counts in self.questions.items())
-        return (Line("asks", f"{', '.join(asked)} (train + held out)"),) if self.questions else ()
+        return (PlanLine("asks", f"{', '.join(asked)} (train + held out)"),) if self.questions else ()
 
     def check(self, where: str) -> None:
         if self.prepared and not Path(self.files[0]).is_file():

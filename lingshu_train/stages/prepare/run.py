@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lingshu_train.data.corpus import corpus, lengths, preparing
-from lingshu_train.data.corpus.specification import Asked, Specification
+from lingshu_train.data.corpus.specification import QuestionCount, Specification
 from lingshu_train.data.corpus.summary import Summary
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import Facts
@@ -49,7 +49,7 @@ def specification(config: Config, settings: Settings, *, data_root: str, seed: i
         data_root=data_root,
         splits=tuple((name, tuple(config.splits_of(name).items())) for name in config.cards),
         asked=tuple(
-            Asked(task=task, train=counts.train, held_out=counts.held_out)
+            QuestionCount(task=task, train=counts.train, held_out=counts.held_out)
             for task, counts in config.questions.items()
         ),
         image_size=config.image_size,

@@ -19,7 +19,7 @@ from format_files import put, put_csv
 from PIL import Image
 
 from lingshu_train.data.corpus import corpus, preparing
-from lingshu_train.data.corpus.specification import Asked, Specification
+from lingshu_train.data.corpus.specification import QuestionCount, Specification
 from lingshu_train.errors import DataError, MissingInput
 
 HEAD = ["Figure_path", "Question", "Answer", "Choice A", "Choice B", "Choice C", "Choice D"]
@@ -73,7 +73,7 @@ def test_pictures_bear_their_hash_and_one_suffix_in_the_tar(tmp_path: Path) -> N
 
 def test_several_processes_write_the_corpus_of_one(tmp_path: Path) -> None:
     pmc_vqa(tmp_path, rows=300, bad=2)
-    asked = (Asked(task="modality", train=70, held_out=15),)
+    asked = (QuestionCount(task="modality", train=70, held_out=15),)
     wanted = specification(tmp_path, cards=("package_pydicom", "package_nilearn", "pmc_vqa"), asked=asked)
     alone = prepare(tmp_path / "alone", wanted)
     together = prepare(tmp_path / "together", wanted, workers=3)

@@ -13,7 +13,7 @@ from trl.trainer.utils import RepeatSampler
 
 from lingshu_train.data.order.permutation import SHUFFLED, Permutation, permute
 from lingshu_train.stages.grpo.run import UNREAD, item_to_row
-from lingshu_train.training.exact import Items, Run
+from lingshu_train.training.exact import Items, TrainingRun
 from lingshu_train.training.feed import num_steps
 
 SIZES = [*range(1, 34), 63, 64, 65, 127, 255, 256, 257, 1000, SHUFFLED - 1, SHUFFLED, SHUFFLED + 1]
@@ -117,9 +117,9 @@ def test_the_order_is_the_same_in_every_process_and_version() -> None:
     assert [Permutation(7_100_003, "0/0")(n) for n in range(5)] == START_OF_7_100_003
 
 
-def run(order: PlainOrder, *, start: int = 0, steps: int = 12, per_step: int = 4) -> Run:
+def run(order: PlainOrder, *, start: int = 0, steps: int = 12, per_step: int = 4) -> TrainingRun:
     resume = Path(f"checkpoints/step-{start:08d}") if start else None
-    return Run(
+    return TrainingRun(
         stage=SimpleNamespace(),  # type: ignore[arg-type]
         family=SimpleNamespace(),  # type: ignore[arg-type]
         row=order.row,

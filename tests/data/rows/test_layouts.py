@@ -11,7 +11,7 @@ from format_files import card_of, put, put_parquet
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.corpus import corpus, preparing
-from lingshu_train.data.corpus.specification import Asked, Specification
+from lingshu_train.data.corpus.specification import QuestionCount, Specification
 from lingshu_train.data.rows import formats, layouts, reading
 from lingshu_train.data.rows.layouts import PictureLayout, RowLayout
 from lingshu_train.errors import DataError, RecipeError
@@ -104,7 +104,7 @@ def specification(tmp_path: Path, **changes: object) -> Specification:
         **{
             "splits": tuple((name, (("train", "train"),)) for name in ("riddles", "squares")),
             "data_root": str(tmp_path),
-            "asked": (Asked(task="brightness", train=5, held_out=2),),
+            "asked": (QuestionCount(task="brightness", train=5, held_out=2),),
             "image_size": 56,
             "least_side": 1,
             "budget": shape.of("qwen2_5_vl").published_budget(min_pixels=784, max_pixels=12544),
@@ -129,7 +129,7 @@ def test_questions_that_no_layout_of_the_cards_has_are_refused(
     tmp_path: Path, added: dict[str, Card]
 ) -> None:
     assert layouts.tasks(added.values()) == ("brightness",)
-    wanted = specification(tmp_path, asked=(Asked(task="colour", train=1, held_out=0),))
+    wanted = specification(tmp_path, asked=(QuestionCount(task="colour", train=1, held_out=0),))
     with pytest.raises(RecipeError, match="unknown task 'colour'; there are: brightness"):
         preparing.prepare(tmp_path / "out", wanted, workers=1, most_refused=0.0)
 

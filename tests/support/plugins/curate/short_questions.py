@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from lingshu_train.curate._steps import Decision, Row
+from lingshu_train.curate._steps import Candidate, Decision
 from lingshu_train.schema import Strict
 
 
@@ -12,7 +12,7 @@ class Params(Strict):
     fewest: int = 3
 
 
-def decide(rows: Iterable[Row], params: Params) -> Iterator[Decision]:
+def decide(rows: Iterable[Candidate], params: Params) -> Iterator[Decision]:
     for row in rows:
         if len(row.sample.question.split()) < params.fewest:
             yield Decision(row=row.number, sample=row.sample.id, reason="few words")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lingshu_train.schema import Strict
-from lingshu_train.trackers._tracker import Line, Told
+from lingshu_train.trackers._tracker import LedgerLine, Told
 
 PACKAGE = "json"
 
@@ -24,7 +24,7 @@ class start:
     def __init__(self, params: Params, told: Told) -> None:
         pass
 
-    def log(self, line: Line) -> None:
+    def log(self, line: LedgerLine) -> None:
         if line.step == 3:
             raise ConnectionError("the server hung up.")
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from lingshu_train.schema import Strict
-from lingshu_train.trackers._tracker import Line, Told
+from lingshu_train.trackers._tracker import LedgerLine, Told
 
 PACKAGE = "json"
 
@@ -28,7 +28,7 @@ class start:
         told.folder.mkdir(parents=True, exist_ok=True)
         (told.folder / "helper").write_text(str(helper.pid))
 
-    def log(self, line: Line) -> None:
+    def log(self, line: LedgerLine) -> None:
         time.sleep(600)
 
     def close(self, *, done: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lingshu_train.schema import Strict
-from lingshu_train.trackers._tracker import Line, Told
+from lingshu_train.trackers._tracker import LedgerLine, Told
 
 PACKAGE = "json"
 
@@ -27,7 +27,7 @@ class start:
         self._path = told.folder / f"{told.name}.txt"
         self._path.write_text(f"{told.group}\n")
 
-    def log(self, line: Line) -> None:
+    def log(self, line: LedgerLine) -> None:
         with self._path.open("a") as stream:
             stream.write(f"{line.step} {line.values.get('loss', 0.0):.{self._params.digits}f}\n")
 

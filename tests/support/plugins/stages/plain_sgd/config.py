@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lingshu_train.kind import Chart, Line, Need, Role, StageConfig
+from lingshu_train.kind import Chart, Need, PlanLine, Role, StageConfig
 
 
 class Config(StageConfig):
@@ -41,5 +41,5 @@ class Config(StageConfig):
     def rates(self) -> dict[str, float]:
         return {"language_model": self.rate}
 
-    def describe(self) -> tuple[Line, ...]:
-        return (Line("texts", f"every training text of {self.corpus}, one a step"),)
+    def describe(self) -> tuple[PlanLine, ...]:
+        return (PlanLine("texts", f"every training text of {self.corpus}, one a step"),)
