@@ -94,7 +94,7 @@ def png(picture: Image.Image) -> StoredPicture:
     picture.save(buffer, "PNG")
     data = buffer.getvalue()
     digest = hashlib.sha256(data).hexdigest()
-    return StoredPicture(data=data, digest=digest, suffix="png", width=picture.width, height=picture.height)
+    return StoredPicture(data=data, digest=digest, suffix=".png", width=picture.width, height=picture.height)
 
 
 def draw_corpus(

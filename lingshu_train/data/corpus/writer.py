@@ -30,7 +30,7 @@ SHARD_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPicture:
-    """A picture as the corpus keeps it: an encoded file, its sha256, its size in pixels."""
+    """A picture as the corpus keeps it: an encoded file, its sha256, the suffix of such a file (`.png`), its size in pixels."""
 
     data: bytes
     digest: str
@@ -148,7 +148,7 @@ class Writer:
         if known:
             return known
         self._tar = self._tar or Tar(self._temporary(shards.images_name(self._shard)), self._shard)
-        name = f"{picture.digest}.{picture.suffix}"
+        name = f"{picture.digest}{picture.suffix}"
         location = self._tar.add(
             name, picture.data, digest=picture.digest, size=(picture.width, picture.height)
         )

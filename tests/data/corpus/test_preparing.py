@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import tarfile
 import time
 from pathlib import Path
 
@@ -55,6 +57,18 @@ def test_rows_become_samples_with_the_cards_name_and_their_pictures(tmp_path: Pa
     first = corpus.load(tmp_path / "out").sample(0)
     assert first.id.startswith("pmc_vqa/train/train_2")
     assert (first.answer, dict(first.options)["B"], first.group) == ("B", "a lung", "PMC0")
+
+
+def test_pictures_bear_their_hash_and_one_suffix_in_the_tar(tmp_path: Path) -> None:
+    """Readers of WebDataset take what stands behind the first dot for the kind of a file."""
+    pmc_vqa(tmp_path, rows=3)
+    asked = (Asked(task="modality", train=1, held_out=0),)
+    prepare(tmp_path / "out", specification(tmp_path, cards=("package_pydicom", "pmc_vqa"), asked=asked))
+    with tarfile.open(tmp_path / "out" / "images-00000.tar") as tar:
+        for member, suffix in zip(tar, ("png", "jpg"), strict=True):
+            stream = tar.extractfile(member)
+            assert stream is not None
+            assert member.name == f"{hashlib.sha256(stream.read()).hexdigest()}.{suffix}"
 
 
 def test_several_processes_write_the_corpus_of_one(tmp_path: Path) -> None:
