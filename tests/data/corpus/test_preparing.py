@@ -62,7 +62,7 @@ def test_rows_become_samples_with_the_cards_name_and_their_pictures(tmp_path: Pa
 def test_pictures_bear_their_hash_and_one_suffix_in_the_tar(tmp_path: Path) -> None:
     """Readers of WebDataset take what stands behind the first dot for the kind of a file."""
     pmc_vqa(tmp_path, rows=3)
-    asked = (Asked(task="modality", train=1, held_out=0),)
+    asked = (QuestionCount(task="modality", train=1, held_out=0),)
     prepare(tmp_path / "out", specification(tmp_path, cards=("package_pydicom", "pmc_vqa"), asked=asked))
     with tarfile.open(tmp_path / "out" / "images-00000.tar") as tar:
         for member, suffix in zip(tar, ("png", "jpg"), strict=True):
