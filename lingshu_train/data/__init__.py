@@ -1,1 +1,1 @@
-"""From cards to samples: cards, row formats, images, corpora, order, chat."""
+"""From cards to samples in an order; a room for each step. What a model makes of a sample lives in model/ and training/."""

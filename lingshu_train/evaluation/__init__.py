@@ -1,4 +1,4 @@
-"""Any model on any questions, without a stage: an engine answers, the verifier judges, the metrics count."""
+"""Any model on any questions, without a stage: an engine answers, the verifier judges, the metrics count. It opens no model."""
 
 from lingshu_train.evaluation.asking import Asking, judgeable
 from lingshu_train.evaluation.judging import evaluate

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from lingshu_train.rewards import _watch
+from lingshu_train.rewards import _metrics
 from lingshu_train.runs import ledger
 from lingshu_train.runs.stage import Stage
 
@@ -19,5 +19,5 @@ def alarm(trained: Stage, accuracy: Mapping[str, float]) -> str | None:
     rewards = [float(line["reward"]) for line in ledger.steps(trained.path) if "reward" in line]
     if before is None or not rewards:
         return None
-    line = _watch.alarm(rewards, [before, accuracy[trained.name]], window=_watch.span(rewards))
+    line = _metrics.alarm(rewards, [before, accuracy[trained.name]], window=_metrics.span(rewards))
     return f"{trained.name}: {line}" if line else None

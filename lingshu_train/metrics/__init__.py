@@ -1,4 +1,4 @@
-"""What judged answers are worth in numbers: one file a metric, named as in results.json. Intervals are in `_intervals`."""
+"""What judged answers are worth in numbers: one file a metric, as in results.json. What is right is said in verify/."""
 
 from __future__ import annotations
 

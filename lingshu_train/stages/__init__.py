@@ -1,1 +1,1 @@
-"""One file per kind of stage: its Config, and run(stage)."""
+"""One folder for each kind of stage: config.py without torch, run.py. What several kinds share lives in training/ and data/."""

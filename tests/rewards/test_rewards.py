@@ -18,7 +18,7 @@ from lingshu_train import rewards
 from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.naming import components
 from lingshu_train.record import Completion, Sample, Score
-from lingshu_train.rewards import _compose, _isolated, _watch, judge
+from lingshu_train.rewards import _compose, _isolated, _metrics, judge
 from lingshu_train.rewards._compose import Composition, Total, compose
 from lingshu_train.rewards._reward import PACKAGE, Reward, reward
 from lingshu_train.schema import Strict
@@ -349,7 +349,7 @@ def test_text_of_a_card_that_is_not_listed_never_leaves_the_machine() -> None:
 
 def test_metrics_count_statuses_rules_and_unscored_samples() -> None:
     totals = [one(GATED, completion(answer)) for answer in ("B", "B", "A", "A or B")]
-    found = _watch.metrics(totals)
+    found = _metrics.metrics(totals)
     assert found["rewards/accuracy/mean"] == 0.5
     assert found["rewards/accuracy/status/hedged"] == 0.25
     assert found["rewards/accuracy/rule/tag:mcq.letter"] == 0.75
@@ -362,7 +362,7 @@ def test_timeouts_and_contradictions_have_their_own_metric() -> None:
         "mine": Score(value=None, status="timeout"),
         "consistency": Score(value=-0.2, status="contradiction"),
     }
-    found = _watch.metrics([Total(None, scores, "mcq")])
+    found = _metrics.metrics([Total(None, scores, "mcq")])
     assert found["rewards/mine/timeouts"] == 1.0
     assert found["rewards/consistency/contradictions"] == 1.0
     assert found["reward/unscored"] == 1.0
@@ -370,18 +370,18 @@ def test_timeouts_and_contradictions_have_their_own_metric() -> None:
 
 
 def test_unusual_acceptances_are_picked_for_the_audit_file() -> None:
-    assert _watch.unusual(one(PAPER, completion("B because its cup is larger")))
-    assert not _watch.unusual(one(PAPER, completion("B")))
+    assert _metrics.unusual(one(PAPER, completion("B because its cup is larger")))
+    assert not _metrics.unusual(one(PAPER, completion("B")))
 
 
 def test_a_reward_that_rises_without_held_out_accuracy_raises_the_alarm() -> None:
     rising = [0.2 + 0.001 * (step % 7) for step in range(50)] + [
         0.6 + 0.001 * (step % 7) for step in range(50)
     ]
-    assert "reward rose by 0.400" in str(_watch.alarm(rising, [0.50, 0.49]))
-    assert _watch.alarm(rising, [0.50, 0.56]) is None
-    assert _watch.alarm(rising[:50] * 2, [0.50, 0.49]) is None
-    assert _watch.alarm(rising[:60], [0.5, 0.4]) is None
+    assert "reward rose by 0.400" in str(_metrics.alarm(rising, [0.50, 0.49]))
+    assert _metrics.alarm(rising, [0.50, 0.56]) is None
+    assert _metrics.alarm(rising[:50] * 2, [0.50, 0.49]) is None
+    assert _metrics.alarm(rising[:60], [0.5, 0.4]) is None
 
 
 def test_rewards_import_without_torch() -> None:
@@ -389,7 +389,7 @@ def test_rewards_import_without_torch() -> None:
         "import sys, importlib\n"
         "from lingshu_train.naming import components\n"
         "for name in components('lingshu_train.rewards'): importlib.import_module('lingshu_train.rewards.' + name)\n"
-        "import lingshu_train.rewards._compose, lingshu_train.rewards._watch\n"
+        "import lingshu_train.rewards._compose, lingshu_train.rewards._metrics\n"
         "assert not {'torch', 'transformers', 'trl', 'numpy'} & set(sys.modules)\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

@@ -1,4 +1,4 @@
-"""Medical pixels: read right, fitted to a model's budget, stored without metadata."""
+"""Medical pixels: read right, fitted to a budget, stored without metadata. Which picture a row means is said in rows/."""
 
 from lingshu_train.data.images.arrays import raw
 from lingshu_train.data.images.dicoms import dicom

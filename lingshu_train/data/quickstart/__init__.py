@@ -1,1 +1,1 @@
-"""What the quickstart alone needs: drawn lesions, pictures of installed packages, their questions."""
+"""The quickstart's own: drawn lesions, package pictures, questions. Its one door is rows/formats/package_images."""

@@ -1,1 +1,1 @@
-"""A small model from nothing."""
+"""A small model from nothing. How one is made is its family's business."""

@@ -1,1 +1,1 @@
-"""A corpus to a better one."""
+"""A corpus to a better one. The steps live in curate/."""

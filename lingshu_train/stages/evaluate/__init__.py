@@ -1,1 +1,1 @@
-"""Answers of models on held-out samples, judged."""
+"""Answers of models on held-out samples, judged. What needs no stage lives in evaluation/."""

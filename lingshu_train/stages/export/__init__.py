@@ -1,1 +1,1 @@
-"""A trained model for everyone."""
+"""A trained model for everyone, proven equal. What is sent away is decided in hub/."""

@@ -1,1 +1,1 @@
-"""Reinforcement learning with verifiable rewards."""
+"""Reinforcement learning with verifiable rewards: what is GRPO's alone. The trunk lives in training/."""

@@ -16,7 +16,7 @@ from lingshu_train.evaluation import Asking
 from lingshu_train.model import family
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Judged, Sample, Sampling
-from lingshu_train.rewards import _watch
+from lingshu_train.rewards import _metrics
 from lingshu_train.rollouts.transformers import Transformers
 from lingshu_train.runs import ledger
 from lingshu_train.runs.stage import Stage
@@ -81,10 +81,10 @@ class HeldOut:
         lines = [line for line in ledger.steps(self._stage.path) if line["step"] < step]
         rewards = [(line["step"], line["reward"]) for line in lines if "reward" in line]
         values = [reward for _, reward in rewards]
-        window = _watch.span(values)
+        window = _metrics.span(values)
         since = rewards[-2 * window][0] if window else 0
         measured = [line[ACCURACY] for line in lines if ACCURACY in line and line["step"] >= since]
-        return _watch.alarm(values, [*measured, accuracy], window=window)
+        return _metrics.alarm(values, [*measured, accuracy], window=window)
 
 
 def chosen(samples: Sequence[Sample], *, count: int, seed: int) -> list[Sample]:

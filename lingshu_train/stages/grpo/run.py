@@ -87,14 +87,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
 
 def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     """Run one GRPO stage to its end. `config` is a stages.grpo.Config."""
-    rows = Rows(
-        stage,
-        config.data,
-        source=session.source(stage, config.base, wanted),
-        wanted=wanted,
-        limit=Limit(tokens=config.max_prompt or sys.maxsize, completion=False, most=config.most_too_long),
-        select=config.selection,
-    )
+    rows = _rows(stage, config, wanted)
     accumulation = config.accumulation(dist.place().world_size)
     steps = num_steps(
         steps=config.steps,
@@ -118,21 +111,14 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         train_dataset=rows.dataset(system=wanted.system_prompt, with_completion=False),
         processing_class=text,
     )
-    trainer.begin(
-        session.run_of(
-            stage,
-            config,
-            row=item_to_row(
-                rows.row,
-                prompts=config.rollout_prompts,
-                group=config.group_size,
-                repeats=accumulation * config.window,
-            ),
-            items_per_step=config.rollout_prompts * config.group_size * accumulation,
-            resume=resume,
-            steps=steps,
-        )
+    per_step = config.rollout_prompts * config.group_size * accumulation
+    row = item_to_row(
+        rows.row,
+        prompts=config.rollout_prompts,
+        group=config.group_size,
+        repeats=accumulation * config.window,
     )
+    trainer.begin(session.run_of(stage, config, row=row, items_per_step=per_step, resume=resume, steps=steps))
 
     def extra(step: int) -> dict[str, Column]:
         first = (step - 1) // config.window * config.rollout_prompts
@@ -153,6 +139,18 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     session.save(trainer, text)
     summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
     return {**summary, "verifier": verify.version(), "warnings": held_out.warnings(stage)}
+
+
+def _rows(stage: Stage, config: Config, wanted: Settings) -> Rows:
+    """The prompts that are short enough, or those of them that the selection takes."""
+    return Rows(
+        stage,
+        config.data,
+        source=session.source(stage, config.base, wanted),
+        wanted=wanted,
+        limit=Limit(tokens=config.max_prompt or sys.maxsize, completion=False, most=config.most_too_long),
+        select=config.selection,
+    )
 
 
 def _arguments(

@@ -10,7 +10,7 @@ from transformers import TrainerState
 from lingshu_train import dist, naming
 from lingshu_train.errors import TrainingDiverged
 from lingshu_train.record import Completion, Sample
-from lingshu_train.rewards import _watch
+from lingshu_train.rewards import _metrics
 from lingshu_train.rewards._compose import Total, compose
 from lingshu_train.runs import ledger, results
 from lingshu_train.runs.ledger import TIMEOUTS, Ledger
@@ -68,7 +68,7 @@ class Scoring:
         everywhere = [total for part in dist.gather(totals) for total in part]
         if all(total.value is None for total in everywhere):
             raise TrainingDiverged(f"step {trainer_state.global_step + 1}: no completion could be scored")
-        self._metrics = _named(_watch.metrics(everywhere))
+        self._metrics = _named(_metrics.metrics(everywhere))
         self._keep(trainer_state.global_step + 1, list(zip(samples, written, totals, strict=True)))
         return [total.value for total in totals]
 
@@ -94,7 +94,7 @@ class Scoring:
         offered = dist.gather(
             [
                 *_drawn(judged, key=lambda sample: self._key(step, sample), prompts=PROMPTS),
-                *[(_rule(one[2]), one) for one in judged if _watch.unusual(one[2])],
+                *[(_rule(one[2]), one) for one in judged if _metrics.unusual(one[2])],
             ]
         )
         if not dist.place().first:

@@ -1,1 +1,1 @@
-"""Data cards to a corpus."""
+"""Data cards to a corpus. Reading and writing live in data/."""

@@ -1,1 +1,1 @@
-"""Supervised fine-tuning."""
+"""Supervised fine-tuning: what is its alone. The trunk lives in training/."""

@@ -1,1 +1,1 @@
-"""What may stand beside an answer and leave it right: before it, after it, a reason, an explanation."""
+"""What may stand beside an answer and leave it right: before, after, a reason, an explanation. Answers are read in types/."""

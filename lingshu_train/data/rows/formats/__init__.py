@@ -1,1 +1,1 @@
-"""One file per row layout on disk."""
+"""One file for each layout of rows on disk. What all layouts need lives one room up."""
