@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lingshu_train.cli._help import RunFolder, examples
+from lingshu_train.cli._help import CardFolders, RunFolder, examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import DataError
 
@@ -26,7 +26,7 @@ def status(folder: RunFolder) -> None:
 
 
 @app.command()
-def report(folder: RunFolder) -> None:
+def report(folder: RunFolder, card_folders: CardFolders = None) -> None:
     """Write the run's report.html."""
     from lingshu_train.report import page
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import typer
 
-from lingshu_train.cli._help import Overrides, Recipe, examples
+from lingshu_train import environment
+from lingshu_train.cli._help import CardFolders, Overrides, Recipe, examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import MissingInput
 
@@ -22,7 +23,7 @@ app = typer.Typer()
         "lingshu run mine.yaml stages.rl.steps=3",
     ),
 )
-def run_recipe(recipe: Recipe, overrides: Overrides = None) -> None:
+def run_recipe(recipe: Recipe, overrides: Overrides = None, card_folders: CardFolders = None) -> None:
     """Run a recipe, or go on with it: finished stages are skipped."""
     from lingshu_train.planning import outline, plan
     from lingshu_train.planning import recipe as recipes
@@ -53,7 +54,7 @@ def run_recipe(recipe: Recipe, overrides: Overrides = None) -> None:
             launch.run(made, say)
     output = Path(made.output)
     print(page.summary_table(output))
-    print(f"report: {_near(page.write(output))}")
+    print(f"report: {environment.near(page.write(output))}")
 
 
 @app.command(
@@ -62,16 +63,10 @@ def run_recipe(recipe: Recipe, overrides: Overrides = None) -> None:
         "lingshu plan quickstart", "lingshu plan lingshu_7b cluster.processes=8 '~stages.rl.watch'"
     ),
 )
-def show_plan(recipe: Recipe, overrides: Overrides = None) -> None:
+def show_plan(recipe: Recipe, overrides: Overrides = None, card_folders: CardFolders = None) -> None:
     """Show what a recipe would do: stages, data, trained parts, state."""
     from lingshu_train.planning import outline, plan
     from lingshu_train.planning import recipe as recipes
 
     chosen = recipes.load(recipe, overrides or ())
     print(outline.text(chosen, plan.build(chosen)))
-
-
-def _near(path: Path) -> Path:
-    """A path as short as it can be typed from here."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lingshu_train.data.cards import card, licences
-from lingshu_train.data.cards.card import CARDS, Card
+from lingshu_train.data.cards.card import Card
 from lingshu_train.errors import MissingInput, NotPermitted, OutputFailed, UsageError
 from lingshu_train.hub import staging
 from lingshu_train.hub.patience import Patience
@@ -66,7 +66,7 @@ class Pushed:
 
 
 def plan_push(
-    run_folder: Path, stage: str, repo_id: str, *, private: bool = False, cards: Path = CARDS
+    run_folder: Path, stage: str, repo_id: str, *, private: bool = False, cards: Path | None = None
 ) -> Push:
     """Decide what a push would send; touches no network and needs no token.
 
@@ -113,7 +113,7 @@ def push(plan: Push, *, revision: str = "main", patience: Patience | None = None
     return Pushed(url=remote.url, commit=commit, files=len(plan.files))
 
 
-def _cards(found: Run, stage: str, folder: Path) -> list[Card]:
+def _cards(found: Run, stage: str, folder: Path | None) -> list[Card]:
     """The data cards behind the weights. A card that is gone forbids: nothing says what it allowed."""
     files = [found.folder(entry) / "stage.json" for entry in found.stages]
     records = [stages.read(path) for path in files if path.is_file()]

@@ -87,16 +87,14 @@ class LabelledPicture:
 
 def fields(card: Card) -> Fields:
     """The card's field block, checked; a group in two splits is refused."""
-    found = parse(Fields, card.lingshu.fields, where=f"data_cards/{card.name}.md: fields", error=DataError)
+    found = parse(Fields, card.lingshu.fields, where=f"{card.where}: fields", error=DataError)
     splits: dict[str, str] = {}
     for file in found.pictures:
         if splits.setdefault(file.group, file.split) != file.split:
-            raise DataError(
-                f"data_cards/{card.name}.md: group {file.group!r} is in two splits; it belongs to exactly one"
-            )
+            raise DataError(f"{card.where}: group {file.group!r} is in two splits; it belongs to exactly one")
         if isinstance(file.window, str) and file.modality != "ct":
             raise DataError(
-                f"data_cards/{card.name}.md: {file.path}: window {file.window!r} is for CT, and this is "
+                f"{card.where}: {file.path}: window {file.window!r} is for CT, and this is "
                 f"{file.modality}; give `window: [centre, width]`"
             )
     return found

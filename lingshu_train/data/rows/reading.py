@@ -59,7 +59,7 @@ def open(card: Card, root: Path, *, split: str) -> Reader:
 
     Unknown format or bad `fields` block: DataError. No such split, or a card of pictures: RecipeError.
     """
-    where, format = f"data_cards/{card.name}.md: lingshu", card.lingshu.format
+    where, format = f"{card.where}: lingshu", card.lingshu.format
     fields = layouts.fields(card)
     if not isinstance(fields, SplitFiles):
         raise RecipeError(f"{where}.format: {format} holds labelled pictures and has no rows")
