@@ -41,6 +41,18 @@ Choice = Window | Deep | None
 """A picture's own window, which must fit; that of its data set; or none, which takes the file's."""
 
 
+def known(window: Window) -> Window:
+    """A window as a card gives it. ValueError: no such name, or a width that shows nothing."""
+    if isinstance(window, str):
+        presets, triples = _table()
+        names = [*RULES, *presets, *triples]
+        if window not in names:
+            raise ValueError(f"no such window; right would be [centre, width], or one of {', '.join(names)}")
+    elif window[1] <= 1:
+        raise ValueError("a window must be wider than 1")
+    return window
+
+
 def chosen(choice: Choice, *, bits: int) -> Window | None:
     """The window that holds for grey of so many bits."""
     if isinstance(choice, Deep):
@@ -203,7 +215,7 @@ def _as_stored(path: Path, values: Array, *, bits: int) -> npt.NDArray[np.uint8]
 def _check_ct(path: Path, name: str, *, values: Array, modality: str) -> None:
     presets, triples = _table()
     if name not in presets and name not in triples:
-        raise DataError(f"{path}: no window {name!r}; there are {', '.join([*presets, *triples])}")
+        raise DataError(f"{path}: no window {name!r}; there are {', '.join([*presets, *triples, *RULES])}")
     if modality not in ("", "CT"):
         raise DataError(
             f"{path}: window {name!r} is for CT, and this is {modality}; give `window: [centre, width]`"
