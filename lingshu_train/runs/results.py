@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -73,13 +73,15 @@ class Prediction(Asked):
     rule: str = ""
     extracted: str = ""
     image: str = ""
+    question_type: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout(Asked):
-    """One completion that a GRPO stage kept, with the reward it earned at that step.
+    """One completion that a GRPO stage kept, with the reward it earned at that step, and `terms`, the value of each of its
+    terms before they are weighted.
 
-    `why`: "random", or the unusual rule that accepted it. `reward` None: unscored.
+    `why`: "random", or the unusual rule that accepted it. `reward` or a term None: unscored.
     """
 
     step: int
@@ -88,6 +90,9 @@ class Rollout(Asked):
     reward: float | None = None
     image: str = ""
     why: str = "random"
+    question_type: str = ""
+    prompt: str = ""
+    terms: Mapping[str, float | None] = field(default_factory=dict)
 
 
 LineT = TypeVar("LineT", Prediction, Rollout)
@@ -145,9 +150,13 @@ def _prediction(one: Judged) -> Prediction:
 
 
 def shown(sample: Sample) -> dict[str, Any]:
-    """The fields of a sample that stand in every line about it: those of Asked, and its first picture."""
-    values = {field.name: getattr(sample, field.name) for field in fields(Asked)}
-    return values | {"options": dict(sample.options), "image": sample.images[0] if sample.images else ""}
+    """The fields of a sample that stand in every line about it: those of Asked, its first picture and its type."""
+    values = {each.name: getattr(sample, each.name) for each in fields(Asked)}
+    return values | {
+        "options": dict(sample.options),
+        "image": sample.images[0] if sample.images else "",
+        "question_type": sample.question_type,
+    }
 
 
 def _predictions(stage_folder: Path, model: str) -> Path:

@@ -115,7 +115,7 @@ def test_log_probs_are_those_of_the_models_own_distribution(engine: Transformers
     ]
     assert len(found) > 3
     for asked, one in found:
-        batch = engine._inputs([asked])
+        batch = engine._inputs([asked], engine._texts([asked]))
         ids = torch.cat([batch["input_ids"], torch.tensor([one.token_ids])], dim=1)
         kinds = torch.cat(
             [batch["mm_token_type_ids"], torch.zeros(1, len(one.token_ids), dtype=torch.long)], 1
@@ -230,3 +230,12 @@ def test_a_model_that_is_not_there_is_missing_input(tmp_path: Path) -> None:
 def test_the_same_greedy_completion_several_times_is_refused() -> None:
     with pytest.raises(AssertionError, match="3 times"):
         Sampling(max_tokens=1, n=3)
+
+
+def test_a_completion_tells_the_text_that_the_model_was_given(engine: Transformers) -> None:
+    """Template and special tokens as they stand, and one mark a picture however many tokens it becomes."""
+    sampling = Sampling(max_tokens=2)
+    for asked, one in zip(PROMPTS, engine.answer(PROMPTS, sampling), strict=True):
+        assert one.prompt == engine._texts([asked])[0]
+        assert one.prompt.endswith("<|im_start|>assistant\n")
+        assert one.prompt.count("<|image_pad|>") == len(asked.pictures())
