@@ -15,3 +15,10 @@ def cards(incomplete: str) -> list[str]:
     from lingshu_train.data.cards import card
 
     return [name for name in card.names() if name.startswith(incomplete)]
+
+
+def explained(incomplete: str) -> list[str]:
+    """Names and keys that can be explained."""
+    from lingshu_train.reference import find
+
+    return [name for name in find.addresses() if name.startswith(incomplete)]
