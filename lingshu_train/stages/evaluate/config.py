@@ -10,7 +10,7 @@ from lingshu_train.kind import Need, Role, StageConfig
 
 
 class Config(StageConfig):
-    """`models` are the stages whose models are compared, on the same samples. `policy` strict asks for answer tags."""
+    """Greedy answers of one or more models on held-out samples, judged by the verifier that also rewards training."""
 
     distributed: ClassVar[bool] = True
     role: ClassVar[Role] = "results"
@@ -21,12 +21,19 @@ class Config(StageConfig):
 
     kind: Literal["evaluate"]
     models: tuple[str, ...] = Field(min_length=1)
+    """The stages whose models are compared, on the same samples."""
     corpus: str
+    """The prepare or curate stage that the questions come from."""
     split: str = "held_out"
+    """The split they come from."""
     tasks: tuple[str, ...] = ()
+    """Only questions of these tasks; empty takes all that a rule can judge."""
     policy: Literal["strict", "lenient"] = "lenient"
+    """`strict` asks for answer tags, as the rewards do; `lenient` reads plain text too."""
     max_completion: int = Field(gt=0)
+    """Most tokens of an answer."""
     per_device_batch: int = Field(default=64, gt=0)
+    """Questions answered in one forward pass of one process."""
 
     @property
     def needs(self) -> tuple[Need, ...]:
