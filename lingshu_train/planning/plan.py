@@ -9,7 +9,7 @@ from pydantic import SerializeAsAny
 import lingshu_train
 from lingshu_train import naming, verify
 from lingshu_train.data.cards import card as cards
-from lingshu_train.errors import RecipeError
+from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.kind import StageConfig
 from lingshu_train.planning.recipe import Block, Recipe
 from lingshu_train.runs import checkpoint, manifest
@@ -84,9 +84,12 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
 
 
 def state(stage: Stage) -> str:
-    """done, resumable at a step, or to do."""
-    if manifest.done(stage.path):
-        return "done"
+    """done, damaged and why, resumable at a step, or to do."""
+    try:
+        if manifest.done(stage.path):
+            return "done"
+    except DataError as fault:
+        return f"damaged ({fault})"
     found = checkpoint.existing(stage.path)
     return f"resumable at step {checkpoint.step_of(found[-1])}" if found else "to do"
 

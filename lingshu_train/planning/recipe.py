@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import Field, JsonValue, SerializeAsAny
 
+from lingshu_train import shipped
 from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.kind import StageConfig
 from lingshu_train.model.settings import Settings
@@ -22,7 +23,7 @@ from lingshu_train.stages import _kinds as kinds
 from lingshu_train.trackers import _choice as trackers
 from lingshu_train.trackers._choice import Chosen
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+RECIPES = shipped.folder("recipes")
 
 
 class Block(Strict):

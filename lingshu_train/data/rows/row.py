@@ -6,8 +6,11 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
+from pydantic import AfterValidator
+
+from lingshu_train.data.images import windows
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.errors import DataError
 from lingshu_train.naming import file_digest
@@ -18,10 +21,19 @@ Content = Literal["text", "image", "nested"]
 """What a column holds. An image is a file name, or the bytes that Parquet files carry; a list or a record is nested."""
 
 
+Window = Annotated[windows.Window, AfterValidator(windows.known)]
+
+
 class SplitFiles(Strict):
-    """What every row format has in a card's `fields` block: split -> file pattern below the data folder."""
+    """What every row format has in a card's `fields` block.
+
+    `files`: split -> file pattern below the data folder. `window`: how grey of more than 8 bits becomes brightness:
+    [centre, width] in the unit of the data, a CT preset by name, `spread` or `full`; a picture to which the layout gives a
+    window of its own keeps that.
+    """
 
     files: dict[str, str]
+    window: Window | None = None
 
     def columns(self) -> dict[str, Content]:
         """The columns or keys of a row that are read, for those who describe the files; empty where they are no table."""

@@ -39,6 +39,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     accuracy = {name: table[ALL].accuracy for name, table in tables.items()}
     return {
         "samples": len(judged),
+        "decoding": f"greedy, at most {config.max_completion} tokens, no setting of the model's own",
         "policy": config.policy,
         "verifier": version(),
         "accuracy": accuracy,

@@ -12,23 +12,7 @@ from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, Need, PlanLine
 from lingshu_train.rewards import _compose as rewards
-from lingshu_train.schema import Strict
-from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig
-
-
-class Watched(Strict):
-    """Held-out questions that the policy answers greedily every `every` steps, while it is trained.
-
-    `samples` of them, always the same, drawn by the recipe's seed and their ids. They show whether accuracy follows the
-    reward.
-    """
-
-    corpus: str
-    split: str = "held_out"
-    tasks: tuple[str, ...] = ()
-    samples: int = Field(default=64, gt=0)
-    every: int = Field(gt=0)
-    per_device_batch: int = Field(default=16, gt=0)
+from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig, Watched
 
 
 class Config(TrainingConfig):
@@ -37,7 +21,8 @@ class Config(TrainingConfig):
     A generation window samples `group_size` completions for each of `rollout_prompts` prompts, then takes
     `rollout_prompts / update_prompts` optimizer steps on them (paper section 3.4: 512 and 128). `per_device_batch`
     counts completions per forward pass. Prompts of more than `max_prompt` tokens, images included, are left out;
-    of the rest, `selection` (data/order/selection.py) takes those to train on.
+    of the rest, `selection` (data/order/selection.py) takes those to train on. The questions of `watch` are answered
+    greedily, which shows whether accuracy follows the reward.
     """
 
     method: ClassVar[str] = "reinforcement learning"
@@ -82,8 +67,10 @@ class Config(TrainingConfig):
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        watched = [Need("watch.corpus", self.watch.corpus, "corpus")] if self.watch else []
-        return (*super().needs, *watched)
+        return (*super().needs, *([self.watch.need] if self.watch else []))
+
+    def describe(self) -> tuple[PlanLine, ...]:
+        return (*super().describe(), *([self.watch.line] if self.watch else []))
 
     def judged_by(self) -> tuple[PlanLine, ...]:
         terms = (f"{term.name} x {term.weight:g}" for term in self.rewards.terms)
@@ -140,11 +127,8 @@ class Config(TrainingConfig):
                 f"{where}.watch.every: {self.watch.every} falls inside a generation window of {self.window} steps; use a "
                 f"multiple of {self.window}"
             )
-        if self.watch and self.steps and self.watch.every > self.steps:
-            raise RecipeError(
-                f"{where}.watch.every: {self.watch.every} is more than the stage's {self.steps} steps, so nothing would be "
-                "measured"
-            )
+        if self.watch:
+            self.watch.check(where, steps=self.steps)
         rewards.check(self.rewards, where=f"{where}.rewards")
         self.check_licences(f"{where}.rewards")
 
