@@ -106,10 +106,9 @@ def _check_needs(recipe: Recipe, block: Block, done: dict[str, Planned]) -> None
             raise RecipeError(
                 f"{where}: stage {parent!r} leaves no {role}; these do: {', '.join(fit) or 'none'}"
             )
-    if block.config.trains and not block.config.starts_from and not recipe.model.base:
-        raise RecipeError(
-            f"{block.where}.base: empty, and so is model.base: name a stage whose model to start from"
-        )
+    if block.config.opens_base and not recipe.model.base:
+        where = f"{block.where}.{'base: empty' if block.config.trains else 'with_base: true'}"
+        raise RecipeError(f"{where}, and model.base is empty: name a stage whose model to start from")
 
 
 def _content(recipe: Recipe, block: Block, *, parents: dict[str, Planned], world: int) -> str:

@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import Field, JsonValue, SerializeAsAny
 
 from lingshu_train import shipped
@@ -157,6 +157,8 @@ def _refuse_environment(node: object, *, where: str) -> None:
 def _reason(fault: Exception) -> str:
     """Hydra's report in one line, its cause included: the cause is what names the key."""
     key = getattr(fault, "full_key", None)
+    if isinstance(fault, MissingMandatoryValue):
+        return f"{key}: left to you: {key}=VALUE on the command line, or a recipe of your own that starts from this one"
     text = "\n".join([str(fault), *([str(fault.__cause__)] if fault.__cause__ else [])])
     lines = dict.fromkeys(line.strip() for line in text.splitlines())
     dropped = (
