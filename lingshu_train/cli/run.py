@@ -7,7 +7,8 @@ from pathlib import Path
 
 import typer
 
-from lingshu_train.cli._help import Overrides, Recipe, examples
+from lingshu_train import environment
+from lingshu_train.cli._help import CardFolders, Overrides, Recipe, examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import MissingInput
 
@@ -22,24 +23,30 @@ app = typer.Typer()
         "lingshu run mine.yaml stages.rl.steps=3",
     ),
 )
-def run_recipe(recipe: Recipe, overrides: Overrides = None) -> None:
+def run_recipe(recipe: Recipe, overrides: Overrides = None, card_folders: CardFolders = None) -> None:
     """Run a recipe, or go on with it: finished stages are skipped."""
-    from lingshu_train.planning import outline, plan
+    from lingshu_train.planning import outline, outputs, plan
     from lingshu_train.planning import recipe as recipes
     from lingshu_train.report import page
     from lingshu_train.running import launch
+    from lingshu_train.runs import manifest
     from lingshu_train.runs import run as runs
 
     with ExitStack() as stack:
 
         def planned(world_size: int | None = None) -> plan.Plan:
             made = plan.build(recipes.load(recipe, overrides or ()), world_size=world_size)
+            outputs.refuse_inputs(made)
             missing = outline.missing_data(made)
             if missing:
                 more = f"; `lingshu plan {recipe}` lists {len(missing) - 1} more" if len(missing) > 1 else ""
                 raise MissingInput(f"data is missing: {missing[0]}{more}")
             output = Path(made.output)
             runs.refuse_foreign(output, made.recipe)
+            for stage in made.stages:
+                manifest.done(
+                    stage.path
+                )  # A damaged manifest is told before the first stage, not after hours.
             stack.enter_context(runs.hold(output))
             runs.write(output, recipe=made.recipe, stages=made.stages, plan=made.digest)
             return made
@@ -53,7 +60,7 @@ def run_recipe(recipe: Recipe, overrides: Overrides = None) -> None:
             launch.run(made, say)
     output = Path(made.output)
     print(page.summary_table(output))
-    print(f"report: {_near(page.write(output))}")
+    print(f"report: {environment.near(page.write(output))}")
 
 
 @app.command(
@@ -62,16 +69,12 @@ def run_recipe(recipe: Recipe, overrides: Overrides = None) -> None:
         "lingshu plan quickstart", "lingshu plan lingshu_7b cluster.processes=8 '~stages.rl.watch'"
     ),
 )
-def show_plan(recipe: Recipe, overrides: Overrides = None) -> None:
+def show_plan(recipe: Recipe, overrides: Overrides = None, card_folders: CardFolders = None) -> None:
     """Show what a recipe would do: stages, data, trained parts, state."""
-    from lingshu_train.planning import outline, plan
+    from lingshu_train.planning import outline, outputs, plan
     from lingshu_train.planning import recipe as recipes
 
     chosen = recipes.load(recipe, overrides or ())
-    print(outline.text(chosen, plan.build(chosen)))
-
-
-def _near(path: Path) -> Path:
-    """A path as short as it can be typed from here."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path
+    made = plan.build(chosen)
+    outputs.refuse_inputs(made)
+    print(outline.text(chosen, made))

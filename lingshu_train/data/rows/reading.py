@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import cast
 
 from lingshu_train.data.cards.card import Card
+from lingshu_train.data.images.excerpt import Excerpt
+from lingshu_train.data.images.windows import Deep
 from lingshu_train.data.rows import embedded, layouts
 from lingshu_train.data.rows.layouts import FORMATS, RowLayout
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Row, SplitFiles
+from lingshu_train.data.rows.row import Origin, Picture, Row, SplitFiles
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 
 
@@ -44,7 +46,8 @@ class Reader:
                 if self._here(_whose(row, place)):
                     own = f":{row.sample.id}" if row.sample.id else ""
                     name = f"{place}{f'.{number}' if number else ''}{own}"
-                    yield replace(row, sample=replace(row.sample, id=name))
+                    images = tuple(self._windowed(picture) for picture in row.images)
+                    yield replace(row, sample=replace(row.sample, id=name), images=images)
         except (DataError, MissingInput):
             if self._here(place):
                 raise
@@ -60,6 +63,13 @@ class Reader:
         """Every row of every line. The first bad line ends it."""
         for line in self.lines():
             yield from self.rows(line)
+
+    def _windowed(self, picture: Picture) -> Picture:
+        """With the window of the card, where the layout has found none for this picture."""
+        excerpt = picture.excerpt or Excerpt()
+        if self.fields.window is None or excerpt.window is not None:
+            return picture
+        return replace(picture, excerpt=replace(excerpt, window=Deep(self.fields.window)))
 
     @property
     def _layout(self) -> RowLayout[SplitFiles]:
@@ -80,7 +90,7 @@ def open(card: Card, root: Path, *, split: str) -> Reader:
 
     Unknown format or bad `fields` block: DataError. No such split, or a card of pictures: RecipeError.
     """
-    where, format = f"data_cards/{card.name}.md: lingshu", card.lingshu.format
+    where, format = f"{card.where}: lingshu", card.lingshu.format
     fields = layouts.fields(card)
     if not isinstance(fields, SplitFiles):
         raise RecipeError(f"{where}.format: {format} holds labelled pictures and has no rows")

@@ -7,10 +7,11 @@ import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from lingshu_train.data.images import windows
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.errors import DataError
 from lingshu_train.naming import file_digest
@@ -45,15 +46,21 @@ class Divide(Strict):
         return last[0]
 
 
-class SplitFiles(Strict):
-    """What every row format has in a card's `fields` block: split -> file pattern below the data folder.
+Window = Annotated[windows.Window, AfterValidator(windows.known)]
 
-    `divide`: the same files stand under several splits, and each row belongs to one of them, by its group (the patient), or
-    else its picture, or else its id or text.
+
+class SplitFiles(Strict):
+    """What every row format has in a card's `fields` block.
+
+    `files`: split -> file pattern below the data folder. `divide`: the same files stand under several splits, and each row
+    belongs to one of them, by its group (the patient), or else its picture, or else its id or text. `window`: how grey of
+    more than 8 bits becomes brightness: [centre, width] in the unit of the data, a CT preset by name, `spread` or `full`; a
+    picture to which the layout gives a window of its own keeps that.
     """
 
     files: dict[str, str]
     divide: Divide | None = None
+    window: Window | None = None
 
     @model_validator(mode="after")
     def _same_files(self) -> SplitFiles:

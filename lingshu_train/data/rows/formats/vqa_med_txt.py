@@ -34,7 +34,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     folder = fields.images.get(origin.split)
     if folder is None:
         raise DataError(
-            f"data_cards/{origin.card}.md: lingshu.fields.images: no folder for split {origin.split!r}"
+            f"data card {origin.card}: lingshu.fields.images: no folder for split {origin.split!r}"
         )
     line = _cells(line)
     question, answer = line.text("question"), line.text("answer")
