@@ -171,6 +171,7 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         least_side=least_side,
         budget=budget,
         seed=0,
+        family=family or FAMILY,
     )
     folder = out or data_root / "prepared" / preparing.name(wanted)
     if out:

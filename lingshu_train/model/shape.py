@@ -71,6 +71,12 @@ class Shape(Strict, ABC):
 
     @classmethod
     @abstractmethod
+    def control_tokens(cls) -> tuple[str, ...]:
+        """Texts that the tokenizers of the family's models read as one token with a meaning, such as the end of a turn or a
+        picture's place. No text of a data set may hold one: a corpus is made without them."""
+
+    @classmethod
+    @abstractmethod
     def published_budget(
         cls, *, min_pixels: int | None = None, max_pixels: int | None = None
     ) -> PictureBudget:

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from lingshu_train import vocabulary
-from lingshu_train.data import images
+from lingshu_train.data import forgery, images
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.corpus.specification import Specification
@@ -31,6 +31,9 @@ from lingshu_train.verify import gold_problem
 CHUNK = 64
 """Rows or questions in one chunk: seconds of work with large pictures, so that handing it to a process costs nothing beside
 it, and some ten megabytes of results, so that several chunks may wait for their turn to be written."""
+
+CONTROL = "control token in text"
+"""Under which rows are counted that forge a turn, a picture or a part of the target."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,6 +168,10 @@ def _questions(wanted: Specification) -> dict[str, Questions]:
 
 def _judged(sample: Sample, pictures: list[StoredPicture], wanted: Specification) -> Outcome:
     """Refuse what could not be judged or is too small to be seen. What is kept has the vocabulary's word for its modality."""
+    field, mark = forgery.found(sample, wanted.control_tokens)
+    if mark:
+        reason = f"{field}: holds {mark!r}, which a model takes for structure of the chat and not for text"
+        return Refused(card=sample.card, where=sample.id, reason=reason, kind=CONTROL)
     problem = gold_problem(sample) if sample.question_type != "free" else None
     if problem:
         kind = f"{sample.task}: {problem}"

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
+from lingshu_train.model import shape
+from lingshu_train.model.settings import FAMILY
 from lingshu_train.model.shape import PictureBudget
 
 
@@ -30,7 +32,8 @@ class Specification:
     pictures' `budget`.
 
     `image_size` is the side of a view of a labelled picture. Pictures over the budget are fitted as the processor would
-    fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused.
+    fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused. `family`: that of
+    the models that will read it, whose control tokens no text may hold.
     """
 
     splits: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -40,6 +43,12 @@ class Specification:
     least_side: int
     budget: PictureBudget
     seed: int
+    family: str = FAMILY
+
+    @property
+    def control_tokens(self) -> tuple[str, ...]:
+        """What no text of a row may hold."""
+        return shape.of(self.family).control_tokens()
 
     @property
     def cards(self) -> tuple[str, ...]:

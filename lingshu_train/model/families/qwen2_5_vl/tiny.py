@@ -5,25 +5,10 @@ from __future__ import annotations
 import torch
 from transformers import PreTrainedTokenizerBase, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from lingshu_train.model.families.qwen2_5_vl.shape import Shape
+from lingshu_train.model.families.qwen2_5_vl.shape import CONTROL_TOKENS, Shape
 
-SPECIAL = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|object_ref_start|>",
-    "<|object_ref_end|>",
-    "<|box_start|>",
-    "<|box_end|>",
-    "<|quad_start|>",
-    "<|quad_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|vision_pad|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
-"""Qwen2.5's special tokens in the order of their ids."""
+SPECIAL = CONTROL_TOKENS[:14]
+"""Those that the larger tokenizers call special; the others belong to code and tools."""
 
 
 def model(

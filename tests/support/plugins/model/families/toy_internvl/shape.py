@@ -130,5 +130,11 @@ class Shape(shape.Shape):
         return Tiles(min_pixels=min_pixels, max_pixels=max_pixels)
 
     @classmethod
+    def control_tokens(cls) -> tuple[str, ...]:
+        """The special tokens of family.py."""
+        marks = ("<img>", "</img>", "<IMG_CONTEXT>", "<video>")
+        return ("<pad>", "</s>", "<|system|>", "<|user|>", "<|assistant|>", *marks)
+
+    @classmethod
     def published_budget(cls, *, min_pixels: int | None = None, max_pixels: int | None = None) -> Tiles:
         return Tiles(min_pixels=min_pixels or TILE**2, max_pixels=max_pixels or 4 * TILE**2)
