@@ -84,6 +84,7 @@ class StageConfig(Strict):
     """Keys that a plan does not list as settings, because `describe` or `judged_by` tells them."""
 
     kind: str
+    """What the stage does: a folder of `stages/`, ours or a plugin's."""
 
     @property
     def needs(self) -> tuple[Need, ...]:

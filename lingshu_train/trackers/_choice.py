@@ -19,16 +19,16 @@ FILE = "trackers.json"
 
 
 class Chosen(Strict):
-    """One tracker: a file of trackers/ by `name`, with its own `params`.
-
-    `samples` sends questions, completions and images too, where every card behind the stage allows it. `wait_s` is how long
-    the end of a stage waits for the tracker to finish.
-    """
+    """One tracker that follows the run."""
 
     name: str
+    """A file of `trackers/`."""
     params: dict[str, JsonValue] = Field(default_factory=dict)
+    """Its own settings: see the tracker."""
     samples: bool = False
+    """Send questions, completions and images too, where every card behind the stage allows it."""
     wait_s: float = Field(default=30.0, gt=0)
+    """Seconds that the end of a stage waits for the tracker to finish."""
 
     def parsed(self, *, where: str = "trackers") -> Strict:
         """The params as the tracker's own record. RecipeError (78) names the key."""

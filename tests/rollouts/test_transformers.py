@@ -19,7 +19,7 @@ from lingshu_train.model import family, load
 from lingshu_train.record import Completion, Prompt, Sample, Sampling
 from lingshu_train.rollouts import _engine
 from lingshu_train.rollouts._drawing import Drawing
-from lingshu_train.rollouts.transformers import Transformers
+from lingshu_train.rollouts._generating import Transformers
 
 GREEDY = Sampling(max_tokens=8)
 DRAWN = Sampling(max_tokens=8, temperature=1.0, seed=3)

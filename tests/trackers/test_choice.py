@@ -55,7 +55,9 @@ def test_a_missing_package_is_found_before_the_first_stage(
 
 def test_there_is_none_unless_the_recipe_says_so() -> None:
     for name in recipe.names():
-        given = ["stages.data.cards=[slake]", "stages.data.splits=[train]"] if name.startswith("adapt") else []
+        given = (
+            ["stages.data.cards=[slake]", "stages.data.splits=[train]"] if name.startswith("adapt") else []
+        )
         assert recipe.load(name, given).trackers == ()
 
 

@@ -52,15 +52,15 @@ Window = Annotated[windows.Window, AfterValidator(windows.known)]
 class SplitFiles(Strict):
     """What every row format has in a card's `fields` block.
 
-    `files`: split -> file pattern below the data folder. `window`: how grey of more than 8 bits becomes brightness:
-    [centre, width] in the unit of the data, a CT preset by name, `spread` or `full`; a picture to which the layout gives a
-    window of its own keeps that. `divide`: the same files stand under several splits, and each row belongs to one of them, by its group (the patient), or
-    else its picture, or else its id or text.
+    `files`: split -> file pattern below the data folder. `divide`: the same files stand under several splits, and each row
+    belongs to one of them, by its group (the patient), or else its picture, or else its id or text. `window`: how grey of
+    more than 8 bits becomes brightness: [centre, width] in the unit of the data, a CT preset by name, `spread` or `full`; a
+    picture to which the layout gives a window of its own keeps that.
     """
 
     files: dict[str, str]
-    window: Window | None = None
     divide: Divide | None = None
+    window: Window | None = None
 
     @model_validator(mode="after")
     def _same_files(self) -> SplitFiles:

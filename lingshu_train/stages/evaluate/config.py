@@ -14,10 +14,7 @@ BASE = "base"
 
 
 class Config(StageConfig):
-    """`models` are the stages whose models are compared, on the same samples. `policy` strict asks for answer tags.
-
-    `with_base`: the model that the recipe starts from (`model.base`) is asked first, as `base`: what training added.
-    """
+    """Greedy answers of one or more models on held-out samples, judged by the verifier that also rewards training."""
 
     distributed: ClassVar[bool] = True
     role: ClassVar[Role] = "results"
@@ -28,13 +25,21 @@ class Config(StageConfig):
 
     kind: Literal["evaluate"]
     models: tuple[str, ...] = Field(min_length=1)
+    """The stages whose models are compared, on the same samples."""
     with_base: bool = False
+    """Ask the model that the recipe starts from (`model.base`) first, as `base`: it shows what training added."""
     corpus: str
+    """The prepare or curate stage that the questions come from."""
     split: str = "held_out"
+    """The split they come from."""
     tasks: tuple[str, ...] = ()
+    """Only questions of these tasks; empty takes all that a rule can judge."""
     policy: Literal["strict", "lenient"] = "lenient"
+    """`strict` asks for answer tags, as the rewards do; `lenient` reads plain text too."""
     max_completion: int = Field(gt=0)
+    """Most tokens of an answer."""
     per_device_batch: int = Field(default=64, gt=0)
+    """Questions answered in one forward pass of one process."""
 
     @property
     def needs(self) -> tuple[Need, ...]:

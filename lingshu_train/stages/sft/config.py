@@ -11,12 +11,7 @@ from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, Training
 
 
 class Config(TrainingConfig):
-    """One supervised stage. The global batch is `per_device_batch * accumulation * processes` samples.
-
-    With `packing` that many packs instead: sequences of up to `max_length` tokens, and of `max_patches` patches of the
-    vision tower where that is given, which evens out the work of ranks. Of the rows of `watch` the loss and the token
-    accuracy are measured.
-    """
+    """One supervised stage: alignment or instruction tuning. Prompts are given, answers are learned."""
 
     method: ClassVar[str] = "supervised fine-tuning"
     charts: ClassVar[tuple[Chart, ...]] = (
@@ -33,10 +28,17 @@ class Config(TrainingConfig):
 
     kind: Literal["sft"]
     accumulation: int = Field(default=1, gt=0)
+    """Forward passes whose gradients are added up before a step. The global batch is `per_device_batch` *
+    `accumulation` * processes samples, or packs."""
     max_length: int = Field(gt=0)
+    """Most tokens of a sample, pictures and answer included, or of a pack. Longer samples are left out: see
+    `most_too_long`."""
     packing: bool = False
+    """Put several samples into one sequence (a pack), which never see each other."""
     max_patches: int | None = Field(default=None, gt=0)
+    """Most patches of the vision tower in a pack, which evens out the work of ranks; none sets no bound."""
     watch: Watched | None = None
+    """Held-out rows whose loss and token accuracy are measured while the model is trained; none measures nothing."""
 
     @property
     def needs(self) -> tuple[Need, ...]:
