@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -25,3 +26,21 @@ def plugins() -> tuple[Path, ...]:
     """Folders of the user's own components, laid out as this package is: LINGSHU_PLUGINS, several parted by colons."""
     named = os.environ.get("LINGSHU_PLUGINS", "").split(os.pathsep)
     return tuple(Path(folder).absolute() for folder in named if folder)
+
+
+def cards() -> tuple[Path, ...]:
+    """Folders of the user's own data cards: LINGSHU_CARDS, several parted by colons."""
+    named = os.environ.get("LINGSHU_CARDS", "").split(os.pathsep)
+    return tuple(Path(folder).absolute() for folder in named if folder)
+
+
+def add_cards(folders: Iterable[Path]) -> None:
+    """Look for data cards in these folders first, in this process and in all that it starts."""
+    every = dict.fromkeys(str(folder) for folder in (*(each.absolute() for each in folders), *cards()))
+    os.environ["LINGSHU_CARDS"] = os.pathsep.join(every)
+
+
+def near(path: Path) -> Path:
+    """A path as short as it can be typed from the working folder."""
+    full, here = path.absolute(), Path.cwd()
+    return full.relative_to(here) if full.is_relative_to(here) else full

@@ -112,6 +112,11 @@ class StageConfig(Strict):
         return ()
 
     @property
+    def opens_base(self) -> bool:
+        """Whether the stage opens the model that the recipe starts from (`model.base`)."""
+        return bool(self.trains) and not self.starts_from
+
+    @property
     def rates(self) -> Mapping[str, float]:
         """Learning rate of each part that trains."""
         return {}

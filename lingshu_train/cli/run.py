@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lingshu_train.cli._help import Overrides, Recipe, examples
+from lingshu_train import environment
+from lingshu_train.cli._help import CardFolders, Overrides, Recipe, examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import LingshuError, MissingInput, RunAgain, UsageError
 
@@ -37,7 +38,12 @@ Multirun = Annotated[
         "lingshu run quickstart -m seed=0,1,2",
     ),
 )
-def run_recipe(recipe: Recipe, overrides: Overrides = None, multirun: Multirun = False) -> int:
+def run_recipe(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    multirun: Multirun = False,
+    card_folders: CardFolders = None,
+) -> int:
     """Run a recipe, or go on with it: finished stages are skipped."""
     from lingshu_train.planning import recipe as recipes
 
@@ -49,22 +55,27 @@ def run_recipe(recipe: Recipe, overrides: Overrides = None, multirun: Multirun =
 
 def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()) -> None:
     """One run, with its report. What one of the run folders `others` has finished already is taken from there."""
-    from lingshu_train.planning import outline, plan
+    from lingshu_train.planning import outline, outputs, plan
     from lingshu_train.report import page
     from lingshu_train.running import launch
+    from lingshu_train.runs import manifest, sharing
     from lingshu_train.runs import run as runs
-    from lingshu_train.runs import sharing
 
     with ExitStack() as stack:
 
         def planned(world_size: int | None = None) -> plan.Plan:
             made = plan.build(load(), world_size=world_size)
+            outputs.refuse_inputs(made)
             missing = outline.missing_data(made)
             if missing:
                 more = f"; `lingshu plan {recipe}` lists {len(missing) - 1} more" if len(missing) > 1 else ""
                 raise MissingInput(f"data is missing: {missing[0]}{more}")
             output = Path(made.output)
             runs.refuse_foreign(output, made.recipe)
+            for stage in made.stages:
+                manifest.done(
+                    stage.path
+                )  # A damaged manifest is told before the first stage, not after hours.
             stack.enter_context(runs.hold(output))
             runs.write(output, recipe=made.recipe, stages=made.stages, plan=made.digest)
             for stage in made.stages:
@@ -81,7 +92,7 @@ def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()
             launch.run(made, say)
     output = Path(made.output)
     print(page.summary_table(output))
-    print(f"report: {_near(page.write(output))}")
+    print(f"report: {environment.near(page.write(output))}")
 
 
 @app.command(
@@ -90,9 +101,14 @@ def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()
         "lingshu plan quickstart", "lingshu plan lingshu_7b cluster.processes=8 '~stages.rl.watch'"
     ),
 )
-def show_plan(recipe: Recipe, overrides: Overrides = None, multirun: Multirun = False) -> None:
+def show_plan(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    multirun: Multirun = False,
+    card_folders: CardFolders = None,
+) -> None:
     """Show what a recipe would do: stages, data, trained parts, state."""
-    from lingshu_train.planning import outline, plan, sweep
+    from lingshu_train.planning import outline, outputs, plan, sweep
     from lingshu_train.planning import recipe as recipes
 
     if multirun:
@@ -104,7 +120,9 @@ def show_plan(recipe: Recipe, overrides: Overrides = None, multirun: Multirun = 
         return
 
     chosen = recipes.load(recipe, overrides or ())
-    print(outline.text(chosen, plan.build(chosen)))
+    made = plan.build(chosen)
+    outputs.refuse_inputs(made)
+    print(outline.text(chosen, made))
 
 
 def _sweep(recipe: str, overrides: Sequence[str]) -> int:
@@ -135,9 +153,3 @@ def _sweep(recipe: str, overrides: Sequence[str]) -> int:
         except LingshuError as fault:
             say(f"nothing to compare: {fault}")
     return code
-
-
-def _near(path: Path) -> Path:
-    """A path as short as it can be typed from here."""
-    here = Path.cwd()
-    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -12,9 +12,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import Field, JsonValue, SerializeAsAny
 
+from lingshu_train import shipped
 from lingshu_train.errors import MissingInput, RecipeError, UsageError
 from lingshu_train.kind import StageConfig
 from lingshu_train.model.settings import Settings
@@ -24,7 +25,7 @@ from lingshu_train.stages import _kinds as kinds
 from lingshu_train.trackers import _choice as trackers
 from lingshu_train.trackers._choice import Chosen
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+RECIPES = shipped.folder("recipes")
 
 
 class Block(Strict):
@@ -177,6 +178,8 @@ def _refuse_environment(node: object, *, where: str) -> None:
 def _reason(fault: Exception) -> str:
     """Hydra's report in one line, its cause included: the cause is what names the key."""
     key = getattr(fault, "full_key", None)
+    if isinstance(fault, MissingMandatoryValue):
+        return f"{key}: left to you: {key}=VALUE on the command line, or a recipe of your own that starts from this one"
     text = "\n".join([str(fault), *([str(fault.__cause__)] if fault.__cause__ else [])])
     lines = dict.fromkeys(line.strip() for line in text.splitlines())
     dropped = (

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lingshu_train.data.cards import card
-from lingshu_train.data.cards.card import CARDS, Card
+from lingshu_train.data.cards.card import Card
 from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import About
@@ -89,7 +89,7 @@ class RunView:
         return next((data for data in found if data is not None), None)
 
 
-def view(run_folder: Path, *, cards: Path = CARDS) -> RunView:
+def view(run_folder: Path, *, cards: Path | None = None) -> RunView:
     """Read a run, with the data cards of the folder `cards`.
 
     Raises MissingInput when the folder is not a run, DataError when a file of it is damaged.
@@ -140,7 +140,7 @@ def _fault(path: Path) -> str:
         return ""
 
 
-def _cards(names: list[str], folder: Path) -> tuple[tuple[Card, ...], tuple[str, ...]]:
+def _cards(names: list[str], folder: Path | None) -> tuple[tuple[Card, ...], tuple[str, ...]]:
     found: list[Card] = []
     missing: list[str] = []
     for name in names:

@@ -12,7 +12,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lingshu_train.data.cards import licences
-from lingshu_train.data.cards.card import CARDS
 from lingshu_train.report import gains, gallery, gather, numbers, provenance, training
 from lingshu_train.report.gather import RunView
 from lingshu_train.report.summary import summary_table
@@ -44,7 +43,7 @@ class Figure:
     about: str
 
 
-def write(run_folder: Path, *, cards: Path = CARDS) -> Path:
+def write(run_folder: Path, *, cards: Path | None = None) -> Path:
     """Write report.html into the run folder, from whatever the run has finished so far.
 
     Raises MissingInput when the folder is not a run, DataError when one of its files is damaged.

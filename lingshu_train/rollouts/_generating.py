@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Self
 
 import torch
@@ -45,7 +46,9 @@ class Transformers:
 
     @torch.no_grad()
     def _slice(self, rows: Sequence[_Request], sampling: Sampling) -> list[Completion]:
-        batch = self._inputs([prompt for prompt, _ in rows])
+        prompts = [prompt for prompt, _ in rows]
+        texts = self._texts(prompts)
+        batch = self._inputs(prompts, texts)
         watched = LogProbs() if sampling.log_probs else None
         drawing = self._drawing(sampling, [seed for _, seed in rows])
         out: torch.Tensor = self._model.generate(
@@ -67,8 +70,8 @@ class Transformers:
         written = out[:, batch["input_ids"].shape[1] :]
         chances = watched.of(written).tolist() if watched else [()] * len(rows)
         return [
-            self._completion(ids, one, seed, sampling)
-            for ids, one, (_, seed) in zip(written.tolist(), chances, rows, strict=True)
+            replace(self._completion(ids, one, seed, sampling), prompt=asked)
+            for ids, one, (_, seed), asked in zip(written.tolist(), chances, rows, texts, strict=True)
         ]
 
     def _drawing(self, sampling: Sampling, seeds: Sequence[int]) -> list[LogitsProcessor]:
@@ -78,18 +81,21 @@ class Transformers:
         nucleus = [TopPLogitsWarper(sampling.top_p)] if sampling.top_p < 1 else []
         return [TemperatureLogitsWarper(sampling.temperature), *nucleus, Drawing(seeds, self._model.device)]
 
-    def _inputs(self, prompts: Sequence[Prompt]) -> dict[str, torch.Tensor]:
-        """input_ids and attention_mask (B, L), padded on the left, and the pixels of all pictures."""
-        texts = [
+    def _texts(self, prompts: Sequence[Prompt]) -> list[str]:
+        """The prompts as the chat template writes them, one mark a picture."""
+        return [
             self._text.apply_chat_template(list(prompt.messages), tokenize=False, add_generation_prompt=True)
             for prompt in prompts
         ]
+
+    def _inputs(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """input_ids and attention_mask (B, L), padded on the left, and the pixels of all pictures."""
         # Copies of a prompt share their opened pictures: the processor then resizes each once.
         distinct = {id(prompt): prompt for prompt in prompts}
         opened = {key: list(prompt.pictures()) for key, prompt in distinct.items()}
         pictures = [opened[id(prompt)] for prompt in prompts]
         batch: dict[str, torch.Tensor] = self._text(
-            text=texts,
+            text=list(texts),
             images=pictures if any(pictures) else None,
             padding=True,
             padding_side="left",

@@ -11,11 +11,49 @@ from lingshu_train.data.order.mix import Mix
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import Chart, Need, PlanLine, Role, StageConfig
 from lingshu_train.model.shape import PARTS
+from lingshu_train.schema import Strict
 
 GRADIENT_NORM = Chart(title="Gradient norm", columns=("grad_norm",), y="L2 norm", aside=True)
 LEARNING_RATE = Chart(
     title="Learning rate", columns=("learning_rate/", "learning_rate"), y="learning rate", aside=True
 )
+
+
+class Watched(Strict):
+    """Held-out rows that a stage looks at while it trains, without changing a bit of the run. They show whether what is
+    learned carries over."""
+
+    corpus: str
+    """The prepare or curate stage that the rows come from."""
+    split: str = "held_out"
+    """The split they come from."""
+    tasks: tuple[str, ...] = ()
+    """Only rows of these tasks; empty takes all."""
+    samples: int = Field(default=64, gt=0)
+    """How many rows, always the same ones, drawn by the recipe's seed and their ids."""
+    every: int = Field(gt=0)
+    """Steps between two measurements; with GRPO a multiple of the generation window."""
+    per_device_batch: int = Field(default=16, gt=0)
+    """Rows in one forward pass of one process."""
+
+    @property
+    def need(self) -> Need:
+        return Need("watch.corpus", self.corpus, "corpus")
+
+    @property
+    def line(self) -> PlanLine:
+        tasks = f" ({', '.join(self.tasks)})" if self.tasks else ""
+        return PlanLine(
+            "watch",
+            f"at most {self.samples} rows of {self.corpus}, {self.split}{tasks}, every {self.every} steps",
+        )
+
+    def check(self, where: str, *, steps: int | None) -> None:
+        """`steps` of the stage where they are given. Raises RecipeError naming the key."""
+        if steps and self.every > steps:
+            raise RecipeError(
+                f"{where}.watch.every: {self.every} is more than the stage's {steps} steps, so nothing would be measured"
+            )
 
 
 class TrainingConfig(StageConfig):
@@ -24,7 +62,7 @@ class TrainingConfig(StageConfig):
     role: ClassVar[Role] = "model"
     outputs: ClassVar[tuple[str, ...]] = ("model", "ledger.jsonl")
     distributed: ClassVar[bool] = True
-    told: ClassVar[tuple[str, ...]] = ("kind", "train", "learning_rate", "data", "base")
+    told: ClassVar[tuple[str, ...]] = ("kind", "train", "learning_rate", "data", "base", "watch")
 
     base: str = ""
     """The stage whose model to start from; empty: the recipe's model."""

@@ -16,12 +16,12 @@ from urllib.parse import unquote, urlsplit
 import yaml
 from pydantic import Field, JsonValue
 
-from lingshu_train.data.cards import patterns
+from lingshu_train import environment
+from lingshu_train.data.cards import folders, patterns
 from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.naming import digest
 from lingshu_train.schema import Language, Modality, Strict, parse
 
-CARDS = Path(__file__).resolve().parents[3] / "data_cards"
 INFORMS: Mapping[str, set[str] | bool] = {
     "source": {"how_to_get", "url", "folder", "files", "also", "include", "unpack"},
     **dict.fromkeys(("problems", "overlaps", "used_in", "creators", "citations", "year"), True),
@@ -152,12 +152,13 @@ class Lingshu(Strict):
 
 
 class Card(Strict):
-    """A data card. `name` is its file name; `hub` holds the hub's own front-matter keys."""
+    """A data card. `name` is its file name; `hub` holds the hub's own front-matter keys; `file` is where it was read."""
 
     name: str
     lingshu: Lingshu
     hub: dict[str, object]
     body: str
+    file: Path | None = None
 
     @property
     def title(self) -> str:
@@ -167,6 +168,16 @@ class Card(Strict):
     def digest(self) -> str:
         """What a corpus prepared from this card depends on: the strict block without what only informs."""
         return digest(self.lingshu.model_dump(mode="json", exclude=INFORMS))
+
+    @property
+    def where(self) -> str:
+        """Where the card lies, for a line that says what is wrong with it."""
+        return f"{folders.NAME}/{self.name}.md" if self.file is None else str(environment.near(self.file))
+
+    @property
+    def own(self) -> bool:
+        """The user's card, not one that comes with lingshu."""
+        return self.file is None or folders.own(self.file)
 
     @property
     def unpinned(self) -> bool:
@@ -189,18 +200,24 @@ class Card(Strict):
         return f".lingshu-fetching-{self.name}.jsonl"
 
 
-def names(folder: Path = CARDS) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.md"))
+def names(folder: Path | None = None) -> list[str]:
+    """The cards of one folder, or all that can be found."""
+    return folders.names() if folder is None else folders.within(folder)
 
 
-def load(name: str, *, where: str = "data_cards", folder: Path = CARDS) -> Card:
-    """Read `data_cards/<name>.md`. Unknown name: RecipeError that lists near names; bad card: DataError."""
-    path = folder / f"{name}.md"
-    if not path.is_file():
+def load(name: str, *, where: str = "data_cards", folder: Path | None = None) -> Card:
+    """Read `<name>.md` of one folder, or of the first folder of the search path that has it (`folders.path`).
+
+    Unknown name, or two cards of this name: RecipeError; bad card: DataError.
+    """
+    path = folders.find(name) if folder is None else folder / f"{name}.md"
+    if path is None or not path.is_file():
         known = names(folder)
         near = get_close_matches(name, known, n=5, cutoff=0.5) or known[:5]
+        places = folders.path() if folder is None else (folder,)
         raise RecipeError(
-            f"{where}: unknown data card {name!r}; nearest of the {len(known)} in data_cards/: {', '.join(near)}"
+            f"{where}: unknown data card {name!r}; nearest of the {len(known)} in "
+            f"{', '.join(f'{environment.near(place)}/' for place in places)}: {', '.join(near)}"
         )
     written = path.stat()
     return _read(path, written.st_mtime_ns, written.st_size)
@@ -209,15 +226,17 @@ def load(name: str, *, where: str = "data_cards", folder: Path = CARDS) -> Card:
 @lru_cache(maxsize=512)
 def _read(path: Path, written: int, size: int) -> Card:
     """`written` and `size` make a changed file another key."""
-    head, body = _split(path)
+    where = str(environment.near(path))
+    head, body = _split(path, where)
     block = head.pop("lingshu", None)
     if not isinstance(block, dict):
-        raise DataError(f"{path}: front matter has no `lingshu:` block; copy one from another card")
+        raise DataError(f"{where}: front matter has no `lingshu:` block; copy one from another card")
     return Card(
         name=path.stem,
-        lingshu=parse(Lingshu, block, where=f"{path}: lingshu", error=DataError),
+        lingshu=parse(Lingshu, block, where=f"{where}: lingshu", error=DataError),
         hub=head,
         body=body,
+        file=path,
     )
 
 
@@ -236,16 +255,16 @@ def root(card: Card, data_root: Path) -> Path | None:
     return folder if here else None
 
 
-def _split(path: Path) -> tuple[dict[str, object], str]:
+def _split(path: Path, where: str) -> tuple[dict[str, object], str]:
     text = path.read_text(encoding="utf-8")
     parts = text.split("\n---\n", 1)
     if not text.startswith("---\n") or len(parts) != 2:
-        raise DataError(f"{path}: a card starts with YAML front matter between two lines of ---")
+        raise DataError(f"{where}: a card starts with YAML front matter between two lines of ---")
     try:
         # The same safe loader, compiled where PyYAML was built with libyaml: a plan reads a hundred cards.
         head = yaml.load(parts[0][4:], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except yaml.YAMLError as fault:
-        raise DataError(f"{path}: front matter is not YAML: {str(fault).splitlines()[0]}") from None
+        raise DataError(f"{where}: front matter is not YAML: {str(fault).splitlines()[0]}") from None
     if not isinstance(head, dict):
-        raise DataError(f"{path}: front matter must be a mapping")
+        raise DataError(f"{where}: front matter must be a mapping")
     return head, parts[1]

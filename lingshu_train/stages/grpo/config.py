@@ -12,26 +12,7 @@ from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, Need, PlanLine
 from lingshu_train.rewards import _compose as rewards
-from lingshu_train.schema import Strict
-from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig
-
-
-class Watched(Strict):
-    """Held-out questions that the policy answers greedily while it is trained. They show whether accuracy follows the
-    reward."""
-
-    corpus: str
-    """The prepare or curate stage that the questions come from."""
-    split: str = "held_out"
-    """The split they come from."""
-    tasks: tuple[str, ...] = ()
-    """Only questions of these tasks; empty takes all."""
-    samples: int = Field(default=64, gt=0)
-    """How many questions, always the same ones, drawn by the recipe's seed and their ids."""
-    every: int = Field(gt=0)
-    """Steps between two measurements; a multiple of the generation window."""
-    per_device_batch: int = Field(default=16, gt=0)
-    """Questions answered in one forward pass of one process."""
+from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig, Watched
 
 
 class Config(TrainingConfig):
@@ -95,8 +76,10 @@ class Config(TrainingConfig):
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        watched = [Need("watch.corpus", self.watch.corpus, "corpus")] if self.watch else []
-        return (*super().needs, *watched)
+        return (*super().needs, *([self.watch.need] if self.watch else []))
+
+    def describe(self) -> tuple[PlanLine, ...]:
+        return (*super().describe(), *([self.watch.line] if self.watch else []))
 
     def judged_by(self) -> tuple[PlanLine, ...]:
         terms = (f"{term.name} x {term.weight:g}" for term in self.rewards.terms)
@@ -153,11 +136,8 @@ class Config(TrainingConfig):
                 f"{where}.watch.every: {self.watch.every} falls inside a generation window of {self.window} steps; use a "
                 f"multiple of {self.window}"
             )
-        if self.watch and self.steps and self.watch.every > self.steps:
-            raise RecipeError(
-                f"{where}.watch.every: {self.watch.every} is more than the stage's {self.steps} steps, so nothing would be "
-                "measured"
-            )
+        if self.watch:
+            self.watch.check(where, steps=self.steps)
         rewards.check(self.rewards, where=f"{where}.rewards")
         self.check_licences(f"{where}.rewards")
 

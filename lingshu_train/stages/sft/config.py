@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lingshu_train.kind import Chart
-from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig
+from lingshu_train.kind import Chart, Need, PlanLine
+from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig, Watched
 
 
 class Config(TrainingConfig):
@@ -15,7 +15,13 @@ class Config(TrainingConfig):
 
     method: ClassVar[str] = "supervised fine-tuning"
     charts: ClassVar[tuple[Chart, ...]] = (
-        Chart(title="Loss", columns=("loss",), y="cross-entropy (nats per token)"),
+        Chart(title="Loss", columns=("loss", "held_out/loss"), y="cross-entropy (nats per token)"),
+        Chart(
+            title="Token accuracy",
+            columns=("token_accuracy", "held_out/token_accuracy"),
+            y="share of tokens",
+            aside=True,
+        ),
         GRADIENT_NORM,
         LEARNING_RATE,
     )
@@ -31,3 +37,17 @@ class Config(TrainingConfig):
     """Put several samples into one sequence (a pack), which never see each other."""
     max_patches: int | None = Field(default=None, gt=0)
     """Most patches of the vision tower in a pack, which evens out the work of ranks; none sets no bound."""
+    watch: Watched | None = None
+    """Held-out rows whose loss and token accuracy are measured while the model is trained; none measures nothing."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        return (*super().needs, *([self.watch.need] if self.watch else []))
+
+    def describe(self) -> tuple[PlanLine, ...]:
+        return (*super().describe(), *([self.watch.line] if self.watch else []))
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        if self.watch:
+            self.watch.check(where, steps=self.steps)
