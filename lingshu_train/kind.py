@@ -84,6 +84,7 @@ class StageConfig(Strict):
     """Keys that a plan does not list as settings, because `describe` or `judged_by` tells them."""
 
     kind: str
+    """What the stage does: a folder of `stages/`, ours or a plugin's."""
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -109,6 +110,11 @@ class StageConfig(Strict):
     def trains(self) -> tuple[str, ...]:
         """Parts of the model whose weights change."""
         return ()
+
+    @property
+    def opens_base(self) -> bool:
+        """Whether the stage opens the model that the recipe starts from (`model.base`)."""
+        return bool(self.trains) and not self.starts_from
 
     @property
     def rates(self) -> Mapping[str, float]:

@@ -32,7 +32,9 @@ Language = Annotated[str, AfterValidator(_known)]
 class Strict(BaseModel):
     """Frozen record that refuses unknown keys and does not coerce strings into numbers."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)

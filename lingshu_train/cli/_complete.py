@@ -19,3 +19,10 @@ def cards(incomplete: str) -> list[str]:
         return [name for name in card.names() if name.startswith(incomplete)]
     except MissingInput:
         return []
+
+
+def explained(incomplete: str) -> list[str]:
+    """Names and keys that can be explained."""
+    from lingshu_train.reference import find
+
+    return [name for name in find.addresses() if name.startswith(incomplete)]

@@ -156,7 +156,7 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     card_folders: CardFolders = None,
 ) -> None:
     """Turn cards into a corpus that recipes can take as it is."""
-    from lingshu_train.data.corpus import preparing
+    from lingshu_train.data.corpus import claiming, preparing
     from lingshu_train.data.corpus.specification import Specification
     from lingshu_train.model import shape
     from lingshu_train.model.settings import FAMILY
@@ -173,6 +173,9 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         seed=0,
     )
     folder = out or data_root / "prepared" / preparing.name(wanted)
+    if out:
+        preparing.refuse(wanted)
+        claiming.claim(out, wanted)
     summary = preparing.prepare(
         folder, wanted, workers=workers or os.cpu_count() or 1, most_refused=most_refused
     )

@@ -43,16 +43,20 @@ def verify(folder: RunFolder) -> int:
     found = runs.read(folder)
     code = 0
     for stage in found.stages:
-        if found.state(stage) != "done":
-            print(f"{stage.name}: {found.state(stage)}")
-            continue
-        damaged = manifest.damaged(found.folder(stage))
-        files = len(manifest.read(found.folder(stage)).files)
-        print(
-            f"{stage.name}: "
-            + (f"changed or missing: {', '.join(damaged)}" if damaged else f"{files} files whole")
-        )
-        code = DataError.exit_code if damaged else code
+        state = found.state(stage)
+        damaged = manifest.damaged(found.folder(stage)) if state == "done" else []
+        if state == "done":
+            files = len(manifest.read(found.folder(stage)).files)
+            state_of_files = (
+                f"changed or missing: {', '.join(damaged)}" if damaged else f"{files} files whole"
+            )
+            print(f"{stage.name}: {state_of_files}")
+        else:
+            print(
+                f"{stage.name}: {state}"
+                + (f" ({manifest.NAME} cannot be read)" if state == "damaged" else "")
+            )
+        code = DataError.exit_code if damaged or state == "damaged" else code
     return code
 
 
@@ -79,15 +83,15 @@ def score(
     ] = None,
 ) -> None:
     """Judge the responses of a JSONL file."""
-    from lingshu_train.runs.files import failure
+    from lingshu_train.runs.files import refuse_input, refuse_own_output, replacing
     from lingshu_train.verify import Policy
     from lingshu_train.verify.answer_file import judge_file
 
     if out is None:
+        refuse_own_output(file, sys.stdout)
         say(str(judge_file(file, Policy(policy), sys.stdout)))
         return
-    try:
-        with out.open("w", encoding="utf-8") as stream:
-            say(str(judge_file(file, Policy(policy), stream)))
-    except OSError as fault:
-        raise failure(out, fault) from None
+    refuse_input(out, file)
+    with replacing(out) as beside, beside.open("w", encoding="utf-8") as stream:
+        tally = judge_file(file, Policy(policy), stream)
+    say(str(tally))

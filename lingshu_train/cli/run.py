@@ -25,22 +25,28 @@ app = typer.Typer()
 )
 def run_recipe(recipe: Recipe, overrides: Overrides = None, card_folders: CardFolders = None) -> None:
     """Run a recipe, or go on with it: finished stages are skipped."""
-    from lingshu_train.planning import outline, plan
+    from lingshu_train.planning import outline, outputs, plan
     from lingshu_train.planning import recipe as recipes
     from lingshu_train.report import page
     from lingshu_train.running import launch
+    from lingshu_train.runs import manifest
     from lingshu_train.runs import run as runs
 
     with ExitStack() as stack:
 
         def planned(world_size: int | None = None) -> plan.Plan:
             made = plan.build(recipes.load(recipe, overrides or ()), world_size=world_size)
+            outputs.refuse_inputs(made)
             missing = outline.missing_data(made)
             if missing:
                 more = f"; `lingshu plan {recipe}` lists {len(missing) - 1} more" if len(missing) > 1 else ""
                 raise MissingInput(f"data is missing: {missing[0]}{more}")
             output = Path(made.output)
             runs.refuse_foreign(output, made.recipe)
+            for stage in made.stages:
+                manifest.done(
+                    stage.path
+                )  # A damaged manifest is told before the first stage, not after hours.
             stack.enter_context(runs.hold(output))
             runs.write(output, recipe=made.recipe, stages=made.stages, plan=made.digest)
             return made
@@ -65,8 +71,10 @@ def run_recipe(recipe: Recipe, overrides: Overrides = None, card_folders: CardFo
 )
 def show_plan(recipe: Recipe, overrides: Overrides = None, card_folders: CardFolders = None) -> None:
     """Show what a recipe would do: stages, data, trained parts, state."""
-    from lingshu_train.planning import outline, plan
+    from lingshu_train.planning import outline, outputs, plan
     from lingshu_train.planning import recipe as recipes
 
     chosen = recipes.load(recipe, overrides or ())
-    print(outline.text(chosen, plan.build(chosen)))
+    made = plan.build(chosen)
+    outputs.refuse_inputs(made)
+    print(outline.text(chosen, made))

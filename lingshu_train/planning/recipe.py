@@ -10,7 +10,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import Field, JsonValue, SerializeAsAny
 
 from lingshu_train import shipped
@@ -37,20 +37,31 @@ class Block(Strict):
         return f"stages.{self.name}"
 
 
-class _Document(Strict):
+class Document(Strict):
     """A composed recipe file. `pipeline` gives the order of the stages."""
 
     name: str
+    """The recipe's name, in lower case; a run folder belongs to one."""
     title: str
+    """What it is, in a sentence."""
     seed: int = Field(ge=0, lt=2**32)
+    """What decides weights, order, questions and sampling."""
     output: str = Field(min_length=1)
+    """The run's folder. For example `runs/mine`."""
     data_root: str = Field(min_length=1)
+    """The folder that holds the data of cards, each in one of its own."""
     model: Settings
+    """Which model."""
     cluster: Cluster
+    """Which processes."""
     pipeline: tuple[str, ...]
+    """The stages to run, in this order, by their names in `stages`."""
     stages: dict[str, dict[str, JsonValue]]
+    """What each stage does, by a name of your choice; `kind` decides which keys it has."""
     trackers: tuple[Chosen, ...] = ()
+    """Programs that follow the run; none unless you say so."""
     notes: dict[str, str] = Field(default_factory=dict)
+    """Of keys: what a reader must know, such as a value that is not the paper's. A plan prints them."""
 
 
 class Recipe(Strict):
@@ -80,7 +91,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
 
     Raises RecipeError (78) for anything unknown or of a wrong type, MissingInput (66) for a file that is not there.
     """
-    document = parse(_Document, _compose(name, overrides), where=f"recipe {name}", error=RecipeError)
+    document = parse(Document, _compose(name, overrides), where=f"recipe {name}", error=RecipeError)
     if not document.pipeline:
         raise RecipeError(f"pipeline: empty; stages has: {', '.join(document.stages)}")
     for stage in document.pipeline:
@@ -146,6 +157,8 @@ def _refuse_environment(node: object, *, where: str) -> None:
 def _reason(fault: Exception) -> str:
     """Hydra's report in one line, its cause included: the cause is what names the key."""
     key = getattr(fault, "full_key", None)
+    if isinstance(fault, MissingMandatoryValue):
+        return f"{key}: left to you: {key}=VALUE on the command line, or a recipe of your own that starts from this one"
     text = "\n".join([str(fault), *([str(fault.__cause__)] if fault.__cause__ else [])])
     lines = dict.fromkeys(line.strip() for line in text.splitlines())
     dropped = (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import resource
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from pydantic import JsonValue, TypeAdapter
 
 from lingshu_train import shipped
+from lingshu_train.documents import read_json, there
 from lingshu_train.errors import DataError, MissingInput
 from lingshu_train.kind import Facts
 from lingshu_train.naming import file_digest
@@ -102,19 +102,19 @@ def write(
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest of a finished stage. MissingInput when the stage never finished."""
+    """The manifest of a finished stage. MissingInput when the stage never finished, DataError when it is damaged."""
     path = folder / NAME
-    if not path.is_file():
+    if not there(path):
         raise MissingInput(f"{folder}: no {NAME}: the stage has not finished; run its recipe again")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as fault:
-        raise DataError(f"{path}: not JSON: {fault}") from None
-    return parse(Manifest, data, where=str(path), error=DataError)
+    return parse(Manifest, read_json(path), where=str(path), error=DataError)
 
 
 def done(folder: Path) -> bool:
-    return (folder / NAME).is_file()
+    """Whether the stage has finished. DataError where its manifest is there and cannot be read: then nothing says so."""
+    if not there(folder / NAME):
+        return False
+    read(folder)
+    return True
 
 
 def damaged(folder: Path) -> list[str]:

@@ -32,30 +32,38 @@ Role = Literal["training", "benchmark", "demonstration"]
 
 
 class Licence(Strict):
-    """What the owner allows; None: not known. What follows from it is decided in licences.py.
-
-    `id` is an SPDX identifier, or a name of our own in lower case. `unverified`: not read at the source.
-    """
+    """What the owner allows. What follows from it is decided in licences.py."""
 
     id: str
+    """SPDX identifier, or a name of our own in lower case."""
     name: str = ""
+    """The licence's full name, where the id does not say it."""
     unverified: bool = False
+    """Not read at the source: what it allows then counts as not known."""
     redistribute: bool | None = None
+    """Whether the data may be passed on; none: not known."""
     derive_weights: bool | None = None
+    """Whether weights trained on it may be published; none: not known."""
     third_party_api: bool | None = None
+    """Whether its text and pictures may be sent to services of others; none: not known."""
     commercial: bool | None = None
+    """Whether commercial use is allowed; none: not known."""
 
     def __str__(self) -> str:
         return self.id + (" (not read at the source)" if self.unverified else "")
 
 
 class RemoteFile(Strict):
-    """A file at a web address. `path`: below the data folder, where that is not the address's last part."""
+    """A file at a web address."""
 
     url: str
+    """The file's web address."""
     path: str = ""
+    """Where it goes below the data folder; empty: the address's last part."""
     sha256: str = ""
+    """Its checksum, where it is known."""
     bytes: int | None = None
+    """Its size, where it is known."""
 
     @property
     def place(self) -> str:
@@ -63,59 +71,84 @@ class RemoteFile(Strict):
 
 
 class Source(Strict):
-    """Where the data comes from: an installed package, the hub, a web address, PhysioNet or a local folder.
-
-    `folder`: below the data root, where that is not the card's name (a benchmark in its training set). What is fetched:
-    of http, `files`; of the hub and PhysioNet, the files of the splits and what matches `include`. `also`: PhysioNet
-    projects whose files belong into the same folder. `unpack`: patterns of archives that are unpacked where they lie.
-    """
+    """Where the data comes from, and what is fetched of it."""
 
     kind: Literal["package", "hub", "http", "physionet", "local"]
+    """Where the data comes from: an installed Python package, the Hugging Face Hub, web addresses, PhysioNet, or a
+    folder that you fill."""
     name: str
+    """Its name there: the package, the repository (`owner/name`), the project."""
     revision: str = ""
+    """Version or commit; empty leaves a set of the hub unpinned."""
     url: str = ""
+    """A web page about it."""
     folder: str = ""
+    """Folder below the data root, where that is not the card's name (a benchmark in its training set)."""
     how_to_get: str = ""
+    """What a person has to do for the data, in a sentence."""
     files: tuple[RemoteFile, ...] = ()
+    """Of http: the files to fetch."""
     also: tuple[str, ...] = ()
+    """PhysioNet projects whose files belong into the same folder."""
     include: tuple[str, ...] = ()
+    """Of the hub and PhysioNet: patterns of files to fetch beside those of the splits."""
     unpack: tuple[str, ...] = ()
+    """Patterns of archives that are unpacked where they lie."""
 
 
 class Split(Strict):
-    """A split of the data set. Counts are those of the source; None where it states none.
-
-    `unverified` counts are rounded or second-hand: nothing is refused for them. `sha256` is that of the
-    split's file, where it is one file.
-    """
+    """What the source states of a split."""
 
     rows: int | None = None
+    """Rows the source states; none where it states none."""
     images: int | None = None
+    """Pictures the source states."""
     sha256: str = ""
+    """Checksum of the split's file, where it is one file."""
     unverified: bool = False
+    """The counts are rounded or second-hand: nothing is refused for them."""
 
 
 class Lingshu(Strict):
-    """The machine-readable half of a card."""
+    """The machine-readable half of a card, under `lingshu:`."""
 
     source: Source
+    """Where the data comes from."""
     access: Access
+    """Who can have it: `open`; `gated` (accept terms first); `credentialed` (training and an agreement); `local`
+    (published nowhere)."""
     licence: Licence
+    """What the owner allows."""
     role: Role = "training"
+    """What the set is for."""
     modality: tuple[Modality, ...] = ()
+    """Kinds of picture, in any known spelling."""
     body_part: tuple[str, ...] = ()
+    """What the pictures show, in lower case."""
     task: tuple[str, ...] = ()
+    """What is asked, such as `vqa`, `caption`, `report`."""
     language: tuple[Language, ...] = ("en",)
+    """Languages of the text, by their codes."""
     format: str
+    """The layout of the publisher's files: a file of `data/rows/formats/`."""
     fields: dict[str, JsonValue] = Field(default_factory=dict)
+    """What the layout must know: see the format. Its `files` says which file holds which split."""
     answer_type: tuple[str, ...] = ()
+    """Types of the answers, such as `mcq`, `yes_no`, `short`, `free`."""
     splits: dict[str, Split] = Field(default_factory=dict)
+    """What the source states of each split."""
     overlaps: tuple[str, ...] = ()
+    """Cards with pictures or questions from the same source."""
     problems: tuple[str, ...] = ()
+    """Known faults of the set."""
     used_in: tuple[str, ...] = ()
+    """Where the paper uses it."""
     creators: tuple[str, ...] = ()
+    """Who made it."""
     citations: tuple[str, ...] = ()
+    """How to cite it."""
     year: int | None = None
+    """Year of publication."""
 
 
 class Card(Strict):

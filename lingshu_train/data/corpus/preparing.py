@@ -47,14 +47,7 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
     """
     if (folder / SUMMARY).is_file():
         return corpus.read_summary(folder)
-    for card in wanted.loaded():
-        if not wanted.asked and isinstance(layouts.of(card), PictureLayout):
-            raise RecipeError(
-                f"{card.name}: holds labelled pictures and no rows; a recipe's `questions` are asked of them"
-            )
-    absent = missing(wanted)
-    if absent:
-        raise MissingInput("; ".join(absent))
+    refuse(wanted)
     with closing(Writer(folder)) as writer:
         left = islice(chunks.chunks(wanted), writer.done, None)
         with tqdm(
@@ -74,6 +67,19 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
         _check_refused(writer, most_refused, least=1)
         licences = {name: cards.load(name).lingshu.licence.id for name in wanted.cards}
         return writer.finish(licences=licences, budget=wanted.budget)
+
+
+def refuse(wanted: Specification) -> None:
+    """What can be told before anything is written. RecipeError (78): the cards hold no rows. MissingInput (66): their data is
+    not here."""
+    for card in wanted.loaded():
+        if not wanted.asked and isinstance(layouts.of(card), PictureLayout):
+            raise RecipeError(
+                f"{card.name}: holds labelled pictures and no rows; a recipe's `questions` are asked of them"
+            )
+    absent = missing(wanted)
+    if absent:
+        raise MissingInput("; ".join(absent))
 
 
 def link(prepared: Path, folder: Path) -> Summary:

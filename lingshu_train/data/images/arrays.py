@@ -11,10 +11,10 @@ from PIL import Image
 
 from lingshu_train.data.images.limits import check_bytes, check_size, inflated
 from lingshu_train.data.images.opening import opened
-from lingshu_train.data.images.windows import Scale, Window, shade
+from lingshu_train.data.images.windows import Choice, Scale, shade
 
 
-def raw(path: Path, *, shape: tuple[int, int], dtype: str, window: Window | None = None) -> Image.Image:
+def raw(path: Path, *, shape: tuple[int, int], dtype: str, window: Choice = None) -> Image.Image:
     """A bare array of `shape` (rows, columns), gzipped where the name ends so. `dtype` is numpy's: ">u2"."""
     check_size(path, shape[1], shape[0])
     with opened(path, b"", kind=f"{shape} of {dtype}") as file:

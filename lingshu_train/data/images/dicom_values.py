@@ -1,4 +1,4 @@
-"""What a DICOM header says of its grey values: unit, window, padding, direction of brightness, and which side is up."""
+"""What a DICOM header says of its pixels: unit, window, padding, direction of brightness, distance, and which side is up."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from lingshu_train.data.images.windows import Array, Function, Scale, Window
+from lingshu_train.data.images.spacing import Spacing, spacing_of
+from lingshu_train.data.images.windows import RULES, Array, Choice, Function, Scale, Window, chosen
 from lingshu_train.errors import DataError
 
 if TYPE_CHECKING:
@@ -22,29 +23,33 @@ FUNCTIONS: dict[str, Function] = {"LINEAR_EXACT": "LINEAR_EXACT", "SIGMOID": "SI
 
 
 def scale(
-    path: Path, dataset: Dataset, index: int, *, window: Window | None, bits: int
+    path: Path, dataset: Dataset, index: int, *, window: Choice, bits: int
 ) -> tuple[Window | None, Scale]:
-    """The window that holds, one given before that of the header, and the scale. `bits` where the header says none."""
+    """The window that holds, one given before that of the header, a rule after it; and the scale. `bits` where the header says
+    none."""
     unit = partial(_rescaled, dataset, index)
     function: Function | None = None
     modality = str(dataset.get("Modality") or "")
-    if isinstance(window, str) and modality == "CT" and not _has_unit(dataset, index):
+    bits = int(dataset.get("BitsStored") or bits)
+    given = chosen(window, bits=bits)
+    if isinstance(given, str) and given not in RULES and modality == "CT" and not _has_unit(dataset, index):
         raise DataError(
-            f"{path}: window {window!r} needs Hounsfield units, and the header has no rescale slope; "
+            f"{path}: window {given!r} needs Hounsfield units, and the header has no rescale slope; "
             "give `window: [centre, width]`"
         )
-    chosen = window
-    if window is None and dataset.get("VOILUTSequence"):
+    found = given
+    if (given is None or given in RULES) and dataset.get("VOILUTSequence"):
         table = dataset.VOILUTSequence[0]
         top = 2 ** int(table.LUTDescriptor[2])
-        unit, chosen = partial(_voi_values, dataset, table, unit), (top / 2, top)
-    elif window is None:
-        chosen, function = _header_window(dataset, index)
+        unit, found = partial(_voi_values, dataset, table, unit), (top / 2, top)
+    elif given is None or given in RULES:
+        own, function = _header_window(dataset, index)
+        found = own or given
     padding = dataset.get("PixelPaddingValue")
     limit = dataset.get("PixelPaddingRangeLimit", padding)
     dark_is_high = dataset.PhotometricInterpretation == "MONOCHROME1"
-    return chosen, Scale(
-        bits=int(dataset.get("BitsStored") or bits),
+    return found, Scale(
+        bits=bits,
         unit=unit,
         invert=dark_is_high or dataset.get("PresentationLUTShape") == "INVERSE",
         padding=None if padding is None or limit is None else (min(padding, limit), max(padding, limit)),
@@ -62,6 +67,24 @@ def upright(dataset: Dataset, index: int, picture: Image.Image) -> Image.Image:
     if direction[0] < 0:
         picture = picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     return picture.transpose(Image.Transpose.FLIP_TOP_BOTTOM) if direction[4] < 0 else picture
+
+
+def spacing(dataset: Dataset, index: int) -> Spacing | None:
+    """Down comes before across in all of them (PS3.3 10.7.1.3, C.7.6.3.1.7)."""
+    measures = _groups(dataset, index, "PixelMeasuresSequence")
+    for place, keyword in (
+        (measures, "PixelSpacing"),
+        (dataset, "PixelSpacing"),
+        (dataset, "ImagerPixelSpacing"),
+        (dataset, "NominalScannedPixelSpacing"),
+        (dataset, "PixelAspectRatio"),
+    ):
+        lengths = place.get(keyword) if place is not None else None
+        if lengths is not None and hasattr(lengths, "__len__") and len(lengths) == 2:
+            found = spacing_of(lengths[1], lengths[0])
+            if found:
+                return found
+    return None
 
 
 def coloured(dataset: Dataset, stored: Array) -> Array:

@@ -14,7 +14,8 @@ from PIL import Image
 from lingshu_train.data.images import dicom_values
 from lingshu_train.data.images.limits import CODEC_RATIO, DEFLATE_RATIO, MAX_FRAMES, check_bytes, check_size
 from lingshu_train.data.images.opening import opened, package
-from lingshu_train.data.images.windows import Array, Window, shade
+from lingshu_train.data.images.spacing import Shown
+from lingshu_train.data.images.windows import Array, Choice, refuse_for_colour, shade
 from lingshu_train.errors import DataError, MissingInput
 
 if TYPE_CHECKING:
@@ -28,13 +29,21 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 
 
 def dicom(
-    path: Path, *, data: bytes = b"", frames: tuple[int, ...] = (0,), window: Window | None = None
+    path: Path, *, data: bytes = b"", frames: tuple[int, ...] = (0,), window: Choice = None
 ) -> list[Image.Image]:
-    """The frames as they are meant to be seen: mode L where grey, else RGB; MONOCHROME1 inverted, axial upright.
+    """The frames as they are meant to be seen: mode L where grey, else RGB; MONOCHROME1 inverted, axial upright; their pixels
+    as they are stored.
 
     `window` None takes the VOI LUT or the first window of the header. `data` as for `raster`.
     MissingInput: no installed package decodes the file's transfer syntax.
     """
+    return [one.image for one in shown(path, data=data, frames=frames, window=window)]
+
+
+def shown(
+    path: Path, *, data: bytes = b"", frames: tuple[int, ...] = (0,), window: Choice = None
+) -> list[Shown]:
+    """As `dicom`, with what the header says of the distance of the pixels."""
     pydicom = package("pydicom", path)
     faults = (pydicom.errors.InvalidDicomError, pydicom.errors.BytesLengthException)
     with (
@@ -93,9 +102,7 @@ def frame_count(dataset: Dataset) -> int:
     return int(dataset.get("NumberOfFrames", 1) or 1)
 
 
-def _frame(
-    path: Path, dataset: Dataset, source: Dataset | BinaryIO, *, index: int, window: Window | None
-) -> Image.Image:
+def _frame(path: Path, dataset: Dataset, source: Dataset | BinaryIO, *, index: int, window: Choice) -> Shown:
     pixels = package("pydicom.pixels", path)
     count = frame_count(dataset)
     if not 0 <= index < count:
@@ -107,13 +114,15 @@ def _frame(
         raise RuntimeError(f"{fault}; not installed: {'; '.join(absent) or 'nothing'}") from None
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         stored = dicom_values.coloured(dataset, stored)
+    spacing = dicom_values.spacing(dataset, index)
     if stored.ndim == 3:
         if stored.dtype != np.uint8:
             raise DataError(
                 f"{path}: colour of {stored.dtype.itemsize * 8} bits per channel is not supported, only 8"
             )
-        if window is not None:
-            raise DataError(f"{path}: a window is for grey values, and this picture is in colour")
-        return Image.fromarray(np.ascontiguousarray(stored[..., :3]))
-    chosen, scale = dicom_values.scale(path, dataset, index, window=window, bits=stored.dtype.itemsize * 8)
-    return dicom_values.upright(dataset, index, shade(path, stored, window=chosen, scale=scale))
+        refuse_for_colour(path, window)
+        return Shown(image=Image.fromarray(np.ascontiguousarray(stored[..., :3])), spacing=spacing)
+    found, scale = dicom_values.scale(path, dataset, index, window=window, bits=stored.dtype.itemsize * 8)
+    picture = shade(path, stored, window=found, scale=scale)
+    upright = dicom_values.upright(dataset, index, picture)
+    return Shown(image=upright, spacing=spacing, moved=upright is not picture)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
 
-from lingshu_train.data.images import niftis, nrrds
-from lingshu_train.data.images.dicoms import dicom
+from lingshu_train.data.images import dicoms, niftis, nrrds, rasters, slides
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.images.opening import opened
-from lingshu_train.data.images.rasters import raster
-from lingshu_train.data.images.slides import tile
+from lingshu_train.data.images.spacing import Shown, squared
 from lingshu_train.data.images.volumes import Volume
 from lingshu_train.errors import DataError
 
@@ -28,20 +27,28 @@ def read(path: Path, *, data: bytes = b"", excerpt: Excerpt | None = None) -> Im
 
 def decode(path: Path, *, data: bytes = b"", excerpt: Excerpt | None = None) -> Image.Image:
     """As `read`, but mode L where the picture is grey: a third of the work for what comes after, with equal pixels."""
+    return shown(path, data=data, excerpt=excerpt).image
+
+
+def shown(path: Path, *, data: bytes = b"", excerpt: Excerpt | None = None) -> Shown:
+    """As `decode`, and whether its pixels have moved. A box of the excerpt is cut out before pixels are made square."""
     wanted = excerpt or Excerpt()
     kind = _kind(path, data)
     _check_fits(path, wanted, kind)
     if kind == "volume":
         assert wanted.plane is not None
         volume = Volume(path, data=data, frame=wanted.frame)
-        image = volume.slice(wanted.plane, wanted.index, window=wanted.window)
+        found = Shown(image=volume.slice(wanted.plane, wanted.index, window=wanted.window))
     elif kind == "dicom":
-        (image,) = dicom(path, data=data, frames=(wanted.frame,), window=wanted.window)
+        (found,) = dicoms.shown(path, data=data, frames=(wanted.frame,), window=wanted.window)
     elif kind == "tiff" and (wanted.box or wanted.level):
-        return tile(path, data=data, box=wanted.box, level=wanted.level, window=wanted.window)
+        part = slides.shown(path, data=data, box=wanted.box, level=wanted.level, window=wanted.window)
+        return squared(path, part)
     else:
-        image = raster(path, data=data, window=wanted.window, frame=wanted.frame)
-    return _cut(path, image, wanted.box) if wanted.box else image
+        found = rasters.shown(path, data=data, window=wanted.window, frame=wanted.frame)
+    if wanted.box:
+        found = replace(found, image=_cut(path, found.image, wanted.box))
+    return squared(path, found)
 
 
 def _kind(path: Path, data: bytes) -> str:

@@ -15,7 +15,8 @@ from PIL import Image
 from lingshu_train.data.images.limits import check_size
 from lingshu_train.data.images.opening import opened, package
 from lingshu_train.data.images.rasters import plain
-from lingshu_train.data.images.windows import Array, Scale, Window, shade
+from lingshu_train.data.images.spacing import X_RESOLUTION, Y_RESOLUTION, Shown, Spacing, spacing_of
+from lingshu_train.data.images.windows import Array, Choice, Scale, refuse_for_colour, shade
 from lingshu_train.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,12 +32,20 @@ DEFLATE = (8, 32946)
 
 
 def tile(
-    path: Path, *, data: bytes = b"", box: Box | None = None, level: int = 0, window: Window | None = None
+    path: Path, *, data: bytes = b"", box: Box | None = None, level: int = 0, window: Choice = None
 ) -> Image.Image:
-    """`box` (left, top, right, bottom; None: all of it) in pixels of `level`, 0 the finest. L where grey, else RGB.
+    """`box` (left, top, right, bottom; None: all of it) in pixels of `level`, 0 the finest. L where grey, else RGB; its pixels
+    as they are stored.
 
     Only the main picture is reachable: not the label or the overview, which can show a name. `data` as for `raster`.
     """
+    return shown(path, data=data, box=box, level=level, window=window).image
+
+
+def shown(
+    path: Path, *, data: bytes = b"", box: Box | None = None, level: int = 0, window: Choice = None
+) -> Shown:
+    """As `tile`, with what the level says of the distance of its pixels; where it says nothing, the finest."""
     tifffile = package("tifffile", path)
     with opened(path, data, kind="a slide") as file, tifffile.TiffFile(file) as tiff:
         levels = tiff.series[0].levels
@@ -51,12 +60,21 @@ def tile(
         check_size(path, right - left, bottom - top)
         _check_kind(path, page)
         pixels = _assembled(path, page, (left, top, right, bottom))
+        spacing = _spacing(page) or _spacing(levels[0].keyframe)
     if pixels.shape[2] == 1:
         scale = Scale(bits=page.bitspersample, invert=page.photometric == WHITE_IS_ZERO)
-        return shade(path, pixels[..., 0], window=window, scale=scale)
-    if window is not None:
-        raise DataError(f"{path}: a window is for grey values, and this picture is in colour")
-    return plain(Image.fromarray(pixels))
+        return Shown(image=shade(path, pixels[..., 0], window=window, scale=scale), spacing=spacing)
+    refuse_for_colour(path, window)
+    return Shown(image=plain(Image.fromarray(pixels)), spacing=spacing)
+
+
+def _spacing(page: TiffPage) -> Spacing | None:
+    """The tags are pairs of numbers, pixels over a length."""
+    dense = [page.tags.get(tag) for tag in (X_RESOLUTION, Y_RESOLUTION)]
+    if None in dense:
+        return None
+    (across, along), (down, deep) = (tag.value for tag in dense if tag is not None)
+    return spacing_of(along / across if across else 0, deep / down if down else 0)
 
 
 def _check_kind(path: Path, page: TiffPage) -> None:

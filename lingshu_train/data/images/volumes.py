@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lingshu_train.data.images import niftis, nrrds
+from lingshu_train.data.images import niftis, nrrds, windows
 from lingshu_train.data.images.excerpt import Plane
 from lingshu_train.data.images.limits import check_size
 from lingshu_train.data.images.opening import named, opened, package
-from lingshu_train.data.images.windows import Array, Scale, Window, shade
+from lingshu_train.data.images.spacing import square_size
+from lingshu_train.data.images.windows import SPREAD, Array, Choice, Deep, Scale, shade
 from lingshu_train.errors import DataError
 
 AXES: dict[Plane, int] = {"sagittal": 0, "coronal": 1, "axial": 2}
@@ -72,9 +73,7 @@ class Volume:
         lengths = [len(kept) for axis, kept in enumerate(self._ranges) if axis != across]
         steps = [step for axis, step in enumerate(self._spacing) if axis != across]
         with named(self.path, kind="a volume"):
-            width, height = (
-                round(count * step / min(steps)) for count, step in zip(lengths, steps, strict=True)
-            )
+            width, height = square_size((lengths[0], lengths[1]), (steps[0], steps[1]))
         check_size(self.path, width, height)
         return width, height
 
@@ -84,9 +83,14 @@ class Volume:
             raise DataError(f"{self.path}: no {plane} slice {index}; there are {self.depth(plane)}")
         return seen(self._section(AXES[plane], index))
 
-    def slice(self, plane: Plane, index: int, *, window: Window | None = None) -> Image.Image:
-        """One slice, mode L (RGB for `ct_rgb`), its pixels made square where the voxels are not."""
+    def slice(self, plane: Plane, index: int, *, window: Choice = None) -> Image.Image:
+        """One slice, mode L (RGB for `ct_rgb`), its pixels made square where the voxels are not.
+
+        The window `spread` is that of the whole volume.
+        """
         pixels = self.pixels(plane, index)
+        if window in (SPREAD, Deep(SPREAD)) and (window == SPREAD or pixels.dtype.itemsize > 1):
+            window = self.spread()
         picture = shade(self.path, pixels, window=window, scale=Scale(bits=pixels.dtype.itemsize * 8))
         size = self.size(plane)
         return picture if size == picture.size else picture.resize(size, Image.Resampling.BILINEAR)
@@ -121,7 +125,7 @@ class Volume:
         return across, along, up
 
     def spread(self) -> tuple[float, float]:
-        """A window (centre, width) for values without a unit: the 0.5th to the 99.5th percentile of what is not 0.
+        """A window (centre, width) for values without a unit, from those of the whole volume.
 
         DataError: everything is 0, or there are more than MOST_SORTED voxels.
         """
@@ -133,11 +137,7 @@ class Volume:
             )
         with named(self.path, kind="a volume"):
             values = np.asarray(self._voxels)
-        values = values[np.isfinite(values) & (values != 0)]
-        if not values.size:
-            raise DataError(f"{self.path}: all voxels are 0")
-        low, high = np.percentile(values, (0.5, 99.5))
-        return float((low + high) / 2), max(float(high - low), 2.0)
+        return windows.spread(self.path, values)
 
     def _section(self, across: int, index: int) -> Array:
         """The two axes other than `across`, in canonical order and direction."""

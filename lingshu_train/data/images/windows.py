@@ -1,10 +1,10 @@
-"""From measured values to brightness: windows by numbers or by name, and the refusal of more than 8 bits without one."""
+"""From measured values to brightness: windows by numbers, name or rule, and the refusal of more than 8 bits without one."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
@@ -17,11 +17,53 @@ from lingshu_train.errors import DataError
 
 Array = npt.NDArray[Any]
 Window = tuple[float, float] | str
-"""Centre and width, in the units of the data after rescaling (HU for CT), or the name of a CT preset."""
+"""Centre and width, in the units of the data after rescaling (HU for CT); the name of a CT preset; or one of RULES."""
+FULL, SPREAD = "full", "spread"
+RULES = (FULL, SPREAD)
+"""How a window is found where a file states none. `full`: black is the lowest and white the highest value that the stored
+bits can hold. `spread`: from the 0.5th to the 99.5th percentile of the values of the picture, or of its volume, that are
+not 0."""
+PERCENTILES = (0.5, 99.5)
 Function = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 TABLE = Path(__file__).with_name("ct_windows.json")
 LOWEST_OF_CT = -200
 """HU. Every CT slice has lung, gut gas or the air around the patient below this; MR and label maps have nothing there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deep:
+    """The window of a whole data set: it holds for grey of more than 8 bits, and what has fewer, or colour, stays as it is."""
+
+    window: Window
+
+
+Choice = Window | Deep | None
+"""A picture's own window, which must fit; that of its data set; or none, which takes the file's."""
+
+
+def known(window: Window) -> Window:
+    """A window as a card gives it. ValueError: no such name, or a width that shows nothing."""
+    if isinstance(window, str):
+        presets, triples = _table()
+        names = [*RULES, *presets, *triples]
+        if window not in names:
+            raise ValueError(f"no such window; right would be [centre, width], or one of {', '.join(names)}")
+    elif window[1] <= 1:
+        raise ValueError("a window must be wider than 1")
+    return window
+
+
+def chosen(choice: Choice, *, bits: int) -> Window | None:
+    """The window that holds for grey of so many bits."""
+    if isinstance(choice, Deep):
+        return choice.window if bits > 8 else None
+    return choice
+
+
+def refuse_for_colour(path: Path, choice: Choice) -> None:
+    """DataError: a window was meant for this picture alone."""
+    if choice is not None and not isinstance(choice, Deep):
+        raise DataError(f"{path}: a window is for grey values, and this picture is in colour")
 
 
 def same(values: Array) -> Array:
@@ -46,16 +88,25 @@ class Scale:
     modality: str = ""
 
 
-def shade(path: Path, stored: Array, *, window: Window | None, scale: Scale) -> Image.Image:
+def shade(path: Path, stored: Array, *, window: Choice, scale: Scale) -> Image.Image:
     """Stored values, (rows, columns), as a picture of mode L; RGB for `ct_rgb`. None leaves at most 8 bits as they are.
 
     DataError: more than 8 bits without a window, or a named window on values that are not Hounsfield units.
     """
+    window = chosen(window, bits=scale.bits)
     if window is None and scale.bits > 8:
         raise DataError(
-            f"{path}: {scale.bits}-bit pixels without a window; give `window: [centre, width]` in the card, "
-            "or use the values that the scanner's window or the CT unit names"
+            f"{path}: {scale.bits}-bit pixels without a window; say under `fields` of the card how values become brightness: "
+            "`window: [centre, width]` in the unit of the data, `window: spread` (the 0.5th to the 99.5th percentile of "
+            "each picture) or `window: full` (all that the stored bits can hold)"
         )
+    if window == FULL:
+        window, scale = _full(path, stored, scale), replace(scale, function="LINEAR")
+    elif window == SPREAD:
+        values = np.asarray(scale.unit(stored))
+        if scale.padding is not None:
+            values = values[(stored < scale.padding[0]) | (stored > scale.padding[1])]
+        window, scale = spread(path, values), replace(scale, function="LINEAR")
     if stored.dtype.kind not in "iu":
         return Image.fromarray(_brightness(path, stored, window=window, scale=scale))
     low, high = int(stored.min()), int(stored.max())
@@ -64,6 +115,45 @@ def shade(path: Path, stored: Array, *, window: Window | None, scale: Scale) -> 
         return Image.fromarray(_brightness(path, stored, window=window, scale=scale))
     table = _brightness(path, np.arange(low, high + 1), window=window, scale=scale)
     return Image.fromarray(table[stored.astype(np.intp) - low])
+
+
+def spread(path: Path, values: Array) -> tuple[float, float]:
+    """A window (centre, width) that shows PERCENTILES of the values that are not 0 as black and white.
+
+    DataError: everything is 0.
+    """
+    values = values[np.isfinite(values) & (values != 0)]
+    if not values.size:
+        raise DataError(f"{path}: all values are 0")
+    low, high = (float(each) for each in np.percentile(values, PERCENTILES))
+    return _window(low, high)
+
+
+def _full(path: Path, stored: Array, scale: Scale) -> tuple[float, float]:
+    """The window of all values that the stored bits can hold. DataError: no whole numbers, or some that do not fit."""
+    if stored.dtype.kind not in "iu":
+        raise DataError(
+            f"{path}: `window: full` is for whole numbers, and these are fractions; give `window: spread` or "
+            "`window: [centre, width]`"
+        )
+    first, last = (0, 2**scale.bits - 1)
+    if stored.dtype.kind == "i":
+        first, last = -(2 ** (scale.bits - 1)), 2 ** (scale.bits - 1) - 1
+    low, high = int(stored.min()), int(stored.max())
+    if low < first or high > last:
+        raise DataError(
+            f"{path}: values from {low} to {high} do not fit {scale.bits} bits; give `window: spread` or "
+            "`window: [centre, width]`"
+        )
+    # A lookup table may turn any stored value into the brightest.
+    ends = np.arange(first, last + 1) if scale.bits <= 16 else np.array([first, last])
+    values = np.asarray(scale.unit(ends), dtype=np.float64)
+    return _window(float(values.min()), float(values.max()))
+
+
+def _window(low: float, high: float) -> tuple[float, float]:
+    """Centre and width by which LINEAR makes `low` black and `high` white (PS3.3 C.11.2.1.2 takes half a value off)."""
+    return (low + high + 1) / 2, (high - low if high > low else 1.0) + 1
 
 
 def _brightness(path: Path, stored: Array, *, window: Window | None, scale: Scale) -> npt.NDArray[np.uint8]:
@@ -125,7 +215,7 @@ def _as_stored(path: Path, values: Array, *, bits: int) -> npt.NDArray[np.uint8]
 def _check_ct(path: Path, name: str, *, values: Array, modality: str) -> None:
     presets, triples = _table()
     if name not in presets and name not in triples:
-        raise DataError(f"{path}: no window {name!r}; there are {', '.join([*presets, *triples])}")
+        raise DataError(f"{path}: no window {name!r}; there are {', '.join([*presets, *triples, *RULES])}")
     if modality not in ("", "CT"):
         raise DataError(
             f"{path}: window {name!r} is for CT, and this is {modality}; give `window: [centre, width]`"

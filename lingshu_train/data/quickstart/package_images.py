@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 from lingshu_train.data import images
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.images.excerpt import Plane
+from lingshu_train.data.images.windows import RULES
 from lingshu_train.errors import DataError
 from lingshu_train.naming import file_digest
 from lingshu_train.schema import Modality, Strict, parse
@@ -40,7 +41,7 @@ class PictureFile(Loose):
     `group` is the patient or the acquisition: every copy, in any file or card, has this group and split.
     `lesions` allows discs to be drawn into it. `box` (left, top, right, bottom) cuts scanner text and rulers
     away; `extent` (first, last) cuts a volume along an axis, before the slices of `volume` are counted. `window` is
-    (centre, width) or the name of a CT preset (data/images/ct_windows.json).
+    (centre, width), the name of a CT preset (data/images/ct_windows.json), `spread` or `full`.
     """
 
     path: str
@@ -92,7 +93,7 @@ def fields(card: Card) -> Fields:
     for file in found.pictures:
         if splits.setdefault(file.group, file.split) != file.split:
             raise DataError(f"{card.where}: group {file.group!r} is in two splits; it belongs to exactly one")
-        if isinstance(file.window, str) and file.modality != "ct":
+        if isinstance(file.window, str) and file.window not in RULES and file.modality != "ct":
             raise DataError(
                 f"{card.where}: {file.path}: window {file.window!r} is for CT, and this is "
                 f"{file.modality}; give `window: [centre, width]`"

@@ -56,7 +56,7 @@ def test_a_jpeg_keeps_its_compressed_data_and_loses_its_metadata(
 ) -> None:
     data = jpeg(noise(100, 150, channels), exif=exif(), comment=b"Praxis Dr. Jones", **options)
     kept = images.encoded(data, **BUDGET)
-    assert kept[1:] == (".jpg", 150, 100)
+    assert kept[1:4] == (".jpg", 150, 100)
     assert np.array_equal(pixels_of(kept.data), pixels_of(data))
     assert len(kept.data) < len(data) and not any(secret in kept.data for secret in SECRETS)
     scan = data[data.rindex(b"\xff\xda") :]
@@ -77,7 +77,7 @@ def test_the_thumbnail_in_a_jpeg_and_what_follows_its_end_are_left_out() -> None
 def test_a_turned_jpeg_is_decoded_upright(orientation: int) -> None:
     picture = noise(20, 40)
     kept = images.encoded(jpeg(picture, exif=exif(orientation)), **BUDGET)
-    assert kept[1:] == (".png", *((20, 40) if orientation == 6 else (40, 20)))
+    assert kept[1:4] == (".png", *((20, 40) if orientation == 6 else (40, 20)))
     plain = images.read(Path("row 7"), data=jpeg(picture, exif=exif(orientation)))
     assert np.array_equal(pixels_of(kept.data), np.asarray(plain))
 
@@ -91,7 +91,7 @@ def test_a_jpeg_of_four_channels_becomes_rgb() -> None:
 
 def test_a_jpeg_larger_than_the_budget_stays_as_it_is() -> None:
     data = jpeg(noise(600, 700))
-    assert images.encoded(data, **BUDGET) == (data, ".jpg", 700, 600)
+    assert images.encoded(data, **BUDGET)[:4] == (data, ".jpg", 700, 600)
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 100, 2000])
@@ -138,7 +138,7 @@ def test_a_png_within_the_budget_keeps_its_compressed_data(channels: int) -> Non
     kept = images.encoded(buffer.getvalue() + b"Mustermann", **BUDGET)
     plain = io.BytesIO()
     Image.fromarray(picture).save(plain, "PNG", compress_level=9)
-    assert kept == (plain.getvalue(), ".png", 60, 50)
+    assert kept[:4] == (plain.getvalue(), ".png", 60, 50)
 
 
 @pytest.mark.parametrize("mode", ["1", "P", "LA", "RGBA", "transparent"])

@@ -1,4 +1,4 @@
-"""PNG, JPEG, TIFF and bare arrays: upright, on black, without metadata, or refused in one line."""
+"""PNG, JPEG, TIFF and bare arrays: upright, on white, without metadata, or refused in one line."""
 
 from __future__ import annotations
 
@@ -36,12 +36,6 @@ def test_exif_orientation_is_applied_and_metadata_dropped(tmp_path: Path) -> Non
     assert not image.info and not image.getexif()
 
 
-def test_transparency_is_laid_on_black(tmp_path: Path) -> None:
-    path = tmp_path / "clear.png"
-    Image.new("RGBA", (2, 2), (255, 255, 255, 0)).save(path)
-    assert shown(images.raster(path)) == [0, 0, 0, 0]
-
-
 @pytest.mark.parametrize("name", ["cut.png", "cut.jpg", "cut.tif"])
 def test_a_cut_off_image_names_the_file(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -57,13 +51,6 @@ def test_grey_stays_one_channel_and_reads_as_three(tmp_path: Path) -> None:
     Image.fromarray(noise(20, 30, 1)).save(path)
     assert images.decode(path).mode == "L" and images.read(path).mode == "RGB"
     assert images.decode(path).convert("RGB").tobytes() == images.read(path).tobytes()
-
-
-@pytest.mark.parametrize(("mode", "colour"), [("LA", (100, 128)), ("RGBA", (100, 100, 100, 128))])
-def test_half_transparent_grey_is_half_as_bright(tmp_path: Path, mode: str, colour: tuple[int, ...]) -> None:
-    path = tmp_path / "half.png"
-    Image.new(mode, (1, 1), colour).save(path)
-    assert shown(images.raster(path)) == [50]
 
 
 def png_of_16_bits(colour: bytes, channels: int) -> bytes:

@@ -47,7 +47,7 @@ def test_three_windows_become_three_channels(tmp_path: Path) -> None:
 def test_an_unknown_preset_lists_what_there_is(tmp_path: Path) -> None:
     path = ct(tmp_path / "head.dcm", [0, 40])
     with pytest.raises(
-        DataError, match=rf"head\.dcm: no window 'skull'; there are {', '.join(NAMES)}, ct_rgb$"
+        DataError, match=rf"head\.dcm: no window 'skull'; there are {', '.join(NAMES)}, ct_rgb, full, spread$"
     ):
         images.dicom(path, window="skull")
 

@@ -15,7 +15,7 @@ from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.TableFiles):
     """`parts`: split -> value of the CSV's `split` column. `each`: a row per study or per film.
 
     `images` is the folder of the picture files, which end in `suffix`.
@@ -36,7 +36,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
             return None
         return film.parent if fields.each == "study" else film
 
-    table = published.read(origin.root, fields.files[origin.split])
+    table = published.table_lines(fields, origin)
     yield from published.gathered(table, "path_to_image", key=unit)
 
 

@@ -12,7 +12,7 @@ from lingshu_train.data.questions.templates import Subject
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows.embedded import file
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.data.rows.row import Origin, Row, TableFiles
 
 OFFSET = 32768
 """What the publisher added to Hounsfield units, to store them without a sign."""
@@ -26,7 +26,7 @@ TYPES = {
 UNKNOWN = "-1"
 
 
-class Fields(templates.Words):
+class Fields(templates.Words, TableFiles):
     """`images` is the folder of the slices. Rows that the publisher calls noisy are left out."""
 
     images: str = "Images_png"
@@ -39,7 +39,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
         part = line.text("Train_Val_Test")
         return line.text("File_name") if part == PARTS.get(origin.split, part) else None
 
-    table = published.read(origin.root, fields.files[origin.split])
+    table = published.table_lines(fields, origin)
     yield from published.gathered(table, "Bounding_boxes", key=slice_of)
 
 

@@ -15,7 +15,7 @@ from lingshu_train.data.questions import templates
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows.embedded import file
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.data.rows.row import Origin, Row, TableFiles
 from lingshu_train.errors import DataError
 
 STATED = {
@@ -30,7 +30,7 @@ STATED = {
 }
 
 
-class Fields(templates.Words):
+class Fields(templates.Words, TableFiles):
     """`labels`: what the data set writes -> the words of the questions; empty: the folders' names are the words.
 
     `image`, `label`: names of the columns of a table, the first that a row has. Without `image`, `files` are the
@@ -118,8 +118,7 @@ def by_column(fields: Fields) -> bool:
 
 def _stated(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every row as name, group, labels stated present and stated absent; a bad one with its fault."""
-    pattern = fields.files[origin.split]
-    source = published.read(origin.root, pattern) if fields.image else published.files(origin.root, pattern)
+    source = published.table_lines(fields, origin) if fields.image else published.file_lines(fields, origin)
     for line in source:
         try:
             found = _row(line.sound(), fields) if fields.image else _file(line, fields, origin)

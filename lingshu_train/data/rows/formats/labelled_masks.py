@@ -9,7 +9,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -17,7 +16,7 @@ from pydantic import Field, model_validator
 from lingshu_train.data.images import Volume, labels
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.images.labels import LabelVolume
-from lingshu_train.data.images.windows import Array
+from lingshu_train.data.images.windows import SPREAD, Array
 from lingshu_train.data.questions import outlines, templates
 from lingshu_train.data.questions.outlines import Value
 from lingshu_train.data.questions.templates import Subject
@@ -34,8 +33,7 @@ class Fields(templates.Words):
     Their paths start at the picture's folder and may hold `..`, {name} of that folder, {file}, {stem} and `*`.
     `optional`: parts whose file is absent where the part is not there. `counted`: parts whose regions can be counted.
     `labels`: folder -> words for a class of the whole picture. `patient`: a pattern whose first group is the patient in
-    a picture's path. Of volumes, `slices` axial slices are taken; `window` is (centre, width), or `spread` for values
-    without a unit.
+    a picture's path. Of volumes, `slices` axial slices are taken; the window `spread` is that of the whole volume.
     """
 
     mask: str = ""
@@ -46,7 +44,6 @@ class Fields(templates.Words):
     labels: dict[str, str] = Field(default_factory=dict)
     patient: templates.Patient | None = None
     slices: int = Field(default=3, gt=0)
-    window: tuple[float, float] | Literal["spread"] | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Fields:
@@ -109,7 +106,7 @@ def _volume(line: Line, fields: Fields, subject: Subject) -> Iterator[Row]:
     with line.naming("volume"):
         volume = LabelVolume(_mask(line, fields))
         sizes = volume.counts([number for number in fields.parts.values() if isinstance(number, int)])
-        window = Volume(line.file).spread() if fields.window == "spread" else fields.window
+        window = Volume(line.file).spread() if fields.window == SPREAD else None
     marked = [str(index) for index in np.flatnonzero(sizes >= outlines.LEAST)]
     for index in map(int, templates.order(marked, f"{subject.origin.card}/{subject.name}")[: fields.slices]):
         excerpt = Excerpt(plane="axial", index=index, window=window)

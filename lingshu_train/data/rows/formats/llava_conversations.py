@@ -17,7 +17,7 @@ ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assi
 PLACEHOLDER = re.compile(r"\n?<image>\n?")
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.TableFiles):
     """`images` is the folder that image names start from; `image` and `conversations` are keys of a row.
 
     LLaVA-Med spells the latter `conversatons`. `rows` keeps rows with an image, rows without, or all.

@@ -12,7 +12,7 @@ from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Picture, Row
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.TableFiles):
     """`files`: split -> CSV with dicom_id, study_id, subject_id, split. `sections`: what the model writes.
 
     `reports` and `images` are the `files` folders of the report project and of the JPEG project.
@@ -31,7 +31,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
         wanted = {"validate": "validation"}.get(part, part) == origin.split
         return (line.text("subject_id"), line.text("study_id")) if wanted else None
 
-    table = published.read(origin.root, fields.files[origin.split])
+    table = published.table_lines(fields, origin)
     yield from published.gathered(table, "dicom_id", key=study)
 
 

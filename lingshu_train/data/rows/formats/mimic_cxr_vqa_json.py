@@ -15,7 +15,7 @@ NOTHING = "none"
 """The answer that an empty list of names is taught and judged as."""
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.TableFiles):
     """`images` is the `files` folder of MIMIC-CXR-JPG, from which `image_path` starts."""
 
     images: str = "files"

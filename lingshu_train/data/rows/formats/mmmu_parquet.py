@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from string import ascii_uppercase
 
-from lingshu_train.data.rows import published
+from lingshu_train.data.rows import answers, published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.embedded import pictures
 from lingshu_train.data.rows.line import Line
@@ -20,7 +20,7 @@ SECRET = "?"
 """What stands for an answer that the publisher keeps."""
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.TableFiles):
     """The answers of the test files are not public: only `dev` and `validation` can be read."""
 
 
@@ -35,10 +35,11 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     if kind not in ("multiple-choice", "open"):
         raise line.error("question_type", f"must be multiple-choice or open, got {kind!r}")
     images = _images(line)
+    question = _words(line, "question", line.text("question"), len(images))
     options = (
         dict(zip(ascii_uppercase, _list(line, "options"), strict=False)) if kind == "multiple-choice" else {}
     )
-    answers = _list(line, "answer") if kind == "open" and answer.startswith("[") else [answer]
+    golds = _list(line, "answer") if kind == "open" and answer.startswith("[") else [answer]
     if options and answer not in options:
         raise line.error("answer", f"{answer!r} is none of the options {', '.join(options)}")
     sample = Sample(
@@ -46,10 +47,10 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         card=origin.card,
         split=origin.split,
         task="mcq" if options else "open_vqa",
-        question=_words(line, "question", line.text("question"), len(images)),
-        question_type="mcq" if options else rowlib.answer_type(answers[0]),
-        answer=answers[0],
-        aliases=tuple(answers[1:]),
+        question=question,
+        question_type="mcq" if options else answers.guess(golds[0], question=question),
+        answer=golds[0],
+        aliases=tuple(golds[1:]),
         options={letter: _words(line, "options", text, len(images)) for letter, text in options.items()},
         group=line.text("id"),
     )

@@ -12,7 +12,7 @@ from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.record import Sample
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.TableFiles):
     """`images` is the folder that `image_path` starts from."""
 
     images: str = "."

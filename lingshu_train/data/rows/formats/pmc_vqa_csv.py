@@ -18,7 +18,7 @@ from lingshu_train.record import Sample
 LETTERS = "ABCD"
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.TableFiles):
     """`images` is the folder of the figure files."""
 
     images: str = "figures"

@@ -11,7 +11,7 @@ from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.TableFiles):
     """`images` is the folder of the image files."""
 
     images: str = "images"

@@ -14,7 +14,7 @@ from lingshu_train.record import Sample
 SPEAKER = re.compile(r"^\s*[问答]\s*[:：]\s*")
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.TableFiles):
     """`question` columns are joined by a blank line; texts in `blank` count as empty.
 
     `turns` is a column with a list of questions and answers in turn, and then stands for question and answer.
@@ -64,10 +64,9 @@ def _single(line: Line, fields: Fields) -> Turn:
 
 def _turns(line: Line, field: str) -> tuple[Turn, ...]:
     """The dialogue that a field holds as texts in turn, without the speakers' marks that Chinese sets carry."""
-    value = line.values.get(field)
-    if not isinstance(value, list) or not value or len(value) % 2:
+    texts = [SPEAKER.sub("", text).strip() for text in line.texts(field)]
+    if not texts or len(texts) % 2:
         raise line.error(field, "must be a list of questions and answers in turn")
-    texts = [SPEAKER.sub("", str(text)).strip() for text in value]
     if "" in texts:
         raise line.error(field, f"text {texts.index('') + 1} is empty")
     return tuple(Turn(question=q, answer=a) for q, a in zip(texts[::2], texts[1::2], strict=True))
