@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -177,21 +176,13 @@ def test_an_explained_key_shows_type_default_and_meaning(capsys: pytest.CaptureF
     )
 
 
-def test_explaining_needs_no_torch_and_no_second() -> None:
+def test_explaining_needs_no_torch() -> None:
     code = (
         "import sys\nfrom lingshu_train import cli\n"
         "assert cli.main(['explain', 'engine', 'transformers']) == 0\n"
         "assert not {'torch', 'transformers', 'trl'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-    quickest = min(_seconds("explain", "sft.epochs") for _ in range(3))
-    assert quickest < 2, "a second on a machine with nothing else to do"
-
-
-def _seconds(*argv: str) -> float:
-    begun = time.monotonic()
-    assert lingshu(*argv).returncode == 0
-    return time.monotonic() - begun
 
 
 def test_a_shell_completes_keys_and_names() -> None:
