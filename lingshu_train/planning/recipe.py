@@ -8,13 +8,15 @@ from pathlib import Path
 import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 from pydantic import Field, JsonValue, SerializeAsAny
 
 from lingshu_train import shipped
-from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train.errors import MissingInput, RecipeError, UsageError
 from lingshu_train.kind import StageConfig
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs.cluster import Cluster
@@ -89,8 +91,10 @@ def names(folder: Path = RECIPES) -> list[str]:
 def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe of this project by name, or a YAML file of the user's by path, with `key=value` overrides.
 
-    Raises RecipeError (78) for anything unknown or of a wrong type, MissingInput (66) for a file that is not there.
+    Raises RecipeError (78) for anything unknown or of a wrong type, MissingInput (66) for a file that is not there, UsageError
+    (64) where a key names several values (planning/sweep.py takes these).
     """
+    _refuse_several(overrides)
     document = parse(Document, _compose(name, overrides), where=f"recipe {name}", error=RecipeError)
     if not document.pipeline:
         raise RecipeError(f"pipeline: empty; stages has: {', '.join(document.stages)}")
@@ -119,6 +123,23 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
         trackers=document.trackers,
         notes=document.notes,
     )
+
+
+def override(text: str) -> Override | None:
+    """A `key=value` as Hydra reads it; None for what it cannot read, which `load` tells."""
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException:
+        return None
+
+
+def _refuse_several(overrides: Sequence[str]) -> None:
+    for text in overrides:
+        one = override(text)
+        if one is not None and one.is_sweep_override():
+            raise UsageError(
+                f"{text}: several values; add -m to run each in a folder of its own, or write a list as [a,b]"
+            )
 
 
 def _compose(name: str, overrides: Sequence[str]) -> object:
