@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -38,6 +39,20 @@ def add_cards(folders: Iterable[Path]) -> None:
     """Look for data cards in these folders first, in this process and in all that it starts."""
     every = dict.fromkeys(str(folder) for folder in (*(each.absolute() for each in folders), *cards()))
     os.environ["LINGSHU_CARDS"] = os.pathsep.join(every)
+
+
+@contextmanager
+def cards_in(folder: Path) -> Iterator[None]:
+    """Look for data cards in this folder first, as long as it lasts."""
+    before = os.environ.get("LINGSHU_CARDS")
+    add_cards([folder])
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["LINGSHU_CARDS"]
+        else:
+            os.environ["LINGSHU_CARDS"] = before
 
 
 def near(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""The data verbs: list, show, fetch, check, prepare, export."""
+"""The data verbs: add (in add.py), list, show, fetch, check, prepare, export."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Annotated, get_args
 
 import typer
 
+from lingshu_train.cli import add as adding
 from lingshu_train.cli._help import DATA, CardFolders, CardName, CardNames, DataRoot, examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import DataError, MissingInput, NotPermitted, UsageError
 
-app = typer.Typer(name="data", help="List, show, fetch, check and prepare the data of cards.")
+app = typer.Typer(
+    name="data", help="Add your own data; list, show, fetch, check and prepare the data of cards."
+)
+app.add_typer(adding.app)
 
 
 @app.command(

@@ -59,7 +59,7 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
             mininterval=0.5 if sys.stderr.isatty() else 15,
             smoothing=0.05,
         ) as bar:
-            for outcomes in _results(wanted, left, workers=workers):
+            for outcomes in results(wanted, left, workers=workers):
                 writer.add(outcomes)
                 bar.set_postfix({"images": f"{writer.images:,}"}, refresh=False)
                 bar.update(len(outcomes))
@@ -133,7 +133,7 @@ def missing(wanted: Specification) -> list[str]:
     return catalogue.missing(wanted.cards, Path(wanted.data_root))
 
 
-def _results(wanted: Specification, left: Iterator[Chunk], *, workers: int) -> Iterator[list[Outcome]]:
+def results(wanted: Specification, left: Iterator[Chunk], *, workers: int) -> Iterator[list[Outcome]]:
     """What comes of each chunk, in their order."""
     if workers <= 1:
         yield from (chunks.work(wanted, chunk) for chunk in left)
