@@ -13,7 +13,7 @@ from lingshu_train.data.questions import templates
 from lingshu_train.data.questions.templates import Subject
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows.embedded import file
-from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.line import Line, whole_number
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.errors import DataError
 
@@ -113,6 +113,7 @@ def _boxed(line: Line, tree: xml.Element, fields: Fields) -> Boxed:
 
 def _number(line: Line, place: xml.Element, path: str) -> int:
     text = place.findtext(path, "").strip()
-    if not text.isdecimal() or len(text) > DIGITS:
+    number = whole_number(text, digits=DIGITS)
+    if number is None:
         raise line.error(path, f"must be a whole number, got {text!r}")
-    return int(text)
+    return number

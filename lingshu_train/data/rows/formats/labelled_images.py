@@ -150,7 +150,7 @@ def _row(line: Line, fields: Fields) -> Labelled:
         for column in fields.labels:
             if column not in line.values:
                 raise line.absent(column)
-        stated = {words: STATED.get(line.optional(column).lower()) for column, words in fields.labels.items()}
+        stated = {words: _truth(line, column) for column, words in fields.labels.items()}
         present = frozenset(words for words, there in stated.items() if there)
         absent = frozenset(words for words, there in stated.items() if there is False)
         return Labelled(name=name, present=present, absent=absent)
@@ -161,6 +161,12 @@ def _row(line: Line, fields: Fields) -> Labelled:
     if unknown:
         raise line.error(column, f"unknown label {unknown[0]!r}; the card has: {', '.join(fields.labels)}")
     return Labelled(name=name, present=frozenset(fields.labels[label] for label in labels))
+
+
+def _truth(line: Line, column: str) -> bool | None:
+    """Whether a label is stated present or absent; None where neither is."""
+    value = line.values.get(column)
+    return value if isinstance(value, bool) else STATED.get(line.optional(column).lower())
 
 
 def _column(line: Line, names: tuple[str, ...]) -> str:

@@ -9,7 +9,7 @@ from typing import Literal
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.embedded import pictures
-from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.line import Line, missing
 from lingshu_train.data.rows.row import Origin, Row, Turn
 from lingshu_train.record import Sample
 
@@ -38,7 +38,7 @@ lines = published.table_lines
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """The last question is the sample's, earlier ones its turns. An image's place in the text is dropped."""
-    if fields.rows != "all" and (fields.rows == "image") != bool(line.values.get(fields.image)):
+    if fields.rows != "all" and (fields.rows == "image") != _pictured(line, fields.image):
         return
     images = pictures(line, fields.image, origin.root / fields.images)
     turns, placeholders = _turns(line, fields.conversations)
@@ -56,6 +56,11 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         modality=line.optional("modality"),
     )
     yield Row(sample=sample, images=images, turns=turns[:-1])
+
+
+def _pictured(line: Line, field: str) -> bool:
+    value = line.values.get(field)
+    return not missing(value) and value not in ("", [], ())
 
 
 def _turns(line: Line, field: str) -> tuple[tuple[Turn, ...], int]:
