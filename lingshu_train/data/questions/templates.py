@@ -58,11 +58,12 @@ Patient = Annotated[re.Pattern[str], AfterValidator(_with_group)]
 
 
 class Words(SplitFiles):
-    """What every card of labels says. `picture`: what one of its pictures is called, as in "chest X-ray". Without `modality`
-    nothing is asked about it."""
+    """What every card of labels says."""
 
     picture: str
+    """What one of its pictures is called in a question. For example `chest X-ray`."""
     modality: Modality | None = None
+    """The kind of its pictures, as questions name it; without it nothing is asked about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
