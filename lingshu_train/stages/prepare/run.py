@@ -56,4 +56,6 @@ def specification(config: Config, settings: Settings, *, data_root: str, seed: i
         least_side=config.least_side,
         budget=settings.budget,
         seed=seed,
+        context=settings.shape.context,
+        control=settings.shape.control,
     )
