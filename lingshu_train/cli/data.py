@@ -166,7 +166,8 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     from lingshu_train.model.settings import FAMILY
 
     splits = split or ["train"]
-    budget = shape.of(family or FAMILY).published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
+    model = shape.of(family or FAMILY)
+    budget = model.published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
     wanted = Specification(
         splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
         data_root=str(data_root),
@@ -175,6 +176,8 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         least_side=least_side,
         budget=budget,
         seed=0,
+        context=model.context,
+        control=model.control,
     )
     folder = out or data_root / "prepared" / preparing.name(wanted)
     if out:
