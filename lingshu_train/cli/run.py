@@ -27,7 +27,7 @@ def run_recipe(recipe: Recipe, overrides: Overrides = None) -> None:
     from lingshu_train.planning import outline, plan
     from lingshu_train.planning import recipe as recipes
     from lingshu_train.report import page
-    from lingshu_train.running import launch
+    from lingshu_train.running import launch, reporting
     from lingshu_train.runs import run as runs
 
     with ExitStack() as stack:
@@ -42,6 +42,7 @@ def run_recipe(recipe: Recipe, overrides: Overrides = None) -> None:
             runs.refuse_foreign(output, made.recipe)
             stack.enter_context(runs.hold(output))
             runs.write(output, recipe=made.recipe, stages=made.stages, plan=made.digest)
+            stack.enter_context(reporting.beside(output, say))
             return made
 
         if launch.under_torchrun():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -138,6 +139,18 @@ def hold(folder: Path) -> Iterator[None]:
         stream.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "started": started}) + "\n")
         stream.flush()
         yield
+
+
+def held(folder: Path) -> bool:
+    """Whether a process is working on the run in `folder` now. The lock is shared for a moment to find out."""
+    try:
+        with (folder / LOCK).open("rb") as stream:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _owner(path: Path) -> str:
