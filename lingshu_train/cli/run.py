@@ -57,7 +57,7 @@ def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()
     """One run, with its report. What one of the run folders `others` has finished already is taken from there."""
     from lingshu_train.planning import outline, outputs, plan
     from lingshu_train.report import page
-    from lingshu_train.running import launch
+    from lingshu_train.running import launch, reporting
     from lingshu_train.runs import manifest, sharing
     from lingshu_train.runs import run as runs
 
@@ -73,14 +73,13 @@ def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()
             output = Path(made.output)
             runs.refuse_foreign(output, made.recipe)
             for stage in made.stages:
-                manifest.done(
-                    stage.path
-                )  # A damaged manifest is told before the first stage, not after hours.
+                manifest.done(stage.path)  # A damaged one is told before the first stage, not after hours.
             stack.enter_context(runs.hold(output))
             runs.write(output, recipe=made.recipe, stages=made.stages, plan=made.digest)
             for stage in made.stages:
                 if taken := sharing.take(stage, others):
                     say(f"{stage.name}: finished by {taken.parent.name}, taken from there ({taken.name})")
+            stack.enter_context(reporting.beside(output, say))
             return made
 
         if launch.under_torchrun():

@@ -114,14 +114,14 @@ def read(stage_folder: Path) -> Results:
 def write_predictions(stage_folder: Path, model: str, judged: Iterable[Judged]) -> None:
     """Commit predictions/<model>.jsonl, one line an answer, in the order given."""
     lines = (canonical(asdict(_prediction(one))) + "\n" for one in judged)
-    path = _predictions(stage_folder, model)
+    path = predictions_file(stage_folder, model)
     path.parent.mkdir(exist_ok=True)
     write_text(path, "".join(lines))
 
 
 def predictions(stage_folder: Path, model: str) -> tuple[Prediction, ...]:
     """The lines of predictions/<model>.jsonl, in file order; empty where there are none yet."""
-    return _lines(stage_folder, _predictions(stage_folder, model), RootModel[Prediction])
+    return _lines(stage_folder, predictions_file(stage_folder, model), RootModel[Prediction])
 
 
 def keep(stage_folder: Path, rollouts: Iterable[Rollout]) -> None:
@@ -159,7 +159,8 @@ def shown(sample: Sample) -> dict[str, Any]:
     }
 
 
-def _predictions(stage_folder: Path, model: str) -> Path:
+def predictions_file(stage_folder: Path, model: str) -> Path:
+    """Where the answers of a model lie, one a line."""
     return stage_folder / PREDICTIONS / f"{model}.jsonl"
 
 

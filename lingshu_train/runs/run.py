@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -143,6 +144,18 @@ def hold(folder: Path) -> Iterator[None]:
         except OSError as fault:
             raise failure(path, fault, instead=ELSEWHERE) from None
         yield
+
+
+def held(folder: Path) -> bool:
+    """Whether a process is working on the run in `folder` now. The lock is shared for a moment to find out."""
+    try:
+        with (folder / LOCK).open("rb") as stream:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _owner(path: Path) -> str:

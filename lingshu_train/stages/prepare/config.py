@@ -100,8 +100,8 @@ class Config(StageConfig):
             least_side=self.least_side,
             budget=model.budget,
             seed=seed,
-            context=settings.shape.context,
-            control=settings.shape.control,
+            context=model.shape.context,
+            control=model.shape.control,
         )
 
     def _check_questions(self, where: str) -> None:
