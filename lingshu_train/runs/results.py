@@ -108,7 +108,7 @@ def read(stage_folder: Path) -> Results:
     path = stage_folder / NAME
     if not there(path):
         return Results()
-    return parse(Results, read_json(path), where=str(path), error=DataError)
+    return parse(Results, read_json(path), where=f"{path}:", error=DataError)
 
 
 def write_predictions(stage_folder: Path, model: str, judged: Iterable[Judged]) -> None:
@@ -168,6 +168,6 @@ def _lines(stage_folder: Path, path: Path, record: type[RootModel[LineT]]) -> tu
     """Every whole line. The last may be half written while its stage is running, or where it was killed."""
     found = ledger.lines(path, tolerate_torn_end=not there(stage_folder / manifest.NAME))
     return tuple(
-        parse(record, line, where=f"{path}:{number}", error=DataError).root
+        parse(record, line, where=f"{path}:{number}:", error=DataError).root
         for number, line in enumerate(found, 1)
     )

@@ -88,7 +88,7 @@ def read(folder: Path) -> Run:
             f"{path}: written by a version before 0.3; look at it with that version, and give a new run another folder "
             "(output=FOLDER)"
         )
-    return parse(Run, {**data, "path": str(folder.resolve())}, where=str(path), error=DataError)
+    return parse(Run, {**data, "path": str(folder.resolve())}, where=f"{path}:", error=DataError)
 
 
 def write(folder: Path, *, recipe: str, stages: Sequence[Stage], plan: str) -> Run:

@@ -172,7 +172,7 @@ def read_summary(folder: Path) -> Summary:
         raise MissingInput(
             f"{folder}: no corpus here ({SUMMARY} is missing); a stage of kind prepare writes one"
         )
-    summary = parse(Summary, read_json(path), where=str(path), error=DataError)
+    summary = parse(Summary, read_json(path), where=f"{path}:", error=DataError)
     for word in summary.modalities:
         # A corpus of an older version: filters and balance would take a part of what they name.
         if vocabulary.modality(word) != word:
