@@ -24,6 +24,7 @@ app = typer.Typer()
 )
 def run_recipe(recipe: Recipe, overrides: Overrides = None) -> None:
     """Run a recipe, or go on with it: finished stages are skipped."""
+    from lingshu_train.hub import base
     from lingshu_train.planning import outline, outputs, plan
     from lingshu_train.planning import recipe as recipes
     from lingshu_train.report import page
@@ -34,7 +35,8 @@ def run_recipe(recipe: Recipe, overrides: Overrides = None) -> None:
     with ExitStack() as stack:
 
         def planned(world_size: int | None = None) -> plan.Plan:
-            made = plan.build(recipes.load(recipe, overrides or ()), world_size=world_size)
+            chosen = recipes.load(recipe, overrides or ())
+            made = plan.build(chosen, world_size=world_size)
             outputs.refuse_inputs(made)
             missing = outline.missing_data(made)
             if missing:
@@ -42,10 +44,9 @@ def run_recipe(recipe: Recipe, overrides: Overrides = None) -> None:
                 raise MissingInput(f"data is missing: {missing[0]}{more}")
             output = Path(made.output)
             runs.refuse_foreign(output, made.recipe)
-            for stage in made.stages:
-                manifest.done(
-                    stage.path
-                )  # A damaged manifest is told before the first stage, not after hours.
+            # A damaged manifest is told before the first stage, not after hours.
+            if not all([manifest.done(stage.path) for stage in made.stages]):
+                base.need(chosen.model, say=say)
             stack.enter_context(runs.hold(output))
             runs.write(output, recipe=made.recipe, stages=made.stages, plan=made.digest)
             return made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from importlib import resources
-from typing import Literal, Protocol, get_args
+from typing import ClassVar, Literal, Protocol, get_args
 
 from lingshu_train import naming
 from lingshu_train.errors import RecipeError
@@ -55,6 +55,9 @@ class PictureBudget(Protocol):
 
 class Shape(Strict, ABC):
     """The sizes of one model of a family, as `model.shape` of a recipe gives them."""
+
+    model_type: ClassVar[str] = ""
+    """What `config.json` of the family's published models calls it; empty where nothing can be said before loading."""
 
     @property
     @abstractmethod

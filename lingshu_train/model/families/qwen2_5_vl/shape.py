@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from lingshu_train.model import shape
 from lingshu_train.model.families._smart_resize import SmartResize
 from lingshu_train.model.shape import Part
@@ -43,6 +45,8 @@ class VisionShape(Strict):
 
 class Shape(shape.Shape):
     """Both halves. Source of the 7B and 32B numbers: their published config.json."""
+
+    model_type: ClassVar[str] = "qwen2_5_vl"
 
     text: TextShape
     vision: VisionShape
