@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from logging import ERROR, getLogger
 
-from huggingface_hub import HfApi, constants, logging, snapshot_download
+from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import (
     GatedRepoError,
     HfHubHTTPError,
@@ -51,7 +52,7 @@ def _bring(base: Base, say: Callable[[str], None]) -> None:
     if constants.HF_HUB_OFFLINE:
         raise _absent(base, "offline mode is on (HF_HUB_OFFLINE)")
     # It says each of its own tries; what comes of them is said in one line here.
-    logging.set_verbosity_error()
+    getLogger("huggingface_hub").setLevel(ERROR)
     revision = base.revision or None
     try:
         told = HfApi().model_info(base.named, revision=revision, files_metadata=True)
