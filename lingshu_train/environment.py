@@ -18,6 +18,14 @@ def credential(name: str) -> str:
     return os.environ.get(name, "")
 
 
+def hub_cache() -> Path:
+    """Where huggingface_hub keeps models, by the same variables in the same order."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    hub = os.environ.get("HF_HOME") or f"{home}/huggingface"
+    named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or f"{hub}/hub"
+    return Path(os.path.expandvars(os.path.expanduser(named)))
+
+
 def inherited() -> dict[str, str]:
     """All of them, for a process that is started."""
     return dict(os.environ)

@@ -64,6 +64,8 @@ class Shape(Strict, ABC):
     """Tokens of prompt and completion together that the family's models are made for."""
     control: ClassVar[tuple[str, ...]] = ()
     """Tokens that begin and end turns and stand for pictures: text that holds one would be read as such."""
+    model_type: ClassVar[str] = ""
+    """What `config.json` of the family's published models calls it; empty where nothing can be said before loading."""
 
     @property
     @abstractmethod

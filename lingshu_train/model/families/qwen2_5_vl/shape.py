@@ -86,6 +86,7 @@ class Shape(shape.Shape):
     context: ClassVar[int] = 32_768
     """Without the scaling of positions that the publisher describes for longer text."""
     control: ClassVar[tuple[str, ...]] = SPECIAL
+    model_type: ClassVar[str] = "qwen2_5_vl"
 
     text: TextShape
     """The language model."""
