@@ -7,8 +7,6 @@ from pathlib import Path
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
-from lingshu_train.model import shape
-from lingshu_train.model.settings import FAMILY
 from lingshu_train.model.shape import PictureBudget
 
 
@@ -32,8 +30,8 @@ class Specification:
     pictures' `budget`.
 
     `image_size` is the side of a view of a labelled picture. Pictures over the budget are fitted as the processor would
-    fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused. `family`: that of
-    the models that will read it, whose control tokens no text may hold.
+    fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused. `context` and
+    `control` are the model's (`model.shape.Shape`): a row that needs more tokens, or holds one of these, is refused.
     """
 
     splits: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -43,12 +41,8 @@ class Specification:
     least_side: int
     budget: PictureBudget
     seed: int
-    family: str = FAMILY
-
-    @property
-    def control_tokens(self) -> tuple[str, ...]:
-        """What no text of a row may hold."""
-        return shape.of(self.family).control_tokens()
+    context: int
+    control: tuple[str, ...]
 
     @property
     def cards(self) -> tuple[str, ...]:

@@ -5,11 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from lingshu_train.data.corpus import corpus, lengths, preparing
-from lingshu_train.data.corpus.specification import QuestionCount, Specification
 from lingshu_train.data.corpus.summary import Summary
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import Facts
-from lingshu_train.model import shape
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.prepare.config import Config
@@ -27,7 +25,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
 
 def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> Summary:
     if not config.prepared:
-        made = specification(config, settings, data_root=stage.data_root, seed=stage.seed)
+        made = config.specification(settings, data_root=stage.data_root, seed=stage.seed)
         return preparing.prepare(
             folder, made, workers=stage.cluster.threads, most_refused=config.most_refused
         )
@@ -41,27 +39,10 @@ def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> S
         ours, theirs = getattr(settings.budget, key), getattr(found, key)
         if ours != theirs:
             raise RecipeError(f"{where} was prepared for {key}={theirs}; the model has {ours}")
-    slipped = set(shape.of(settings.family).control_tokens()) - set(found.control_tokens)
+    slipped = set(settings.shape.control) - set(found.control_tokens)
     if slipped:
         raise RecipeError(
             f"{where} was prepared for other models: its text may hold {', '.join(sorted(slipped))}; prepare it with "
             f"--family {settings.family}"
         )
     return preparing.link(Path(config.prepared), folder)
-
-
-def specification(config: Config, settings: Settings, *, data_root: str, seed: int) -> Specification:
-    """The corpus that the stage writes."""
-    return Specification(
-        data_root=data_root,
-        splits=tuple((name, tuple(config.splits_of(name).items())) for name in config.cards),
-        asked=tuple(
-            QuestionCount(task=task, train=counts.train, held_out=counts.held_out)
-            for task, counts in config.questions.items()
-        ),
-        image_size=config.image_size,
-        least_side=config.least_side,
-        budget=settings.budget,
-        family=settings.family,
-        seed=seed,
-    )

@@ -26,9 +26,10 @@ UNKNOWN = "-1"
 
 
 class Fields(templates.Words, TableFiles):
-    """`images` is the folder of the slices. Rows that the publisher calls noisy are left out."""
+    """Rows that the publisher calls noisy are left out."""
 
     images: str = "Images_png"
+    """Folder of the slices."""
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:

@@ -22,15 +22,16 @@ DIGITS = 9
 
 
 class Fields(templates.Words):
-    """`labels`: what the data set writes -> the words of the questions. `images` is the folder of the pictures.
-
-    `only`: split -> list of its pictures, without suffix. `counted`: words for which every instance has its box.
-    """
+    """What is labelled, and in which words it is asked."""
 
     labels: dict[str, str]
+    """What the data set writes, and the words of the questions for it. For example `{nodule: a nodule}`."""
     images: str
+    """Folder of the pictures."""
     only: dict[str, str] = Field(default_factory=dict)
+    """For each split the file that lists its pictures, without suffix; empty takes all."""
     counted: tuple[str, ...] = ()
+    """Words for which every instance has its box, so that they can be counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

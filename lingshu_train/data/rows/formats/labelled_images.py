@@ -31,25 +31,28 @@ STATED = {
 
 
 class Fields(templates.Words, TableFiles):
-    """`labels`: what the data set writes -> the words of the questions; empty: the folders' names are the words.
-
-    `image`, `label`: names of the columns of a table, the first that a row has. Without `image`, `files` are the
-    pictures; without `label`, every key of `labels` is a column. `separator` stands between several labels of a cell.
-    `images`: pattern of the folders that the names start from, which `suffix` completes. `only`: split -> list of its pictures.
-    `group`: the patient's column; `patient`: a pattern whose first group is the patient in a picture's name.
-    `healthy`: words that say that nothing was found, about which no yes/no question is asked.
-    """
+    """Where the labels stand, and in which words they are asked."""
 
     labels: dict[str, str] = Field(default_factory=dict)
+    """What the data set writes, and the words of the questions for it; empty: the folders' names are the words."""
     image: tuple[str, ...] = ()
+    """Columns of the picture's name, the first that a row has; empty: `files` are the pictures."""
     label: tuple[str, ...] = ()
+    """Columns of the label, the first that a row has; empty: every key of `labels` is a column."""
     separator: str = ""
+    """What stands between several labels of a cell."""
     images: str = ""
+    """Pattern of the folders that the names start from."""
     suffix: str = ""
+    """What completes a name."""
     only: dict[str, str] = Field(default_factory=dict)
+    """For each split the file that lists its pictures; empty takes all."""
     group: str = ""
+    """The patient's column."""
     patient: templates.Patient | None = None
+    """Finds the patient in a picture's name: its first group in parentheses."""
     healthy: tuple[str, ...] = ()
+    """Words that say that nothing was found, about which no yes/no question is asked."""
 
     @model_validator(mode="after")
     def _words(self) -> Fields:

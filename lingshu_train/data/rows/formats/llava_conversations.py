@@ -18,15 +18,16 @@ PLACEHOLDER = re.compile(r"\n?<image>\n?")
 
 
 class Fields(rowlib.TableFiles):
-    """`images` is the folder that image names start from; `image` and `conversations` are keys of a row.
-
-    LLaVA-Med spells the latter `conversatons`. `rows` keeps rows with an image, rows without, or all.
-    """
+    """Names of keys."""
 
     images: str = "."
+    """Folder that picture names start from."""
     image: str = "image"
+    """Key of the picture's name."""
     conversations: str = "conversations"
+    """Key of the turns; LLaVA-Med spells it `conversatons`."""
     rows: Literal["all", "image", "text"] = "all"
+    """Keep rows with a picture, rows without, or all."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         return {self.image: "image", self.conversations: "nested"}

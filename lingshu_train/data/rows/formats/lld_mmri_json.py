@@ -25,14 +25,14 @@ LESION = "the liver lesion"
 
 
 class Fields(templates.Words):
-    """`images` is the folder of `<patient>/<study>/<series>.nii.gz`. `phases`: which to take, all where empty.
-
-    `labels`: the publisher's number of a lesion's kind -> words.
-    """
+    """What is labelled, and in which words it is asked."""
 
     images: str
+    """Folder of `<patient>/<study>/<series>.nii.gz`."""
     labels: dict[str, str]
+    """The publisher's number of a lesion's kind, and the words for it."""
     phases: tuple[str, ...] = ()
+    """Phases to take; empty takes all."""
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:

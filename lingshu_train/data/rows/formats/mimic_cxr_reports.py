@@ -16,14 +16,14 @@ DIGITS = 12
 
 
 class Fields(rowlib.TableFiles):
-    """`files`: split -> CSV with dicom_id, study_id, subject_id, split. `sections`: what the model writes.
-
-    `reports` and `images` are the `files` folders of the report project and of the JPEG project.
-    """
+    """`files` are CSV files with dicom_id, study_id, subject_id and split."""
 
     reports: str = "files"
+    """The `files` folder of the report project."""
     images: str = "files"
+    """The `files` folder of the JPEG project."""
     sections: Literal["findings", "both"] = "both"
+    """What the model writes: the findings, or findings and impression."""
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:

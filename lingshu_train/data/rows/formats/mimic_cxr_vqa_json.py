@@ -16,9 +16,10 @@ NOTHING = "none"
 
 
 class Fields(rowlib.TableFiles):
-    """`images` is the `files` folder of MIMIC-CXR-JPG, from which `image_path` starts."""
+    """Where the films lie."""
 
     images: str = "files"
+    """The `files` folder of MIMIC-CXR-JPG, from which `image_path` starts."""
 
 
 lines = published.table_lines

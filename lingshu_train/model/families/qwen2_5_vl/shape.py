@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from lingshu_train.model import shape
 from lingshu_train.model.families._smart_resize import SmartResize
 from lingshu_train.model.shape import Part
@@ -11,7 +13,7 @@ PATCH, MERGE = 14, 2
 """Of every published model: a token is 28 x 28 pixels, 2 x 2 patches."""
 MIN_PIXELS, MAX_PIXELS = 3136, 1_003_520
 """4 to 1,280 tokens: the published floor, and a ceiling (ours) with which several pictures fit into 8,192 tokens."""
-CONTROL_TOKENS = (
+SPECIAL = (
     "<|endoftext|>",
     "<|im_start|>",
     "<|im_end|>",
@@ -26,6 +28,9 @@ CONTROL_TOKENS = (
     "<|vision_pad|>",
     "<|image_pad|>",
     "<|video_pad|>",
+)
+"""Qwen2.5's special tokens in the order of their ids, from 151643 on."""
+ADDED = (
     "<tool_call>",
     "</tool_call>",
     "<|fim_prefix|>",
@@ -35,7 +40,7 @@ CONTROL_TOKENS = (
     "<|repo_name|>",
     "<|file_sep|>",
 )
-"""The added tokens of the published tokenizers in the order of their ids, from 151643 on."""
+"""Those of tools and code, which the published tokenizers read as one token too; the ids go on."""
 
 
 class TextShape(Strict):
@@ -87,6 +92,11 @@ class VisionShape(Strict):
 class Shape(shape.Shape):
     """Both halves. Source of the 7B and 32B numbers: their published config.json."""
 
+    context: ClassVar[int] = 32_768
+    """Without the scaling of positions that the publisher describes for longer text."""
+    control: ClassVar[tuple[str, ...]] = (*SPECIAL, *ADDED)
+    model_type: ClassVar[str] = "qwen2_5_vl"
+
     text: TextShape
     """The language model."""
     vision: VisionShape
@@ -107,10 +117,6 @@ class Shape(shape.Shape):
         return SmartResize(
             min_pixels=min_pixels, max_pixels=max_pixels, patch=self.vision.patch, merge=self.vision.merge
         )
-
-    @classmethod
-    def control_tokens(cls) -> tuple[str, ...]:
-        return CONTROL_TOKENS
 
     @classmethod
     def published_budget(cls, *, min_pixels: int | None = None, max_pixels: int | None = None) -> SmartResize:

@@ -5,10 +5,7 @@ from __future__ import annotations
 import torch
 from transformers import PreTrainedTokenizerBase, Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
-from lingshu_train.model.families.qwen2_5_vl.shape import CONTROL_TOKENS, Shape
-
-SPECIAL = CONTROL_TOKENS[:14]
-"""Those that the larger tokenizers call special; the others belong to code and tools."""
+from lingshu_train.model.families.qwen2_5_vl.shape import Shape
 
 
 def model(
@@ -34,7 +31,7 @@ def _config(shape: Shape, words: PreTrainedTokenizerBase, *, initializer_range: 
             "num_key_value_heads": text.key_value_heads,
             "intermediate_size": text.intermediate,
             "vocab_size": text.vocabulary,
-            "max_position_embeddings": 32768,
+            "max_position_embeddings": shape.context,
             "rope_parameters": {
                 "rope_type": "default",
                 "rope_theta": text.rope_theta,
