@@ -47,7 +47,7 @@ class TrainingConfig(StageConfig):
     @property
     def needs(self) -> tuple[Need, ...]:
         model = [Need("base", self.base, "model")] if self.base else []
-        return (*model, *(Need("data", mix.corpus, "corpus") for mix in self.data))
+        return (*model, *(Need("data", mix.corpus, "corpus", mix.split, mix.tasks) for mix in self.data))
 
     @property
     def starts_from(self) -> str:

@@ -31,4 +31,4 @@ class Config(StageConfig):
     @property
     def needs(self) -> tuple[Need, ...]:
         models = (Need("models", name, "model") for name in self.models)
-        return (*models, Need("corpus", self.corpus, "corpus"))
+        return (*models, Need("corpus", self.corpus, "corpus", self.split, self.tasks))

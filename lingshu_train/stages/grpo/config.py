@@ -82,7 +82,8 @@ class Config(TrainingConfig):
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        watched = [Need("watch.corpus", self.watch.corpus, "corpus")] if self.watch else []
+        watch = self.watch
+        watched = [Need("watch.corpus", watch.corpus, "corpus", watch.split, watch.tasks)] if watch else []
         return (*super().needs, *watched)
 
     def judged_by(self) -> tuple[PlanLine, ...]:
