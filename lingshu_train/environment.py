@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -25,3 +27,35 @@ def plugins() -> tuple[Path, ...]:
     """Folders of the user's own components, laid out as this package is: LINGSHU_PLUGINS, several parted by colons."""
     named = os.environ.get("LINGSHU_PLUGINS", "").split(os.pathsep)
     return tuple(Path(folder).absolute() for folder in named if folder)
+
+
+def cards() -> tuple[Path, ...]:
+    """Folders of the user's own data cards: LINGSHU_CARDS, several parted by colons."""
+    named = os.environ.get("LINGSHU_CARDS", "").split(os.pathsep)
+    return tuple(Path(folder).absolute() for folder in named if folder)
+
+
+def add_cards(folders: Iterable[Path]) -> None:
+    """Look for data cards in these folders first, in this process and in all that it starts."""
+    every = dict.fromkeys(str(folder) for folder in (*(each.absolute() for each in folders), *cards()))
+    os.environ["LINGSHU_CARDS"] = os.pathsep.join(every)
+
+
+@contextmanager
+def cards_in(folder: Path) -> Iterator[None]:
+    """Look for data cards in this folder first, as long as it lasts."""
+    before = os.environ.get("LINGSHU_CARDS")
+    add_cards([folder])
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["LINGSHU_CARDS"]
+        else:
+            os.environ["LINGSHU_CARDS"] = before
+
+
+def near(path: Path) -> Path:
+    """A path as short as it can be typed from the working folder."""
+    full, here = path.absolute(), Path.cwd()
+    return full.relative_to(here) if full.is_relative_to(here) else full

@@ -42,6 +42,7 @@ class Chart(Strict):
     """A chart of ledger columns over the optimizer steps. A column that ends in `/` stands for all that begin so.
 
     `y` names the axis with its unit. `aside` charts are folded away. `absent` stands in for a step without the column.
+    `zero`: the axis has zero, so that heights can be compared; without it the curve fills the chart.
     """
 
     title: str
@@ -49,6 +50,7 @@ class Chart(Strict):
     y: str
     aside: bool = False
     absent: float | None = None
+    zero: bool = True
 
 
 class About(Strict):
@@ -89,6 +91,7 @@ class StageConfig(Strict):
     """Keys that a plan does not list as settings, because `describe` or `judged_by` tells them."""
 
     kind: str
+    """What the stage does: a folder of `stages/`, ours or a plugin's."""
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -119,6 +122,11 @@ class StageConfig(Strict):
     def trains(self) -> tuple[str, ...]:
         """Parts of the model whose weights change."""
         return ()
+
+    @property
+    def opens_base(self) -> bool:
+        """Whether the stage opens the model that the recipe starts from (`model.base`)."""
+        return bool(self.trains) and not self.starts_from
 
     @property
     def rates(self) -> Mapping[str, float]:

@@ -121,7 +121,8 @@ class Completion:
     `log_probs` are natural logarithms under the model's own distribution (temperature 1), one a token. `token_ids` and
     `log_probs` are empty where the engine does not tell them. `finish` is "stop", "length" where it ran into
     `max_tokens`, or another word of the engine's. `seed` is what it was drawn with. `cached`: read from an earlier
-    answer, without asking.
+    answer, without asking. `prompt` is the text that the model was given, as its chat template writes it, with special
+    tokens and one mark a picture; empty where the engine does not know it.
     """
 
     text: str
@@ -131,6 +132,7 @@ class Completion:
     max_tokens: int = 0
     seed: int = 0
     cached: bool = False
+    prompt: str = ""
 
     @property
     def truncated(self) -> bool:
@@ -154,7 +156,8 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
-    """One question, answered and judged. `prompt` is the text of the turn that was answered, without system and images."""
+    """One question, answered and judged. `prompt` is the text that the model was given, where the engine tells it; else the
+    conversation by roles."""
 
     sample: Sample
     prompt: str

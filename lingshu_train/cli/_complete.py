@@ -11,7 +11,18 @@ def recipes(incomplete: str) -> list[str]:
 
 
 def cards(incomplete: str) -> list[str]:
-    """Data cards."""
+    """Data cards; none where a folder of cards is not there, which the verb itself will say."""
     from lingshu_train.data.cards import card
+    from lingshu_train.errors import MissingInput
 
-    return [name for name in card.names() if name.startswith(incomplete)]
+    try:
+        return [name for name in card.names() if name.startswith(incomplete)]
+    except MissingInput:
+        return []
+
+
+def explained(incomplete: str) -> list[str]:
+    """Names and keys that can be explained."""
+    from lingshu_train.reference import find
+
+    return [name for name in find.addresses() if name.startswith(incomplete)]

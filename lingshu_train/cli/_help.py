@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from lingshu_train import environment
 from lingshu_train.cli import _complete
 
 Recipe = Annotated[
@@ -38,6 +39,25 @@ DataRoot = Annotated[
     Path, typer.Option("--data-root", metavar="FOLDER", help="Where the data lies.", readable=False)
 ]
 DATA = Path("data")
+
+
+def _look_in(folders: list[Path] | None) -> list[Path] | None:
+    environment.add_cards(folders or ())
+    return folders
+
+
+CardFolders = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--cards",
+        metavar="FOLDER",
+        help="A folder of data cards of your own; may be given again.",
+        show_default="data_cards, where it is here",
+        callback=_look_in,
+        readable=False,
+    ),
+]
+"""Beside the shipped cards. The search path is set as the command line is read, also for processes that are started."""
 
 
 def examples(*lines: str) -> str:

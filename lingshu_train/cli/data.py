@@ -1,4 +1,4 @@
-"""The data verbs: list, show, fetch, check, prepare, export."""
+"""The data verbs: add (in add.py), list, show, fetch, check, prepare, export."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from typing import Annotated, get_args
 
 import typer
 
-from lingshu_train.cli._help import DATA, CardName, CardNames, DataRoot, examples
+from lingshu_train.cli import add as adding
+from lingshu_train.cli._help import DATA, CardFolders, CardName, CardNames, DataRoot, examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import DataError, MissingInput, NotPermitted, UsageError
 
-app = typer.Typer(name="data", help="List, show, fetch, check and prepare the data of cards.")
+app = typer.Typer(
+    name="data", help="Add your own data; list, show, fetch, check and prepare the data of cards."
+)
+app.add_typer(adding.app)
 
 
 @app.command(
@@ -33,6 +37,7 @@ def list_cards(
         bool | None, typer.Option(help="Only cards whose data is here, or is not.", show_default=False)
     ] = None,
     data_root: DataRoot = DATA,
+    card_folders: CardFolders = None,
 ) -> None:
     """One line per card."""
     from lingshu_train.data.cards import card, catalogue
@@ -44,7 +49,7 @@ def list_cards(
 
 
 @app.command()
-def show(card: CardName) -> None:
+def show(card: CardName, card_folders: CardFolders = None) -> None:
     """One card whole."""
     from lingshu_train.data.cards import card as cards
     from lingshu_train.data.cards import catalogue
@@ -59,6 +64,7 @@ def fetch(
     cards: CardNames,
     yes: Annotated[bool, typer.Option("--yes", help="Really download.", show_default=False)] = False,
     data_root: DataRoot = DATA,
+    card_folders: CardFolders = None,
 ) -> int:
     """Show what a download would bring; with --yes, download it."""
     from lingshu_train.data.cards import card
@@ -90,6 +96,7 @@ def check(
         ),
     ] = None,
     data_root: DataRoot = DATA,
+    card_folders: CardFolders = None,
 ) -> int:
     """Is the card right, and its data here and whole?"""
     from lingshu_train.data.cards import card as cards
@@ -150,9 +157,10 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         typer.Option(metavar="SHARE", min=0, max=1, help="Stop where more of a card's rows are refused."),
     ] = 0.01,
     data_root: DataRoot = DATA,
+    card_folders: CardFolders = None,
 ) -> None:
     """Turn cards into a corpus that recipes can take as it is."""
-    from lingshu_train.data.corpus import preparing
+    from lingshu_train.data.corpus import claiming, preparing
     from lingshu_train.data.corpus.specification import Specification
     from lingshu_train.model import shape
     from lingshu_train.model.settings import FAMILY
@@ -177,6 +185,9 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         control=model.control,
     )
     folder = out or data_root / "prepared" / preparing.name(wanted)
+    if out:
+        preparing.refuse(wanted)
+        claiming.claim(out, wanted)
     summary = preparing.prepare(
         folder, wanted, workers=workers or os.cpu_count() or 1, most_refused=most_refused
     )
@@ -189,6 +200,7 @@ def export(
     croissant: Annotated[
         bool, typer.Option("--croissant", help="The format; the only one there is.", show_default=False)
     ],
+    card_folders: CardFolders = None,
 ) -> None:
     """The card for machines, as Croissant JSON-LD."""
     from lingshu_train.data.cards import card as cards

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from lingshu_train.cli._help import RunFolder, examples
+from lingshu_train.cli._help import CardFolders, RunFolder, examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import DataError
 
@@ -25,13 +25,30 @@ def status(folder: RunFolder) -> None:
         print(f"{stage.name:<12} {stage.kind:<9} {found.state(stage)}")
 
 
-@app.command()
-def report(folder: RunFolder) -> None:
+@app.command(
+    epilog=examples("lingshu report runs/quickstart", "lingshu report runs/quickstart --watch --every 5")
+)
+def report(
+    folder: RunFolder,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write it again and again until the run has ended.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="How long --watch waits between two writings.")
+    ] = 15,
+    card_folders: CardFolders = None,
+) -> int:
     """Write the run's report.html."""
-    from lingshu_train.report import page
+    from lingshu_train.report import gather, live, page
 
+    if watch:
+        live.watch(folder, every_s=every, say=say)
+    view = gather.view(folder)
     print(page.summary_table(folder))
-    print(f"report: {page.write(folder)}")
+    print(f"report: {page.put(view)}")
+    for line in view.damage:
+        say(f"lingshu: damaged: {line}")
+    return DataError.exit_code if view.damage else 0
 
 
 @app.command()
@@ -43,16 +60,20 @@ def verify(folder: RunFolder) -> int:
     found = runs.read(folder)
     code = 0
     for stage in found.stages:
-        if found.state(stage) != "done":
-            print(f"{stage.name}: {found.state(stage)}")
-            continue
-        damaged = manifest.damaged(found.folder(stage))
-        files = len(manifest.read(found.folder(stage)).files)
-        print(
-            f"{stage.name}: "
-            + (f"changed or missing: {', '.join(damaged)}" if damaged else f"{files} files whole")
-        )
-        code = DataError.exit_code if damaged else code
+        state = found.state(stage)
+        damaged = manifest.damaged(found.folder(stage)) if state == "done" else []
+        if state == "done":
+            files = len(manifest.read(found.folder(stage)).files)
+            state_of_files = (
+                f"changed or missing: {', '.join(damaged)}" if damaged else f"{files} files whole"
+            )
+            print(f"{stage.name}: {state_of_files}")
+        else:
+            print(
+                f"{stage.name}: {state}"
+                + (f" ({manifest.NAME} cannot be read)" if state == "damaged" else "")
+            )
+        code = DataError.exit_code if damaged or state == "damaged" else code
     return code
 
 
@@ -79,15 +100,15 @@ def score(
     ] = None,
 ) -> None:
     """Judge the responses of a JSONL file."""
-    from lingshu_train.runs.files import failure
+    from lingshu_train.runs.files import refuse_input, refuse_own_output, replacing
     from lingshu_train.verify import Policy
     from lingshu_train.verify.answer_file import judge_file
 
     if out is None:
+        refuse_own_output(file, sys.stdout)
         say(str(judge_file(file, Policy(policy), sys.stdout)))
         return
-    try:
-        with out.open("w", encoding="utf-8") as stream:
-            say(str(judge_file(file, Policy(policy), stream)))
-    except OSError as fault:
-        raise failure(out, fault) from None
+    refuse_input(out, file)
+    with replacing(out) as beside, beside.open("w", encoding="utf-8") as stream:
+        tally = judge_file(file, Policy(policy), stream)
+    say(str(tally))

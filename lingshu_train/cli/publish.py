@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from lingshu_train.cli._help import RunFolder, examples
+from lingshu_train.cli._help import CardFolders, RunFolder, examples
 from lingshu_train.cli._say import say
 
 app = typer.Typer()
@@ -29,6 +29,7 @@ def push_model(
     private: Annotated[
         bool, typer.Option("--private", help="Let nobody else see it.", show_default=False)
     ] = False,
+    card_folders: CardFolders = None,
 ) -> None:
     """Show what would go to the Hugging Face Hub; with --yes, send it."""
     from lingshu_train.hub import push

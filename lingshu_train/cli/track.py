@@ -8,7 +8,7 @@ import typer
 import yaml
 from pydantic import JsonValue
 
-from lingshu_train.cli._help import RunFolder, examples
+from lingshu_train.cli._help import CardFolders, RunFolder, examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import UsageError
 
@@ -44,6 +44,7 @@ def track(
             show_default=False,
         ),
     ] = False,
+    card_folders: CardFolders = None,
 ) -> int:
     """Give a tracker what a run left, from the first line."""
     from lingshu_train.running import sending

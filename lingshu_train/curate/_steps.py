@@ -26,10 +26,12 @@ _AT_ONCE = 1_024
 
 
 class StepChoice(Strict):
-    """One step of a recipe: a file of curate/ by `name`."""
+    """One step of curation."""
 
     name: str
+    """A file of `curate/`."""
     params: dict[str, JsonValue] = Field(default_factory=dict)
+    """Its own settings: see the step."""
 
     def __str__(self) -> str:
         values = " ".join(f"{key}={value}" for key, value in self.params.items())

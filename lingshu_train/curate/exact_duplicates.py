@@ -12,10 +12,11 @@ from lingshu_train.schema import Strict
 
 
 class Params(Strict):
-    """`across_splits` false (default) leaves a copy in another split alone: a leak is no duplicate, and dropping the
-    training row or the test row is not the same decision."""
+    """Which copies count."""
 
     across_splits: bool = False
+    """Also drop a copy in another split. By default it is left alone: a leak is no duplicate, and dropping the
+    training row or the test row is not the same decision."""
 
 
 def decide(rows: Iterable[Candidate], params: Params) -> Iterator[Decision]:

@@ -11,11 +11,12 @@ from lingshu_train.schema import Strict
 
 
 class Params(Strict):
-    """`least_side` in pixels as stored (the paper, section 2.2, drops pictures with a side under 64); `most_aspect` is the
-    longer side by the shorter (a published processor refuses more than 200)."""
+    """Which pictures can be read."""
 
     least_side: int = Field(default=64, gt=0)
+    """Fewest pixels of a side, as stored (the paper, section 2.2, drops pictures with a side under 64)."""
     most_aspect: float = Field(default=200.0, ge=1)
+    """Most that the longer side may be of the shorter (a published processor refuses more than 200)."""
 
 
 def decide(rows: Iterable[Candidate], params: Params) -> Iterator[Decision]:

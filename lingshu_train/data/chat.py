@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from lingshu_train.record import ImageMark, Message, Sample, TextPart
 
 
@@ -25,6 +27,17 @@ def prompt(sample: Sample, *, system: str = "", images: bool = False) -> list[Me
 def question(sample: Sample) -> str:
     """The last turn of the user: the question, and its options a line each."""
     return "\n".join([sample.question, *(f"{letter}. {text}" for letter, text in sample.options.items())])
+
+
+def transcript(messages: Sequence[Message]) -> str:
+    """A conversation by roles, a picture as `[image]`: for readers where no chat template is at hand."""
+    return "\n".join(f"{message['role']}: {_written(message['content'])}" for message in messages)
+
+
+def _written(content: str | list[TextPart | ImageMark]) -> str:
+    if isinstance(content, str):
+        return content
+    return "".join(part["text"] if part["type"] == "text" else "[image]" for part in content)
 
 
 def completion(sample: Sample) -> list[Message]:

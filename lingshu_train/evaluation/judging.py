@@ -37,7 +37,8 @@ def evaluate(
     judged = [
         Judged(
             sample=sample,
-            prompt=chat.question(sample),
+            prompt=completion.prompt
+            or chat.transcript(chat.prompt(sample, system=asking.system, images=True)),
             completion=completion,
             verdict=verify(completion.text, sample, asking.policy),
         )

@@ -102,7 +102,7 @@ def fetch(card: Card, data_root: Path, *, say: Callable[[str], None]) -> str:
 
 
 def _source(card: Card) -> Source:
-    where = f"data_cards/{card.name}.md: source.kind"
+    where = f"{card.where}: source.kind"
     return cast(Source, component(SOURCES, card.lingshu.source.kind, where=where, error=DataError))
 
 

@@ -104,7 +104,8 @@ def _results(measured: Results, model: str) -> str:
         )
     heads = ("task", "n", "best constant answer", *names)
     note = (
-        "Accuracy in percent on held-out questions, greedy decoding, with 95 % Wilson intervals. Held out "
+        "Accuracy in percent on held-out questions, with 95 % Wilson intervals. Greedy decoding, without penalties or other "
+        "settings: those that the base model may have been published with are neither applied nor passed on. Held out "
         "means other volumes, patients or pictures of the same data: no benchmark, and no word on other data."
     )
     return f"{_table(heads, rows)}\n\n{note}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lingshu_train.data.cards import card, licences
-from lingshu_train.data.cards.card import CARDS, Card
+from lingshu_train.data.cards.card import Card
 from lingshu_train.errors import MissingInput, NotPermitted, OutputFailed, UsageError
 from lingshu_train.hub import staging
 from lingshu_train.hub.patience import Patience
@@ -17,7 +17,7 @@ from lingshu_train.hub.remote import Remote
 from lingshu_train.hub.staging import ALLOWED, StagedFile
 from lingshu_train.runs import manifest, run
 from lingshu_train.runs import stage as stages
-from lingshu_train.runs.run import Run
+from lingshu_train.runs.run import Run, RunStage
 
 FOLDER = "export"
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
@@ -66,17 +66,17 @@ class Pushed:
 
 
 def plan_push(
-    run_folder: Path, stage: str, repo_id: str, *, private: bool = False, cards: Path = CARDS
+    run_folder: Path, stage: str, repo_id: str, *, private: bool = False, cards: Path | None = None
 ) -> Push:
     """Decide what a push would send; touches no network and needs no token.
 
-    `stage` is the run's export stage. Raises NotPermitted (77) where a data card, a pickle or a secret
-    forbids it, MissingInput (66) where the stage is not done, OutputFailed (74) where its files have changed.
+    `stage` is the run's export stage; any other is a UsageError (64). Raises NotPermitted (77) where a data card, a pickle
+    or a secret forbids it, MissingInput (66) where the stage is not done, OutputFailed (74) where its files have changed.
     """
     if not REPOSITORY.fullmatch(repo_id):
         raise UsageError(f"{repo_id}: not the name of a repository; write owner/name")
     found = run.read(run_folder)
-    folder = found.folder(found.stage(stage))
+    folder = found.folder(_export(found, stage))
     written = manifest.read(folder)
     allowed = licences.terms(_cards(found, stage, cards))
     allowed.check()
@@ -113,7 +113,18 @@ def push(plan: Push, *, revision: str = "main", patience: Patience | None = None
     return Pushed(url=remote.url, commit=commit, files=len(plan.files))
 
 
-def _cards(found: Run, stage: str, folder: Path) -> list[Card]:
+def _export(found: Run, name: str) -> RunStage:
+    """The stage of that name, which has to be one that leaves something to publish."""
+    stage = found.stage(name)
+    if stage.about.role != "export":
+        known = [one.name for one in found.stages if one.about.role == "export"]
+        there = f"this run has: {', '.join(known)}" if known else "this run has none; its recipe can add one"
+        article = "an" if stage.kind[0] in "aeiou" else "a"
+        raise UsageError(f"{name!r} is {article} {stage.kind} stage; push takes an export stage; {there}")
+    return stage
+
+
+def _cards(found: Run, stage: str, folder: Path | None) -> list[Card]:
     """The data cards behind the weights. A card that is gone forbids: nothing says what it allowed."""
     files = [found.folder(entry) / "stage.json" for entry in found.stages]
     records = [stages.read(path) for path in files if path.is_file()]
@@ -132,7 +143,7 @@ def _compare(files: Sequence[StagedFile], written: dict[str, str], folder: Path)
     for file in files:
         if file.name not in expected:
             raise NotPermitted(
-                f"{file.path}: not written by this run's export stage, so not published; remove it"
+                f"{file.path}: not written by this run's export stage, so not published; move it out of that folder"
             )
     found = {file.name: file.sha256 for file in files}
     changed = [
@@ -141,7 +152,8 @@ def _compare(files: Sequence[StagedFile], written: dict[str, str], folder: Path)
     if changed:
         place = folder / FOLDER / changed[0]
         raise OutputFailed(
-            f"{place}: missing or changed since it was exported; delete {folder} and run the recipe again"
+            f"{place}: missing or changed since it was exported, so not published; to export again, move {folder} away and "
+            "run the recipe again"
         )
     missing = [name for name in NEEDED if name not in found]
     if missing or not any(name.endswith(".safetensors") for name in found):

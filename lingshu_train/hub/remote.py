@@ -72,7 +72,7 @@ class Remote:
         if others:
             raise CannotCreate(
                 f"{self.url}: branch {self.revision} holds other files ({', '.join(others[:3])}); push to "
-                "another repository or branch, or remove them there"
+                "another repository or branch"
             )
 
     def commit(self, files: Mapping[str, Path], *, message: str) -> str:

@@ -88,8 +88,8 @@ def _refuse_pickle(path: Path) -> None:
         start = stream.read(4)
     if path.suffix.lower() in PICKLES or PICKLE_START.match(start):
         raise NotPermitted(
-            f"{path}: a pickle can run code where it is loaded and is never published; remove it (weights go "
-            "into safetensors)"
+            f"{path}: a pickle can run code where it is loaded and is never published; move it out of that folder "
+            "(weights go into safetensors)"
         )
 
 
@@ -102,7 +102,7 @@ def _refuse_secret(path: Path) -> None:
         if found:
             line = words.count("\n", 0, found.start()) + 1
             raise NotPermitted(
-                f"{path}:{line}: holds what looks like {kind}; remove it, revoke it, and export again"
+                f"{path}:{line}: holds what looks like {kind}; revoke it, and take it out of what was exported"
             )
 
 

@@ -67,7 +67,7 @@ def unpack(archive: Path) -> int:
 def _torn(archive: Path, fault: Exception) -> DataError:
     return DataError(
         f"{archive}: cannot be unpacked: {' '.join(str(fault).split()) or type(fault).__name__}; "
-        "delete it and fetch it again"
+        "move it away and get it again"
     )
 
 

@@ -1,4 +1,4 @@
-"""Confidence intervals: one accuracy (Wilson), the difference of two on the same questions (Newcombe)."""
+"""Confidence intervals: one accuracy (Wilson), the difference of two on the same questions or on others (Newcombe)."""
 
 from __future__ import annotations
 
@@ -66,6 +66,20 @@ def paired_difference(after: Sequence[bool], before: Sequence[bool], *, z: float
     below = _joined(first.value - first.low, second.high - second.value, phi)
     above = _joined(first.high - first.value, second.value - second.low, phi)
     value = (gained - lost) / n
+    return Interval(value=value, low=max(-1.0, value - below), high=min(1.0, value + above))
+
+
+def difference(after: int, n_after: int, before: int, n_before: int, *, z: float = Z95) -> Interval:
+    """The difference of two accuracies on other questions: `after` right of `n_after`, less `before` right of `n_before`.
+
+    Newcombe 1998 (Statist. Med. 17:873, method 10): the two Wilson intervals, joined as of independent samples.
+    """
+    if n_after == 0 or n_before == 0:
+        return Interval(value=math.nan, low=-1.0, high=1.0)
+    first, second = wilson(after, n_after, z=z), wilson(before, n_before, z=z)
+    value = first.value - second.value
+    below = _joined(first.value - first.low, second.high - second.value, 0.0)
+    above = _joined(first.high - first.value, second.value - second.low, 0.0)
     return Interval(value=value, low=max(-1.0, value - below), high=min(1.0, value + above))
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedModel, ProcessorMixin
+from transformers import AutoTokenizer, GenerationConfig, PreTrainedConfig, PreTrainedModel, ProcessorMixin
 
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.model.family import Family
 from lingshu_train.model.shape import PictureBudget
 
+DECODING = ("bos_token_id", "eos_token_id", "pad_token_id")
+"""What is kept of a model's generation settings: where a text begins and ends."""
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
 
@@ -18,6 +20,9 @@ def model(
     family: Family, source: str, *, dtype: str, attention: str, revision: str | None = None
 ) -> PreTrainedModel:
     """A model from a folder or the hub. Missing or unexpected parameters are an error, never a warning.
+
+    How it was published to decode (penalties, forbidden or forced tokens, beams) is dropped, so that it can steer neither
+    a rollout nor a measurement, nor travel on into what is saved.
 
     Raises MissingInput where there is no such model, RecipeError where it is of another family, DataError where its weights
     do not fit.
@@ -49,6 +54,9 @@ def model(
     }
     if wrong:
         raise DataError(f"model {source!r}: weights do not fit the architecture: {wrong}")
+    found.generation_config = GenerationConfig(
+        **{name: getattr(found.generation_config, name) for name in DECODING}
+    )
     return found
 
 

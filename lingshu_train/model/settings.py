@@ -16,26 +16,41 @@ FAMILY = "qwen2_5_vl"
 
 
 class Build(Strict):
-    """How to make a model from nothing. `vocabulary` bounds the tokenizer trained on the prepared corpus."""
+    """How to make a model from nothing."""
 
     initializer_range: float = Field(default=0.02, gt=0)
+    """Standard deviation of the random weights."""
 
 
 class Settings(Strict):
-    """`family` is a folder of model/families/, and `shape` is read as that family's Shape. `base` is a hub id or a folder;
-    empty where a `build` stage makes the model. Pixels bound one picture as the model sees it."""
+    """Which model, at what precision, and how large its pictures are. Recipes take one of `recipes/model/`."""
 
     family: str = FAMILY
+    """The architecture: a folder of `model/families/`."""
     base: str = ""
+    """The model to start from: an id of the Hugging Face Hub, or a folder. Empty where a `build` stage makes the
+    model."""
     revision: str = ""
+    """Commit or tag of the base model on the hub; empty takes the newest."""
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
+    """Number format of the forward pass, of evaluation and of the export. Weights are kept in float32 while they
+    train."""
     attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
+    """How attention is computed. `sdpa` runs everywhere; `flash_attention_2` needs a GPU and the package flash-attn."""
     gradient_checkpointing: bool = False
+    """Compute activations twice rather than keep them: less memory, more time."""
     min_pixels: int = Field(gt=0)
+    """Fewest pixels (width times height) of a picture as the model sees it; smaller ones are enlarged."""
     max_pixels: int = Field(gt=0)
+    """Most pixels of a picture as the model sees it; larger ones are reduced. How many pixels are one token is the
+    family's matter."""
     system_prompt: str = ""
+    """Text that stands before every conversation, in training and in evaluation alike; empty for none."""
     shape: SerializeAsAny[Shape]
+    """The sizes of the model, as its family counts them: what a plan tells of memory follows from them. Every file of
+    `recipes/model/` has them."""
     build: Build | None = None
+    """How a `build` stage makes the model from nothing; none where it starts from a base."""
 
     @field_validator("max_pixels")
     @classmethod

@@ -10,7 +10,7 @@ from pydantic import SerializeAsAny
 import lingshu_train
 from lingshu_train import naming, verify
 from lingshu_train.data.cards import card as cards
-from lingshu_train.errors import RecipeError
+from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.kind import Need, StageConfig
 from lingshu_train.planning.recipe import Block, Recipe
 from lingshu_train.runs import checkpoint, manifest
@@ -85,9 +85,12 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
 
 
 def state(stage: Stage) -> str:
-    """done, resumable at a step, or to do."""
-    if manifest.done(stage.path):
-        return "done"
+    """done, damaged and why, resumable at a step, or to do."""
+    try:
+        if manifest.done(stage.path):
+            return "done"
+    except DataError as fault:
+        return f"damaged ({fault})"
     found = checkpoint.existing(stage.path)
     return f"resumable at step {checkpoint.step_of(found[-1])}" if found else "to do"
 
@@ -106,10 +109,9 @@ def _check_needs(recipe: Recipe, block: Block, done: dict[str, Planned]) -> None
                 f"{where}: stage {parent!r} leaves no {role}; these do: {', '.join(fit) or 'none'}"
             )
         _check_corpus(need, where, done)
-    if block.config.trains and not block.config.starts_from and not recipe.model.base:
-        raise RecipeError(
-            f"{block.where}.base: empty, and so is model.base: name a stage whose model to start from"
-        )
+    if block.config.opens_base and not recipe.model.base:
+        where = f"{block.where}.{'base: empty' if block.config.trains else 'with_base: true'}"
+        raise RecipeError(f"{where}, and model.base is empty: name a stage whose model to start from")
 
 
 def _check_corpus(need: Need, where: str, done: dict[str, Planned]) -> None:

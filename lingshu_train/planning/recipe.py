@@ -1,28 +1,29 @@
-"""The only reader of recipe YAML: Hydra composes once, in one process, into a frozen, checked Recipe."""
+"""The only reader of recipes: composed once, in one process, into a frozen, checked Recipe."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
-from hydra.errors import ConfigCompositionException, HydraException
-from omegaconf import OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
 from pydantic import Field, JsonValue, SerializeAsAny
 
-from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train import shipped
+from lingshu_train.documents import there
+from lingshu_train.errors import MissingInput, RecipeError, UsageError
 from lingshu_train.kind import StageConfig
 from lingshu_train.model.settings import Settings
+from lingshu_train.planning import composing, keys
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.schema import Strict, parse
 from lingshu_train.stages import _kinds as kinds
 from lingshu_train.trackers import _choice as trackers
 from lingshu_train.trackers._choice import Chosen
 
-RECIPES = Path(__file__).resolve().parents[2] / "recipes"
+RECIPES = shipped.folder("recipes")
 
 
 class Block(Strict):
@@ -36,20 +37,31 @@ class Block(Strict):
         return f"stages.{self.name}"
 
 
-class _Document(Strict):
+class Document(Strict):
     """A composed recipe file. `pipeline` gives the order of the stages."""
 
     name: str
+    """The recipe's name, in lower case; a run folder belongs to one."""
     title: str
+    """What it is, in a sentence."""
     seed: int = Field(ge=0, lt=2**32)
+    """What decides weights, order, questions and sampling."""
     output: str = Field(min_length=1)
+    """The run's folder. For example `runs/mine`."""
     data_root: str = Field(min_length=1)
+    """The folder that holds the data of cards, each in one of its own."""
     model: Settings
+    """Which model."""
     cluster: Cluster
+    """Which processes."""
     pipeline: tuple[str, ...]
+    """The stages to run, in this order, by their names in `stages`."""
     stages: dict[str, dict[str, JsonValue]]
+    """What each stage does, by a name of your choice; `kind` decides which keys it has."""
     trackers: tuple[Chosen, ...] = ()
+    """Programs that follow the run; none unless you say so."""
     notes: dict[str, str] = Field(default_factory=dict)
+    """Of keys: what a reader must know, such as a value that is not the paper's. A plan prints them."""
 
 
 class Recipe(Strict):
@@ -77,9 +89,11 @@ def names(folder: Path = RECIPES) -> list[str]:
 def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     """A recipe of this project by name, or a YAML file of the user's by path, with `key=value` overrides.
 
-    Raises RecipeError (78) for anything unknown or of a wrong type, MissingInput (66) for a file that is not there.
+    Raises RecipeError (78) for anything unknown or of a wrong type, MissingInput (66) for a file that is not there, UsageError
+    (64) where a key names several values (planning/sweep.py takes these).
     """
-    document = parse(_Document, _compose(name, overrides), where=f"recipe {name}", error=RecipeError)
+    _refuse_several(overrides)
+    document = parse(Document, _compose(name, overrides), where=f"recipe {name}:", error=RecipeError)
     if not document.pipeline:
         raise RecipeError(f"pipeline: empty; stages has: {', '.join(document.stages)}")
     for stage in document.pipeline:
@@ -112,51 +126,50 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     )
 
 
-def _compose(name: str, overrides: Sequence[str]) -> object:
+def override(text: str) -> Override | None:
+    """A `key=value` as Hydra reads it; None for what it cannot read, which `load` tells."""
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException:
+        return None
+
+
+def _refuse_several(overrides: Sequence[str]) -> None:
+    for text in overrides:
+        one = override(text)
+        if one is not None and one.is_sweep_override():
+            raise UsageError(
+                f"{text}: several values; add -m to run each in a folder of its own, or write a list as [a,b]"
+            )
+
+
+def _compose(name: str, overrides: Sequence[str]) -> dict[str, object]:
     path = Path(name)
-    mine = path.suffix in (".yaml", ".yml")
-    if mine and not path.is_file():
+    mine = path.suffix == ".yaml"
+    if mine and not there(path):
         raise MissingInput(f"{name}: no such recipe file")
+    if not mine and name not in names() and (path.suffix or os.sep in name) and there(path):
+        raise RecipeError(f"{name}: a recipe of your own is a file whose name ends in .yaml")
     if not mine and name not in names():
         raise RecipeError(f"unknown recipe {name!r}; recipes/ has: {', '.join(names())}")
-    folder, stem = (path.resolve().parent, path.stem) if mine else (RECIPES, name)
-    extra = [f"hydra.searchpath=[file://{RECIPES}]"] if mine and folder != RECIPES else []
-    GlobalHydra.instance().clear()
+    file = Path(os.path.realpath(path)) if mine else RECIPES / f"{name}.yaml"
     try:
-        with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
-            composed = compose(config_name=stem, overrides=[*extra, *overrides])
-            _refuse_environment(OmegaConf.to_container(composed, resolve=False), where=f"recipe {name}")
-            return OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    except (ConfigCompositionException, HydraException, OmegaConfBaseException, yaml.YAMLError) as fault:
-        raise RecipeError(f"recipe {name}: {_reason(fault)}") from None
+        return composing.composed(file, overrides, shipped=RECIPES)
+    except composing.Refused as fault:
+        raise RecipeError(f"recipe {name}: {_advised(file, overrides, fault)}") from None
 
 
-def _refuse_environment(node: object, *, where: str) -> None:
-    """A recipe is printed, hashed and published; a token read from the environment would go with it."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            _refuse_environment(value, where=f"{where}.{key}")
-    elif isinstance(node, list):
-        for item in node:
-            _refuse_environment(item, where=where)
-    elif isinstance(node, str) and "${oc." in node:
-        raise RecipeError(
-            f"{where}: {node}: recipes read nothing from outside; write the value, or key=value on the command line"
-        )
-
-
-def _reason(fault: Exception) -> str:
-    """Hydra's report in one line, its cause included: the cause is what names the key."""
-    key = getattr(fault, "full_key", None)
-    text = "\n".join([str(fault), *([str(fault.__cause__)] if fault.__cause__ else [])])
-    lines = dict.fromkeys(line.strip() for line in text.splitlines())
-    dropped = (
-        "full_key",
-        "object_type",
-        "To append",
-        "Config search path",
-        "provider=",
-        "set the environment",
+def _advised(file: Path, overrides: Sequence[str], fault: composing.Refused) -> str:
+    """The line that names the key which is not there and the nearest; Hydra's own where the fault is another."""
+    if not fault.absent:
+        return str(fault)
+    try:
+        written = composing.composed(file, shipped=RECIPES)
+    except RecipeError:
+        return str(fault)
+    found = (
+        keys.advice(override, written, Document)
+        for override in overrides
+        if override.lstrip("+~").startswith(fault.absent)
     )
-    kept = " ".join(line for line in lines if line and not line.startswith(dropped))
-    return f"{key}: {kept}" if key and str(key) not in kept else kept
+    return next(filter(None, found), str(fault))

@@ -23,31 +23,32 @@ Scorer = Callable[[Sample, Completion], Score]
 
 
 class Term(Strict):
-    """One reward of a composition: a file of rewards/ by `name`, or the user's own Python `file` under a
-    new name.
-
-    `limits` bound a user's reward; a reward of this package has none.
-    """
+    """One reward of a composition."""
 
     name: str
+    """A file of `rewards/`; beside `file`, a name of your own."""
     weight: float = 1.0
+    """What its value is multiplied with."""
     params: dict[str, JsonValue] = Field(default_factory=dict)
+    """Its own settings: see the reward."""
     file: str = ""
+    """Your own Python file with a function `score(sample, completion, params)`; empty takes the reward of that name."""
     limits: Limits = Limits()
+    """Bounds of a reward of your own; rewards of this package have none."""
 
 
 class Composition(Strict):
-    """How terms become one number.
-
-    sum: the weighted sum (the paper: 0.5 format + 1.0 accuracy). gated: R = c * (1 + s) + f, with c the
-    correctness of the `gate` term (1 or 0), s the weighted sum of the other terms clipped to [-0.3, 0.1],
-    and f = -0.1 where a term named "format" finds a fault. So every wrong answer is at most 0 and every
-    right one at least 0.6.
-    """
+    """How rewards become one number."""
 
     mode: Literal["sum", "gated"] = "sum"
+    """`sum` adds the weighted terms (the paper: 0.5 format + 1.0 accuracy). `gated` is c * (1 + s) + f: c is 1 where
+    the `gate` term is right and else 0, s the weighted sum of the other terms clipped to [-0.3, 0.1], and f is
+    -0.1 where the term named `format` finds a fault. So every wrong answer is at most 0 and every right one at
+    least 0.6."""
     terms: list[Term]
+    """The rewards to compose. For example `[{name: accuracy}, {name: format, weight: 0.5}]`."""
     gate: str = "accuracy"
+    """The term that decides in mode `gated`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,10 +33,12 @@ _WORKER = "lingshu_train.rewards._worker"
 
 
 class Limits(Strict):
-    """Wall-clock seconds of one call and address space of the process."""
+    """What a reward of your own may use. What takes more is unscored, and counted."""
 
     wall_s: float = Field(default=2.0, gt=0)
+    """Seconds that one call may take."""
     memory_mb: int = Field(default=2048, ge=64)
+    """Megabytes of address space of its process."""
 
 
 class _Ended(Exception):

@@ -12,9 +12,10 @@ from lingshu_train.verify import Policy, stated_answer, trace_of, verify
 
 
 class Params(Strict):
-    """`penalty`: the value of a contradiction."""
+    """What a contradiction costs."""
 
     penalty: float = -0.2
+    """The value of a contradiction."""
 
 
 def score(sample: Sample, completion: Completion, params: Params) -> Score:

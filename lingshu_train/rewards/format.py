@@ -19,12 +19,16 @@ _ORDER = ["think", "/think", "answer", "/answer"]
 
 
 class Params(Strict):
-    """`prefilled`: the chat template already wrote <think>, so only its end is expected."""
+    """What the form has to be, and what it earns."""
 
     hit: float = 1.0
+    """The value of the exact form."""
     miss: float = 0.0
+    """The value of any other."""
     min_think_tokens: int = 20
+    """Words of reasoning that there must be at least; a Chinese character counts as one."""
     prefilled: bool = False
+    """The chat template has written `<think>` already, so that only its end is expected."""
 
 
 def score(sample: Sample, completion: Completion, params: Params) -> Score:

@@ -12,9 +12,10 @@ from lingshu_train.verify.types.bbox import iou, read
 
 
 class Params(Strict):
-    """`least`: overlaps below it count as 0, so that a box over the whole image earns nothing."""
+    """What overlap counts."""
 
     least: float = Field(default=0.25, ge=0, le=1)
+    """Overlaps below it count as 0, so that a box over the whole image earns nothing."""
 
 
 def score(sample: Sample, completion: Completion, params: Params) -> Score:

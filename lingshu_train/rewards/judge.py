@@ -33,7 +33,7 @@ _LIMIT = 400
 
 
 class Params(endpoint.Params):
-    """The endpoint that is asked, as rollouts/endpoint.py has it."""
+    """The endpoint that is asked, as the engine `endpoint` has it."""
 
     url: str = ""
     model: str = ""

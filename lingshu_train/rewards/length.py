@@ -13,10 +13,12 @@ from lingshu_train.schema import Strict
 
 
 class Params(Strict):
-    """`margin`: tokens before the limit where the penalty starts. `limit` 0: the generation limit."""
+    """Where the penalty starts and ends."""
 
     margin: int = Field(default=512, gt=0)
+    """Tokens before the limit at which the penalty starts."""
     limit: int = Field(default=0, ge=0)
+    """Tokens at which it is -1; 0 takes the generation limit."""
 
 
 def score(sample: Sample, completion: Completion, params: Params) -> Score:

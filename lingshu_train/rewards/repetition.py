@@ -10,11 +10,14 @@ from lingshu_train.schema import Strict
 
 
 class Params(Strict):
-    """`free`: the repeated share that costs nothing; the penalty reaches -1 at `free` + `span`."""
+    """What is counted, and what it costs."""
 
     n: int = Field(default=4, ge=1)
+    """Tokens in a run that counts as repeated."""
     free: float = Field(default=0.2, ge=0, lt=1)
+    """Repeated share that costs nothing."""
     span: float = Field(default=0.6, gt=0)
+    """Share beyond `free` over which the penalty falls to -1."""
 
 
 def score(sample: Sample, completion: Completion, params: Params) -> Score:

@@ -15,14 +15,16 @@ _RUN = 4
 
 
 class Params(Strict):
-    """`early`: the first tokens searched for the answer when the whole trace is under `brief`; `share`:
-    copied part.
-    """
+    """When reasoning counts as none, and what that costs."""
 
     penalty: float = -0.1
+    """The value where a fault is found."""
     early: int = Field(default=15, ge=1)
+    """Tokens from the start in which the answer may not stand, where the trace is under `brief`."""
     brief: int = Field(default=40, ge=1)
+    """Tokens under which a trace is brief."""
     share: float = Field(default=0.6, gt=0, le=1)
+    """Part of a trace that may be copied from the question, or made of repeated runs."""
 
 
 def score(sample: Sample, completion: Completion, params: Params) -> Score:

@@ -36,23 +36,26 @@ _MOST = 64 << 20
 
 
 class Params(Strict):
-    """`url`: the server's address up to its version, as in http://127.0.0.1:8000/v1.
-
-    `cards`: the data cards whose text and pictures may go there; a server on this machine needs none. `token_file` holds
-    the key. A request may take `timeout_s` between two pieces of its reply and is repeated `retries` times; `parallel` of
-    them are under way. `cache` is a folder of replies by the hash of the request. `token_ids` asks for them, which vLLM
-    understands and others refuse.
-    """
+    """The server that is asked."""
 
     url: str
+    """The server's address up to its version. For example `http://127.0.0.1:8000/v1`."""
     model: str
+    """The model's name on the server."""
     cards: tuple[str, ...] = ()
+    """Data cards whose text and pictures may go there; a server on this machine needs none."""
     token_file: str = ""
+    """File that holds the key; empty where none is needed."""
     timeout_s: float = Field(default=120.0, gt=0)
+    """Seconds that a request may take between two pieces of its reply."""
     retries: int = Field(default=2, ge=0)
+    """How often a request is repeated after a passing fault."""
     parallel: int = Field(default=16, gt=0)
+    """Requests under way at a time."""
     cache: str = ""
+    """Folder of replies by the hash of the request, so that nothing is asked twice; empty keeps none."""
     token_ids: bool = False
+    """Ask for the tokens too, which vLLM understands and others refuse."""
 
     @field_validator("url")
     @classmethod

@@ -15,7 +15,7 @@ from lingshu_train import dist, environment
 from lingshu_train.errors import LingshuError, RecipeError
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import manifest
-from lingshu_train.runs.files import failure, write_json
+from lingshu_train.runs.files import ELSEWHERE, failure, write_json
 from lingshu_train.runs.stage import Stage, read
 from lingshu_train.schema import parse
 from lingshu_train.stages import _kinds as kinds
@@ -40,8 +40,15 @@ def main(path: str) -> int:
     except OSError as fault:
         if fault.errno not in WRITING:
             raise
-        return _report(stage, failure(stage.path, fault))
+        return _report(stage, _refused(stage, fault))
     return 0
+
+
+def _refused(stage: Stage, fault: OSError) -> LingshuError:
+    """What the operating system did not let us do, with the file it was about. Only where that is the stage's own would
+    another output folder help."""
+    place = Path(fault.filename) if isinstance(fault.filename, str) else stage.path
+    return failure(place, fault, instead=ELSEWHERE if place.is_relative_to(stage.path) else "")
 
 
 def _run(stage: Stage) -> None:

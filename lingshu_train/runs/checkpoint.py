@@ -6,14 +6,14 @@ so, and the one before it is used; if none is left the run stops rather than sta
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from pathlib import Path
 
-from lingshu_train.errors import DataError, OutputFailed
+from lingshu_train.documents import read_json
+from lingshu_train.errors import DataError, MissingInput, OutputFailed
 from lingshu_train.naming import file_digest
-from lingshu_train.runs.files import failure, sync, write_json
+from lingshu_train.runs.files import ELSEWHERE, failure, sync, write_json
 from lingshu_train.schema import Strict, parse
 
 NAME = "checkpoint.json"
@@ -59,7 +59,7 @@ def commit(stage_folder: Path, written: Path, *, step: int, content: str, world_
         os.rename(written, target)
         sync(target.parent)
     except OSError as fault:
-        raise failure(written, fault) from None
+        raise failure(written, fault, instead=ELSEWHERE) from None
     shutil.rmtree(staging(stage_folder, step), ignore_errors=True)
     return target
 
@@ -97,7 +97,7 @@ def newest(stage_folder: Path, *, content: str) -> tuple[Path | None, list[str]]
         why = set_aside[0] if set_aside else f"set aside before: {', '.join(damaged_before)}"
         raise OutputFailed(
             f"{stage_folder / FOLDER}: no checkpoint is whole ({why}); "
-            "restore one from a backup, or delete the stage folder to start it again"
+            "restore one from a backup, or move the stage's folder away to start it again"
         )
     return None, set_aside
 
@@ -108,10 +108,8 @@ def problem(folder: Path, *, content: str) -> str | None:
     if not path.is_file():
         return f"no {NAME}"
     try:
-        record = parse(
-            Checkpoint, json.loads(path.read_text(encoding="utf-8")), where=str(path), error=DataError
-        )
-    except (json.JSONDecodeError, UnicodeDecodeError, DataError) as fault:
+        record = parse(Checkpoint, read_json(path), where=f"{path}:", error=DataError)
+    except (DataError, MissingInput) as fault:
         return f"{NAME} is unreadable ({fault})"
     if record.content != content:
         return "it belongs to another stage"

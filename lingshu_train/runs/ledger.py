@@ -8,12 +8,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lingshu_train.documents import read_text, there
 from lingshu_train.errors import DataError
+from lingshu_train.runs import manifest
 from lingshu_train.runs.files import write_text
 
 NAME = "ledger.jsonl"
 COMPLETIONS = "completions.jsonl"
 TIMEOUTS = "timeouts.jsonl"
+CHANGED = "the file was changed by something else"
 Column = float | int | str | None
 """A value of a ledger line."""
 TIMING = ("seconds", "tokens_per_second")
@@ -42,19 +45,40 @@ class Ledger:
 
 
 def steps(folder: Path, *, name: str = NAME, tolerate_torn_end: bool = False) -> list[dict[str, Any]]:
-    """The lines of a stage's ledger (or its completions), in step order; empty where the stage keeps none."""
+    """The lines of a stage's ledger (or its completions), in step order; empty where the stage keeps none.
+
+    The last line may be half written where that is tolerated and the stage has not finished. DataError names the line that
+    is not one of ours.
+    """
     path = folder / name
-    if not path.is_file():
+    unfinished = not there(folder / manifest.NAME)
+    if not there(path) and not unfinished and name in manifest.read(folder).files:
+        raise DataError(f"{path}: is missing, and the stage that has finished wrote one")
+    found = lines(path, tolerate_torn_end=tolerate_torn_end and unfinished)
+    for number, line in enumerate(found, 1):
+        if type(line.get("step")) is not int:
+            raise DataError(f"{path}:{number}: has no step; {CHANGED}")
+    return found
+
+
+def lines(path: Path, *, tolerate_torn_end: bool = False) -> list[dict[str, Any]]:
+    """The objects of a file of lines; none where it is not there. DataError names the line that is none."""
+    if not there(path):
         return []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    # Not splitlines: a text may hold a line separator of Unicode's, and JSON leaves it as it is.
+    text = read_text(path)
+    written = text.removesuffix("\n").split("\n") if text else []
     found: list[dict[str, Any]] = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(written, 1):
         try:
-            found.append(json.loads(line))
-        except json.JSONDecodeError:
-            if tolerate_torn_end and number == len(lines):
+            values = json.loads(line)
+        except (ValueError, RecursionError):
+            if number == len(written) and tolerate_torn_end:
                 break
-            raise DataError(f"{path}:{number}: not JSON; the ledger was changed by something else") from None
+            raise DataError(f"{path}:{number}: not JSON; {CHANGED}") from None
+        if not isinstance(values, dict):
+            raise DataError(f"{path}:{number}: no JSON object; {CHANGED}")
+        found.append(values)
     return found
 
 

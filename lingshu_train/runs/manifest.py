@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import resource
 import subprocess
@@ -12,7 +11,8 @@ from pathlib import Path
 
 from pydantic import JsonValue, TypeAdapter
 
-import lingshu_train
+from lingshu_train import shipped
+from lingshu_train.documents import read_json, there
 from lingshu_train.errors import DataError, MissingInput
 from lingshu_train.kind import Facts
 from lingshu_train.naming import file_digest
@@ -33,6 +33,9 @@ PACKAGES = (
     "pillow",
     "pydicom",
 )
+
+_READ = ("lingshu_train", "recipes", "data_cards", "launch", "requirements.lock", "pyproject.toml")
+"""What of a checkout decides what a stage does."""
 
 
 class Environment(Strict):
@@ -66,7 +69,7 @@ class Manifest(Strict):
 
 
 def environment(*, device: str, processor: str, world_size: int, threads: int) -> Environment:
-    commit, dirty = _git()
+    commit, dirty = _commit()
     return Environment(
         python=platform.python_version(),
         packages={name: version for name in PACKAGES if (version := _version(name))},
@@ -99,19 +102,19 @@ def write(
 
 
 def read(folder: Path) -> Manifest:
-    """The manifest of a finished stage. MissingInput when the stage never finished."""
+    """The manifest of a finished stage. MissingInput when the stage never finished, DataError when it is damaged."""
     path = folder / NAME
-    if not path.is_file():
+    if not there(path):
         raise MissingInput(f"{folder}: no {NAME}: the stage has not finished; run its recipe again")
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as fault:
-        raise DataError(f"{path}: not JSON: {fault}") from None
-    return parse(Manifest, data, where=str(path), error=DataError)
+    return parse(Manifest, read_json(path), where=f"{path}:", error=DataError)
 
 
 def done(folder: Path) -> bool:
-    return (folder / NAME).is_file()
+    """Whether the stage has finished. DataError where its manifest is there and cannot be read: then nothing says so."""
+    if not there(folder / NAME):
+        return False
+    read(folder)
+    return True
 
 
 def damaged(folder: Path) -> list[str]:
@@ -141,16 +144,26 @@ def _version(name: str) -> str:
         return ""
 
 
-def _git() -> tuple[str, bool]:
-    """Commit of the checkout the package runs from; empty for an installed package."""
-    folder = Path(lingshu_train.__file__).parent
+def _commit() -> tuple[str, bool]:
+    """Commit of the checkout the package runs from, and whether what is read from it has changed since.
+
+    Empty for an installed package, also in an environment that lies in a repository of the user's: that one's commit says
+    nothing of this code. A card or recipe of the user's elsewhere in the checkout changes nothing either; its digest names
+    the stage.
+    """
+    folder = shipped.checkout()
+    if folder is None:
+        return "", False
     try:
-        commit = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=folder, capture_output=True, text=True, check=True
-        )
-        status = subprocess.run(
-            ["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True
+        _git("ls-files", "--error-unmatch", "lingshu_train/__init__.py", folder=folder)
+        return _git("rev-parse", "HEAD", folder=folder), bool(
+            _git("status", "--porcelain", "--", *_READ, folder=folder)
         )
     except (OSError, subprocess.CalledProcessError):
         return "", False
-    return commit.stdout.strip(), bool(status.stdout.strip())
+
+
+def _git(*words: str, folder: Path) -> str:
+    return subprocess.run(
+        ["git", *words], cwd=folder, capture_output=True, text=True, check=True
+    ).stdout.strip()

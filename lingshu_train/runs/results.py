@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, RootModel
 
+from lingshu_train.documents import read_json, there
 from lingshu_train.errors import DataError
 from lingshu_train.naming import canonical
 from lingshu_train.record import Asked, Judged, Sample
-from lingshu_train.runs import ledger
+from lingshu_train.runs import ledger, manifest
 from lingshu_train.runs.files import write_json, write_text
 from lingshu_train.runs.ledger import Ledger
 from lingshu_train.schema import parse
@@ -73,13 +73,15 @@ class Prediction(Asked):
     rule: str = ""
     extracted: str = ""
     image: str = ""
+    question_type: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout(Asked):
-    """One completion that a GRPO stage kept, with the reward it earned at that step.
+    """One completion that a GRPO stage kept, with the reward it earned at that step, and `terms`, the value of each of its
+    terms before they are weighted.
 
-    `why`: "random", or the unusual rule that accepted it. `reward` None: unscored.
+    `why`: "random", or the unusual rule that accepted it. `reward` or a term None: unscored.
     """
 
     step: int
@@ -88,6 +90,9 @@ class Rollout(Asked):
     reward: float | None = None
     image: str = ""
     why: str = "random"
+    question_type: str = ""
+    prompt: str = ""
+    terms: Mapping[str, float | None] = field(default_factory=dict)
 
 
 LineT = TypeVar("LineT", Prediction, Rollout)
@@ -101,26 +106,22 @@ def write(stage_folder: Path, results: Results) -> None:
 def read(stage_folder: Path) -> Results:
     """results.json of a stage that evaluates; empty where it has not got that far."""
     path = stage_folder / NAME
-    if not path.is_file():
+    if not there(path):
         return Results()
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as fault:
-        raise DataError(f"{path}: not JSON: {fault}") from None
-    return parse(Results, data, where=str(path), error=DataError)
+    return parse(Results, read_json(path), where=f"{path}:", error=DataError)
 
 
 def write_predictions(stage_folder: Path, model: str, judged: Iterable[Judged]) -> None:
     """Commit predictions/<model>.jsonl, one line an answer, in the order given."""
     lines = (canonical(asdict(_prediction(one))) + "\n" for one in judged)
-    path = _predictions(stage_folder, model)
+    path = predictions_file(stage_folder, model)
     path.parent.mkdir(exist_ok=True)
     write_text(path, "".join(lines))
 
 
 def predictions(stage_folder: Path, model: str) -> tuple[Prediction, ...]:
     """The lines of predictions/<model>.jsonl, in file order; empty where there are none yet."""
-    return _lines(_predictions(stage_folder, model), RootModel[Prediction])
+    return _lines(stage_folder, predictions_file(stage_folder, model), RootModel[Prediction])
 
 
 def keep(stage_folder: Path, rollouts: Iterable[Rollout]) -> None:
@@ -133,7 +134,7 @@ def keep(stage_folder: Path, rollouts: Iterable[Rollout]) -> None:
 
 def rollouts(stage_folder: Path) -> tuple[Rollout, ...]:
     """The completions a GRPO stage kept, in step order; empty where it has not got that far."""
-    return _lines(stage_folder / ledger.COMPLETIONS, RootModel[Rollout])
+    return _lines(stage_folder, stage_folder / ledger.COMPLETIONS, RootModel[Rollout])
 
 
 def _prediction(one: Judged) -> Prediction:
@@ -149,21 +150,24 @@ def _prediction(one: Judged) -> Prediction:
 
 
 def shown(sample: Sample) -> dict[str, Any]:
-    """The fields of a sample that stand in every line about it: those of Asked, and its first picture."""
-    values = {field.name: getattr(sample, field.name) for field in fields(Asked)}
-    return values | {"options": dict(sample.options), "image": sample.images[0] if sample.images else ""}
+    """The fields of a sample that stand in every line about it: those of Asked, its first picture and its type."""
+    values = {each.name: getattr(sample, each.name) for each in fields(Asked)}
+    return values | {
+        "options": dict(sample.options),
+        "image": sample.images[0] if sample.images else "",
+        "question_type": sample.question_type,
+    }
 
 
-def _predictions(stage_folder: Path, model: str) -> Path:
+def predictions_file(stage_folder: Path, model: str) -> Path:
+    """Where the answers of a model lie, one a line."""
     return stage_folder / PREDICTIONS / f"{model}.jsonl"
 
 
-def _lines(path: Path, record: type[RootModel[LineT]]) -> tuple[LineT, ...]:
-    """Every whole line. The last may be half written: its stage is running, or was killed."""
-    if not path.is_file():
-        return ()
-    found = ledger.steps(path.parent, name=path.name, tolerate_torn_end=True)
+def _lines(stage_folder: Path, path: Path, record: type[RootModel[LineT]]) -> tuple[LineT, ...]:
+    """Every whole line. The last may be half written while its stage is running, or where it was killed."""
+    found = ledger.lines(path, tolerate_torn_end=not there(stage_folder / manifest.NAME))
     return tuple(
-        parse(record, line, where=f"{path}:{number}", error=DataError).root
+        parse(record, line, where=f"{path}:{number}:", error=DataError).root
         for number, line in enumerate(found, 1)
     )

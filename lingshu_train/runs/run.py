@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -13,18 +14,18 @@ from typing import Literal
 
 from filelock import lock_descriptor
 
+from lingshu_train.documents import read_json, there
 from lingshu_train.errors import CannotCreate, DataError, MissingInput
 from lingshu_train.kind import About
 from lingshu_train.runs import manifest
-from lingshu_train.runs.files import failure, write_json
+from lingshu_train.runs.files import ELSEWHERE, failure, write_json
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import Strict, parse
 
 NAME = "run.json"
 LOCK = ".lock"
-ELSEWHERE = "choose another folder with output=FOLDER"
 
-State = Literal["done", "unfinished", "to do"]
+State = Literal["done", "unfinished", "to do", "damaged"]
 
 
 class RunStage(Strict):
@@ -57,35 +58,37 @@ class Run(Strict):
         raise MissingInput(f"{self.path}: no stage {name!r} in this run; it has: {known}")
 
     def state(self, stage: RunStage) -> State:
-        """Done when the manifest stands; unfinished when the stage was started and may be resumed."""
+        """Done when the manifest stands, damaged when it cannot be read; unfinished when the stage was started and may be
+        resumed."""
         folder = self.folder(stage)
-        if manifest.done(folder):
-            return "done"
+        try:
+            if manifest.done(folder):
+                return "done"
+        except DataError:
+            return "damaged"
         return "unfinished" if (folder / "stage.json").is_file() else "to do"
 
 
 def read(folder: Path) -> Run:
     """The run in `folder`. MissingInput when there is none, DataError when run.json is damaged."""
     path = folder / NAME
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingInput(
-            f"{folder}: no {NAME}, so this is not a run folder; `lingshu run RECIPE` makes one"
-        ) from None
-    except json.JSONDecodeError as fault:
-        raise DataError(f"{path}: not JSON: {fault}") from None
+    if not there(path):
+        what = "a file, and a run is a folder" if there(folder) else "no such folder"
+        if os.path.isdir(folder):
+            what = f"no {NAME}, so this is not a run folder"
+        raise MissingInput(f"{folder}: {what}; `lingshu run RECIPE` makes one")
+    data = read_json(path)
     if not isinstance(data, dict):
         raise DataError(f"{path}: must be an object with recipe, stages and plan")
-    if any(
-        isinstance(stage, dict) and "folder" in stage and "about" not in stage
-        for stage in data.get("stages") or ()
+    entries = data.get("stages")
+    if isinstance(entries, list) and any(
+        isinstance(stage, dict) and "folder" in stage and "about" not in stage for stage in entries
     ):
         raise DataError(
             f"{path}: written by a version before 0.3; look at it with that version, and give a new run another folder "
             "(output=FOLDER)"
         )
-    return parse(Run, {**data, "path": str(folder.resolve())}, where=str(path), error=DataError)
+    return parse(Run, {**data, "path": str(folder.resolve())}, where=f"{path}:", error=DataError)
 
 
 def write(folder: Path, *, recipe: str, stages: Sequence[Stage], plan: str) -> Run:
@@ -105,7 +108,7 @@ def write(folder: Path, *, recipe: str, stages: Sequence[Stage], plan: str) -> R
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
-        raise failure(folder, fault) from None
+        raise failure(folder, fault, instead=ELSEWHERE) from None
     write_json(folder / NAME, data)
     return read(folder)
 
@@ -123,21 +126,36 @@ def hold(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         stream = path.open("a+", encoding="utf-8")
     except OSError as fault:
-        raise failure(path, fault) from None
+        raise failure(path, fault, instead=ELSEWHERE) from None
     with stream:
         try:
             mine = lock_descriptor(stream.fileno(), blocking=False)
         except OSError as fault:
-            raise failure(path, fault) from None
+            raise failure(path, fault, instead=ELSEWHERE) from None
         if not mine:
             raise CannotCreate(
                 f"{folder}: in use by another run ({_owner(path)}); wait for it, or {ELSEWHERE}"
             )
         started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        stream.truncate(0)
-        stream.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "started": started}) + "\n")
-        stream.flush()
+        try:
+            stream.truncate(0)
+            stream.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "started": started}) + "\n")
+            stream.flush()
+        except OSError as fault:
+            raise failure(path, fault, instead=ELSEWHERE) from None
         yield
+
+
+def held(folder: Path) -> bool:
+    """Whether a process is working on the run in `folder` now. The lock is shared for a moment to find out."""
+    try:
+        with (folder / LOCK).open("rb") as stream:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _owner(path: Path) -> str:
@@ -149,7 +167,7 @@ def _owner(path: Path) -> str:
 
 
 def refuse_foreign(folder: Path, recipe: str) -> None:
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise CannotCreate(f"{folder}: is a file; {ELSEWHERE}")
     if (folder / NAME).is_file():
         owner = read(folder).recipe

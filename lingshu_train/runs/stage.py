@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from pydantic import JsonValue
 
-from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train.documents import read_json, there
+from lingshu_train.errors import DataError, MissingInput
 from lingshu_train.kind import About
 from lingshu_train.runs.cluster import Cluster
+from lingshu_train.runs.files import ELSEWHERE, failure, write_json
 from lingshu_train.schema import Strict, parse
 
 
@@ -46,20 +47,17 @@ class Stage(Strict):
         return Path(self.parents[name])
 
     def write(self) -> Path:
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as fault:
+            raise failure(self.path, fault, instead=ELSEWHERE) from None
         target = self.path / "stage.json"
-        target.write_text(
-            json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True) + "\n", encoding="utf-8"
-        )
+        write_json(target, self.model_dump(mode="json"))
         return target
 
 
 def read(path: Path) -> Stage:
-    """Read stage.json."""
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise MissingInput(f"{path}: no such stage file; `lingshu run RECIPE` writes it") from None
-    except json.JSONDecodeError as fault:
-        raise RecipeError(f"{path}: not JSON: {fault}") from None
-    return parse(Stage, data, where=str(path), error=RecipeError)
+    """Read stage.json. MissingInput where there is none, DataError where it is damaged."""
+    if not there(path):
+        raise MissingInput(f"{path}: no such stage file; `lingshu run RECIPE` writes it")
+    return parse(Stage, read_json(path), where=f"{path}:", error=DataError)

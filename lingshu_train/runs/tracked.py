@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import time
 from pathlib import Path
 
+from lingshu_train.documents import read_json, there
 from lingshu_train.errors import DataError
 from lingshu_train.runs.files import write_json
 from lingshu_train.schema import Strict, parse
@@ -41,13 +41,9 @@ def begin(stage_folder: Path, name: str) -> Tracked:
 def read(stage_folder: Path, name: str) -> Tracked | None:
     """None where the tracker has not been told of this stage. DataError where the file is damaged."""
     path = stage_folder / FOLDER / f"{name}.json"
-    if not path.is_file():
+    if not there(path):
         return None
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as fault:
-        raise DataError(f"{path}: not JSON: {fault}") from None
-    return parse(Tracked, data, where=str(path), error=DataError)
+    return parse(Tracked, read_json(path), where=f"{path}:", error=DataError)
 
 
 def write(stage_folder: Path, name: str, tracked: Tracked) -> None:

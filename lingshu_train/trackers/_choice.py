@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field, JsonValue
 
+from lingshu_train.documents import read_json, there
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.runs.files import write_json
 from lingshu_train.schema import Strict, parse
@@ -19,16 +19,16 @@ FILE = "trackers.json"
 
 
 class Chosen(Strict):
-    """One tracker: a file of trackers/ by `name`, with its own `params`.
-
-    `samples` sends questions, completions and images too, where every card behind the stage allows it. `wait_s` is how long
-    the end of a stage waits for the tracker to finish.
-    """
+    """One tracker that follows the run."""
 
     name: str
+    """A file of `trackers/`."""
     params: dict[str, JsonValue] = Field(default_factory=dict)
+    """Its own settings: see the tracker."""
     samples: bool = False
+    """Send questions, completions and images too, where every card behind the stage allows it."""
     wait_s: float = Field(default=30.0, gt=0)
+    """Seconds that the end of a stage waits for the tracker to finish."""
 
     def parsed(self, *, where: str = "trackers") -> Strict:
         """The params as the tracker's own record. RecipeError (78) names the key."""
@@ -63,10 +63,6 @@ def write(stage_folder: Path, chosen: Sequence[Chosen]) -> None:
 def read(stage_folder: Path) -> tuple[Chosen, ...]:
     """The trackers a stage was last run with; none where there were none."""
     path = stage_folder / FILE
-    if not path.is_file():
+    if not there(path):
         return ()
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except json.JSONDecodeError as fault:
-        raise DataError(f"{path}: not JSON: {fault}") from None
-    return parse(_Written, data, where=str(path), error=DataError).trackers
+    return parse(_Written, read_json(path), where=f"{path}:", error=DataError).trackers

@@ -6,14 +6,13 @@ from collections.abc import Collection
 from pathlib import Path
 
 from lingshu_train.data.cards import card, licences
-from lingshu_train.data.cards.card import CARDS
 from lingshu_train.errors import RecipeError
 
 _NAMED = 3
 """Cards named in one line; `lingshu plan` lists them all with the stage."""
 
 
-def refusal(names: Collection[str], *, folder: Path = CARDS) -> str:
+def refusal(names: Collection[str], *, folder: Path | None = None) -> str:
     """Why samples of a stage that rests on these cards stay here; empty where they may go.
 
     A tracker's files on this machine count as sent, since they are made to be synced.

@@ -22,10 +22,12 @@ _COLUMNS = ["question", "answer", "completion", "status", "reward", "image"]
 
 
 class Params(Strict):
-    """`folder` holds the database, empty: the run's own. One folder for several runs shows them beside each other."""
+    """Where runs go."""
 
     project: str = Field(default="lingshu-train", min_length=1)
+    """Project that the runs belong to."""
     folder: str = ""
+    """Folder of the database; empty: the run's own. One folder for several runs shows them beside each other."""
 
 
 def environment(params: Params, folder: Path) -> Variables:

@@ -24,11 +24,15 @@ PACKAGE = "wandb"
 
 
 class Params(Strict):
-    """`entity` is the team or user, empty: the login's own. The login itself is wandb's (`wandb login`, WANDB_API_KEY)."""
+    """Where runs go."""
 
     project: str = Field(default="lingshu-train", min_length=1)
+    """Project that the runs belong to."""
     entity: str = ""
+    """Team or user; empty: the login's own."""
     mode: Literal["offline", "online"] = "offline"
+    """`offline` keeps everything on this machine; `online` sends it. The login is wandb's own (`wandb login`,
+    WANDB_API_KEY)."""
 
 
 def environment(params: Params, folder: Path) -> Variables:

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from pathlib import Path
 from typing import Any
 
 import torch
 from transformers.utils import logging as transformers_logging
 
-from lingshu_train import dist
+from lingshu_train import dist, shipped
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint
 from lingshu_train.runs.stage import Stage
 from lingshu_train.training.config import TrainingConfig
 
-_DEEPSPEED = Path(__file__).resolve().parents[2] / "launch" / "deepspeed"
+_DEEPSPEED = shipped.folder("launch") / "deepspeed"
 
 
 def silence() -> None:

@@ -11,38 +11,97 @@ from lingshu_train.data.order.mix import Mix
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import Chart, Need, PlanLine, Role, StageConfig
 from lingshu_train.model.shape import PARTS
+from lingshu_train.schema import Strict
 
 GRADIENT_NORM = Chart(title="Gradient norm", columns=("grad_norm",), y="L2 norm", aside=True)
 LEARNING_RATE = Chart(
     title="Learning rate", columns=("learning_rate/", "learning_rate"), y="learning rate", aside=True
 )
 
+SPEED = (
+    Chart(title="Seconds per step", columns=("seconds",), y="seconds", aside=True),
+    Chart(title="Tokens per second", columns=("tokens_per_second",), y="tokens per second", aside=True),
+)
+
+
+class Watched(Strict):
+    """Held-out rows that a stage looks at while it trains, without changing a bit of the run. They show whether what is
+    learned carries over."""
+
+    corpus: str
+    """The prepare or curate stage that the rows come from."""
+    split: str = "held_out"
+    """The split they come from."""
+    tasks: tuple[str, ...] = ()
+    """Only rows of these tasks; empty takes all."""
+    samples: int = Field(default=64, gt=0)
+    """How many rows, always the same ones, drawn by the recipe's seed and their ids."""
+    every: int = Field(gt=0)
+    """Steps between two measurements; with GRPO a multiple of the generation window."""
+    per_device_batch: int = Field(default=16, gt=0)
+    """Rows in one forward pass of one process."""
+
+    @property
+    def need(self) -> Need:
+        return Need("watch.corpus", self.corpus, "corpus", self.split, self.tasks)
+
+    @property
+    def line(self) -> PlanLine:
+        tasks = f" ({', '.join(self.tasks)})" if self.tasks else ""
+        return PlanLine(
+            "watch",
+            f"at most {self.samples} rows of {self.corpus}, {self.split}{tasks}, every {self.every} steps",
+        )
+
+    def check(self, where: str, *, steps: int | None) -> None:
+        """`steps` of the stage where they are given. Raises RecipeError naming the key."""
+        if steps and self.every > steps:
+            raise RecipeError(
+                f"{where}.watch.every: {self.every} is more than the stage's {steps} steps, so nothing would be measured"
+            )
+
 
 class TrainingConfig(StageConfig):
-    """What supervised and reinforcement stages have in common. Give `steps` (optimizer steps) or `epochs`."""
+    """What supervised and reinforcement stages have in common."""
 
     role: ClassVar[Role] = "model"
     outputs: ClassVar[tuple[str, ...]] = ("model", "ledger.jsonl")
     distributed: ClassVar[bool] = True
-    told: ClassVar[tuple[str, ...]] = ("kind", "train", "learning_rate", "data", "base")
+    told: ClassVar[tuple[str, ...]] = ("kind", "train", "learning_rate", "data", "base", "watch")
 
     base: str = ""
     """The stage whose model to start from; empty: the recipe's model."""
     data: tuple[Mix, ...] = Field(min_length=1)
+    """The rows to train on: one or more ingredients."""
     train: tuple[str, ...]
+    """The parts of the model that train: `vision_tower`, `merger` (the projector), `language_model`. The others are
+    frozen."""
     learning_rate: dict[str, float]
+    """The highest learning rate of each part that trains. For example `{merger: 1.0e-5, language_model: 1.0e-5}`."""
     steps: int | None = Field(default=None, gt=0)
+    """Optimizer steps to take; give this or `epochs`."""
     epochs: float | None = Field(default=None, gt=0)
+    """Times to go through the data; give this or `steps`."""
     per_device_batch: int = Field(gt=0)
+    """Sequences in one forward pass of one process. Less needs less memory, and changes no result beyond rounding
+    where the global batch stays the same."""
     warmup_steps: int = Field(default=0, ge=0)
+    """Steps over which the learning rate rises from 0."""
     schedule: Literal["cosine", "constant", "constant_with_warmup", "linear"] = "cosine"
+    """How the learning rate goes on after the warm-up. `constant` has no warm-up."""
     weight_decay: float = Field(default=0.0, ge=0)
+    """Weight decay of AdamW."""
     max_grad_norm: float = Field(default=1.0, gt=0)
+    """Gradients with a larger norm (L2, over all parameters) are scaled down to it."""
     save_every: int = Field(gt=0)
+    """Steps between two checkpoints: what a kill costs at most."""
     keep: int = Field(default=2, gt=0)
+    """Checkpoints to keep; older ones are deleted when a new one is whole."""
     loader_workers: int = Field(default=0, ge=0)
+    """Processes that open pictures beside each training process; 0 opens them in it."""
     most_too_long: float = Field(default=0.0, ge=0, le=1)
-    """Share of a corpus's rows that may be left out for being longer than the stage can take; they are counted."""
+    """Share of a corpus's rows that may be left out for being longer than the stage can take. They are counted; more
+    of them stops the stage."""
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from lingshu_train.errors import DataError, MissingInput, OutputFailed
+from lingshu_train.documents import decoded
+from lingshu_train.errors import DataError, MissingInput
 from lingshu_train.record import ANSWER_TYPES, Verdict
 from lingshu_train.verify.item import Item, Policy
 from lingshu_train.verify.release import version
@@ -56,10 +57,11 @@ def judge_file(path: Path, policy: Policy, out: IO[str]) -> Tally:
     """Write each row of `path` to `out` with correct, status, rule, extracted and normalized added.
 
     Every row is checked before the first one is written. A gold that its type cannot read gets the status
-    invalid_gold and is never right. MissingInput: no such file. DataError: FILE:LINE
-    and why.
+    invalid_gold and is never right. MissingInput: no such file. DataError: FILE:LINE and why, or a file without a row.
     """
     rows = list(read(path))
+    if not rows:
+        raise DataError(f"{path}: holds no row")
     types: dict[str, list[int]] = {}
     statuses: Counter[str] = Counter()
     right = 0
@@ -70,21 +72,15 @@ def judge_file(path: Path, policy: Policy, out: IO[str]) -> Tally:
         counted[1] += verdict.correct
         right += verdict.correct
         statuses[verdict.status] += 1
-        try:
-            out.write(
-                json.dumps({**row.data, **_added(verdict)}, ensure_ascii=not _encodable(row, verdict)) + "\n"
-            )
-        except BrokenPipeError:
-            raise
-        except OSError as fault:
-            raise OutputFailed(f"{getattr(out, 'name', 'output')}: {fault.strerror}") from None
+        judged = {**row.data, **_added(verdict)}
+        out.write(json.dumps(judged, ensure_ascii=not _encodable(row, verdict), allow_nan=False) + "\n")
     return Tally(len(rows), right, {name: (one, two) for name, (one, two) in types.items()}, statuses, policy)
 
 
 def read(path: Path) -> Iterator[Submission]:
-    """The rows of a JSONL file, checked; blank lines are skipped."""
+    """The rows of a JSONL file, checked; blank lines are skipped, and so is the mark that some editors put before a text."""
     try:
-        stream = path.open(encoding="utf-8")
+        stream = path.open(encoding="utf-8-sig")
     except OSError as fault:
         raise MissingInput(f"{path}: {fault.strerror}") from None
     with stream:
@@ -99,10 +95,7 @@ def read(path: Path) -> Iterator[Submission]:
 
 def submission(line: str, *, where: str) -> Submission:
     """One line as a row; DataError says what is wrong with it."""
-    try:
-        data = json.loads(line)
-    except (ValueError, RecursionError) as fault:
-        raise DataError(f"{where}: not JSON: {fault}") from None
+    data = decoded(line, where=where)
     if not isinstance(data, dict):
         raise DataError(f"{where}: a row is a JSON object, got {type(data).__name__}")
     missing = [name for name in ("id", *_TEXT) if name not in data]

@@ -175,6 +175,7 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
         ("lingshu run ", recipe.names()),
         ("lingshu data show vqa_", [name for name in card.names() if name.startswith("vqa_")]),
         ("lingshu score x --policy ", ["strict", "lenient"]),
+        ("lingshu explain sft.max_", ["sft.max_grad_norm", "sft.max_length", "sft.max_patches"]),
     ],
 )
 def test_a_shell_can_complete_verbs_recipes_cards_and_choices(words: str, expected: list[str]) -> None:

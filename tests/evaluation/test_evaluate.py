@@ -69,7 +69,7 @@ def test_answers_are_judged_by_the_verifier_under_the_policy_that_is_asked_for()
     assert evaluation.accuracy(strict) == pytest.approx(1 / 3)
 
 
-def test_the_system_prompt_and_the_card_reach_the_engine_and_the_kept_prompt_is_the_question() -> None:
+def test_the_system_prompt_and_the_card_reach_the_engine_and_the_kept_prompt_is_the_conversation() -> None:
     sample = tiny_model.sample(0, options={"A": "one", "B": "two"}, question_type="mcq", answer="B")
     parrot = Parrot(["B"])
     asking = Asking(sampling=Sampling(max_tokens=6), system="Be brief.")
@@ -77,7 +77,7 @@ def test_the_system_prompt_and_the_card_reach_the_engine_and_the_kept_prompt_is_
     (asked,) = parrot.asked
     assert asked.messages[0] == {"role": "system", "content": "Be brief."}
     assert asked.card == "drawn"
-    assert judged.prompt == "How many bright spots?\nA. one\nB. two"
+    assert judged.prompt == "system: Be brief.\nuser: [image]How many bright spots?\nA. one\nB. two"
 
 
 def test_free_text_is_not_asked_since_no_rule_can_judge_it() -> None:

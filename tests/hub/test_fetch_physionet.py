@@ -9,7 +9,6 @@ import pytest
 from fetching import ROWS, get, left, made, sha256
 
 from lingshu_train import cli
-from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import fetched
 from lingshu_train.errors import DataError, MissingInput, NotPermitted
 from lingshu_train.hub import download, fetch
@@ -62,10 +61,7 @@ def test_credentialed_data_comes_with_the_users_own_account_which_stays_secret(
     else:
         monkeypatch.setenv(physionet.USER, LOGIN[0])
         monkeypatch.setenv(physionet.PASSWORD, LOGIN[1])
-    monkeypatch.setattr(cards, "CARDS", tmp_path / "cards")
-    monkeypatch.setattr(
-        cards.load, "__kwdefaults__", {**cards.load.__kwdefaults__, "folder": tmp_path / "cards"}
-    )
+    monkeypatch.setenv("LINGSHU_CARDS", str(tmp_path / "cards"))
     made(tmp_path, PHYSIO, access="credentialed")
     assert cli.main(["data", "fetch", "made", "--yes", "--data-root", str(tmp_path / "data")]) == 0
 

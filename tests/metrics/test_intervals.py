@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from lingshu_train.metrics._intervals import paired_difference, wilson
+from lingshu_train.metrics._intervals import difference, paired_difference, wilson
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,29 @@ def test_wilson_gives_the_values_of_newcombe_1998_table_1(
 ) -> None:
     found = wilson(right, n)
     assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+
+
+@pytest.mark.parametrize(
+    ("counts", "low", "high"),
+    [
+        ((56, 70, 48, 80), 0.0524, 0.3339),
+        ((9, 10, 3, 10), 0.1705, 0.8090),
+        ((6, 7, 2, 7), 0.0582, 0.8062),
+        ((5, 56, 0, 29), -0.0381, 0.1926),
+        ((0, 10, 0, 20), -0.1611, 0.2775),
+        ((10, 10, 0, 20), 0.6791, 1.0),
+    ],
+)
+def test_the_difference_of_two_samples_has_the_values_of_newcombe_1998_method_10(
+    counts: tuple[int, int, int, int], low: float, high: float
+) -> None:
+    found = difference(*counts)
+    assert (round(found.low, 4), round(found.high, 4)) == (low, high)
+
+
+def test_a_difference_to_nothing_is_not_known() -> None:
+    found = difference(3, 4, 0, 0)
+    assert math.isnan(found.value) and (found.low, found.high) == (-1.0, 1.0)
 
 
 def test_wilson_of_nothing_knows_nothing() -> None:

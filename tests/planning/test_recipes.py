@@ -20,6 +20,7 @@ import yaml
 
 from lingshu_train import cli, verify
 from lingshu_train.data.cards import card as cards
+from lingshu_train.errors import RecipeError
 from lingshu_train.planning import outline, plan, recipe
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -28,10 +29,24 @@ HEAVY = ("torch", "transformers", "trl", "deepspeed", "accelerate", "datasets", 
 TITLE = "\n\nresolved, defaults included:\n"
 
 
+LEFT_OPEN = {
+    one: (
+        "stages.data.cards=[slake]",
+        "+stages.data.card_splits={slake: {train: train, validation: held_out}}",
+    )
+    for one in ("adapt", "adapt_tiny")
+}
+"""What a recipe leaves to the user: here, some card."""
+
+
+def given(name: str) -> tuple[str, ...]:
+    return LEFT_OPEN.get(name, ())
+
+
 def golden_text(name: str) -> str:
     """The plan as printed, then every value of every stage. Without what depends on the machine or the version:
     where the output lies, which data is here, and the digests in the folders' names."""
-    loaded = recipe.load(name)
+    loaded = recipe.load(name, given(name))
     with mock.patch.object(cards, "root", lambda card, data_root: None):
         built = plan.build(loaded)
         text = outline.text(loaded, built)
@@ -69,15 +84,15 @@ def test_no_golden_plan_outlives_its_recipe() -> None:
 IMPORTS = """
 import json, sys, time
 from lingshu_train import cli
-code = cli.main(["plan", sys.argv[1]])
-print(json.dumps([code, time.process_time(), sorted(set(sys.modules) & set(sys.argv[2:]))]), file=sys.stderr)
+code = cli.main(["plan", sys.argv[1], *json.loads(sys.argv[2])])
+print(json.dumps([code, time.process_time(), sorted(set(sys.modules) & set(sys.argv[3:]))]), file=sys.stderr)
 """
 
 
 @pytest.mark.parametrize("name", recipe.names())
 def test_planning_imports_nothing_heavy_and_is_quick(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", IMPORTS, name, *HEAVY],
+        [sys.executable, "-c", IMPORTS, name, json.dumps(given(name)), *HEAVY],
         cwd=tmp_path,
         env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1"},
         capture_output=True,
@@ -188,13 +203,46 @@ def test_the_parameter_counts_of_a_plan_are_those_of_the_model(name: str) -> Non
     from lingshu_train.model import family, parts
     from lingshu_train.model.families.qwen2_5_vl.shape import SPECIAL
 
-    settings = recipe.load(name).model
+    settings = recipe.load(name, given(name)).model
     architecture = family.of(settings.family)
     ids = {text: number for number, text in enumerate(SPECIAL)}
     words = SimpleNamespace(convert_tokens_to_ids=ids.__getitem__, eos_token_id=2, pad_token_id=0)
     with torch.device("meta"):
         model = architecture.build_model(settings.shape, words, initializer_range=0.02, seed=0)
     assert settings.shape.parameters() == parts.counts(architecture, model)
+
+
+def test_the_3b_model_has_as_many_parameters_as_its_publisher_counts() -> None:
+    """3,754,622,976: `total` of the published safetensors."""
+    assert sum(recipe.load("adapt", given("adapt")).model.shape.parameters().values()) == 3_754_622_976
+
+
+def test_a_recipe_for_own_data_says_what_it_leaves_to_the_user(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["plan", "adapt"]) == 78
+    said = capsys.readouterr().err
+    assert said.startswith(
+        "lingshu: recipe adapt: stages.data.cards: left to you: stages.data.cards=VALUE on the command"
+    )
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(("name", "more"), [("adapt", "rl"), ("adapt_tiny", "rl_tiny")])
+def test_one_word_adds_reinforcement_to_the_recipe_for_own_data(name: str, more: str) -> None:
+    plain, longer = stages(name, *given(name)), stages(name, *given(name), f"+with={more}")
+    assert [*plain][:-2] == [*longer][:-3]
+    assert [*longer][-3:] == ["rl", "evaluate", "export"]
+    assert longer["rl"].base == "instruct"
+    assert longer["evaluate"].asked == ("base", "instruct", "rl"), "before, between, after, on the same rows"
+    assert longer["export"].model == "rl"
+
+
+def test_the_model_a_recipe_starts_from_cannot_be_asked_where_there_is_none() -> None:
+    with pytest.raises(RecipeError, match=r"stages\.evaluate\.with_base: true, and model\.base is empty"):
+        plan.build(
+            recipe.load("quickstart", ["+stages.evaluate.with_base=true", "stages.evaluate.models=[rl]"])
+        )
+    with pytest.raises(RecipeError, match="'base' is what with_base calls"):
+        recipe.load("adapt_tiny", [*given("adapt_tiny"), "stages.evaluate.with_base=true"])
 
 
 def contents(*overrides: str, world_size: int | None = None) -> dict[str, str]:

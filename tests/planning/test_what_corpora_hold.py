@@ -55,24 +55,17 @@ def test_a_plan_finds_what_no_corpus_will_hold(overrides: tuple[str, ...], messa
     assert "\n" not in str(refused.value)
 
 
+OWN = (
+    "stages.data.cards=[slake]",
+    "+stages.data.card_splits={slake:{train:train,validation:held_out}}",
+    "pipeline=[data,base,shallow]",
+)
+
+
 def test_tasks_of_rows_are_known_to_the_data_alone() -> None:
     """A card of rows in the place of the pictures, as a user's own recipe has it."""
-    made = recipe.load(
-        "quickstart",
-        ("stages.data.cards=[pmc_vqa]", "+stages.data.splits=[train]", "pipeline=[data,base,shallow]"),
-    )
-    assert plan.build(made).stages
+    assert plan.build(recipe.load("quickstart", OWN)).stages
     with pytest.raises(
         RecipeError, match=r"stages\.shallow\.data: stage 'data' leaves no split 'validation'"
     ):
-        plan.build(
-            recipe.load(
-                "quickstart",
-                (
-                    "stages.data.cards=[pmc_vqa]",
-                    "+stages.data.splits=[train]",
-                    "pipeline=[data,base,shallow]",
-                    "stages.shallow.data=[{corpus:data,split:validation}]",
-                ),
-            )
-        )
+        plan.build(recipe.load("quickstart", (*OWN, "stages.shallow.data=[{corpus:data,split:validation}]")))

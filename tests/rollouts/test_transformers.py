@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,10 +15,11 @@ import torch
 from lingshu_train import rollouts
 from lingshu_train.data import chat
 from lingshu_train.errors import MissingInput, RecipeError
+from lingshu_train.model import family, load
 from lingshu_train.record import Completion, Prompt, Sample, Sampling
 from lingshu_train.rollouts import _engine
 from lingshu_train.rollouts._drawing import Drawing
-from lingshu_train.rollouts.transformers import Transformers
+from lingshu_train.rollouts._generating import Transformers
 
 GREEDY = Sampling(max_tokens=8)
 DRAWN = Sampling(max_tokens=8, temperature=1.0, seed=3)
@@ -113,7 +115,7 @@ def test_log_probs_are_those_of_the_models_own_distribution(engine: Transformers
     ]
     assert len(found) > 3
     for asked, one in found:
-        batch = engine._inputs([asked])
+        batch = engine._inputs([asked], engine._texts([asked]))
         ids = torch.cat([batch["input_ids"], torch.tensor([one.token_ids])], dim=1)
         kinds = torch.cat(
             [batch["mm_token_type_ids"], torch.zeros(1, len(one.token_ids), dtype=torch.long)], 1
@@ -144,15 +146,42 @@ def test_a_completion_ends_at_the_limit_or_at_any_end_token_of_the_model(
     assert (ended.finish, ended.truncated) == ("stop", False)
 
 
-def test_what_a_model_was_published_with_changes_no_answer(
-    engine: Transformers, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plain = {sampling: texts(list(engine.answer(PROMPTS, sampling))) for sampling in (GREEDY, DRAWN)}
-    published = {"repetition_penalty": 1.5, "temperature": 0.1, "top_k": 1, "top_p": 0.1, "do_sample": True}
-    for name, value in published.items():
-        monkeypatch.setattr(engine._model.generation_config, name, value)
-    for sampling, expected in plain.items():
-        assert texts(list(engine.answer(PROMPTS, sampling))) == expected
+PUBLISHED = {
+    "do_sample": True,
+    "temperature": 0.1,
+    "top_k": 1,
+    "top_p": 0.1,
+    "num_beams": 2,
+    "repetition_penalty": 2.0,
+    "no_repeat_ngram_size": 2,
+    "min_new_tokens": 8,
+    "suppress_tokens": list(range(40, 80)),
+    "bad_words_ids": [[number] for number in range(80, 200)],
+    "forced_eos_token_id": 3,
+}
+"""How a model may ask to be decoded. Qwen2.5-VL-7B-Instruct asks for a repetition penalty of 1.05."""
+
+
+def test_how_a_model_was_published_to_decode_changes_no_answer(engine: Transformers, tmp_path: Path) -> None:
+    folder = tiny_model.build(tmp_path / "published")
+    stated = folder / "generation_config.json"
+    stated.write_text(json.dumps(json.loads(stated.read_text()) | PUBLISHED))
+    with rollouts.start("transformers", {"batch": 64}, where="test", weights=weights(folder)) as published:
+        for sampling in (GREEDY, DRAWN):
+            plain = texts(list(engine.answer(PROMPTS, sampling)))
+            assert texts(list(published.answer(PROMPTS, sampling))) == plain
+
+
+def test_how_a_model_was_published_to_decode_does_not_travel_on(tmp_path: Path) -> None:
+    folder = tiny_model.build(tmp_path / "published")
+    stated = folder / "generation_config.json"
+    before = json.loads(stated.read_text())
+    stated.write_text(json.dumps(before | PUBLISHED | {"eos_token_id": [5, 7]}))
+    architecture = family.of(tiny_model.SETTINGS.family)
+    load.model(architecture, str(folder), dtype="float32", attention="sdpa").save_pretrained(tmp_path / "on")
+    after = json.loads((tmp_path / "on" / "generation_config.json").read_text())
+    assert not PUBLISHED.keys() & after.keys()
+    assert after["eos_token_id"] == [5, 7], "where an answer ends stays as published"
 
 
 def test_a_stop_text_ends_a_completion_and_is_cut_off(engine: Transformers) -> None:
@@ -201,3 +230,12 @@ def test_a_model_that_is_not_there_is_missing_input(tmp_path: Path) -> None:
 def test_the_same_greedy_completion_several_times_is_refused() -> None:
     with pytest.raises(AssertionError, match="3 times"):
         Sampling(max_tokens=1, n=3)
+
+
+def test_a_completion_tells_the_text_that_the_model_was_given(engine: Transformers) -> None:
+    """Template and special tokens as they stand, and one mark a picture however many tokens it becomes."""
+    sampling = Sampling(max_tokens=2)
+    for asked, one in zip(PROMPTS, engine.answer(PROMPTS, sampling), strict=True):
+        assert one.prompt == engine._texts([asked])[0]
+        assert one.prompt.endswith("<|im_start|>assistant\n")
+        assert one.prompt.count("<|image_pad|>") == len(asked.pictures())

@@ -142,11 +142,21 @@ def draw_corpus(
     return folder
 
 
-def rows(stage: Stage, source: Path, *, corpus: str = "data", tokens: int = 512, **options: Any) -> Rows:
-    """All training rows of a corpus that are short enough, measured with the processor of the model in `source`."""
+def rows(
+    stage: Stage,
+    source: Path,
+    *,
+    corpus: str = "data",
+    split: str = "train",
+    tokens: int = 512,
+    **options: Any,
+) -> Rows:
+    """All rows of a corpus's split that are short enough, measured with the processor of the model in `source`."""
     wanted = Settings.model_validate_json(json.dumps(stage.model))
     limit = Limit(tokens=tokens, completion=True, most=options.pop("most", 0.0))
-    return Rows(stage, [Mix(corpus=corpus)], source=str(source), wanted=wanted, limit=limit, **options)
+    return Rows(
+        stage, [Mix(corpus=corpus, split=split)], source=str(source), wanted=wanted, limit=limit, **options
+    )
 
 
 def samples(rows: Rows) -> list[Sample]:

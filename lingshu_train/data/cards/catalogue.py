@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lingshu_train import vocabulary
+from lingshu_train import environment, vocabulary
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import licences, presence
 from lingshu_train.data.cards.card import Card
@@ -17,7 +17,8 @@ from lingshu_train.errors import UsageError
 class Entry:
     """One line of the catalogue. `rows` is the sum over splits, None where a split states no count.
 
-    `revision`: "unpinned" where the publisher may change the data, empty where the source has no revisions.
+    `revision`: "unpinned" where the publisher may change the data, empty where the source has no revisions. `folder`: where
+    the card lies; "lingshu" for one that comes with it.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Entry:
     rows: int | None
     revision: str
     present: bool
+    folder: str
 
 
 def rows(
@@ -42,7 +44,7 @@ def rows(
     present: bool | None = None,
     data_root: Path,
 ) -> list[Entry]:
-    """The cards that match every filter given, by name. `task` matches part of a word.
+    """The cards that match every filter given, own ones first, by name. `task` matches part of a word.
 
     `modality` may be in any known spelling; UsageError lists the vocabulary for another.
     """
@@ -64,7 +66,7 @@ def table(rows: Sequence[Entry]) -> str:
     """Aligned columns for a terminal, with a last line that counts."""
     if not rows:
         return "no data card matches"
-    head = ("name", "role", "access", "licence", "rows", "revision", "data", "modality")
+    head = ("name", "role", "access", "licence", "rows", "revision", "data", "card", "modality")
     lines = [
         (
             entry.name,
@@ -74,6 +76,7 @@ def table(rows: Sequence[Entry]) -> str:
             "?" if entry.rows is None else f"{entry.rows:,}",
             entry.revision.rpartition("=")[2][:12] or "-",
             "present" if entry.present else "missing",
+            entry.folder,
             _short(entry.modality),
         )
         for entry in rows
@@ -89,6 +92,7 @@ def show(card: Card) -> str:
     """The card for a reader: its body, then what the machine-readable block says, one line each."""
     block = card.lingshu
     facts = [
+        ("card", card.where),
         (
             "source",
             f"{block.source.kind} {block.source.name} {block.source.revision or '(revision not pinned)'}",
@@ -138,6 +142,7 @@ def _entry(card: Card, data_root: Path) -> Entry:
         rows=sum(count for count in counts if count) if counts and None not in counts else None,
         revision="unpinned" if card.unpinned else block.source.revision,
         present=cards.root(card, data_root) is not None,
+        folder=str(environment.near(card.file.parent)) if card.own and card.file else "lingshu",
     )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from lingshu_train.data.cards.card import Card
+from lingshu_train.documents import read_json, there
 from lingshu_train.errors import DataError
 from lingshu_train.naming import file_digest
 from lingshu_train.runs.files import write_json
@@ -37,13 +37,12 @@ class Fetched(Strict):
 def read(folder: Path) -> Fetched | None:
     """The folder's record; None where nothing was downloaded into it. Not a record: DataError."""
     path = folder / RECORD
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not there(path):
         return None
-    except (json.JSONDecodeError, UnicodeDecodeError) as fault:
-        raise DataError(f"{path}: not JSON: {fault}; delete it and fetch again") from None
-    return parse(Fetched, data, where=str(path), error=DataError)
+    try:
+        return parse(Fetched, read_json(path), where=f"{path}:", error=DataError)
+    except DataError as fault:
+        raise DataError(f"{fault}; move {folder} away and fetch it again") from None
 
 
 def write(folder: Path, record: Fetched) -> None:
@@ -81,4 +80,4 @@ def problems(card: Card, folder: Path, tell: Callable[[str], object]) -> Iterato
             if not file.unpacked:
                 yield f"{path}: was downloaded and is missing; fetch {card.name} again"
         elif path.stat().st_size != file.bytes or file_digest(path) != file.sha256:
-            yield f"{path}: is not the file that was downloaded; delete it and fetch {card.name} again"
+            yield f"{path}: is not the file that was downloaded; move it away and fetch {card.name} again"

@@ -7,6 +7,9 @@ from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+SAVED = "state.json"
+"""What lies beside the rows where the `datasets` library has saved a data set."""
+
 
 def expand(pattern: str) -> list[str]:
     """One pattern for each choice of the `{a,b}` group; the pattern itself where it has none."""
@@ -17,9 +20,15 @@ def expand(pattern: str) -> list[str]:
 
 
 def files(folder: Path, pattern: str) -> Iterator[Path]:
-    """The files below `folder` that match, in no order; one may come twice."""
+    """The files below `folder` that match, in no order; one may come twice. A folder that the `datasets` library saved stands
+    for the files of its rows.
+    """
     for choice in expand(pattern):
-        yield from (path for path in folder.glob(choice) if path.is_file())
+        for path in folder.glob(choice):
+            if path.is_file():
+                yield path
+            elif (path / SAVED).is_file():
+                yield from path.glob("*.arrow")
 
 
 def match(name: str, patterns: Iterable[str]) -> bool:

@@ -94,7 +94,7 @@ def _unknown(split: str, modalities: Mapping[str, int]) -> Iterator[str]:
         yield f"{split}: {len(words) - SHOWN:,} more modalities"
 
 
-def check(card: Card, data_root: Path, *, sample: int | None = None, folder: Path = cards.CARDS) -> Report:
+def check(card: Card, data_root: Path, *, sample: int | None = None, folder: Path | None = None) -> Report:
     """Check a card of `folder` and its data. `sample`: decode only so many pictures of each split.
 
     Rows are read one by one, and what must be remembered of them is kept on disk: memory does not grow with the set.
@@ -119,14 +119,15 @@ def check(card: Card, data_root: Path, *, sample: int | None = None, folder: Pat
     return found.report(absent=False)
 
 
-def _statement(card: Card, folder: Path) -> Iterator[str]:
+def _statement(card: Card, folder: Path | None) -> Iterator[str]:
     """Contradictions within the card."""
-    block, where = card.lingshu, f"data_cards/{card.name}.md"
+    block, where = card.lingshu, card.where
     for key in ("pretty_name", "license", "language", "task_categories"):
         if not card.hub.get(key):
             yield f"{where}: hub key {key!r} is missing"
+    known = set(cards.names(folder)) if block.overlaps else set()
     for other in block.overlaps:
-        if not (folder / f"{other}.md").is_file():
+        if other not in known:
             yield f"{where}: lingshu.overlaps names {other!r}, which is no data card"
     if block.access == "credentialed":
         for permission in ("redistribute", "third_party_api"):
@@ -175,7 +176,12 @@ def _split(card: Card, root: Path, split: str, *, found: _Findings, pictures: Pi
     files = set(patterns.files(root, card.files[split]))
     if stated.sha256 and len(files) == 1 and file_digest(path := files.pop()) != stated.sha256:
         found.add(
-            f"{path}: sha256 differs from the card's; fetch revision {card.lingshu.source.revision} again"
+            f"{path}: sha256 differs from the card's, so it is not the file "
+            + (
+                "that the card was written for"
+                if card.lingshu.source.kind == "local"
+                else f"of revision {card.lingshu.source.revision or 'none'} that the card describes"
+            )
         )
 
 
@@ -213,7 +219,7 @@ def _tell(examined: Iterator[Examined], name: str, found: _Findings) -> None:
             )
 
 
-def _overlaps(card: Card, data_root: Path, folder: Path, *, seen: Seen, found: _Findings) -> None:
+def _overlaps(card: Card, data_root: Path, folder: Path | None, *, seen: Seen, found: _Findings) -> None:
     """What the card itself declares is known; the rest is a problem."""
     for other in overlap.others(card, folder):
         root = cards.root(other, data_root)

@@ -16,7 +16,7 @@ from lingshu_train.data.rows.row import Row
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 
 
-def others(card: Card, folder: Path) -> list[Card]:
+def others(card: Card, folder: Path | None) -> list[Card]:
     """Benchmarks in a training card's data folder, and training cards in a benchmark's."""
     every = (cards.load(name, folder=folder) for name in cards.names(folder))
     return [

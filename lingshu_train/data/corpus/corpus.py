@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -23,13 +22,13 @@ from lingshu_train.data.corpus.records import Location, Record, locations_of, sa
 from lingshu_train.data.corpus.shards import ShardReader
 from lingshu_train.data.corpus.summary import SUMMARY, Summary
 from lingshu_train.data.images.opening import named
+from lingshu_train.documents import read_json, there
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.naming import digest
-from lingshu_train.record import Sample
+from lingshu_train.record import ANSWER_TYPES, Sample
 from lingshu_train.runs.arrays import save_array
 from lingshu_train.schema import parse
 
-AGAIN = "prepare the corpus again"
 RowNumbers = npt.NDArray[np.uint32]
 KEPT = "kept.npy"
 """Of a curated corpus, the numbers of the rows that curation left, in ascending order."""
@@ -95,22 +94,27 @@ class Corpus:
         try:
             return self.reader.record(row)
         except (OSError, pa.ArrowInvalid) as fault:
-            raise DataError(f"{self.folder}: row {row} cannot be read ({_line(fault)}); {AGAIN}") from None
+            raise DataError(
+                f"{self.folder}: row {row} cannot be read ({_line(fault)}); {again(self.folder)}"
+            ) from None
 
     def _find(self, digest: str) -> Location:
-        found = self._index.find(digest)
+        try:
+            found = self._index.find(digest)
+        except DataError as fault:
+            raise DataError(f"{fault}; {again(self.folder)}") from None
         if found is None:
-            raise DataError(f"{self.folder}: no image {digest}; {AGAIN}")
+            raise DataError(f"{self.folder}: no image {digest}; {again(self.folder)}")
         return found
 
     def _bytes(self, location: Location, owner: str) -> bytes:
         try:
             data = self.reader.read(location)
         except OSError as fault:
-            raise DataError(f"{owner}: {fault.filename}: {fault.strerror}; {AGAIN}") from None
+            raise DataError(f"{owner}: {fault.filename}: {fault.strerror}; {again(self.folder)}") from None
         if hashlib.sha256(data).hexdigest() != location.digest:
             raise DataError(
-                f"{owner}: image {location.digest[:12]} in {self.folder} is damaged (its sha256 differs); {AGAIN}"
+                f"{owner}: image {location.digest[:12]} in {self.folder} is damaged (its sha256 differs); {again(self.folder)}"
             )
         return data
 
@@ -139,7 +143,7 @@ def load(
             left = _numbers(folder / KEPT)
             chosen = left if chosen is None else np.intersect1d(chosen, left, assume_unique=True)
     except (OSError, pa.ArrowInvalid) as fault:
-        raise DataError(f"{folder}: rows cannot be read ({_line(fault)}); {AGAIN}") from None
+        raise DataError(f"{folder}: rows cannot be read ({_line(fault)}); {again(folder)}") from None
     return Corpus(
         folder=folder, fingerprint=summary.fingerprint, reader=reader, chosen=chosen, _index=Index(folder)
     )
@@ -151,23 +155,29 @@ def stored(folder: Path, digest: str) -> bytes | None:
     return ShardReader(folder, ()).read(location) if location else None
 
 
+def again(folder: Path) -> str:
+    """How to come by a corpus anew. What is there is moved, not deleted: the person may still need some of it."""
+    if (folder.parent / "stage.json").is_file():
+        return (
+            f"`lingshu verify {folder.parent.parent}` names the stages with damaged files; move their folders away and run the "
+            "recipe again"
+        )
+    return f"move {folder} away and prepare the corpus again"
+
+
 def read_summary(folder: Path) -> Summary:
     """corpus.json. MissingInput where no finished corpus lies."""
     path = folder / SUMMARY
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not there(path):
         raise MissingInput(
             f"{folder}: no corpus here ({SUMMARY} is missing); a stage of kind prepare writes one"
-        ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as fault:
-        raise DataError(f"{path}: not JSON: {fault}") from None
-    summary = parse(Summary, data, where=str(path), error=DataError)
+        )
+    summary = parse(Summary, read_json(path), where=f"{path}:", error=DataError)
     for word in summary.modalities:
         # A corpus of an older version: filters and balance would take a part of what they name.
         if vocabulary.modality(word) != word:
             raise DataError(
-                f"{path}: modalities: {word!r} is spelt {vocabulary.modality(word)!r} here; {AGAIN}"
+                f"{path}: modalities: {word!r} is spelt {vocabulary.modality(word)!r} here; {again(folder)}"
             )
     return summary
 
@@ -181,8 +191,10 @@ def _check(folder: Path, summary: Summary, wanted: Mapping[str, tuple[str | None
         "modality": summary.modalities,
     }
     for name, values in wanted.items():
+        # A type that answers can have is no slip of the pen, though this corpus may hold none of it.
+        some = name == "question_type" and bool(set(values) & set(known[name]))
         for value in values:
-            if value not in known[name]:
+            if value not in known[name] and not (some and value in ANSWER_TYPES):
                 there = ", ".join(sorted(known[name]))
                 raise RecipeError(f"{name}: unknown {name} {value!r}; {folder} has: {there}")
 

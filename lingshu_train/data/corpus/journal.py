@@ -16,7 +16,7 @@ from typing import TypedDict
 
 from lingshu_train.data.corpus.records import Location
 from lingshu_train.data.corpus.summary import TallyState
-from lingshu_train.errors import DataError, OutputFailed
+from lingshu_train.errors import CannotCreate, DataError, LingshuError, OutputFailed
 
 INDEX = "images.sqlite"
 _TABLES = """
@@ -44,10 +44,13 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._path = folder / f".{INDEX}"
         try:
-            self._base = sqlite3.connect(self._path, isolation_level=None)
+            self._base = sqlite3.connect(self._path, isolation_level=None, timeout=0)
             self._base.execute(f"pragma cache_size = -{_CACHE_KIB}")
-            self._base.executescript(_TABLES)
-            self._base.execute("begin")
+            # Locked until it is closed: a second writer would remove what the first is writing.
+            self._base.execute("pragma locking_mode = exclusive")
+            self._base.execute("begin immediate")
+            for statement in _TABLES.split(";"):
+                self._base.execute(statement)
         except sqlite3.DatabaseError as fault:
             raise self._failure(fault) from None
 
@@ -98,8 +101,18 @@ class Journal:
         except sqlite3.DatabaseError as fault:
             raise self._failure(fault) from None
 
-    def _failure(self, fault: sqlite3.DatabaseError) -> OutputFailed:
-        return OutputFailed(f"{self._path}: {fault}; free space and run the same command again")
+    def _failure(self, fault: sqlite3.DatabaseError) -> LingshuError:
+        """By what SQLite calls it; the names are its own result codes."""
+        name = getattr(fault, "sqlite_errorname", "")
+        if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+            return CannotCreate(f"{self._path.parent}: in use by another process; wait for it")
+        if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+            return OutputFailed(f"{self._path}: {fault}; free space and run the same command again")
+        if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
+            return CannotCreate(f"{self._path}: {fault}")
+        return OutputFailed(
+            f"{self._path}: {fault}; move {self._path.parent} away and run the same command again"
+        )
 
 
 class Index:
@@ -116,7 +129,7 @@ class Index:
             with closing(sqlite3.connect(f"{self._path.resolve().as_uri()}?mode=ro", uri=True)) as base:
                 row = base.execute(_FIND, (bytes.fromhex(digest),)).fetchone()
         except sqlite3.DatabaseError as fault:
-            raise DataError(f"{self._path}: {fault}; prepare the corpus again") from None
+            raise DataError(f"{self._path}: the index of pictures cannot be read ({fault})") from None
         return _location(digest, row) if row else None
 
 

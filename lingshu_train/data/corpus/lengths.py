@@ -54,7 +54,7 @@ def of(folder: Path, source: str, wanted: Settings, *, workers: int = 1) -> Tabl
         table: Table = np.load(path, mmap_mode="r")
     rows = corpus.load(folder).total
     if table.shape != (rows, 3):
-        raise DataError(f"{path}: holds {table.shape[0]} rows, the corpus {rows}; delete it and run again")
+        raise DataError(f"{path}: holds {table.shape[0]} rows, the corpus {rows}; move it away and run again")
     return table
 
 

@@ -49,14 +49,7 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
     """
     if (folder / SUMMARY).is_file():
         return corpus.read_summary(folder)
-    for card in wanted.loaded():
-        if not wanted.asked and isinstance(layouts.of(card), PictureLayout):
-            raise RecipeError(
-                f"{card.name}: holds labelled pictures and no rows; a recipe's `questions` are asked of them"
-            )
-    absent = missing(wanted)
-    if absent:
-        raise MissingInput("; ".join(absent))
+    refuse(wanted)
     with closing(Writer(folder)) as writer:
         left = islice(chunks.chunks(wanted), writer.done, None)
         with tqdm(
@@ -68,7 +61,7 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
             mininterval=0.5 if sys.stderr.isatty() else 15,
             smoothing=0.05,
         ) as bar:
-            for outcomes in _results(wanted, left, workers=workers):
+            for outcomes in results(wanted, left, workers=workers):
                 writer.add(outcomes)
                 bar.set_postfix({"images": f"{writer.images:,}"}, refresh=False)
                 bar.update(len(outcomes))
@@ -77,6 +70,19 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
         _check_empty(writer, wanted)
         licences = {name: cards.load(name).lingshu.licence.id for name in wanted.cards}
         return writer.finish(licences=licences, budget=wanted.budget)
+
+
+def refuse(wanted: Specification) -> None:
+    """What can be told before anything is written. RecipeError (78): the cards hold no rows. MissingInput (66): their data is
+    not here."""
+    for card in wanted.loaded():
+        if not wanted.asked and isinstance(layouts.of(card), PictureLayout):
+            raise RecipeError(
+                f"{card.name}: holds labelled pictures and no rows; a recipe's `questions` are asked of them"
+            )
+    absent = missing(wanted)
+    if absent:
+        raise MissingInput("; ".join(absent))
 
 
 def link(prepared: Path, folder: Path) -> Summary:
@@ -130,7 +136,7 @@ def missing(wanted: Specification) -> list[str]:
     return catalogue.missing(wanted.cards, Path(wanted.data_root))
 
 
-def _results(wanted: Specification, left: Iterator[Chunk], *, workers: int) -> Iterator[list[Outcome]]:
+def results(wanted: Specification, left: Iterator[Chunk], *, workers: int) -> Iterator[list[Outcome]]:
     """What comes of each chunk, in their order."""
     if workers <= 1:
         yield from (chunks.work(wanted, chunk) for chunk in left)

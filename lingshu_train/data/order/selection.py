@@ -32,16 +32,17 @@ CHOICES = ("mcq", "multi_select")
 
 
 class Selection(Strict):
-    """What a recipe says. `size` None takes all rows that the share of yes/no questions allows.
-
-    `yes_no_share` None leaves yes/no questions as one format of three. `open_words` asks choices openly to balance them
-    with the open questions. `balance` names over what quotas are equal; what it does not name is drawn as it comes.
-    """
+    """Which rows reinforcement learning sees: yes/no questions kept few, choices and open questions alike, no
+    modality ahead."""
 
     size: int | None = Field(default=None, ge=1)
+    """How many rows to take; none takes all that the share of yes/no questions allows."""
     yes_no_share: float | None = Field(default=0.05, ge=0, lt=1)
+    """The share of yes/no questions in the result (the paper: about 5 %); none leaves them as one format of three."""
     open_words: bool = True
+    """Ask choices whose answer is a word or phrase openly, where open questions are too few to balance them."""
     balance: tuple[Literal["modality", "question_type"], ...] = ("modality", "question_type")
+    """Over what the rows are spread in equal parts; what is not named is drawn as it comes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

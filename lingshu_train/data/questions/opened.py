@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from lingshu_train.data.rows.row import answer_type
+from lingshu_train.data.rows import answers
 from lingshu_train.record import Sample
 from lingshu_train.verify import gold_problem
 
@@ -73,7 +73,7 @@ def _right(sample: Sample) -> str:
 
 
 def _is_phrase(text: str) -> bool:
-    if answer_type(text) != "short" or re.match(r"[+\-<>≤≥~]?\s*\.?\d", text):
+    if answers.guess(text) != "short" or re.match(r"[+\-<>≤≥~]?\s*\.?\d", text):
         return False
     if _WIDE.search(text):
         return len(text) <= _MOST_CHARACTERS

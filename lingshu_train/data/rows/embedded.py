@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
-from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.line import Line, missing
 from lingshu_train.data.rows.row import Picture
 
 
-def pictures(line: Line, field: str, folder: Path) -> tuple[Picture, ...]:
-    """The images in `field`, in order; none where it is absent or empty. File names are below `folder`."""
-    value = line.values.get(field)
-    cells = value if isinstance(value, list | tuple) else [] if value in (None, "") else [value]
-    return tuple(_picture(line, field, cell, folder) for cell in cells)
+def pictures(
+    line: Line, field: str, folder: Path, *, suffix: str = "", separator: str = "", anywhere: bool = False
+) -> tuple[Picture, ...]:
+    """The images in `field`, in order; none where it is absent or empty. File names are below `folder`.
+
+    `suffix` is what names leave out, `separator` stands between several of one text. `anywhere`: a name may be a whole path.
+    """
+    value = line.nested(field)
+    if isinstance(value, str) and separator:
+        value = [name for name in value.split(separator) if name.strip()]
+    cells = value if isinstance(value, list | tuple) else [] if missing(value) or value == "" else [value]
+    if suffix:
+        cells = [
+            f"{cell.strip()}{suffix}" if isinstance(cell, str) and cell.strip() else cell for cell in cells
+        ]
+    return tuple(
+        _picture(line, field if len(cells) == 1 else f"{field} {number}", cell, folder, anywhere=anywhere)
+        for number, cell in enumerate(cells, start=1)
+    )
 
 
 def picture(line: Line, field: str, folder: Path) -> Picture:
@@ -26,27 +41,39 @@ def picture(line: Line, field: str, folder: Path) -> Picture:
     return found[0]
 
 
-def file(line: Line, field: str, folder: Path, *, name: str) -> Picture:
+def file(line: Line, field: str, folder: Path, *, name: str, anywhere: bool = False) -> Picture:
     """The image file `name` below `folder`. A web address, or a name that leads out of it: DataError."""
     if "://" in name:
         raise line.error(field, f"is a web address ({name}); fetch the images first")
+    if "\\" in name and not (folder / name).is_file():  # As Windows writes it.
+        name = name.replace("\\", "/")
+    if anywhere and Path(name).is_absolute():
+        return Picture(name=name, path=Path(name))
     if name.startswith("/") or ".." in Path(name).parts:
         raise line.error(field, f"must be a file name below {folder}, got {name!r}")
     return Picture(name=name, path=folder / name)
 
 
-def _picture(line: Line, field: str, cell: object, folder: Path) -> Picture:
+def group(images: tuple[Picture, ...]) -> str:
+    """What rows of the same picture share: its name, or a hash of the bytes that came without one; empty without pictures."""
+    if not images:
+        return ""
+    first = images[0]
+    return first.name if first.path else hashlib.sha256(first.data).hexdigest()[:16]
+
+
+def _picture(line: Line, field: str, cell: object, folder: Path, *, anywhere: bool) -> Picture:
     if isinstance(cell, str) and cell.strip():
-        return file(line, field, folder, name=cell.strip())
+        return file(line, field, folder, name=cell.strip(), anywhere=anywhere)
     if isinstance(cell, bytes):
         cell = {"bytes": cell}
     if not isinstance(cell, Mapping):
         raise line.error(field, f"must be a file name or image bytes, got {type(cell).__name__}")
-    data, name = cell.get("bytes"), str(cell.get("path") or f"{line.where}: {field}")
+    data, name = cell.get("bytes"), line.written(field, cell.get("path"), place="path")
     if data:
         if not isinstance(data, bytes):
             raise line.error(field, f"image bytes must be bytes, got {type(data).__name__}")
-        return Picture(name=name, data=data)
-    if not cell.get("path"):
+        return Picture(name=name or f"{line.where}: {field}", data=data)
+    if not name:
         raise line.error(field, "has neither image bytes nor a path")
-    return file(line, field, folder, name=name)
+    return file(line, field, folder, name=name, anywhere=anywhere)

@@ -73,7 +73,7 @@ Layout = RowLayout[SplitFiles] | PictureLayout
 
 def of(card: Card) -> Layout:
     """The layout of a card. DataError lists the formats there are."""
-    where = f"data_cards/{card.name}.md: lingshu.format"
+    where = f"{card.where}: lingshu.format"
     found = component(FORMATS, card.lingshu.format, where=where, error=DataError)
     if isinstance(found, RowLayout | PictureLayout):
         return found
@@ -85,7 +85,7 @@ def of(card: Card) -> Layout:
 
 def fields(card: Card) -> Strict:
     """What the card says under `fields`, as its layout reads it. DataError: not what the layout takes."""
-    where = f"data_cards/{card.name}.md: lingshu.fields"
+    where = f"{card.where}: lingshu.fields"
     return parse(of(card).Fields, card.lingshu.fields, where=where, error=DataError)
 
 

@@ -11,11 +11,11 @@ from typing import cast
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.images.windows import Deep
-from lingshu_train.data.rows import layouts
+from lingshu_train.data.rows import embedded, layouts
 from lingshu_train.data.rows.layouts import FORMATS, RowLayout
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Picture, Row, SplitFiles
-from lingshu_train.errors import RecipeError
+from lingshu_train.errors import DataError, MissingInput, RecipeError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,15 +36,34 @@ class Reader:
     def rows(self, line: Line) -> Iterator[Row]:
         """The samples of one line, their ids unique in the split. A bad line: DataError with file, line, field.
 
-        An id is the file's path below the data folder, the number of its record, the number of the sample where
-        it is not the line's first, and the publisher's own id: `qa/train.json#12.1:VQA_0012`.
+        Where a card's rows are divided, those of other splits are left out, and a line that cannot be read counts in the
+        split that its place falls into. An id is the file's path below the data folder, the number of its record, the
+        number of the sample where it is not the line's first, and the publisher's own id: `qa/train.json#12.1:VQA_0012`.
         """
-        file = line.file.relative_to(self.origin.root).as_posix()
-        for number, row in enumerate(self._layout.rows(line.sound(), self.fields, self.origin)):
-            own = f":{row.sample.id}" if row.sample.id else ""
-            name = f"{file}#{line.record}{f'.{number}' if number else ''}{own}"
-            images = tuple(self._windowed(picture) for picture in row.images)
-            yield replace(row, sample=replace(row.sample, id=name), images=images)
+        for _, row in self.keyed(line):
+            yield row
+
+    def keyed(self, line: Line) -> Iterator[tuple[str, Row]]:
+        """The same, each sample with the key by which rows are divided."""
+        place = f"{line.file.relative_to(self.origin.root).as_posix()}#{line.record}"
+        try:
+            for number, row in enumerate(self._layout.rows(line.sound(), self.fields, self.origin)):
+                key = _whose(row, place)
+                if self._here(key):
+                    own = f":{row.sample.id}" if row.sample.id else ""
+                    name = f"{place}{f'.{number}' if number else ''}{own}"
+                    images = tuple(self._windowed(picture) for picture in row.images)
+                    yield key, replace(row, sample=replace(row.sample, id=name), images=images)
+        except (DataError, MissingInput):
+            if self._here(place):
+                raise
+
+    def _here(self, key: str) -> bool:
+        """Whether what `key` names belongs to this split."""
+        divide = self.fields.divide
+        if divide is None or self.origin.split not in divide.shares:
+            return True
+        return divide.split_of(key) == self.origin.split
 
     def __iter__(self) -> Iterator[Row]:
         """Every row of every line. The first bad line ends it."""
@@ -64,15 +83,25 @@ class Reader:
         return cast(RowLayout[SplitFiles], importlib.import_module(f"{FORMATS}.{self.format}"))
 
 
+def _whose(row: Row, place: str) -> str:
+    """What stays together when rows are divided: the patient, else the picture, else what the publisher or the text says."""
+    sample = row.sample
+    if sample.group or row.images:
+        return sample.group or embedded.group(row.images)
+    return sample.id or "\n".join([*(turn.question for turn in row.turns), sample.question]) or place
+
+
 def open(card: Card, root: Path, *, split: str) -> Reader:
     """A reader of one split; `root` is the card's data folder. No file is opened yet.
 
     Unknown format or bad `fields` block: DataError. No such split, or a card of pictures: RecipeError.
     """
-    where, format = f"data_cards/{card.name}.md: lingshu", card.lingshu.format
+    where, format = f"{card.where}: lingshu", card.lingshu.format
     fields = layouts.fields(card)
     if not isinstance(fields, SplitFiles):
         raise RecipeError(f"{where}.format: {format} holds labelled pictures and has no rows")
     if split not in fields.files:
         raise RecipeError(f"{where}.fields.files: no split {split!r}; it has: {', '.join(fields.files)}")
-    return Reader(format=format, fields=fields, origin=Origin(card=card.name, split=split, root=root))
+    own = card.lingshu.source.kind == "local"
+    origin = Origin(card=card.name, split=split, root=root, anywhere=own)
+    return Reader(format=format, fields=fields, origin=origin)

@@ -3,48 +3,117 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lingshu_train.data.images import windows
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.errors import DataError
 from lingshu_train.naming import file_digest
-from lingshu_train.record import AnswerType, Sample
+from lingshu_train.record import Sample
 from lingshu_train.schema import Strict
 
 Content = Literal["text", "image", "nested"]
 """What a column holds. An image is a file name, or the bytes that Parquet files carry; a list or a record is nested."""
+TEXT: Content = "text"
+
+
+class Divide(Strict):
+    """How rows without a split of their own are divided."""
+
+    shares: dict[str, float] = Field(min_length=1)
+    """The share of each split; they add up to 1. For example `{train: 0.8, validation: 0.1, test: 0.1}`."""
+    seed: int = 0
+    """Another number makes another draw."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> Divide:
+        if min(self.shares.values()) <= 0 or not math.isclose(sum(self.shares.values()), 1, abs_tol=1e-6):
+            raise ValueError("shares must be above 0 and add up to 1")
+        return self
+
+    def split_of(self, key: str) -> str:
+        """The split of what `key` names: a function of it and the seed alone, so that more rows move none."""
+        place = int.from_bytes(hashlib.sha256(f"{self.seed}/{key}".encode()).digest()[:8]) / 2**64
+        *others, last = self.shares.items()
+        for split, share in others:
+            place -= share
+            if place < 0:
+                return split
+        return last[0]
 
 
 Window = Annotated[windows.Window, AfterValidator(windows.known)]
 
 
 class SplitFiles(Strict):
-    """What every row format has in a card's `fields` block.
-
-    `files`: split -> file pattern below the data folder. `window`: how grey of more than 8 bits becomes brightness:
-    [centre, width] in the unit of the data, a CT preset by name, `spread` or `full`; a picture to which the layout gives a
-    window of its own keeps that.
-    """
+    """What every row format has in a card's `fields` block."""
 
     files: dict[str, str]
+    """Which files hold which split, as a pattern below the data folder. For example `{train: train.csv, test:
+    test.csv}`."""
+    divide: Divide | None = None
+    """Divides rows without a split of their own: the same files then stand under several splits, and each row belongs
+    to one of them, by its group (the patient), or else its picture, or else its id or text."""
     window: Window | None = None
+    """How grey of more than 8 bits becomes brightness: `[centre, width]` in the unit of the data (HU for CT), a CT
+    preset by name, `spread` (from the 0.5th to the 99.5th percentile of what is not 0) or `full` (all that the
+    stored bits can hold). A picture to which the layout gives a window of its own keeps that. None takes the
+    file's."""
+
+    @model_validator(mode="after")
+    def _same_files(self) -> SplitFiles:
+        for split in self.divide.shares if self.divide else ():
+            if split not in self.files:
+                raise ValueError(f"divide: split {split!r} has no `files`; give it those that are divided")
+        if self.divide and len({self.files[split] for split in self.divide.shares}) > 1:
+            raise ValueError("divide: the splits that share rows must have the same `files`")
+        return self
 
     def columns(self) -> dict[str, Content]:
         """The columns or keys of a row that are read, for those who describe the files; empty where they are no table."""
         return {}
 
 
-class Captions(SplitFiles):
-    """What every format of captions has. `images`: folder of the image files. `prompt` asks for the caption."""
+class TableFiles(SplitFiles):
+    """What every format of tables has."""
+
+    delimiter: str = ""
+    """What stands between the cells of a `.csv` or `.tsv`; empty: a comma or a tab."""
+    encoding: str = ""
+    """Encoding of text files; empty: UTF-8."""
+
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, text: str) -> str:
+        if text and (len(text) > 1 or text in '"\r\n\0'):
+            raise ValueError("must be one character, such as ; or a tab, and no quote")
+        return text
+
+    @field_validator("encoding")
+    @classmethod
+    def _of_text(cls, name: str) -> str:
+        try:
+            "a".encode(name or "utf-8")
+        except (LookupError, ValueError):
+            raise ValueError(
+                "is no encoding of text; such are utf-8, utf-16, latin-1, cp1252, gb18030"
+            ) from None
+        return "" if re.sub(r"[-_]", "", name.casefold()) in ("utf8", "utf8sig", "ascii", "usascii") else name
+
+
+class Captions(TableFiles):
+    """What every format of captions has."""
 
     images: str = "."
+    """Folder of the picture files."""
     prompt: str = "Describe this image."
+    """The text that asks for the caption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,11 +162,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """Where a row is being read from. `root` is the card's data folder."""
+    """Where a row is being read from. `root` is the card's data folder. `anywhere`: the data is the user's own, and a row may
+    name a picture outside the folder by its whole path.
+    """
 
     card: str
     split: str
     root: Path
+    anywhere: bool = False
 
 
 def caption(
@@ -115,10 +187,3 @@ def caption(
         group=group,
         modality=modality,
     )
-
-
-def answer_type(answer: str) -> AnswerType:
-    """How an answer without a stated type can be judged: yes/no, a bare number, or a short text."""
-    if answer.strip().rstrip(".。").casefold() in ("yes", "no", "是", "是的", "否", "不是"):
-        return "yes_no"
-    return "numeric" if re.fullmatch(r"[+-]?\d+(\.\d+)?", answer.strip()) else "short"

@@ -53,7 +53,7 @@ def fetch(job: Job) -> Arrived:
 def _listed(job: Job, client: Client, project: str) -> Iterator[tuple[str, Wanted]]:
     if not re.fullmatch(r"[\w.-]+/\d+(\.\d+)*", project):
         raise DataError(
-            f"data_cards/{job.card.name}.md: lingshu.source: {project!r} names no version; write project/1.0.0"
+            f"{job.card.where}: lingshu.source: {project!r} names no version; write project/1.0.0"
         )
     base = f"{ENDPOINT}/files/{project}/"
     chosen = job.card.lingshu.source.include

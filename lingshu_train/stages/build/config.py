@@ -8,7 +8,7 @@ from lingshu_train.kind import Need, Role, StageConfig
 
 
 class Config(StageConfig):
-    """`corpus` is the prepare stage whose texts the tokenizer is trained on."""
+    """Makes a small model from nothing, as `model.shape` and `model.build` say."""
 
     role: ClassVar[Role] = "model"
     method: ClassVar[str] = "building a model"
@@ -16,6 +16,7 @@ class Config(StageConfig):
 
     kind: Literal["build"]
     corpus: str
+    """The prepare stage whose texts the tokenizer is trained on."""
 
     @property
     def needs(self) -> tuple[Need, ...]:

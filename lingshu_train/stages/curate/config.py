@@ -11,9 +11,8 @@ from lingshu_train.kind import Need, PlanLine, Role, StageConfig
 
 
 class Config(StageConfig):
-    """`steps` follow one another: a row that goes at one is not seen by the next. Rows and pictures are not copied, and
-    `decisions.parquet` says of each row that went at which step and why. More than the share `most_withdrawn` of the rows
-    stops the stage: then a step's setting, not the data, is at fault."""
+    """A corpus goes through steps that leave rows out. Rows and pictures are not copied, and `decisions.parquet` says
+    of each row that went at which step and why."""
 
     role: ClassVar[Role] = "corpus"
     method: ClassVar[str] = "curation"
@@ -22,8 +21,12 @@ class Config(StageConfig):
 
     kind: Literal["curate"]
     corpus: str
+    """The prepare or curate stage to go through."""
     steps: tuple[_steps.StepChoice, ...] = Field(min_length=1)
+    """Steps that follow one another: a row that goes at one is not seen by the next. For example `[{name:
+    exact_duplicates}]`."""
     most_withdrawn: float = Field(default=0.5, ge=0, le=1)
+    """Share of the rows that may go; more stops the stage, since then a step's setting, not the data, is at fault."""
 
     @property
     def needs(self) -> tuple[Need, ...]:

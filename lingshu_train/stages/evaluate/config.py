@@ -6,11 +6,15 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from lingshu_train.errors import RecipeError
 from lingshu_train.kind import Need, Role, StageConfig
+
+BASE = "base"
+"""What the model that the recipe starts from is called in results."""
 
 
 class Config(StageConfig):
-    """`models` are the stages whose models are compared, on the same samples. `policy` strict asks for answer tags."""
+    """Greedy answers of one or more models on held-out samples, judged by the verifier that also rewards training."""
 
     distributed: ClassVar[bool] = True
     role: ClassVar[Role] = "results"
@@ -21,14 +25,39 @@ class Config(StageConfig):
 
     kind: Literal["evaluate"]
     models: tuple[str, ...] = Field(min_length=1)
+    """The stages whose models are compared, on the same samples."""
+    with_base: bool = False
+    """Ask the model that the recipe starts from (`model.base`) first, as `base`: it shows what training added."""
     corpus: str
+    """The prepare or curate stage that the questions come from."""
     split: str = "held_out"
+    """The split they come from."""
     tasks: tuple[str, ...] = ()
+    """Only questions of these tasks; empty takes all that a rule can judge."""
     policy: Literal["strict", "lenient"] = "lenient"
+    """`strict` asks for answer tags, as the rewards do; `lenient` reads plain text too."""
     max_completion: int = Field(gt=0)
+    """Most tokens of an answer."""
     per_device_batch: int = Field(default=64, gt=0)
+    """Questions answered in one forward pass of one process."""
 
     @property
     def needs(self) -> tuple[Need, ...]:
         models = (Need("models", name, "model") for name in self.models)
         return (*models, Need("corpus", self.corpus, "corpus", self.split, self.tasks))
+
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """What results are called, in the order in which the models answer."""
+        return (BASE, *self.models) if self.with_base else self.models
+
+    @property
+    def opens_base(self) -> bool:
+        return self.with_base
+
+    def check(self, where: str) -> None:
+        if self.with_base and BASE in self.models:
+            raise RecipeError(
+                f"{where}.models: {BASE!r} is what with_base calls the model that the recipe starts from; rename the stage, "
+                "or leave one of them out"
+            )

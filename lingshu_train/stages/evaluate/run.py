@@ -15,7 +15,7 @@ from lingshu_train.runs import results
 from lingshu_train.runs import stage as stages
 from lingshu_train.runs.results import ALL, Accuracy, Results
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages.evaluate.config import Config
+from lingshu_train.stages.evaluate.config import BASE, Config
 from lingshu_train.training import arguments
 from lingshu_train.verify import Policy, version
 
@@ -29,7 +29,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
             "name other tasks"
         )
     tables: dict[str, dict[str, Accuracy]] = {}
-    for name in config.models:
+    for name in config.asked:
         judged = _answers(stage, config, settings, name, held_out)
         tables[name] = evaluation.table(judged)
         if dist.place().first:
@@ -39,6 +39,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     accuracy = {name: table[ALL].accuracy for name, table in tables.items()}
     return {
         "samples": len(judged),
+        "decoding": f"greedy, at most {config.max_completion} tokens, no setting of the model's own",
         "policy": config.policy,
         "verifier": version(),
         "accuracy": accuracy,
@@ -51,8 +52,10 @@ def _answers(
 ) -> tuple[Judged, ...]:
     """Of one model, which is let go of before the next is opened."""
     kind = arguments.device(stage)
+    from_hub = config.with_base and name == BASE
     weights = rollouts.Weights(
-        source=str(stage.parent(name) / "model"),
+        source=settings.base if from_hub else str(stage.parent(name) / "model"),
+        revision=settings.revision or None if from_hub else None,
         settings=settings,
         device=f"cuda:{dist.place().local_rank}" if kind == "cuda" else "cpu",
     )
@@ -69,7 +72,9 @@ def _answers(
 
 def _warnings(stage: Stage, config: Config, accuracy: dict[str, float]) -> list[str]:
     trained = (stages.read(stage.parent(name) / "stage.json") for name in config.models)
-    found = [line for one in trained if (line := compare.alarm(one, accuracy))]
+    # A stage that starts from the recipe's own model names no stage.
+    known = accuracy | ({"": accuracy[BASE]} if config.with_base else {})
+    found = [line for one in trained if (line := compare.alarm(one, known))]
     if dist.place().first:
         for line in found:
             sys.stderr.write(f"lingshu: {line}\n")

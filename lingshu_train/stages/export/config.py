@@ -8,7 +8,7 @@ from lingshu_train.kind import Need, Role, StageConfig
 
 
 class Config(StageConfig):
-    """`model` is the stage to export; `results` the evaluate stage whose figures the model card quotes."""
+    """A folder that plain transformers loads, with a model card; `lingshu push` sends it to the hub."""
 
     role: ClassVar[Role] = "export"
     method: ClassVar[str] = "export"
@@ -16,7 +16,9 @@ class Config(StageConfig):
 
     kind: Literal["export"]
     model: str
+    """The stage whose model to export."""
     results: str = ""
+    """The evaluate stage whose figures the model card quotes; empty quotes none."""
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -12,33 +12,12 @@ from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, Need, PlanLine
 from lingshu_train.rewards import _compose as rewards
-from lingshu_train.schema import Strict
-from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig
-
-
-class Watched(Strict):
-    """Held-out questions that the policy answers greedily every `every` steps, while it is trained.
-
-    `samples` of them, always the same, drawn by the recipe's seed and their ids. They show whether accuracy follows the
-    reward.
-    """
-
-    corpus: str
-    split: str = "held_out"
-    tasks: tuple[str, ...] = ()
-    samples: int = Field(default=64, gt=0)
-    every: int = Field(gt=0)
-    per_device_batch: int = Field(default=16, gt=0)
+from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig, Watched
 
 
 class Config(TrainingConfig):
-    """One GRPO stage.
-
-    A generation window samples `group_size` completions for each of `rollout_prompts` prompts, then takes
-    `rollout_prompts / update_prompts` optimizer steps on them (paper section 3.4: 512 and 128). `per_device_batch`
-    counts completions per forward pass. Prompts of more than `max_prompt` tokens, images included, are left out;
-    of the rest, `selection` (data/order/selection.py) takes those to train on.
-    """
+    """One GRPO stage. A generation window samples completions for some prompts, then takes one or more optimizer
+    steps on them; `per_device_batch` counts completions per forward pass. Checkpoints fall on window borders only."""
 
     method: ClassVar[str] = "reinforcement learning"
     outputs: ClassVar[tuple[str, ...]] = (*TrainingConfig.outputs, "completions.jsonl")
@@ -61,30 +40,47 @@ class Config(TrainingConfig):
             aside=True,
         ),
         LEARNING_RATE,
+        *SPEED,
     )
     told: ClassVar[tuple[str, ...]] = (*TrainingConfig.told, "rewards")
 
     kind: Literal["grpo"]
     rewards: rewards.Composition
+    """What a completion earns: named terms, and how they become one number."""
     group_size: int = Field(gt=1)
+    """Completions of each prompt, whose rewards are compared with one another."""
     rollout_prompts: int = Field(gt=0)
+    """Prompts of a generation window: completions are drawn for all of them before the weights change (the paper,
+    section 3.4: 512)."""
     update_prompts: int = Field(gt=0)
+    """Prompts whose completions one optimizer step uses (the paper: 128). A window takes `rollout_prompts` /
+    `update_prompts` steps."""
     temperature: float = Field(default=1.0, gt=0)
+    """Temperature at which completions are drawn."""
     kl_coefficient: float = Field(default=0.0, ge=0)
+    """Weight of the KL penalty that keeps the policy near the starting model, `beta` in TRL; 0 leaves it out."""
     clip_low: float = Field(default=0.2, gt=0)
+    """How far below 1 the probability ratio of new to old policy counts, `epsilon` in TRL."""
     clip_high: float = Field(default=0.2, gt=0)
+    """How far above 1 it counts, `epsilon_high` in TRL."""
     loss: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "grpo"
+    """How the losses of tokens are averaged: `loss_type` in TRL."""
     selection: Selection | None = None
+    """Which rows of `data` to train on, by rules of balance; none takes them as they come."""
     max_prompt: int | None = Field(default=None, gt=0)
+    """Most tokens of a prompt, pictures included; longer ones are left out. None sets no bound."""
     max_completion: int = Field(gt=0)
+    """Most tokens of a completion."""
     schedule: Literal["cosine", "constant", "constant_with_warmup", "linear"] = "constant"
     watch: Watched | None = None
+    """Held-out questions that the policy answers while it trains; none measures nothing meanwhile."""
 
     @property
     def needs(self) -> tuple[Need, ...]:
-        watch = self.watch
-        watched = [Need("watch.corpus", watch.corpus, "corpus", watch.split, watch.tasks)] if watch else []
-        return (*super().needs, *watched)
+        return (*super().needs, *([self.watch.need] if self.watch else []))
+
+    def describe(self) -> tuple[PlanLine, ...]:
+        return (*super().describe(), *([self.watch.line] if self.watch else []))
 
     def judged_by(self) -> tuple[PlanLine, ...]:
         terms = (f"{term.name} x {term.weight:g}" for term in self.rewards.terms)
@@ -141,11 +137,8 @@ class Config(TrainingConfig):
                 f"{where}.watch.every: {self.watch.every} falls inside a generation window of {self.window} steps; use a "
                 f"multiple of {self.window}"
             )
-        if self.watch and self.steps and self.watch.every > self.steps:
-            raise RecipeError(
-                f"{where}.watch.every: {self.watch.every} is more than the stage's {self.steps} steps, so nothing would be "
-                "measured"
-            )
+        if self.watch:
+            self.watch.check(where, steps=self.steps)
         rewards.check(self.rewards, where=f"{where}.rewards")
         self.check_licences(f"{where}.rewards")
 

@@ -17,7 +17,7 @@ from lingshu_train.model import family
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Judged, Sample, Sampling
 from lingshu_train.rewards import _metrics
-from lingshu_train.rollouts.transformers import Transformers
+from lingshu_train.rollouts._generating import Transformers
 from lingshu_train.runs import ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo.config import Config

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 
 from datasets import Dataset as HubDataset
 from torch.utils.data import Dataset
+from transformers import ProcessorMixin
 from trl import GRPOConfig, GRPOTrainer
 
 from lingshu_train import dist, verify
+from lingshu_train.data import chat
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
+from lingshu_train.record import Sample
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
@@ -102,7 +106,8 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     start = checkpoint.step_of(resume) if resume else 0
     tokens = session.rewind(stage, start, ledger.NAME, ledger.COMPLETIONS)
 
-    scoring = Scoring(stage, config, rows.sample, eos=text.tokenizer.eos_token_id)
+    written, eos = partial(_written, text, wanted.system_prompt), text.tokenizer.eos_token_id
+    scoring = Scoring(stage, config, rows.sample, prompt=written, eos=eos)
     watched = held_out.HeldOut(stage, config, wanted=wanted, text=text) if config.watch else None
     trainer = ExactGRPOTrainer(
         model=model,
@@ -139,6 +144,12 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     session.save(trainer, text)
     summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
     return {**summary, "verifier": verify.version(), "warnings": held_out.warnings(stage)}
+
+
+def _written(text: ProcessorMixin, system: str, sample: Sample) -> str:
+    """What TRL gives the policy of a sample, before each picture's mark becomes as many tokens as it has."""
+    messages = chat.prompt(sample, system=system, images=True)
+    return str(text.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
 
 def _rows(stage: Stage, config: Config, wanted: Settings) -> Rows:

@@ -32,8 +32,17 @@ class Scoring:
 
     __name__ = "total"
 
-    def __init__(self, stage: Stage, config: Config, sample: Callable[[int], Sample], *, eos: int) -> None:
-        self._sample = sample
+    def __init__(
+        self,
+        stage: Stage,
+        config: Config,
+        sample: Callable[[int], Sample],
+        *,
+        prompt: Callable[[Sample], str],
+        eos: int,
+    ) -> None:
+        """`sample` finds a row, `prompt` writes the text that the policy is given of it."""
+        self._sample, self._prompt = sample, prompt
         self._seed = stage.seed
         # A time-out depends on the clock: what timed out once is marked again when its step is done again.
         known = {line["key"] for line in ledger.steps(stage.path, name=TIMEOUTS, tolerate_torn_end=True)}
@@ -105,7 +114,21 @@ class Scoring:
         unusual.sort(key=lambda line: (self._key(step, line[1][0]), line[1][1].text))
         kept = [*_drawn(random, key=lambda sample: self._key(step, sample), prompts=PROMPTS, each=PER_PROMPT)]
         lines = [*kept, *unusual[:UNUSUAL]]
-        results.keep(self._folder, (_rollout(step, why, one) for why, one in lines))
+        results.keep(self._folder, (self._rollout(step, why, one) for why, one in lines))
+
+    def _rollout(self, step: int, why: str, judged: Scored) -> Rollout:
+        sample, completion, total = judged
+        accuracy = total.scores.get("accuracy")
+        return Rollout(
+            **results.shown(sample),
+            step=step,
+            completion=completion.text,
+            status=accuracy.status if accuracy else "",
+            reward=total.value,
+            why=why,
+            prompt=self._prompt(sample),
+            terms={name: score.value for name, score in total.scores.items()},
+        )
 
     def _key(self, step: int, sample: Sample) -> str:
         return naming.digest([self._seed, step, sample.id])
@@ -126,19 +149,6 @@ def _drawn(
 
 def _rule(total: Total) -> str:
     return str(total.scores["accuracy"].detail["rule"])
-
-
-def _rollout(step: int, why: str, judged: Scored) -> Rollout:
-    sample, completion, total = judged
-    accuracy = total.scores.get("accuracy")
-    return Rollout(
-        **results.shown(sample),
-        step=step,
-        completion=completion.text,
-        status=accuracy.status if accuracy else "",
-        reward=total.value,
-        why=why,
-    )
 
 
 _RENAMED = (

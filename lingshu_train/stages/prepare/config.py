@@ -9,8 +9,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lingshu_train.data.cards import card as cards
+from lingshu_train.data.corpus.specification import QuestionCount, Specification
 from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.kind import PlanLine, Role, StageConfig
+from lingshu_train.model.settings import Settings
 from lingshu_train.schema import Strict
 
 
@@ -18,18 +20,13 @@ class Counts(Strict):
     """How many samples of a task to make for each split."""
 
     train: int = Field(default=0, ge=0)
+    """Samples of the training split."""
     held_out: int = Field(default=0, ge=0)
+    """Samples of the held-out split."""
 
 
 class Config(StageConfig):
-    """Cards of labelled pictures are asked the `questions` (tasks of their layout, with counts) at `image_size`
-    pixels, such that the model takes them as they are; cards of rows are read whole: their `splits`. Where a card's
-    splits have other names, `card_splits` says what they are called here: `{iu_xray: {all: train}}`.
-
-    A row with a picture of a side under `least_side` pixels is refused. More than the share `most_refused` of a card's
-    rows refused stops the stage. `prepared` is a folder that `lingshu data prepare` wrote of these cards: it is taken as
-    it is.
-    """
+    """Data cards to a corpus. Cards of labelled pictures are asked questions; cards of rows are read whole."""
 
     role: ClassVar[Role] = "corpus"
     method: ClassVar[str] = "preparing data"
@@ -40,13 +37,23 @@ class Config(StageConfig):
 
     kind: Literal["prepare"]
     cards: tuple[str, ...] = Field(min_length=1)
+    """The data cards to read. For example `[slake, vqa_rad]`."""
     image_size: int = Field(default=56, gt=0)
+    """Side in pixels at which cards of labelled pictures are asked, such that the model takes them as they are."""
     questions: dict[str, Counts] = Field(default_factory=dict)
+    """Of cards of labelled pictures: how many samples of each task to make. For example `{modality: {train: 600,
+    held_out: 40}}`."""
     splits: tuple[str, ...] = ("train",)
+    """Splits to read of cards of rows."""
     card_splits: dict[str, dict[str, str]] = Field(default_factory=dict)
+    """Where a card's splits have other names: what to read, and what it is called here. For example `{iu_xray: {all:
+    train}}`."""
     least_side: int = Field(default=1, gt=0)
+    """A row with a picture of a side under this many pixels is refused."""
     most_refused: float = Field(default=0.01, ge=0, le=1)
+    """Share of a card's rows that may be refused; more stops the stage."""
     prepared: str = ""
+    """A folder that `lingshu data prepare` wrote of these cards, to be taken as it is; empty prepares them."""
 
     @property
     def card_names(self) -> tuple[str, ...]:
@@ -102,6 +109,23 @@ class Config(StageConfig):
     def splits_of(self, card: str) -> dict[str, str]:
         """The card's splits that are read, and what each is called in the corpus."""
         return self.card_splits.get(card, {split: split for split in self.splits})
+
+    def specification(self, model: Settings, *, data_root: str, seed: int) -> Specification:
+        """The corpus that the stage writes for this model."""
+        return Specification(
+            data_root=data_root,
+            splits=tuple((name, tuple(self.splits_of(name).items())) for name in self.cards),
+            asked=tuple(
+                QuestionCount(task=task, train=counts.train, held_out=counts.held_out)
+                for task, counts in self.questions.items()
+            ),
+            image_size=self.image_size,
+            least_side=self.least_side,
+            budget=model.budget,
+            seed=seed,
+            context=model.shape.context,
+            control=model.shape.control,
+        )
 
     def _check_questions(self, where: str) -> None:
         """Cards of rows are asked none, so that a recipe may replace the cards and leave the questions."""

@@ -6,26 +6,51 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lingshu_train.kind import Chart
-from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig
+from lingshu_train.kind import Chart, Need, PlanLine
+from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig, Watched
 
 
 class Config(TrainingConfig):
-    """One supervised stage. The global batch is `per_device_batch * accumulation * processes` samples.
-
-    With `packing` that many packs instead: sequences of up to `max_length` tokens, and of `max_patches` patches of the
-    vision tower where that is given, which evens out the work of ranks.
-    """
+    """One supervised stage: alignment or instruction tuning. Prompts are given, answers are learned."""
 
     method: ClassVar[str] = "supervised fine-tuning"
     charts: ClassVar[tuple[Chart, ...]] = (
-        Chart(title="Loss", columns=("loss",), y="cross-entropy (nats per token)"),
+        Chart(
+            title="Loss", columns=("loss", "held_out/loss"), y="cross-entropy (nats per token)", zero=False
+        ),
+        Chart(
+            title="Token accuracy",
+            columns=("token_accuracy", "held_out/token_accuracy"),
+            y="share of tokens",
+            aside=True,
+        ),
         GRADIENT_NORM,
         LEARNING_RATE,
+        *SPEED,
     )
 
     kind: Literal["sft"]
     accumulation: int = Field(default=1, gt=0)
+    """Forward passes whose gradients are added up before a step. The global batch is `per_device_batch` *
+    `accumulation` * processes samples, or packs."""
     max_length: int = Field(gt=0)
+    """Most tokens of a sample, pictures and answer included, or of a pack. Longer samples are left out: see
+    `most_too_long`."""
     packing: bool = False
+    """Put several samples into one sequence (a pack), which never see each other."""
     max_patches: int | None = Field(default=None, gt=0)
+    """Most patches of the vision tower in a pack, which evens out the work of ranks; none sets no bound."""
+    watch: Watched | None = None
+    """Held-out rows whose loss and token accuracy are measured while the model is trained; none measures nothing."""
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        return (*super().needs, *([self.watch.need] if self.watch else []))
+
+    def describe(self) -> tuple[PlanLine, ...]:
+        return (*super().describe(), *([self.watch.line] if self.watch else []))
+
+    def check(self, where: str) -> None:
+        super().check(where)
+        if self.watch:
+            self.watch.check(where, steps=self.steps)

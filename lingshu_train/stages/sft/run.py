@@ -14,6 +14,7 @@ from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.sft.config import Config
+from lingshu_train.stages.sft.held_out import HeldOut
 from lingshu_train.training import arguments, session
 from lingshu_train.training.collate import Collator
 from lingshu_train.training.exact import Batch, Exact
@@ -51,18 +52,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
 
 def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     """Run one supervised stage to its end. `config` is a stages.sft.Config."""
-    rows = Rows(
-        stage,
-        config.data,
-        source=session.source(stage, config.base, wanted),
-        wanted=wanted,
-        limit=Limit(
-            tokens=config.max_length,
-            completion=True,
-            most=config.most_too_long,
-            patches=config.max_patches if config.packing else None,
-        ),
-    )
+    rows = _rows(stage, config, wanted)
     per_step = config.per_device_batch * config.accumulation * dist.place().world_size
     items = _packed(stage, config, rows, per_step=per_step) if config.packing else rows
     steps = num_steps(steps=config.steps, items=items.items(config.epochs or 0), per_step=per_step)
@@ -93,10 +83,16 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         session.run_of(stage, config, row=items.row, items_per_step=per_step, resume=resume, steps=steps)
     )
     trainer.tokens = tokens
+    watched = HeldOut(stage, config, wanted=wanted, text=text, model=model) if config.watch else None
 
     def extra(step: int) -> dict[str, Column]:
         seen = items.rows((step - 1) * per_step, step * per_step)
-        return {"epoch": items.epoch(step * per_step), "samples": rows.digest(seen), "tokens": trainer.tokens}
+        return {
+            "epoch": items.epoch(step * per_step),
+            "samples": rows.digest(seen),
+            "tokens": trainer.tokens,
+            **(watched.measure(trainer, step) if watched else {}),
+        }
 
     progress = Progress(ledger.Ledger(stage.path), title=stage.name, window=1, extra=extra)
     progress.resume_tokens(tokens)
@@ -104,7 +100,22 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     session.save(trainer, text)
     summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
     packs = {"packs": len(items), "fill": items.fill} if isinstance(items, Packed) else {}
-    return {**summary, **packs}
+    return {**summary, **packs, **({"watched": watched.facts()} if watched else {})}
+
+
+def _rows(stage: Stage, config: Config, wanted: Settings) -> Rows:
+    return Rows(
+        stage,
+        config.data,
+        source=session.source(stage, config.base, wanted),
+        wanted=wanted,
+        limit=Limit(
+            tokens=config.max_length,
+            completion=True,
+            most=config.most_too_long,
+            patches=config.max_patches if config.packing else None,
+        ),
+    )
 
 
 def _packed(stage: Stage, config: Config, rows: Rows, *, per_step: int) -> Packed:

@@ -212,7 +212,7 @@ def test_a_credentialed_card_that_does_not_forbid_services_is_named(tmp_path: Pa
     card = made(tmp_path)
     loose = card.model_copy(update={"lingshu": card.lingshu.model_copy(update={"access": "credentialed"})})
     assert (
-        "data_cards/made.md: lingshu.licence.third_party_api must be false for credentialed data"
+        f"{tmp_path}/cards/made.md: lingshu.licence.third_party_api must be false for credentialed data"
         in check(tmp_path, loose).problems
     )
 

@@ -262,7 +262,7 @@ def test_apollo_reads_dialogues_that_are_plain_lists(tmp_path: Path) -> None:
         (["Why?"], "dialogue: must be a list of questions and answers in turn"),
         (["Why?", " "], "dialogue: text 2 is empty"),
         ("Why?", "a row must be a record, got str"),
-        ({"q": "Why?"}, "dialogue: must be a list of questions and answers in turn"),
+        ({"q": "Why?"}, "dialogue: is missing; the row has: q"),
     ],
 )
 def test_a_bad_apollo_dialogue_names_file_line_and_field(tmp_path: Path, row: Any, fault: str) -> None:

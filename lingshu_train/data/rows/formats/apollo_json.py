@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
@@ -13,12 +14,13 @@ from lingshu_train.data.rows.row import Origin, Row
 DIALOGUE = "dialogue"
 
 
-class Fields(rowlib.SplitFiles):
+class Fields(rowlib.TableFiles):
     """Of the publisher's files those of questions and answers; those named `*_text.json` are plain text."""
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
-    yield from published.read(origin.root, fields.files[origin.split], lists=DIALOGUE)
+    written = replace(published.dialect(fields), lists=DIALOGUE)
+    yield from published.read(origin.root, fields.files[origin.split], written)
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:

@@ -15,16 +15,17 @@ from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 
 
-class Fields(rowlib.SplitFiles):
-    """`parts`: split -> value of the CSV's `split` column. `each`: a row per study or per film.
-
-    `images` is the folder of the picture files, which end in `suffix`.
-    """
+class Fields(rowlib.TableFiles):
+    """What a study is, and where its films lie."""
 
     parts: dict[str, str]
+    """Which value of the CSV's `split` column each split has."""
     images: str = "PNG"
+    """Folder of the picture files."""
     suffix: str = ".png"
+    """What their names end in."""
     each: Literal["study", "film"] = "study"
+    """Make a row of each study or of each film."""
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
@@ -36,7 +37,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
             return None
         return film.parent if fields.each == "study" else film
 
-    table = published.read(origin.root, fields.files[origin.split])
+    table = published.table_lines(fields, origin)
     yield from published.gathered(table, "path_to_image", key=unit)
 
 

@@ -12,10 +12,11 @@ from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.record import Sample
 
 
-class Fields(rowlib.SplitFiles):
-    """`images` is the folder that `image_path` starts from."""
+class Fields(rowlib.TableFiles):
+    """Where the pictures lie."""
 
     images: str = "."
+    """Folder that `image_path` starts from."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         texts = ("question", *(f"option_{letter}" for letter in "ABCD"), "gt_answer")

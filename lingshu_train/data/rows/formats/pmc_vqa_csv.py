@@ -18,10 +18,11 @@ from lingshu_train.record import Sample
 LETTERS = "ABCD"
 
 
-class Fields(rowlib.SplitFiles):
-    """`images` is the folder of the figure files."""
+class Fields(rowlib.TableFiles):
+    """Where the figures lie."""
 
     images: str = "figures"
+    """Folder of the figure files."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         texts = ("Question", *(f"Choice {letter}" for letter in LETTERS), "Answer")

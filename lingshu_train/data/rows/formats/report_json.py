@@ -11,10 +11,11 @@ from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
 
 
-class Fields(rowlib.SplitFiles):
-    """`images` is the folder of the image files."""
+class Fields(rowlib.TableFiles):
+    """Where the pictures lie."""
 
     images: str = "images"
+    """Folder of the picture files."""
 
 
 lines = published.table_lines

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lingshu_train.data.rows import published
+from lingshu_train.data.rows import answers, published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.embedded import picture
 from lingshu_train.data.rows.line import Line
@@ -13,11 +13,13 @@ from lingshu_train.record import Sample
 from lingshu_train.schema import Language
 
 
-class Fields(rowlib.SplitFiles):
-    """`images` is the folder of the image files; `languages` keeps rows of these only, all where empty."""
+class Fields(rowlib.TableFiles):
+    """Which rows are taken."""
 
     images: str = "imgs"
+    """Folder of the picture files."""
     languages: tuple[Language, ...] = ()
+    """Keep rows of these languages only; empty keeps all."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         texts = ("question", "answer", "answer_type", "q_lang")
@@ -30,7 +32,8 @@ lines = published.table_lines
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     if fields.languages and line.text("q_lang") not in fields.languages:
         return
-    image, answer = picture(line, "img_name", origin.root / fields.images), line.text("answer")
+    image = picture(line, "img_name", origin.root / fields.images)
+    question, answer = line.text("question"), line.text("answer")
     kind = line.text("answer_type")
     if kind.upper() not in ("OPEN", "CLOSED"):
         raise line.error("answer_type", f"must be OPEN or CLOSED, got {kind!r}")
@@ -39,8 +42,8 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         card=origin.card,
         split=origin.split,
         task=f"{kind.lower()}_vqa",
-        question=line.text("question"),
-        question_type=rowlib.answer_type(answer),
+        question=question,
+        question_type=answers.guess(answer, question=question),
         answer=answer,
         group=image.name.partition("/")[0],
         modality=line.optional("modality"),

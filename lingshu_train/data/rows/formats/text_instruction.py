@@ -14,17 +14,19 @@ from lingshu_train.record import Sample
 SPEAKER = re.compile(r"^\s*[问答]\s*[:：]\s*")
 
 
-class Fields(rowlib.SplitFiles):
-    """`question` columns are joined by a blank line; texts in `blank` count as empty.
-
-    `turns` is a column with a list of questions and answers in turn, and then stands for question and answer.
-    """
+class Fields(rowlib.TableFiles):
+    """Names of columns."""
 
     question: tuple[str, ...] = ("instruction", "input")
+    """Columns of the question, joined by a blank line."""
     answer: str = "output"
+    """Column of the answer."""
     reasoning: str = ""
+    """Column of the reasoning that is taught before the answer; empty: none."""
     turns: str = ""
+    """Column with a list of questions and answers in turn, which then stands for question and answer; empty: none."""
     blank: tuple[str, ...] = ("<noinput>",)
+    """Texts that count as empty."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         if self.turns:
@@ -64,10 +66,9 @@ def _single(line: Line, fields: Fields) -> Turn:
 
 def _turns(line: Line, field: str) -> tuple[Turn, ...]:
     """The dialogue that a field holds as texts in turn, without the speakers' marks that Chinese sets carry."""
-    value = line.values.get(field)
-    if not isinstance(value, list) or not value or len(value) % 2:
+    texts = [SPEAKER.sub("", text).strip() for text in line.texts(field)]
+    if not texts or len(texts) % 2:
         raise line.error(field, "must be a list of questions and answers in turn")
-    texts = [SPEAKER.sub("", str(text)).strip() for text in value]
     if "" in texts:
         raise line.error(field, f"text {texts.index('') + 1} is empty")
     return tuple(Turn(question=q, answer=a) for q, a in zip(texts[::2], texts[1::2], strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lingshu_train.data.rows import embedded
+from lingshu_train.data.rows import answers, embedded
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
@@ -14,10 +14,12 @@ from lingshu_train.record import Sample
 
 
 class Fields(rowlib.SplitFiles):
-    """`images`: split -> folder of its image files; `suffix` is added to the image names of the lines."""
+    """Where the pictures lie."""
 
     images: dict[str, str]
+    """For each split the folder of its picture files."""
     suffix: str = ".jpg"
+    """What completes the picture names of the lines."""
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
@@ -34,18 +36,18 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     folder = fields.images.get(origin.split)
     if folder is None:
         raise DataError(
-            f"data_cards/{origin.card}.md: lingshu.fields.images: no folder for split {origin.split!r}"
+            f"data card {origin.card}: lingshu.fields.images: no folder for split {origin.split!r}"
         )
     line = _cells(line)
-    answer = line.text("answer")
+    question, answer = line.text("question"), line.text("answer")
     image = embedded.file(line, "image", origin.root / folder, name=f"{line.text('image')}{fields.suffix}")
-    kind = rowlib.answer_type(answer)
+    kind = answers.guess(answer, question=question)
     sample = Sample(
         id="",
         card=origin.card,
         split=origin.split,
         task="closed_vqa" if kind == "yes_no" else "open_vqa",
-        question=line.text("question"),
+        question=question,
         question_type=kind,
         answer=answer,
         group=line.text("image"),

@@ -35,31 +35,49 @@ SPECIAL = (
 
 
 class TextShape(Strict):
-    """The language model. `mrope_section` sums to half the head dimension."""
+    """The sizes of the language model, as in the model's published config.json."""
 
     hidden: int
+    """Width of the language model."""
     layers: int
+    """Layers of the language model."""
     heads: int
+    """Attention heads of a layer."""
     key_value_heads: int
+    """Heads that hold keys and values, each shared by several attention heads."""
     intermediate: int
+    """Width of the feed-forward part of a layer."""
     vocabulary: int
+    """Rows of the embedding: tokens that there are. Bounds the tokenizer that a `build` stage trains."""
     mrope_section: tuple[int, ...]
+    """How the rotary positions are divided among time, height and width; sums to half the head dimension."""
     rope_theta: float = 1_000_000.0
+    """Base of the rotary positions."""
     tied: bool = False
+    """Whether input and output embedding are one table."""
 
 
 class VisionShape(Strict):
-    """The vision tower. Pixels per token: (patch * merge) squared."""
+    """The sizes of the vision tower, as in the model's published config.json."""
 
     hidden: int
+    """Width of the vision tower."""
     depth: int
+    """Layers of the vision tower."""
     heads: int
+    """Attention heads of a layer."""
     intermediate: int
+    """Width of the feed-forward part of a layer."""
     full_attention: tuple[int, ...]
+    """Numbers of the layers, from 0, that attend over the whole picture; the others over windows."""
     window: int = 112
+    """Side of an attention window in pixels."""
     patch: int = PATCH
+    """Side of a patch in pixels."""
     merge: int = MERGE
+    """Patches on a side that become one token: pixels per token are (patch * merge) squared."""
     temporal_patch: int = 2
+    """Frames of a patch; a still picture is shown twice."""
 
 
 class Shape(shape.Shape):
@@ -70,7 +88,9 @@ class Shape(shape.Shape):
     control: ClassVar[tuple[str, ...]] = SPECIAL
 
     text: TextShape
+    """The language model."""
     vision: VisionShape
+    """The vision tower."""
 
     @property
     def vocabulary(self) -> int:

@@ -10,6 +10,7 @@ from lingshu_train.schema import Strict
 
 class Params(Strict):
     fewest: int = 3
+    """Fewest words of a question."""
 
 
 def decide(rows: Iterable[Candidate], params: Params) -> Iterator[Decision]:

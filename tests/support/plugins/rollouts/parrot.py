@@ -12,6 +12,7 @@ from lingshu_train.schema import Strict
 
 class Params(Strict):
     word: str
+    """What it answers."""
 
 
 class start:

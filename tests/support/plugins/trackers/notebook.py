@@ -12,6 +12,7 @@ PACKAGE = "json"
 
 class Params(Strict):
     digits: int = 3
+    """Digits of a number."""
 
 
 def environment(params: Params, folder: Path) -> dict[str, str | None]:

@@ -21,9 +21,13 @@ class Config(StageConfig):
 
     kind: Literal["plain_sgd"]
     base: str
+    """The stage whose model to start from."""
     corpus: str
+    """The prepare stage that the rows come from."""
     rate: float = Field(gt=0)
+    """Learning rate of every part."""
     steps: int = Field(gt=0)
+    """Steps to take."""
 
     @property
     def needs(self) -> tuple[Need, ...]:

@@ -73,27 +73,39 @@ class TextShape(Strict):
     """A Llama."""
 
     hidden: int
+    """Width of the language model."""
     layers: int
+    """Its layers."""
     heads: int
+    """Attention heads of a layer."""
     key_value_heads: int
+    """Heads that hold keys and values."""
     intermediate: int
+    """Width of the feed-forward part."""
     vocabulary: int
+    """Rows of the embedding."""
 
 
 class VisionShape(Strict):
     """An InternVL vision tower."""
 
     hidden: int
+    """Width of the vision tower."""
     depth: int
+    """Its layers."""
     heads: int
+    """Attention heads of a layer."""
     intermediate: int
+    """Width of the feed-forward part."""
 
 
 class Shape(shape.Shape):
     control: ClassVar[tuple[str, ...]] = ("</s>", "<img>", "</img>", "<IMG_CONTEXT>", "<video>")
 
     text: TextShape
+    """The language model."""
     vision: VisionShape
+    """The vision tower."""
 
     @property
     def vocabulary(self) -> int:

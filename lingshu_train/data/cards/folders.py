@@ -1,0 +1,52 @@
+"""Where data cards lie: folders of the user's own, `data_cards/` of the working folder, and those that come with lingshu."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lingshu_train import environment, shipped
+from lingshu_train.errors import MissingInput, RecipeError
+
+NAME = "data_cards"
+SHIPPED = shipped.folder(NAME)
+
+
+def path() -> tuple[Path, ...]:
+    """The folders in which a card is looked for, in this order, each once. MissingInput: a named one is not there."""
+    named = environment.cards()
+    for folder in named:
+        if not folder.is_dir():
+            raise MissingInput(f"{folder}: no such folder of data cards; --cards or LINGSHU_CARDS names it")
+    here = Path(NAME).absolute()
+    found = (*named, *([here] if here.is_dir() else ()), SHIPPED)
+    once: dict[Path, Path] = {}
+    for folder in found:
+        once.setdefault(folder.resolve(), folder)
+    return tuple(once.values())
+
+
+def names() -> list[str]:
+    """Every card's name: those of own folders first, each folder's in the order of the alphabet."""
+    return list(dict.fromkeys(name for folder in path() for name in within(folder)))
+
+
+def within(folder: Path) -> list[str]:
+    """The names of the cards of one folder, sorted."""
+    return sorted(file.stem for file in folder.glob("*.md"))
+
+
+def find(name: str) -> Path | None:
+    """The file of a card. RecipeError (78) where two folders have different cards of this name: which is meant?"""
+    files = [file for folder in path() if (file := folder / f"{name}.md").is_file()]
+    for other in files[1:]:
+        if other.read_bytes() != files[0].read_bytes():
+            raise RecipeError(
+                f"{environment.near(files[0])}: there is another card {name!r} in {environment.near(other.parent)}; "
+                "give yours another name"
+            )
+    return files[0] if files else None
+
+
+def own(file: Path) -> bool:
+    """Whether a card is the user's, not one that comes with lingshu."""
+    return file.resolve().parent != SHIPPED.resolve()

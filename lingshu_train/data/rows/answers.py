@@ -1,0 +1,68 @@
+"""What type an answer has where its publisher does not say: one rule for all data sets."""
+
+from __future__ import annotations
+
+import re
+from typing import cast
+
+from lingshu_train.record import ANSWER_TYPES, AnswerType
+from lingshu_train.verify.quantity import grammar
+from lingshu_train.verify.text.normal import clean
+from lingshu_train.verify.types.numeric import clean_question
+
+YES_NO = frozenset(("yes", "no", "是", "是的", "否", "不是"))
+MOST_WORDS, MOST_ITEM_WORDS = 12, 6
+"""Of a short answer, in all and between two commas: "Liver, Heart, Spleen, Lung, Left Kidney, Right Kidney" is one."""
+MOST_HAN = 16
+"""Chinese characters of a short answer."""
+
+KNOWN = f"known: {', '.join(ANSWER_TYPES)}"
+
+_QUANTITY = re.compile(r"[<>≤≥≈~=±+-]*\s*[.]?\d")
+_HAN = re.compile(r"[\u3400-\u9fff]")
+_SENTENCE = re.compile(r"[.!?;]\s|[。！？；\n]")
+_VERB = re.compile(
+    r"\b(?:is|are|was|were|be|been|has|have|had|does|do|shows?|showed|showing|suggests?|demonstrates?|appears?|"
+    r"reveals?|indicates?|represents?|contains?|remains?|there)\b",
+    re.IGNORECASE,
+)
+"""Words that make a sentence of some words. Answers that name something have none."""
+
+
+def guess(answer: str, *, question: str = "") -> AnswerType:
+    """yes_no, numeric (one quantity with or without its unit), short (a few words, no sentence), else free."""
+    text = answer.strip()
+    bare = text.rstrip(".。!！").strip()
+    if bare.casefold() in YES_NO:
+        return "yes_no"
+    if _QUANTITY.match(text) and is_quantity(text, question):
+        return "numeric"
+    return "short" if _few(bare) else "free"
+
+
+def is_quantity(answer: str, question: str) -> bool:
+    """Whether the verifier reads the answer as one quantity: a unit, or what the question counts, may stand behind it."""
+    return grammar.parse(clean(answer), clean_question(question)) is not None
+
+
+def is_bare_number(answer: str) -> bool:
+    """Whether an answer is a number and nothing else, to which a unit can be added."""
+    return re.fullmatch(r"[+-]?[0-9]+(?:[.,][0-9]+)*", answer.strip()) is not None
+
+
+def stated(text: str) -> AnswerType | None:
+    """The type that a publisher's or a card's word means, whatever its case and what stands between its words."""
+    word = re.sub(r"[\s/-]+", "_", text.strip().casefold())
+    return cast(AnswerType, word) if word in ANSWER_TYPES else None
+
+
+def _few(text: str) -> bool:
+    if _SENTENCE.search(text):
+        return False
+    if _HAN.search(text):
+        return len(re.sub(r"\s", "", text)) <= MOST_HAN
+    words = text.split()
+    if len(words) > 2 and _VERB.search(text):
+        return False
+    items = [item.split() for item in text.split(",")]
+    return len(words) <= MOST_WORDS and all(len(item) <= MOST_ITEM_WORDS for item in items)
