@@ -69,3 +69,10 @@ def test_tasks_of_rows_are_known_to_the_data_alone() -> None:
         RecipeError, match=r"stages\.shallow\.data: stage 'data' leaves no split 'validation'"
     ):
         plan.build(recipe.load("quickstart", (*OWN, "stages.shallow.data=[{corpus:data,split:validation}]")))
+
+
+def test_a_card_or_a_split_named_twice_is_a_mistake_of_the_recipe() -> None:
+    with pytest.raises(RecipeError, match=r"stages\.data\.cards: slake stands twice"):
+        recipe.load("quickstart", ("stages.data.cards=[slake,slake]", *OWN[1:]))
+    with pytest.raises(RecipeError, match=r"stages\.data\.splits: train stands twice"):
+        recipe.load("quickstart", (*OWN, "+stages.data.splits=[train,train]"))
