@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from lingshu_train import environment
 from lingshu_train.cli._help import CardFolders, Overrides, Recipe, examples
 from lingshu_train.cli._say import say
-from lingshu_train.errors import MissingInput
+from lingshu_train.errors import LingshuError, MissingInput, RunAgain, UsageError
+
+if TYPE_CHECKING:
+    from lingshu_train.planning.recipe import Recipe as Chosen
 
 app = typer.Typer()
+Multirun = Annotated[
+    bool,
+    typer.Option(
+        "--multirun",
+        "-m",
+        help="Several runs, one for each combination of values such as seed=0,1,2.",
+        show_default=False,
+    ),
+]
 
 
 @app.command(
@@ -21,21 +35,38 @@ app = typer.Typer()
         "lingshu run quickstart",
         "lingshu run quickstart seed=1 output=runs/seed1",
         "lingshu run mine.yaml stages.rl.steps=3",
+        "lingshu run quickstart -m seed=0,1,2",
     ),
 )
-def run_recipe(recipe: Recipe, overrides: Overrides = None, card_folders: CardFolders = None) -> None:
+def run_recipe(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    multirun: Multirun = False,
+    card_folders: CardFolders = None,
+) -> int:
     """Run a recipe, or go on with it: finished stages are skipped."""
-    from lingshu_train.planning import outline, outputs, plan
     from lingshu_train.planning import recipe as recipes
+
+    if multirun:
+        return _sweep(recipe, overrides or ())
+    _run(recipe, lambda: recipes.load(recipe, overrides or ()))
+    return 0
+
+
+def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()) -> None:
+    """One run, with its report. What one of the run folders `others` has finished already is taken from there."""
+    from lingshu_train.hub import base
+    from lingshu_train.planning import outline, outputs, plan
     from lingshu_train.report import page
-    from lingshu_train.running import launch
-    from lingshu_train.runs import manifest
+    from lingshu_train.running import launch, reporting
+    from lingshu_train.runs import manifest, sharing
     from lingshu_train.runs import run as runs
 
     with ExitStack() as stack:
 
         def planned(world_size: int | None = None) -> plan.Plan:
-            made = plan.build(recipes.load(recipe, overrides or ()), world_size=world_size)
+            chosen = load()
+            made = plan.build(chosen, world_size=world_size)
             outputs.refuse_inputs(made)
             missing = outline.missing_data(made)
             if missing:
@@ -43,12 +74,15 @@ def run_recipe(recipe: Recipe, overrides: Overrides = None, card_folders: CardFo
                 raise MissingInput(f"data is missing: {missing[0]}{more}")
             output = Path(made.output)
             runs.refuse_foreign(output, made.recipe)
-            for stage in made.stages:
-                manifest.done(
-                    stage.path
-                )  # A damaged manifest is told before the first stage, not after hours.
+            # A damaged manifest is told before the first stage, not after hours.
+            if not all([manifest.done(stage.path) for stage in made.stages]):
+                base.need(chosen.model, say=say)
             stack.enter_context(runs.hold(output))
             runs.write(output, recipe=made.recipe, stages=made.stages, plan=made.digest)
+            for stage in made.stages:
+                if taken := sharing.take(stage, others):
+                    say(f"{stage.name}: finished by {taken.parent.name}, taken from there ({taken.name})")
+            stack.enter_context(reporting.beside(output, say))
             return made
 
         if launch.under_torchrun():
@@ -69,12 +103,55 @@ def run_recipe(recipe: Recipe, overrides: Overrides = None, card_folders: CardFo
         "lingshu plan quickstart", "lingshu plan lingshu_7b cluster.processes=8 '~stages.rl.watch'"
     ),
 )
-def show_plan(recipe: Recipe, overrides: Overrides = None, card_folders: CardFolders = None) -> None:
+def show_plan(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    multirun: Multirun = False,
+    card_folders: CardFolders = None,
+) -> None:
     """Show what a recipe would do: stages, data, trained parts, state."""
-    from lingshu_train.planning import outline, outputs, plan
+    from lingshu_train.planning import outline, outputs, plan, sweep
     from lingshu_train.planning import recipe as recipes
+
+    if multirun:
+        print(
+            outline.several(
+                [(job.chosen, plan.build(job.recipe)) for job in sweep.jobs(recipe, overrides or ())]
+            )
+        )
+        return
 
     chosen = recipes.load(recipe, overrides or ())
     made = plan.build(chosen)
     outputs.refuse_inputs(made)
     print(outline.text(chosen, made))
+
+
+def _sweep(recipe: str, overrides: Sequence[str]) -> int:
+    """Every run of a sweep, one after another. A run that fails does not stop the others; its code is the answer."""
+    from lingshu_train.comparison import side_by_side, text
+    from lingshu_train.planning import sweep
+    from lingshu_train.running import launch
+
+    if launch.under_torchrun():
+        raise UsageError(
+            "-m under torchrun: its runs start one after another; give each a command of its own"
+        )
+    wanted = sweep.jobs(recipe, overrides)
+    folders = [Path(job.recipe.output) for job in wanted]
+    code = 0
+    for number, (job, folder) in enumerate(zip(wanted, folders, strict=True), 1):
+        say(f"run {number} of {len(wanted)}: {' '.join(job.chosen) or recipe} -> {folder}")
+        try:
+            _run(recipe, job.load, others=[other for other in folders if other != folder])
+        except LingshuError as fault:
+            if fault.exit_code == RunAgain.exit_code:
+                raise
+            say(f"lingshu: {folder}: {fault}")
+            code = code or fault.exit_code
+    if len(folders) > 1:
+        try:
+            print(text.text(side_by_side.compare(folders)))
+        except LingshuError as fault:
+            say(f"nothing to compare: {fault}")
+    return code

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import JsonValue
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.kind import PlanLine
+from lingshu_train.model import base as bases
 from lingshu_train.planning import estimate
 from lingshu_train.planning.plan import Plan, Planned, state
 from lingshu_train.planning.recipe import Recipe
@@ -28,6 +30,23 @@ def text(recipe: Recipe, plan: Plan) -> str:
         lines += [f"data missing on this machine ({len(missing)}):", *(f"  {line}" for line in missing), ""]
     notes = [f"  {key}: {why}" for key, why in recipe.notes.items()]
     return "\n".join([*lines, *(["notes:", *notes] if notes else [])]).rstrip()
+
+
+def several(plans: Sequence[tuple[Sequence[str], Plan]]) -> str:
+    """The runs of a sweep, a line each: its folder, what it chooses, and how much of it is to do."""
+    found: dict[str, str] = {}
+    lines = [f"{len(plans)} runs, one after another:" if len(plans) > 1 else "1 run:"]
+    width = max(len(plan.output) for _, plan in plans)
+    for chosen, plan in plans:
+        folder = Path(plan.output).name
+        done = sum(state(stage) == "done" for stage in plan.stages)
+        shared = [found[stage.content] for stage in plan.stages if stage.content in found]
+        told = [f"{len(plan.stages)} stages", *([f"{done} done"] if done else [])]
+        told += [f"{len(shared)} of them those of {shared[0]}"] if shared else []
+        lines.append(f"  {plan.output:<{width}}  {' '.join(chosen) or plan.recipe}: {', '.join(told)}")
+        for stage in plan.stages:
+            found.setdefault(stage.content, folder)
+    return "\n".join(lines)
 
 
 def missing_data(plan: Plan) -> list[str]:
@@ -54,9 +73,9 @@ def _model(recipe: Recipe) -> list[str]:
     counts = recipe.model.shape.parameters()
     parts = ", ".join(f"{part} {_count(number)}" for part, number in counts.items())
     model = recipe.model
-    base = model.base or "built from nothing"
     return [
-        f"model   {base}: {_count(sum(counts.values()))} parameters ({parts})",
+        f"base    {bases.said(model)}",
+        f"model   {_count(sum(counts.values()))} parameters ({parts})",
         f"        {model.dtype}, attention {model.attention}, {model.min_pixels} to {model.max_pixels} pixels an image",
     ]
 

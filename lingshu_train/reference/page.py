@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from lingshu_train.reference import rooms
+from lingshu_train.data.rows.row import SplitFiles, TableFiles
+from lingshu_train.reference import keys, rooms
 from lingshu_train.reference.keys import Key
 from lingshu_train.reference.rooms import Entry, Room
 from lingshu_train.runs.files import failure, write_text
@@ -50,13 +52,24 @@ def _components() -> list[str]:
 
 
 def _data() -> list[str]:
-    return [
+    every, table = keys.of(SplitFiles), keys.of(TableFiles)
+    shared = dict.fromkeys((*every, *table))
+    parts = [
         "## Cards\n",
         f"Keys {rooms.card().use}.\n",
         _BLOCKS,
         _table(rooms.card().keys),
-        *_room(rooms.FORMAT),
+        f"## {rooms.FORMAT.title}\n",
     ]
+    parts += [f"Written as {rooms.FORMAT.use}. What formats of rows have in common:\n", _table(every)]
+    parts += ["What formats of tables have beside:\n", _table([key for key in table if key not in every])]
+    for entry in rooms.entries(rooms.FORMAT):
+        own = tuple(key for key in entry.keys if key not in shared)
+        common = "" if len(own) == len(entry.keys) else "rows"
+        common = "tables" if set(table) <= set(entry.keys) else common
+        parts += [f"### {entry.name}\n", *_entry(replace(entry, keys=own))]
+        parts += [f"{'And' if own else 'Has'} what formats of {common} have in common.\n"] if common else []
+    return parts
 
 
 def _page(title: str, parts: Iterable[str]) -> str:
@@ -81,11 +94,11 @@ def _entry(entry: Entry) -> list[str]:
     return [_safe("\n\n".join(paragraphs)) + "\n", *([_table(entry.keys)] if entry.keys else [])]
 
 
-def _table(keys: Sequence[Key]) -> str:
+def _table(known: Sequence[Key]) -> str:
     return _rows(
         [
             ("Key", "Type", "Default", "Meaning"),
-            *((f"`{key.path}`", key.type, key.default, key.meaning) for key in keys),
+            *((f"`{key.path}`", key.type, key.default, key.meaning) for key in known),
         ]
     )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -44,15 +43,13 @@ def test_the_pages_under_docs_are_what_the_code_says(tmp_path: Path) -> None:
 
 
 def test_every_key_of_every_component_says_what_it_means() -> None:
-    told = [entry for entry in rooms.everything() if entry.word != "format"]
-    silent = [(entry.name, key.path) for entry in told for key in entry.keys if not key.meaning]
+    silent = [(entry.name, key.path) for entry in rooms.everything() for key in entry.keys if not key.meaning]
     assert not silent, "write the meaning as a text below the field"
 
 
 def test_every_key_of_a_plugin_does_too() -> None:
     printed = lingshu("docs", plugins=str(PLUGINS)).stdout
     assert "## plain_sgd" in printed and "Learning rate of every part." in printed
-    printed = printed.partition("## Formats of rows")[0]
     assert not [line for line in printed.splitlines() if line.startswith("| `") and line.endswith("|  |")]
 
 
@@ -137,6 +134,7 @@ def test_a_key_whose_default_alone_changes_keeps_its_meaning() -> None:
         ("stages.data.questions.modality.train", {"prepare questions.NAME.train"}),
         ("limits.wall_s", {"grpo rewards.terms[].limits.wall_s"}),
         ("wandb.mode", {"wandb mode"}),
+        ("table.delimiter", {"table delimiter"}),
         ("card source.kind", {" source.kind"}),
         ("73", {"73"}),
         ("accuracy", {"accuracy"}),
@@ -177,21 +175,13 @@ def test_an_explained_key_shows_type_default_and_meaning(capsys: pytest.CaptureF
     )
 
 
-def test_explaining_needs_no_torch_and_no_second() -> None:
+def test_explaining_needs_no_torch() -> None:
     code = (
         "import sys\nfrom lingshu_train import cli\n"
         "assert cli.main(['explain', 'engine', 'transformers']) == 0\n"
         "assert not {'torch', 'transformers', 'trl'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-    quickest = min(_seconds("explain", "sft.epochs") for _ in range(3))
-    assert quickest < 2, "a second on a machine with nothing else to do"
-
-
-def _seconds(*argv: str) -> float:
-    begun = time.monotonic()
-    assert lingshu(*argv).returncode == 0
-    return time.monotonic() - begun
 
 
 def test_a_shell_completes_keys_and_names() -> None:

@@ -16,7 +16,7 @@ from lingshu_train.data.images.opening import package
 from lingshu_train.data.images.windows import Array
 from lingshu_train.data.questions import templates
 from lingshu_train.data.questions.templates import Subject
-from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.line import Line, number
 from lingshu_train.data.rows.published import whole
 from lingshu_train.data.rows.row import Row
 
@@ -132,9 +132,10 @@ def _points(line: Line, path: Path) -> list[tuple[float, float]]:
             rows = json.loads(text)
         else:
             rows = [re.split(r"[\s,]+", row.strip()) for row in text.splitlines() if row.strip()]
-        points = [(float(x), float(y)) for x, y in rows]
-        if len(points) < 3 or not np.isfinite(points).all():
-            raise ValueError(f"{len(points)} points")
+        read = [(number(str(x)), number(str(y))) for x, y in rows]
+        points = [(x, y) for x, y in read if x is not None and y is not None]
+        if len(points) < 3 or len(points) < len(read):
+            raise ValueError(f"{len(points)} points of {len(read)}")
     except (RecursionError, TypeError, ValueError) as fault:
         raise line.error("outline", f"{path} must be at least three points x, y: {fault}") from None
     return points

@@ -28,45 +28,61 @@ class Loose(Strict):
 
 
 class Slices(Loose):
-    """Which slices of a volume to take along one axis: numbers as in Python's range."""
+    """Which slices of a volume to take along one axis."""
 
     first: int
+    """The first slice, from 0."""
     last: int
+    """Behind the last slice."""
     step: int = 1
+    """Every how many slices."""
 
 
 class PictureFile(Loose):
-    """One file. Empty `body_part`, `plane`, `view` and `laterality` mean not known, and no question asks.
-
-    `group` is the patient or the acquisition: every copy, in any file or card, has this group and split.
-    `lesions` allows discs to be drawn into it. `box` (left, top, right, bottom) cuts scanner text and rulers
-    away; `extent` (first, last) cuts a volume along an axis, before the slices of `volume` are counted. `window` is
-    (centre, width), the name of a CT preset (data/images/ct_windows.json), `spread` or `full`.
-    """
+    """One file."""
 
     path: str
+    """File below the package's folder."""
     sha256: str
+    """Its checksum."""
     group: str
+    """The patient or the acquisition: every copy, in any file or card, has this group and split."""
     split: Split
+    """The split of its group."""
     modality: Modality
+    """The kind of picture."""
     body_part: str = ""
+    """What it shows; empty: not known, and no question asks."""
     plane: Literal["", "axial", "coronal", "sagittal"] = ""
+    """The plane of a slice; empty: not known."""
     view: str = ""
+    """The view of a projection; empty: not known."""
     laterality: Literal["", "left", "right"] = ""
+    """The side of the body; empty: not known."""
     lesions: bool = False
+    """Whether discs may be drawn into it."""
     window: tuple[float, float] | str | None = None
+    """`[centre, width]`, the name of a CT preset (data/images/ct_windows.json), `spread` or `full`; none takes the
+    file's."""
     frames: tuple[int, ...] = (0,)
+    """Frames to take, from 0."""
     box: tuple[int, int, int, int] | None = None
+    """Left, top, right, bottom: cuts scanner text and rulers away."""
     volume: dict[Plane, Slices] = Field(default_factory=dict)
+    """Which slices of a volume to take along each axis."""
     extent: dict[Plane, tuple[int, int]] = Field(default_factory=dict)
+    """First and last: cuts a volume along an axis, before the slices of `volume` are counted."""
     shape: tuple[int, int] | None = None
+    """Rows and columns of a file without a header; none: it has one."""
     dtype: str = ""
+    """Type of its values as NumPy names it; empty: the header says it."""
 
 
 class Fields(Loose):
     """The card's `fields:` block."""
 
     pictures: tuple[PictureFile, ...] = Field(min_length=1)
+    """Every picture file, with what is truly known about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

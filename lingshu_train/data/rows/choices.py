@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from string import ascii_uppercase
 from typing import Literal
 
-from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.line import Line, whole_number
 
 AnswerIs = Literal["letter", "index", "text", "either"]
 """What an answer holds: the letter of an option, its place from 0, its text, or its letter or its text."""
@@ -23,20 +23,23 @@ def options(line: Line, columns: Sequence[str] | Mapping[str, str]) -> dict[str,
         field = next(iter(columns.values()), "options")
     elif len(columns) > 1:
         field = columns[0]
-        found = _lettered(line, field, [line.optional(column) for column in columns])
+        found = lettered(line, field, [line.optional(column) for column in columns])
     else:
         field = columns[0]
         value = line.nested(field)
         if isinstance(value, Mapping):
             # Keys of JSON and of Arrow's records are text.
-            found = {
-                str(key).strip(): line.written(field, text, place=str(key)) for key, text in value.items()
-            }
+            found = {}
+            for key, text in value.items():
+                letter = str(key).strip()
+                if letter in found:
+                    raise line.error(field, f"names option {letter} twice")
+                found[letter] = line.written(field, text, place=letter)
         elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
             texts = [
                 line.written(field, text, place=str(number)) for number, text in enumerate(value, start=1)
             ]
-            found = _lettered(line, field, texts)
+            found = lettered(line, field, texts)
         else:
             raise line.error(field, "must hold the options as a record or a list")
     found = {letter: text for letter, text in found.items() if text}
@@ -59,20 +62,17 @@ def letter(line: Line, field: str, options: Mapping[str, str], *, answer_is: Ans
             raise line.error(field, f"{value!r} is the text of the options {', '.join(by_text)}")
         value = by_text[0] if by_text else value
     elif answer_is == "index":
-        # Python's own `isdecimal` and `isdigit` take digits of other scripts and superscripts.
-        if (
-            not (value.isascii() and value.isdecimal())
-            or len(value) > 2
-            or int(value) >= len(ascii_uppercase)
-        ):
+        place = whole_number(value, digits=2)
+        if place is None or place >= len(ascii_uppercase):
             raise line.error(field, f"must be the number of an option, from 0, got {value!r}")
-        value = ascii_uppercase[int(value)]
+        value = ascii_uppercase[place]
     if value not in options:
         raise line.error(field, f"{value!r} is none of the options {', '.join(options)}")
     return value
 
 
-def _lettered(line: Line, field: str, texts: Sequence[str]) -> dict[str, str]:
+def lettered(line: Line, field: str, texts: Sequence[str]) -> dict[str, str]:
+    """Letter -> text, in their order. DataError: there are not letters enough."""
     if len(texts) > len(ascii_uppercase):
         raise line.error(field, f"at most {len(ascii_uppercase)} options have letters, got {len(texts)}")
     return dict(zip(ascii_uppercase, texts, strict=False))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from lingshu_train.data.rows.line import Fault
+from lingshu_train.data.rows.line import Fault, once
 from lingshu_train.errors import DataError
 
 BOM = b"\xef\xbb\xbf"
@@ -26,15 +26,15 @@ class Decoder:
         self._twice = ""
         values, end = self._json.raw_decode(text, place)
         if self._twice:
-            return Fault(f"names {self._twice!r} twice in a record"), end
+            return Fault(self._twice), end
         return _paired(values) if "\\u" in text[place:end] else values, end
 
     def _record(self, pairs: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(pairs)
-        if len(found) < len(pairs):
-            names = [name for name, _ in pairs]
-            self._twice = self._twice or next(name for name in names if names.count(name) > 1)
-        return found
+        try:
+            return once(pairs)
+        except ValueError as fault:
+            self._twice = self._twice or str(fault)
+            return dict(pairs)
 
 
 def array(path: Path, *, encoding: str) -> Iterator[tuple[int, object]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -30,6 +31,34 @@ def missing(value: object) -> bool:
         return True
     except ValueError:  # An array is something.
         return False
+
+
+def whole_number(text: str, *, digits: int) -> int | None:
+    """A number of at most so many digits from 0 to 9; None for all else. Python reads other scripts, and 1_0 too."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else None
+
+
+def number(text: str) -> float | None:
+    """A finite number as people write it; None for all else, what Python alone takes for one included."""
+    found = float(text) if _NUMBER.fullmatch(text.strip()) else math.inf
+    return found if math.isfinite(found) else None
+
+
+def once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A record from its keys and values. ValueError: a key stands twice, and says two things."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"names {twice!r} twice in a record")
+    return found
+
+
+def _json(text: str) -> object:
+    return json.loads(text, object_pairs_hook=once)
+
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,10 +144,10 @@ class Line:
         value = self.values.get(field)
         if not isinstance(value, str) or value.strip()[:1] not in ("[", "{"):
             return value
-        for reads in (json.loads, ast.literal_eval):
+        for reads in (_json, ast.literal_eval):
             try:
                 found: object = reads(value.strip())
-            except (MemoryError, RecursionError, SyntaxError, ValueError):
+            except (MemoryError, RecursionError, SyntaxError, TypeError, ValueError):
                 continue
             return found if isinstance(found, list | dict) else value
         return value

@@ -24,10 +24,12 @@ TEXT: Content = "text"
 
 
 class Divide(Strict):
-    """How rows without a split of their own are divided: the share of each split, and a number that makes another draw."""
+    """How rows without a split of their own are divided."""
 
     shares: dict[str, float] = Field(min_length=1)
+    """The share of each split; they add up to 1. For example `{train: 0.8, validation: 0.1, test: 0.1}`."""
     seed: int = 0
+    """Another number makes another draw."""
 
     @model_validator(mode="after")
     def _whole(self) -> Divide:
@@ -50,17 +52,19 @@ Window = Annotated[windows.Window, AfterValidator(windows.known)]
 
 
 class SplitFiles(Strict):
-    """What every row format has in a card's `fields` block.
-
-    `files`: split -> file pattern below the data folder. `divide`: the same files stand under several splits, and each row
-    belongs to one of them, by its group (the patient), or else its picture, or else its id or text. `window`: how grey of
-    more than 8 bits becomes brightness: [centre, width] in the unit of the data, a CT preset by name, `spread` or `full`; a
-    picture to which the layout gives a window of its own keeps that.
-    """
+    """What every row format has in a card's `fields` block."""
 
     files: dict[str, str]
+    """Which files hold which split, as a pattern below the data folder. For example `{train: train.csv, test:
+    test.csv}`."""
     divide: Divide | None = None
+    """Divides rows without a split of their own: the same files then stand under several splits, and each row belongs
+    to one of them, by its group (the patient), or else its picture, or else its id or text."""
     window: Window | None = None
+    """How grey of more than 8 bits becomes brightness: `[centre, width]` in the unit of the data (HU for CT), a CT
+    preset by name, `spread` (from the 0.5th to the 99.5th percentile of what is not 0) or `full` (all that the
+    stored bits can hold). A picture to which the layout gives a window of its own keeps that. None takes the
+    file's."""
 
     @model_validator(mode="after")
     def _same_files(self) -> SplitFiles:
@@ -77,12 +81,12 @@ class SplitFiles(Strict):
 
 
 class TableFiles(SplitFiles):
-    """What every format of tables has. `delimiter`: what stands between the cells of a `.csv` or `.tsv`, a comma or a tab
-    where nothing is said; `encoding`: that of text files, UTF-8 where nothing is said.
-    """
+    """What every format of tables has."""
 
     delimiter: str = ""
+    """What stands between the cells of a `.csv` or `.tsv`; empty: a comma or a tab."""
     encoding: str = ""
+    """Encoding of text files; empty: UTF-8."""
 
     @field_validator("delimiter")
     @classmethod
@@ -104,10 +108,12 @@ class TableFiles(SplitFiles):
 
 
 class Captions(TableFiles):
-    """What every format of captions has. `images`: folder of the image files. `prompt` asks for the caption."""
+    """What every format of captions has."""
 
     images: str = "."
+    """Folder of the picture files."""
     prompt: str = "Describe this image."
+    """The text that asks for the caption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -68,6 +68,8 @@ def test_voc_boxes_give_where_how_many_and_balanced_presence(tmp_path: Path) -> 
         (("WBC", (5, 5, 641, 9)), "bndbox: (5, 5, 641, 9) is no box in 640 x 480 pixels"),
         (("Yeast", (1, 1, 2, 2)), "name: unknown label 'Yeast'; the card has: RBC, WBC, Platelets"),
         (("WBC", ("x", 1, 2, 2)), "bndbox/xmin: must be a whole number, got 'x'"),
+        (("WBC", ("²", 1, 2, 2)), "bndbox/xmin: must be a whole number, got '²'"),
+        (("WBC", ("٣", 1, 2, 2)), "bndbox/xmin: must be a whole number, got '٣'"),
     ],
 )
 def test_a_bad_voc_box_names_file_and_field(tmp_path: Path, item: tuple[str, Any], fault: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,8 @@ import pytest
 from format_files import card_of, put
 
 from lingshu_train.data.rows import reading
+from lingshu_train.data.rows.line import missing, number, whole_number
+from lingshu_train.data.rows.row import Row
 from lingshu_train.errors import DataError
 
 ODD: list[Any] = [
@@ -118,15 +121,42 @@ GOOD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         },
     ),
     "apollo_json": ({}, {"dialogue": ["Q", "A"]}),
+    "table": (
+        {
+            "options": "choices",
+            "group": "p",
+            "id": "n",
+            "modality": "m",
+            "reasoning": "why",
+            "answer_type_column": "k",
+            "unit_column": "u",
+        },
+        {
+            **{"image": ["a.png", "b.png"], "question": "Q", "choices": ["x", "y"], "answer": "A"},
+            **{"p": 1, "n": 2, "m": "ct", "why": "W", "k": "mcq", "u": "mm"},
+        },
+    ),
 }
+NO_TEXT: list[Any] = [
+    None,
+    float("nan"),
+    float("inf"),
+    True,
+    ["a", "b"],
+    {"a": 1},
+    [None],
+    [float("nan")],
+    [True],
+]
+SPELT = re.compile(r"None|[Nn]a[Nn]|NaT|True|\binf\b|\[|\{|null")
 
 
-def variants(value: Any) -> Iterator[Any]:
+def variants(value: Any, odds: list[Any] = ODD) -> Iterator[Any]:
     """The value with every place in it, in turn, holding each odd value, or not there."""
-    yield from ODD
+    yield from odds
     if isinstance(value, dict | list):
         for place in value if isinstance(value, dict) else range(len(value)):
-            for odd in variants(value[place]):
+            for odd in variants(value[place], odds):
                 changed = copy.copy(value)
                 changed[place] = odd
                 yield changed
@@ -156,3 +186,76 @@ def test_any_row_gives_samples_or_a_data_error(tmp_path: Path, format: str) -> N
     put(path, json.dumps(good))
     if format != "caption_urls":
         assert list(reader)
+
+
+def words(row: Row) -> list[str]:
+    """Every text of a row that a model reads or is judged by."""
+    sample = row.sample
+    turns = [text for turn in row.turns for text in (turn.question, turn.answer)]
+    own = [sample.question, sample.answer, sample.reasoning, *sample.options.values(), *sample.aliases]
+    return [*own, *turns, sample.group, sample.modality]
+
+
+@pytest.mark.parametrize("format", sorted(GOOD))
+def test_what_is_no_text_never_becomes_one_at_any_depth(tmp_path: Path, format: str) -> None:
+    fields, good = GOOD[format]
+    card = card_of(format, {"files": {"train": "t.jsonl"}, **fields})
+    path = put(tmp_path / "t.jsonl", "\n".join(map(json.dumps, variants(good, NO_TEXT))))
+    reader = reading.open(card, tmp_path, split="train")
+    for line in reader.lines():
+        try:
+            rows = list(reader.rows(line))
+        except DataError:
+            continue
+        # A report's section that is missing is written as None, on purpose.
+        found = [text for row in rows if row.sample.task != "report" for text in words(row)]
+        assert not [text for text in found if SPELT.search(text)], (path, line.number)
+
+
+def test_a_missing_value_in_a_dialogue_refuses_its_row_and_among_options_drops_the_option(
+    tmp_path: Path,
+) -> None:
+    dialogues = [
+        ["What is CT?", None],
+        ["What is CT?", float("nan")],
+        ["q", ["a", "b"]],
+        [None, "a"],
+        ["q", True],
+    ]
+    put(tmp_path / "t.jsonl", "\n".join(json.dumps({"dialogue": one}) for one in dialogues))
+    card = card_of("text_instruction", {"files": {"train": "t.jsonl"}, "turns": "dialogue"})
+    reader = reading.open(card, tmp_path, split="train")
+    for line in reader.lines():
+        with pytest.raises(DataError, match=r"dialogue: text [12](: must be text| is empty)"):
+            list(reader.rows(line))
+    choices = [
+        {"options": {"A": "CT", "B": "MR", "C": float("nan")}, "ctx": "c"},
+        {"options": ["CT", None, "MR", float("nan")], "ctx": "c"},
+        {"options": {"A": "CT", "B": "MR"}, "ctx": ["p", None]},
+    ]
+    rows = [{"question": "q", "answer": "A", **one} for one in choices]
+    put(tmp_path / "t.jsonl", "\n".join(map(json.dumps, rows)))
+    card = card_of("mcq_text", {"files": {"train": "t.jsonl"}, "context": "ctx"})
+    reader = reading.open(card, tmp_path, split="train")
+    first, second, third = reader.lines()
+    assert [row.sample.options for row in reader.rows(first)] == [{"A": "CT", "B": "MR"}]
+    assert [row.sample.options for row in reader.rows(second)] == [{"A": "CT", "C": "MR"}]
+    with pytest.raises(DataError, match="ctx: paragraph 2 is empty"):
+        list(reader.rows(third))
+
+
+def test_nothing_is_what_pandas_calls_missing() -> None:
+    import pandas
+
+    assert all(map(missing, (None, float("nan"), pandas.NA, pandas.NaT)))
+    assert not any(map(missing, ("", "nan", 0, False, [], {})))
+
+
+@pytest.mark.parametrize("text", ["²", "٣", "1_0", "１", "+1", "1.0", "", "1" * 20])
+def test_what_only_python_takes_for_a_whole_number_is_none(text: str) -> None:
+    assert whole_number(text, digits=9) is None
+
+
+@pytest.mark.parametrize("text", ["nan", "inf", "1e400", "1_0", "٣", "²", "0x10", "", ".", "1e"])
+def test_what_only_python_takes_for_a_number_is_none(text: str) -> None:
+    assert number(text) is None and number("-1.5e2") == -150.0

@@ -157,3 +157,43 @@ def test_text_without_a_row_is_an_error_and_an_array_without_one_is_not(
         list(published.read(tmp_path, name))
     put(tmp_path / "b.json", "[ ]")
     assert list(published.read(tmp_path, "b.json")) == []
+
+
+def test_a_key_that_stands_twice_in_a_record_costs_its_row(tmp_path: Path) -> None:
+    twice = [
+        '{"image": "1.png", "caption": "a", "caption": "b"}',
+        '{"image": {"path": "1", "path": "2"}, "caption": "c"}',
+    ]
+    good = '{"image": "1.png", "caption": "good"}'
+    for name, text in (("t.jsonl", "\n".join([*twice, good])), ("t.json", f"[{','.join([*twice, good])}]")):
+        put(tmp_path / "a" / name, text)
+        reader = captions(tmp_path)
+        first, second, third = (outcome(reader, line) for line in reader.lines())
+        assert "names 'caption' twice in a record" in first and "names 'path' twice in a record" in second
+        assert third == "good"
+        (tmp_path / "a" / name).unlink()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['[{"x": 1}] more', '[{"x": 1}{"x": 2}]', '[{"x": 1},]', '[,{"x": 1}]', '[{"x": 1}', '{"x": 1}{"x": 2'],
+)
+def test_an_array_is_json_to_its_end_or_an_error(tmp_path: Path, text: str) -> None:
+    put(tmp_path / "a.json", text)
+    with pytest.raises(DataError, match=r"a\.json:1: not JSON"):
+        list(published.read(tmp_path, "a.json"))
+
+
+def test_a_digit_that_python_takes_for_none_costs_its_row(tmp_path: Path) -> None:
+    rows = [
+        {"question": "q", "options": ["CT", "MR"], "answer": answer}
+        for answer in ("1", "²", "٣", "1.0", True)
+    ]
+    put(tmp_path / "t.jsonl", "\n".join(map(json.dumps, rows)))
+    card = card_of("mcq_text", {"files": {"train": "t.jsonl"}, "answer_is": "index"})
+    reader = reading.open(card, tmp_path, split="train")
+    first, *others = reader.lines()
+    assert [row.sample.answer for row in reader.rows(first)] == ["B"]
+    for line in others:
+        with pytest.raises(DataError, match="answer: must be"):
+            list(reader.rows(line))

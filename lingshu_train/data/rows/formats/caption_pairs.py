@@ -12,10 +12,12 @@ from lingshu_train.data.rows.row import Origin, Row
 
 
 class Fields(rowlib.Captions):
-    """Column names."""
+    """Names of columns."""
 
     image: str = "image"
+    """Column of the picture: a file name or bytes."""
     caption: str = "caption"
+    """Column of the caption."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         return {self.image: "image", self.caption: "text"}

@@ -15,15 +15,16 @@ from lingshu_train.data.rows.row import Origin, Picture, Row
 
 
 class Fields(rowlib.Captions):
-    """Column names; `images` is the folder of the fetched pictures.
-
-    `leave_out`: rows whose picture was not fetched are left out, since addresses die; else they are faults.
-    """
+    """Names of columns."""
 
     images: str = "images"
+    """Folder of the fetched pictures."""
     address: str = "image_url"
+    """Column of the picture's address."""
     caption: str = "caption"
+    """Column of the caption."""
     leave_out: bool = False
+    """Leave out rows whose picture was not fetched, since addresses die; else they are faults."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         return {self.address: "text", self.caption: "text"}

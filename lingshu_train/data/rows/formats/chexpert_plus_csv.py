@@ -16,15 +16,16 @@ from lingshu_train.data.rows.row import Origin, Row
 
 
 class Fields(rowlib.TableFiles):
-    """`parts`: split -> value of the CSV's `split` column. `each`: a row per study or per film.
-
-    `images` is the folder of the picture files, which end in `suffix`.
-    """
+    """What a study is, and where its films lie."""
 
     parts: dict[str, str]
+    """Which value of the CSV's `split` column each split has."""
     images: str = "PNG"
+    """Folder of the picture files."""
     suffix: str = ".png"
+    """What their names end in."""
     each: Literal["study", "film"] = "study"
+    """Make a row of each study or of each film."""
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:

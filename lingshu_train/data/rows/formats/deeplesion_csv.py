@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,7 +10,7 @@ from lingshu_train.data.questions import templates
 from lingshu_train.data.questions.templates import Subject
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows.embedded import file
-from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.line import Line, number
 from lingshu_train.data.rows.row import Origin, Row, TableFiles
 
 OFFSET = 32768
@@ -27,9 +26,10 @@ UNKNOWN = "-1"
 
 
 class Fields(templates.Words, TableFiles):
-    """`images` is the folder of the slices. Rows that the publisher calls noisy are left out."""
+    """Rows that the publisher calls noisy are left out."""
 
     images: str = "Images_png"
+    """Folder of the slices."""
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
@@ -50,14 +50,14 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """
     if line.optional("Possibly_noisy") == "1" or len(line.given(published.Gathered).texts) > 1:
         return
-    series, _, number = line.text("File_name").rpartition("_")
+    series, _, place = line.text("File_name").rpartition("_")
     low, high = _numbers(line, "DICOM_windows", 2)
     width, height = _numbers(line, "Image_size", 2)
     box = _numbers(line, "Bounding_boxes", 4)
     if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
         raise line.error("Bounding_boxes", f"{box} is no box in {width:g} x {height:g} pixels")
     window = ((low + high) / 2 + OFFSET, high - low)
-    picture = file(line, "File_name", origin.root / fields.images, name=f"{series}/{number}")
+    picture = file(line, "File_name", origin.root / fields.images, name=f"{series}/{place}")
     subject = Subject(
         origin=origin,
         words=fields,
@@ -76,10 +76,8 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
 
 def _numbers(line: Line, field: str, count: int) -> list[float]:
     """Numbers between commas."""
-    try:
-        numbers = [float(text) for text in line.text(field).split(",")]
-    except ValueError:
-        numbers = []
-    if len(numbers) != count or not all(map(math.isfinite, numbers)):
+    found = [number(text) for text in line.text(field).split(",")]
+    numbers = [value for value in found if value is not None]
+    if len(numbers) != count or len(found) != count:
         raise line.error(field, f"must be {count} numbers between commas, got {line.text(field)!r}")
     return numbers

@@ -11,9 +11,10 @@ from lingshu_train.data.rows.row import Origin, Row
 
 
 class Fields(rowlib.Captions):
-    """`prompt` asks for the note. The attributes (age, race and so on) are not read."""
+    """The attributes (age, race and so on) are not read."""
 
     prompt: str = "Write the clinical note that goes with this scanning laser fundus image."
+    """The text that asks for the note."""
 
 
 lines = published.file_lines

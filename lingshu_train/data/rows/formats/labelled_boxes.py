@@ -13,7 +13,7 @@ from lingshu_train.data.questions import templates
 from lingshu_train.data.questions.templates import Subject
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows.embedded import file
-from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.line import Line, whole_number
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.errors import DataError
 
@@ -22,15 +22,16 @@ DIGITS = 9
 
 
 class Fields(templates.Words):
-    """`labels`: what the data set writes -> the words of the questions. `images` is the folder of the pictures.
-
-    `only`: split -> list of its pictures, without suffix. `counted`: words for which every instance has its box.
-    """
+    """What is labelled, and in which words it is asked."""
 
     labels: dict[str, str]
+    """What the data set writes, and the words of the questions for it. For example `{nodule: a nodule}`."""
     images: str
+    """Folder of the pictures."""
     only: dict[str, str] = Field(default_factory=dict)
+    """For each split the file that lists its pictures, without suffix; empty takes all."""
     counted: tuple[str, ...] = ()
+    """Words for which every instance has its box, so that they can be counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +113,7 @@ def _boxed(line: Line, tree: xml.Element, fields: Fields) -> Boxed:
 
 def _number(line: Line, place: xml.Element, path: str) -> int:
     text = place.findtext(path, "").strip()
-    if not text.isdecimal() or len(text) > DIGITS:
+    number = whole_number(text, digits=DIGITS)
+    if number is None:
         raise line.error(path, f"must be a whole number, got {text!r}")
-    return int(text)
+    return number

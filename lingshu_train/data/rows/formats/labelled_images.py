@@ -31,25 +31,28 @@ STATED = {
 
 
 class Fields(templates.Words, TableFiles):
-    """`labels`: what the data set writes -> the words of the questions; empty: the folders' names are the words.
-
-    `image`, `label`: names of the columns of a table, the first that a row has. Without `image`, `files` are the
-    pictures; without `label`, every key of `labels` is a column. `separator` stands between several labels of a cell.
-    `images`: pattern of the folders that the names start from, which `suffix` completes. `only`: split -> list of its pictures.
-    `group`: the patient's column; `patient`: a pattern whose first group is the patient in a picture's name.
-    `healthy`: words that say that nothing was found, about which no yes/no question is asked.
-    """
+    """Where the labels stand, and in which words they are asked."""
 
     labels: dict[str, str] = Field(default_factory=dict)
+    """What the data set writes, and the words of the questions for it; empty: the folders' names are the words."""
     image: tuple[str, ...] = ()
+    """Columns of the picture's name, the first that a row has; empty: `files` are the pictures."""
     label: tuple[str, ...] = ()
+    """Columns of the label, the first that a row has; empty: every key of `labels` is a column."""
     separator: str = ""
+    """What stands between several labels of a cell."""
     images: str = ""
+    """Pattern of the folders that the names start from."""
     suffix: str = ""
+    """What completes a name."""
     only: dict[str, str] = Field(default_factory=dict)
+    """For each split the file that lists its pictures; empty takes all."""
     group: str = ""
+    """The patient's column."""
     patient: templates.Patient | None = None
+    """Finds the patient in a picture's name: its first group in parentheses."""
     healthy: tuple[str, ...] = ()
+    """Words that say that nothing was found, about which no yes/no question is asked."""
 
     @model_validator(mode="after")
     def _words(self) -> Fields:
@@ -147,7 +150,7 @@ def _row(line: Line, fields: Fields) -> Labelled:
         for column in fields.labels:
             if column not in line.values:
                 raise line.absent(column)
-        stated = {words: STATED.get(line.optional(column).lower()) for column, words in fields.labels.items()}
+        stated = {words: _truth(line, column) for column, words in fields.labels.items()}
         present = frozenset(words for words, there in stated.items() if there)
         absent = frozenset(words for words, there in stated.items() if there is False)
         return Labelled(name=name, present=present, absent=absent)
@@ -158,6 +161,12 @@ def _row(line: Line, fields: Fields) -> Labelled:
     if unknown:
         raise line.error(column, f"unknown label {unknown[0]!r}; the card has: {', '.join(fields.labels)}")
     return Labelled(name=name, present=frozenset(fields.labels[label] for label in labels))
+
+
+def _truth(line: Line, column: str) -> bool | None:
+    """Whether a label is stated present or absent; None where neither is."""
+    value = line.values.get(column)
+    return value if isinstance(value, bool) else STATED.get(line.optional(column).lower())
 
 
 def _column(line: Line, names: tuple[str, ...]) -> str:

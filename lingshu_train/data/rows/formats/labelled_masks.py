@@ -28,22 +28,25 @@ VOLUMES = (".nii", ".nii.gz", ".nrrd")
 
 
 class Fields(templates.Words):
-    """`mask`, `parts`: the mask of a picture; words -> colour or number in it. `outlines`: words -> file of the part.
-
-    Their paths start at the picture's folder and may hold `..`, {name} of that folder, {file}, {stem} and `*`.
-    `optional`: parts whose file is absent where the part is not there. `counted`: parts whose regions can be counted.
-    `labels`: folder -> words for a class of the whole picture. `patient`: a pattern whose first group is the patient in
-    a picture's path. Of volumes, `slices` axial slices are taken; the window `spread` is that of the whole volume.
-    """
+    """Where the outlines lie, and in which words they are asked. The window `spread` is that of a whole volume."""
 
     mask: str = ""
+    """File of the mask of a picture. Its path starts at the picture's folder and may hold `..`, {name} of that
+    folder, {file}, {stem} and `*`."""
     parts: dict[str, Value] = Field(default_factory=dict)
+    """Words of each part, and its colour or number in the mask."""
     outlines: dict[str, str] = Field(default_factory=dict)
+    """Words of each part, and the file of its outline (a mask or a polygon), with a path as in `mask`."""
     optional: tuple[str, ...] = ()
+    """Parts whose file is absent where the part is not there."""
     counted: tuple[str, ...] = ()
+    """Parts whose regions can be counted."""
     labels: dict[str, str] = Field(default_factory=dict)
+    """Folders, and the words for a class of the whole picture."""
     patient: templates.Patient | None = None
+    """Finds the patient in a picture's path: its first group in parentheses."""
     slices: int = Field(default=3, gt=0)
+    """Axial slices to take of a volume."""
 
     @model_validator(mode="after")
     def _one_kind(self) -> Fields:

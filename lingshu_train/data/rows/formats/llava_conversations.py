@@ -9,7 +9,7 @@ from typing import Literal
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.embedded import pictures
-from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.line import Line, missing
 from lingshu_train.data.rows.row import Origin, Row, Turn
 from lingshu_train.record import Sample
 
@@ -18,15 +18,16 @@ PLACEHOLDER = re.compile(r"\n?<image>\n?")
 
 
 class Fields(rowlib.TableFiles):
-    """`images` is the folder that image names start from; `image` and `conversations` are keys of a row.
-
-    LLaVA-Med spells the latter `conversatons`. `rows` keeps rows with an image, rows without, or all.
-    """
+    """Names of keys."""
 
     images: str = "."
+    """Folder that picture names start from."""
     image: str = "image"
+    """Key of the picture's name."""
     conversations: str = "conversations"
+    """Key of the turns; LLaVA-Med spells it `conversatons`."""
     rows: Literal["all", "image", "text"] = "all"
+    """Keep rows with a picture, rows without, or all."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         return {self.image: "image", self.conversations: "nested"}
@@ -37,7 +38,7 @@ lines = published.table_lines
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """The last question is the sample's, earlier ones its turns. An image's place in the text is dropped."""
-    if fields.rows != "all" and (fields.rows == "image") != bool(line.values.get(fields.image)):
+    if fields.rows != "all" and (fields.rows == "image") != _pictured(line, fields.image):
         return
     images = pictures(line, fields.image, origin.root / fields.images)
     turns, placeholders = _turns(line, fields.conversations)
@@ -55,6 +56,11 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         modality=line.optional("modality"),
     )
     yield Row(sample=sample, images=images, turns=turns[:-1])
+
+
+def _pictured(line: Line, field: str) -> bool:
+    value = line.values.get(field)
+    return not missing(value) and value not in ("", [], ())
 
 
 def _turns(line: Line, field: str) -> tuple[tuple[Turn, ...], int]:

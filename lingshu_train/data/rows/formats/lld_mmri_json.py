@@ -16,7 +16,7 @@ from lingshu_train.data.questions import outlines, templates
 from lingshu_train.data.questions.templates import Subject
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows.embedded import file
-from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.line import Line, number, once
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.errors import DataError
 
@@ -25,28 +25,28 @@ LESION = "the liver lesion"
 
 
 class Fields(templates.Words):
-    """`images` is the folder of `<patient>/<study>/<series>.nii.gz`. `phases`: which to take, all where empty.
-
-    `labels`: the publisher's number of a lesion's kind -> words.
-    """
+    """What is labelled, and in which words it is asked."""
 
     images: str
+    """Folder of `<patient>/<study>/<series>.nii.gz`."""
     labels: dict[str, str]
+    """The publisher's number of a lesion's kind, and the words for it."""
     phases: tuple[str, ...] = ()
+    """Phases to take; empty takes all."""
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """One line per volume. Lines of the file say nothing here: `number` counts the volumes."""
     (path,) = published.matching(origin.root, fields.files[origin.split])
     try:
-        patients = json.loads(published.whole(path))["Annotation_info"]
+        patients = json.loads(published.whole(path), object_pairs_hook=once)["Annotation_info"]
         series = [(patient, item) for patient, items in patients.items() for item in items]
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as fault:
         raise DataError(
             f"{path}: must be JSON with volumes per patient in Annotation_info: {fault}"
         ) from None
-    for number, (patient, item) in enumerate(series, start=1):
-        line = Line(file=path, number=number, record=number)
+    for place, (patient, item) in enumerate(series, start=1):
+        line = Line(file=path, number=place, record=place)
         if isinstance(item, dict):
             yield replace(line, values={**item, "patient": patient})
         else:
@@ -63,7 +63,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     if len(lesions.values) != 1:
         return
     lesion = replace(lesions, values={"lesion": next(iter(lesions.values.values()))}).inside("lesion")
-    kind, box = str(lesion.values.get("category")), _box(lesion)
+    kind, box = lesion.text("category"), _box(lesion)
     if kind not in fields.labels:
         raise line.error("category", f"unknown kind {kind!r}; the card has: {', '.join(fields.labels)}")
     name = f"{line.text('patient')}/{line.text('studyUID')}/{line.text('seriesUID')}.nii.gz"
@@ -101,10 +101,14 @@ def _box(lesion: Line) -> VoxelBox:
     """The voxels of the box in the file's own order; the publisher counts both ends in."""
     try:
         box = lesion.inside("bbox").inside("3D_box")
-        sides = [int(float(box.text(side))) for side in SIDES]
-    except (DataError, OverflowError, ValueError) as fault:
+        written = [box.text(side) for side in SIDES]
+    except DataError as fault:
         why = str(fault).removeprefix(f"{lesion.where}: ")
         raise lesion.error("3D_box", f"must have whole numbers {', '.join(SIDES)}: {why}") from None
+    values = [number(text) for text in written]
+    sides = [int(value) for value in values if value is not None]
+    if len(sides) < len(SIDES):
+        raise lesion.error("3D_box", f"must have whole numbers {', '.join(SIDES)}, got {', '.join(written)}")
     left, right, top, bottom, first, last = sides
     if not (0 <= left < right and 0 <= top < bottom and 0 <= first <= last):
         raise lesion.error("3D_box", f"{sides} is no box")

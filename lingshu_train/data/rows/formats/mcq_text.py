@@ -16,21 +16,26 @@ from lingshu_train.record import Sample
 
 
 class Fields(rowlib.TableFiles):
-    """`options`: one column that holds them all (a record or a list), or one column per option.
-
-    `answer_is` says what the answer column holds. `record`: the column in which all else is nested.
-    `context`: text to read first. `where`: the rows to keep. `images`: the column of images in `folder`.
-    """
+    """Names of columns."""
 
     question: str = "question"
+    """Column of the question."""
     options: tuple[str, ...] = ("options",)
+    """One column that holds all options (a record or a list), or a column for each."""
     answer: str = "answer"
+    """Column of the answer."""
     answer_is: Literal["letter", "index", "text"] = "letter"
+    """What the answer column holds."""
     record: str = ""
+    """Column in which all else is nested; empty: nothing is."""
     context: str = ""
+    """Column of a text to read first; empty: none."""
     where: dict[str, str] = Field(default_factory=dict)
+    """Which rows to keep: a column, and the value that it must have."""
     images: str = ""
+    """Column of the pictures' names; empty: none."""
     folder: str = "."
+    """Folder of the pictures."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         if self.record:

@@ -11,10 +11,12 @@ from lingshu_train.data.rows.row import Origin, Row
 
 
 class Fields(rowlib.Captions):
-    """`images` is the folder of the figures. `radiology`: only figures that the publisher's classifier calls so."""
+    """Which figures are taken."""
 
     images: str = "figures"
+    """Folder of the figures."""
     radiology: bool = False
+    """Take only figures that the publisher's classifier calls radiology."""
 
 
 lines = published.table_lines

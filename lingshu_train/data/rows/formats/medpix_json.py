@@ -13,10 +13,12 @@ MODALITIES = {"CT": "ct", "MR": "mri"}
 
 
 class Fields(rowlib.Captions):
-    """`images` is the folder of the PNG files. Rows whose caption starts with one of `blank` have none yet."""
+    """Which rows have a caption."""
 
     images: str = "images"
+    """Folder of the PNG files."""
     blank: tuple[str, ...] = ()
+    """Beginnings of captions that stand where there is none yet; such rows are left out."""
 
 
 lines = published.table_lines

@@ -14,12 +14,10 @@ from lingshu_train.errors import DataError
 
 
 class Fields(templates.Words):
-    """`files`: split -> stack of pictures, whose name ends as those of the labels do.
-
-    `labels`: name of a label -> words for its 1.
-    """
+    """`files` are the stacks of pictures, whose names end as those of the labels do."""
 
     labels: dict[str, str]
+    """Name of each label, and the words for its 1."""
 
 
 @dataclass(frozen=True, slots=True)

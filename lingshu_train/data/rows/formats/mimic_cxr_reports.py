@@ -8,19 +8,22 @@ from typing import Literal
 
 from lingshu_train.data.rows import published, report_text
 from lingshu_train.data.rows import row as rowlib
-from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.line import Line, whole_number
 from lingshu_train.data.rows.row import Origin, Picture, Row
+
+DIGITS = 12
+"""Of the numbers of a subject and a study; the publisher's have eight."""
 
 
 class Fields(rowlib.TableFiles):
-    """`files`: split -> CSV with dicom_id, study_id, subject_id, split. `sections`: what the model writes.
-
-    `reports` and `images` are the `files` folders of the report project and of the JPEG project.
-    """
+    """`files` are CSV files with dicom_id, study_id, subject_id and split."""
 
     reports: str = "files"
+    """The `files` folder of the report project."""
     images: str = "files"
+    """The `files` folder of the JPEG project."""
     sections: Literal["findings", "both"] = "both"
+    """What the model writes: the findings, or findings and impression."""
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
@@ -38,7 +41,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """One study; none where the report lacks the wanted sections, which many do and which is no fault."""
     subject, study = line.text("subject_id"), line.text("study_id")
-    if not (subject.isdecimal() and study.isdecimal()):
+    if None in (whole_number(subject, digits=DIGITS), whole_number(study, digits=DIGITS)):
         raise line.error("subject_id", f"subject and study must be numbers, got {subject!r} and {study!r}")
     place = Path(f"p{subject[:2]}", f"p{subject}", f"s{study}")
     path = origin.root / fields.reports / place.with_suffix(".txt")

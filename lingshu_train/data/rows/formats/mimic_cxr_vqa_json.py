@@ -16,9 +16,10 @@ NOTHING = "none"
 
 
 class Fields(rowlib.TableFiles):
-    """`images` is the `files` folder of MIMIC-CXR-JPG, from which `image_path` starts."""
+    """Where the films lie."""
 
     images: str = "files"
+    """The `files` folder of MIMIC-CXR-JPG, from which `image_path` starts."""
 
 
 lines = published.table_lines
@@ -29,9 +30,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     kind = line.text("semantic_type")
     if kind not in KINDS:
         raise line.error("semantic_type", f"must be one of {', '.join(KINDS)}, got {kind!r}")
-    answers = line.values.get("answer")
-    if not isinstance(answers, list) or not all(isinstance(answer, str) and answer for answer in answers):
-        raise line.error("answer", "must be a list of texts")
+    answers = line.texts("answer")
     if kind == "verify" and answers not in (["yes"], ["no"]):
         raise line.error("answer", f"must be yes or no, got {answers}")
     image = embedded.picture(line, "image_path", origin.root / fields.images)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterator
-from string import ascii_uppercase
 
-from lingshu_train.data.rows import answers, published
+from lingshu_train.data.rows import answers, choices, published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.embedded import pictures
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Picture, Row
 from lingshu_train.record import Sample
 
-MARK = re.compile(r"<image (\d)>")
+MARK = re.compile(r"<image ([0-9])>")
 COLUMNS = tuple(f"image_{number}" for number in range(1, 8))
 SECRET = "?"
 """What stands for an answer that the publisher keeps."""
@@ -36,9 +34,8 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         raise line.error("question_type", f"must be multiple-choice or open, got {kind!r}")
     images = _images(line)
     question = _words(line, "question", line.text("question"), len(images))
-    options = (
-        dict(zip(ascii_uppercase, _list(line, "options"), strict=False)) if kind == "multiple-choice" else {}
-    )
+    texts = _list(line, "options") if kind == "multiple-choice" else []
+    options = choices.lettered(line, "options", texts)
     golds = _list(line, "answer") if kind == "open" and answer.startswith("[") else [answer]
     if options and answer not in options:
         raise line.error("answer", f"{answer!r} is none of the options {', '.join(options)}")
@@ -75,10 +72,9 @@ def _words(line: Line, field: str, text: str, count: int) -> str:
 
 def _list(line: Line, field: str) -> list[str]:
     """A list of texts that was written as Python writes it; literals only, nothing is run."""
-    try:
-        value: object = ast.literal_eval(line.text(field))
-    except (MemoryError, RecursionError, SyntaxError, ValueError):
-        value = None
-    if not isinstance(value, list) or not value or not all(isinstance(text, str) for text in value):
+    if not isinstance(line.nested(field), list):
         raise line.error(field, "must be a written list of texts")
-    return [text.strip() for text in value]
+    found = line.texts(field)
+    if not found:
+        raise line.error(field, "must be a written list of texts")
+    return found

@@ -13,9 +13,10 @@ from lingshu_train.record import Sample
 
 
 class Fields(rowlib.TableFiles):
-    """`images` is the folder that `image_path` starts from."""
+    """Where the pictures lie."""
 
     images: str = "."
+    """Folder that `image_path` starts from."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         texts = ("question", *(f"option_{letter}" for letter in "ABCD"), "gt_answer")

@@ -15,13 +15,13 @@ from lingshu_train.data.rows.row import Origin, Row
 
 
 class Fields(rowlib.SplitFiles):
-    """`images` is the folder of the PNG files.
-
-    `without` is a JSON report list (a test set): examinations that share an image with it are left out.
-    """
+    """Which examinations are taken."""
 
     images: str = "images"
+    """Folder of the PNG files."""
     without: str = ""
+    """A JSON list of reports (a test set): examinations that share a picture with it are left out. Empty leaves out
+    none."""
 
 
 lines = published.file_lines

@@ -23,9 +23,10 @@ CHANNELS = (
 
 
 class Fields(templates.Words):
-    """`files`, `masks`: split -> the stack of tiles, and of masks with a channel per type and one for the rest."""
+    """`files` are the stacks of tiles."""
 
     masks: dict[str, str]
+    """For each split the stack of masks, with a channel for each type and one for the rest."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,9 +19,10 @@ LETTERS = "ABCD"
 
 
 class Fields(rowlib.TableFiles):
-    """`images` is the folder of the figure files."""
+    """Where the figures lie."""
 
     images: str = "figures"
+    """Folder of the figure files."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         texts = ("Question", *(f"Choice {letter}" for letter in LETTERS), "Answer")

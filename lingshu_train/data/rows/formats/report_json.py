@@ -12,9 +12,10 @@ from lingshu_train.data.rows.row import Origin, Row
 
 
 class Fields(rowlib.TableFiles):
-    """`images` is the folder of the image files."""
+    """Where the pictures lie."""
 
     images: str = "images"
+    """Folder of the picture files."""
 
 
 lines = published.table_lines

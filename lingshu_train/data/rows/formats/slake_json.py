@@ -14,10 +14,12 @@ from lingshu_train.schema import Language
 
 
 class Fields(rowlib.TableFiles):
-    """`images` is the folder of the image files; `languages` keeps rows of these only, all where empty."""
+    """Which rows are taken."""
 
     images: str = "imgs"
+    """Folder of the picture files."""
     languages: tuple[Language, ...] = ()
+    """Keep rows of these languages only; empty keeps all."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         texts = ("question", "answer", "answer_type", "q_lang")

@@ -13,6 +13,7 @@ from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.choices import AnswerIs
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Picture, Row
+from lingshu_train.errors import DataError
 from lingshu_train.record import AnswerType, Sample
 
 TASKS = {"mcq": "mcq", "multi_select": "mcq", "yes_no": "closed_vqa"}
@@ -20,35 +21,56 @@ TASKS = {"mcq": "mcq", "multi_select": "mcq", "yes_no": "closed_vqa"}
 
 
 class Fields(rowlib.TableFiles):
-    """Names of columns, and what holds for every row.
-
-    `question`: its column; `ask` is one text that is asked in every row instead. `image`: file names below the folder
-    `images` (one; several as a list, or with `separator` between them) or pictures' bytes; empty for rows of text alone.
-    `without_image`: what becomes of a row whose cell is empty. `options`: one column with a list or a record, or letter ->
-    column; `answer_is`: what then stands in the answer. `answer_type`: that of all rows, or guessed; `answer_type_column`
-    states it row by row. `unit` of bare numbers, or `unit_column`. `group`: the patient's column; without it, rows of one
-    picture belong together. `modality`, `id`, `reasoning`: further columns. `task` names what recipes choose by.
-    """
+    """Names of columns, and what holds for every row."""
 
     question: str = "question"
+    """Column of the question."""
     ask: str = ""
+    """One text that is asked in every row, instead of a column."""
     answer: str = "answer"
+    """Column of the answer."""
     image: str = "image"
+    """Column of the picture: a file name below `images`, several as a list or with `separator` between them, or a
+    picture's bytes. Empty for rows of text alone."""
     images: str = "."
+    """Folder that file names start from."""
+    suffix: str = ""
+    """What completes a file name, where the cells leave it out. For example `.png`."""
     separator: str = ""
+    """What stands between several file names of a cell; empty: a cell is one name."""
     without_image: Literal["refused", "kept"] = "refused"
+    """What becomes of a row whose picture's cell is empty."""
     options: str | dict[str, str] = ""
+    """Of multiple choice: one column with a list or a record, or a column for each letter. For example `{A: option_a,
+    B: option_b}`."""
     answer_is: AnswerIs = "either"
+    """What the answer holds where there are options: the letter, its place from 0, its text, or its letter or its
+    text."""
     answer_type: AnswerType | Literal["guessed"] = "guessed"
+    """How all answers are judged; `guessed` takes what each answer looks like, and `lingshu data check` counts the
+    guesses."""
     answer_type_column: str = ""
+    """Column that states the type row by row; empty: `answer_type` holds for all."""
     unit: str = ""
+    """Unit of bare numbers. For example `mm`."""
     unit_column: str = ""
+    """Column of the unit of bare numbers."""
     tolerance: float | None = Field(default=None, ge=0)
+    """How far a number may be off, in the unit of the answer; none: it must be equal."""
     id: str = ""
+    """Column of the row's own id; empty: its file and line."""
     group: str = ""
+    """The patient's column; empty: rows of one picture belong together."""
     modality: str = ""
+    """Column of the kind of picture; empty: not stated."""
     reasoning: str = ""
+    """Column of the reasoning that is taught before the answer; empty: none."""
     task: str = ""
+    """What recipes choose the rows by; empty: from the type of each answer."""
+    split: str = ""
+    """Column of each row's split; empty: every row of a file belongs to the split that the file stands under."""
+    split_values: dict[str, str] = Field(default_factory=dict)
+    """What that column writes -> the split of `files` that it means. For example `{dev: validation}`."""
 
     @model_validator(mode="after")
     def _sense(self) -> Fields:
@@ -58,6 +80,8 @@ class Fields(rowlib.TableFiles):
             )
         if isinstance(self.options, dict) and len(self.options) < 2:
             raise ValueError("`options` must be one column, or at least two letters with their columns")
+        if set(self.split_values.values()) - set(self.files) or bool(self.split) != bool(self.split_values):
+            raise ValueError("`split` is a column, and `split_values` its words with splits that `files` has")
         if self.answer_type in ("mcq", "multi_select") and not self.options:
             raise ValueError(f"answers of type {self.answer_type} need `options`")
         return self
@@ -65,7 +89,7 @@ class Fields(rowlib.TableFiles):
     def columns(self) -> dict[str, rowlib.Content]:
         asked = "" if self.ask else self.question
         own = (asked, self.answer, self.answer_type_column, self.unit_column)
-        texts = [*own, self.id, self.group, self.modality, self.reasoning]
+        texts = [*own, self.id, self.group, self.modality, self.reasoning, self.split]
         if isinstance(self.options, dict):
             texts += self.options.values()
         found = dict.fromkeys(filter(None, texts), rowlib.TEXT)
@@ -76,7 +100,10 @@ class Fields(rowlib.TableFiles):
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every row; class labels, which `datasets` stores as numbers, by their names."""
     written = replace(published.dialect(fields), names=True)
-    yield from published.read(origin.root, fields.files[origin.split], written)
+    for line in published.read(origin.root, fields.files[origin.split], written):
+        split, found = _split(line, fields, origin)
+        if split == origin.split:
+            yield found
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
@@ -103,6 +130,20 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     yield Row(sample=sample, images=images)
 
 
+def _split(line: Line, fields: Fields, origin: Origin) -> tuple[str, Line]:
+    """The split that the line's own column says, and the line; where it cannot be told the first, and what is wrong."""
+    if not fields.split:
+        return origin.split, line
+    try:
+        word = line.sound().text(fields.split)
+        if word not in fields.split_values:
+            known = ", ".join(fields.split_values)
+            raise line.error(fields.split, f"unknown split {word!r}; the card has: {known}")
+    except DataError as fault:
+        return next(iter(fields.files)), line.faulty(fault)
+    return fields.split_values[word], line
+
+
 def _images(line: Line, fields: Fields, origin: Origin) -> tuple[Picture, ...]:
     if not fields.image:
         return ()
@@ -110,6 +151,7 @@ def _images(line: Line, fields: Fields, origin: Origin) -> tuple[Picture, ...]:
         line,
         fields.image,
         origin.root / fields.images,
+        suffix=fields.suffix,
         separator=fields.separator,
         anywhere=origin.anywhere,
     )

@@ -15,16 +15,18 @@ SPEAKER = re.compile(r"^\s*[问答]\s*[:：]\s*")
 
 
 class Fields(rowlib.TableFiles):
-    """`question` columns are joined by a blank line; texts in `blank` count as empty.
-
-    `turns` is a column with a list of questions and answers in turn, and then stands for question and answer.
-    """
+    """Names of columns."""
 
     question: tuple[str, ...] = ("instruction", "input")
+    """Columns of the question, joined by a blank line."""
     answer: str = "output"
+    """Column of the answer."""
     reasoning: str = ""
+    """Column of the reasoning that is taught before the answer; empty: none."""
     turns: str = ""
+    """Column with a list of questions and answers in turn, which then stands for question and answer; empty: none."""
     blank: tuple[str, ...] = ("<noinput>",)
+    """Texts that count as empty."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         if self.turns:

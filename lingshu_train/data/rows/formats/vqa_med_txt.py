@@ -14,10 +14,12 @@ from lingshu_train.record import Sample
 
 
 class Fields(rowlib.SplitFiles):
-    """`images`: split -> folder of its image files; `suffix` is added to the image names of the lines."""
+    """Where the pictures lie."""
 
     images: dict[str, str]
+    """For each split the folder of its picture files."""
     suffix: str = ".jpg"
+    """What completes the picture names of the lines."""
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:

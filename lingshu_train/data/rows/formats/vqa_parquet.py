@@ -15,12 +15,16 @@ from lingshu_train.data.rows.row import Origin, Row
 
 
 class Fields(rowlib.TableFiles):
-    """Column names. Empty `group`: rows that share image bytes form a group."""
+    """Names of columns."""
 
     image: str = "image"
+    """Column of the picture's bytes."""
     question: str = "question"
+    """Column of the question."""
     answer: str = "answer"
+    """Column of the answer."""
     group: str = ""
+    """Column of what belongs together, such as the patient; empty: rows that share picture bytes."""
 
     def columns(self) -> dict[str, rowlib.Content]:
         return self.table().columns()
