@@ -175,7 +175,7 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         budget=budget,
         seed=0,
         context=model.context,
-        control=model.control,
+        control_tokens=model.control_tokens(),
     )
     folder = out or data_root / "prepared" / preparing.name(wanted)
     if out:
