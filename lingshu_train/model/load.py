@@ -35,9 +35,7 @@ def model(
     except OSError as fault:
         raise MissingInput(f"model {source!r}: {_line(fault)}") from None
     except ImportError as fault:
-        raise RecipeError(
-            f"model.attention={attention}: {_line(fault)}; sdpa needs no package"
-        ) from None
+        raise RecipeError(f"model.attention={attention}: {_line(fault)}; sdpa needs no package") from None
     except RuntimeError as fault:
         if "mismatch" not in str(fault):
             raise
