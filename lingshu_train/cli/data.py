@@ -14,7 +14,7 @@ from lingshu_train.cli._help import DATA, CardFolders, CardName, CardNames, Data
 from lingshu_train.cli._say import say
 from lingshu_train.errors import DataError, MissingInput, NotPermitted, UsageError
 
-app = typer.Typer(name="data", help="Add your own data; list, fetch, check, prepare that of cards.")
+app = typer.Typer(name="data", help="Add your own data; fetch, check and prepare that of cards.")
 app.add_typer(adding.app)
 
 
@@ -175,7 +175,7 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         budget=budget,
         seed=0,
         context=model.context,
-        control=model.control,
+        control_tokens=model.control_tokens(),
     )
     folder = out or data_root / "prepared" / preparing.name(wanted)
     if out:

@@ -68,7 +68,7 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
                 _check_refused(writer, most_refused, least=_EARLY)
         _check_refused(writer, most_refused, least=1)
         licences = {name: cards.load(name).lingshu.licence.id for name in wanted.cards}
-        return writer.finish(licences=licences, budget=wanted.budget)
+        return writer.finish(licences=licences, budget=wanted.budget, control_tokens=wanted.control_tokens)
 
 
 def refuse(wanted: Specification) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lingshu_train.data.quickstart import lesions, views
 from lingshu_train.data.quickstart.package_images import LabelledPicture
-from lingshu_train.errors import RecipeError
+from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.record import AnswerType
 
 WIDE, CLOSE = (0.7, 1.0), (0.4, 0.75)
@@ -30,29 +30,45 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """What a task's function gets: the pool, the sample's own random stream, and its number."""
+    """What a task's function gets: the pool, the sample's own random stream, and its number. `task` is for what is said."""
 
     pool: Pool
     rng: np.random.Generator
     n: int
+    task: str
 
     def picture(self, wanted: Callable[[LabelledPicture], bool]) -> LabelledPicture:
         """A random picture among those wanted, of a random group: no volume crowds out the rest."""
         return self.one(self.group([picture for picture in self.pool.pictures if wanted(picture)]))
 
     def group(self, pictures: Sequence[LabelledPicture]) -> list[LabelledPicture]:
+        """The pictures of a random group. DataError: no picture of the split can be asked this question."""
         names = sorted({picture.group for picture in pictures})
+        self._refuse_none(names)
         name = names[int(self.rng.integers(len(names)))]
         return [picture for picture in pictures if picture.group == name]
 
     def one(self, pictures: Sequence[LabelledPicture]) -> LabelledPicture:
         return pictures[int(self.rng.integers(len(pictures)))]
 
+    def nth(self, value: Callable[[LabelledPicture], str], n: int) -> str:
+        """The n-th of the values that occur in the pool, from the first again after the last."""
+        found = known(self.pool, value)
+        self._refuse_none(found)
+        return found[n % len(found)]
+
     def view(self, picture: LabelledPicture, zoom: tuple[float, float] = WIDE) -> Image.Image:
         return views.cut(picture.image, self.rng, side=self.pool.side, zoom=zoom)
 
     def toned(self, picture: LabelledPicture) -> Image.Image:
         return views.tone(views.blur(self.view(picture), self.rng), self.rng.uniform(*GAMMA))
+
+    def _refuse_none(self, found: Sequence[str]) -> None:
+        if not found:
+            raise DataError(
+                f"questions.{self.task}: no picture in split {self.pool.split!r} can be asked this; name more data cards, "
+                "or leave the task out"
+            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -101,7 +101,7 @@ class Config(StageConfig):
             budget=model.budget,
             seed=seed,
             context=model.shape.context,
-            control=model.shape.control,
+            control_tokens=model.shape.control_tokens(),
         )
 
     def _check_questions(self, where: str) -> None:
