@@ -180,7 +180,7 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         budget=budget,
         seed=0,
         context=model.context,
-        control_tokens=model.control_tokens(),
+        control=model.control,
     )
     folder = out or data_root / "prepared" / preparing.name(wanted)
     if out:

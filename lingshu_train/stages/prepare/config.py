@@ -124,7 +124,7 @@ class Config(StageConfig):
             budget=model.budget,
             seed=seed,
             context=model.shape.context,
-            control_tokens=model.shape.control_tokens(),
+            control=model.shape.control,
         )
 
     def _check_questions(self, where: str) -> None:
