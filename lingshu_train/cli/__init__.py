@@ -17,7 +17,7 @@ from typer.main import get_command, get_group
 
 import lingshu_train
 from lingshu_train import shipped
-from lingshu_train.cli import compare, data, explain, look, project, publish, run, track
+from lingshu_train.cli import compare, data, doctor, explain, look, project, publish, run, track
 from lingshu_train.cli._help import examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import LingshuError, RunAgain, UsageError
@@ -50,7 +50,7 @@ app = typer.Typer(
         "lingshu run quickstart", "lingshu plan lingshu_7b stages.rl.steps=100", "lingshu data list --present"
     ),
 )
-for verbs in (project, run, look, compare, data, publish, track, explain):
+for verbs in (project, run, look, compare, data, publish, track, explain, doctor):
     app.add_typer(verbs.app)
 
 
