@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 SWITCHES = (
@@ -40,6 +41,14 @@ def switches() -> dict[str, str]:
     return {name: re.sub(r"(^|//)[^/@\s]*@", r"\1", value) for name, value in found.items()}
 
 
+def hub_cache() -> Path:
+    """Where huggingface_hub keeps models, by the same variables in the same order."""
+    home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    hub = os.environ.get("HF_HOME") or f"{home}/huggingface"
+    named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or f"{hub}/hub"
+    return Path(os.path.expandvars(os.path.expanduser(named)))
+
+
 def inherited() -> dict[str, str]:
     """All of them, for a process that is started."""
     return dict(os.environ)
@@ -61,6 +70,20 @@ def add_cards(folders: Iterable[Path]) -> None:
     """Look for data cards in these folders first, in this process and in all that it starts."""
     every = dict.fromkeys(str(folder) for folder in (*(each.absolute() for each in folders), *cards()))
     os.environ["LINGSHU_CARDS"] = os.pathsep.join(every)
+
+
+@contextmanager
+def cards_in(folder: Path) -> Iterator[None]:
+    """Look for data cards in this folder first, as long as it lasts."""
+    before = os.environ.get("LINGSHU_CARDS")
+    add_cards([folder])
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["LINGSHU_CARDS"]
+        else:
+            os.environ["LINGSHU_CARDS"] = before
 
 
 def near(path: Path) -> Path:

@@ -37,6 +37,7 @@ class Chart(Strict):
     """A chart of ledger columns over the optimizer steps. A column that ends in `/` stands for all that begin so.
 
     `y` names the axis with its unit. `aside` charts are folded away. `absent` stands in for a step without the column.
+    `zero`: the axis has zero, so that heights can be compared; without it the curve fills the chart.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Chart(Strict):
     y: str
     aside: bool = False
     absent: float | None = None
+    zero: bool = True
 
 
 class About(Strict):

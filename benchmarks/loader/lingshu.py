@@ -54,7 +54,14 @@ def _kept(row: Row) -> Kept:
         one = images.encoded(picture.data or picture.path, budget=WANTED.budget)
         digest = hashlib.sha256(one.data).hexdigest()
         found.append(
-            StoredPicture(data=one.data, digest=digest, suffix=one.suffix, width=one.width, height=one.height)
+            StoredPicture(
+                data=one.data,
+                digest=digest,
+                suffix=one.suffix,
+                width=one.width,
+                height=one.height,
+                whole=one.whole,
+            )
         )
     return Kept(sample=replace(row.sample, id=f"{CARD}/train/{row.sample.id}"), pictures=tuple(found))
 

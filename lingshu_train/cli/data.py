@@ -1,4 +1,4 @@
-"""The data verbs: list, show, fetch, check, prepare, export."""
+"""The data verbs: add (in add.py), list, show, fetch, check, prepare, export."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Annotated, get_args
 
 import typer
 
+from lingshu_train.cli import add as adding
 from lingshu_train.cli._help import DATA, CardFolders, CardName, CardNames, DataRoot, examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import DataError, MissingInput, NotPermitted, UsageError
 
-app = typer.Typer(name="data", help="List, show, fetch, check and prepare the data of cards.")
+app = typer.Typer(name="data", help="Add your own data; fetch, check and prepare that of cards.")
+app.add_typer(adding.app)
 
 
 @app.command(
@@ -162,7 +164,8 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     from lingshu_train.model.settings import FAMILY
 
     splits = split or ["train"]
-    budget = shape.of(family or FAMILY).published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
+    model = shape.of(family or FAMILY)
+    budget = model.published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
     wanted = Specification(
         splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
         data_root=str(data_root),
@@ -171,6 +174,8 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         least_side=least_side,
         budget=budget,
         seed=0,
+        context=model.context,
+        control=model.control,
     )
     folder = out or data_root / "prepared" / preparing.name(wanted)
     if out:

@@ -25,13 +25,30 @@ def status(folder: RunFolder) -> None:
         print(f"{stage.name:<12} {stage.kind:<9} {found.state(stage)}")
 
 
-@app.command()
-def report(folder: RunFolder, card_folders: CardFolders = None) -> None:
+@app.command(
+    epilog=examples("lingshu report runs/quickstart", "lingshu report runs/quickstart --watch --every 5")
+)
+def report(
+    folder: RunFolder,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Write it again and again until the run has ended.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, help="How long --watch waits between two writings.")
+    ] = 15,
+    card_folders: CardFolders = None,
+) -> int:
     """Write the run's report.html."""
-    from lingshu_train.report import page
+    from lingshu_train.report import gather, live, page
 
+    if watch:
+        live.watch(folder, every_s=every, say=say)
+    view = gather.view(folder)
     print(page.summary_table(folder))
-    print(f"report: {page.write(folder)}")
+    print(f"report: {page.put(view)}")
+    for line in view.damage:
+        say(f"lingshu: damaged: {line}")
+    return DataError.exit_code if view.damage else 0
 
 
 @app.command()

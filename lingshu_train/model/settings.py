@@ -42,8 +42,8 @@ class Settings(Strict):
     min_pixels: int = Field(gt=0)
     """Fewest pixels (width times height) of a picture as the model sees it; smaller ones are enlarged."""
     max_pixels: int = Field(gt=0)
-    """Most pixels of a picture as the model sees it; larger ones are reduced. 28 x 28 pixels are one token of
-    Qwen2.5-VL."""
+    """Most pixels of a picture as the model sees it; larger ones are reduced. How many pixels are one token is the
+    family's matter."""
     system_prompt: str = ""
     """Text that stands before every conversation, in training and in evaluation alike; empty for none."""
     shape: SerializeAsAny[Shape]

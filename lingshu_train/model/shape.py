@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from abc import ABC, abstractmethod
 from importlib import resources
-from typing import Literal, Protocol, get_args
+from typing import ClassVar, Literal, Protocol, get_args
 
 from lingshu_train import naming
-from lingshu_train.errors import RecipeError
+from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.schema import Strict
 
 FAMILIES = "lingshu_train.model.families"
@@ -20,11 +20,15 @@ PARTS: tuple[Part, ...] = get_args(Part)
 three, so that a recipe's `train` and `learning_rate` mean the same for each."""
 
 
+class Unfit(DataError):
+    """A picture of a size that the family's processor refuses."""
+
+
 class PictureBudget(Protocol):
     """What a family's processor makes of a picture, told from its width and height alone. Hashable, and a frozen
     dataclass: its fields are part of what names a corpus and its lengths.
 
-    Every method raises DataError for a size that the processor refuses.
+    Every method raises Unfit for a size that the processor refuses.
     """
 
     @property
@@ -55,6 +59,13 @@ class PictureBudget(Protocol):
 
 class Shape(Strict, ABC):
     """The sizes of one model of a family, as `model.shape` of a recipe gives them."""
+
+    context: ClassVar[int] = 32_768
+    """Tokens of prompt and completion together that the family's models are made for."""
+    control: ClassVar[tuple[str, ...]] = ()
+    """Tokens that begin and end turns and stand for pictures: text that holds one would be read as such."""
+    model_type: ClassVar[str] = ""
+    """What `config.json` of the family's published models calls it; empty where nothing can be said before loading."""
 
     @property
     @abstractmethod

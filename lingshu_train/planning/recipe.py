@@ -1,24 +1,22 @@
-"""The only reader of recipe YAML: Hydra composes once, in one process, into a frozen, checked Recipe."""
+"""The only reader of recipes: composed once, in one process, into a frozen, checked Recipe."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import ConfigCompositionException, HydraException
-from omegaconf import OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from hydra.errors import HydraException
 from pydantic import Field, JsonValue, SerializeAsAny
 
 from lingshu_train import shipped
+from lingshu_train.documents import there
 from lingshu_train.errors import MissingInput, RecipeError, UsageError
 from lingshu_train.kind import StageConfig
 from lingshu_train.model.settings import Settings
+from lingshu_train.planning import composing, keys
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.schema import Strict, parse
 from lingshu_train.stages import _kinds as kinds
@@ -95,7 +93,7 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     (64) where a key names several values (planning/sweep.py takes these).
     """
     _refuse_several(overrides)
-    document = parse(Document, _compose(name, overrides), where=f"recipe {name}", error=RecipeError)
+    document = parse(Document, _compose(name, overrides), where=f"recipe {name}:", error=RecipeError)
     if not document.pipeline:
         raise RecipeError(f"pipeline: empty; stages has: {', '.join(document.stages)}")
     for stage in document.pipeline:
@@ -142,53 +140,33 @@ def _refuse_several(overrides: Sequence[str]) -> None:
             )
 
 
-def _compose(name: str, overrides: Sequence[str]) -> object:
+def _compose(name: str, overrides: Sequence[str]) -> dict[str, object]:
     path = Path(name)
-    mine = path.suffix in (".yaml", ".yml")
-    if mine and not path.is_file():
+    mine = path.suffix == ".yaml"
+    if mine and not there(path):
         raise MissingInput(f"{name}: no such recipe file")
+    if not mine and name not in names() and (path.suffix or os.sep in name) and there(path):
+        raise RecipeError(f"{name}: a recipe of your own is a file whose name ends in .yaml")
     if not mine and name not in names():
         raise RecipeError(f"unknown recipe {name!r}; recipes/ has: {', '.join(names())}")
-    folder, stem = (path.resolve().parent, path.stem) if mine else (RECIPES, name)
-    extra = [f"hydra.searchpath=[file://{RECIPES}]"] if mine and folder != RECIPES else []
-    GlobalHydra.instance().clear()
+    file = Path(os.path.realpath(path)) if mine else RECIPES / f"{name}.yaml"
     try:
-        with initialize_config_dir(config_dir=str(folder), version_base="1.3"):
-            composed = compose(config_name=stem, overrides=[*extra, *overrides])
-            _refuse_environment(OmegaConf.to_container(composed, resolve=False), where=f"recipe {name}")
-            return OmegaConf.to_container(composed, resolve=True, throw_on_missing=True)
-    except (ConfigCompositionException, HydraException, OmegaConfBaseException, yaml.YAMLError) as fault:
-        raise RecipeError(f"recipe {name}: {_reason(fault)}") from None
+        return composing.composed(file, overrides, shipped=RECIPES)
+    except composing.Refused as fault:
+        raise RecipeError(f"recipe {name}: {_advised(file, overrides, fault)}") from None
 
 
-def _refuse_environment(node: object, *, where: str) -> None:
-    """A recipe is printed, hashed and published; a token read from the environment would go with it."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            _refuse_environment(value, where=f"{where}.{key}")
-    elif isinstance(node, list):
-        for item in node:
-            _refuse_environment(item, where=where)
-    elif isinstance(node, str) and "${oc." in node:
-        raise RecipeError(
-            f"{where}: {node}: recipes read nothing from outside; write the value, or key=value on the command line"
-        )
-
-
-def _reason(fault: Exception) -> str:
-    """Hydra's report in one line, its cause included: the cause is what names the key."""
-    key = getattr(fault, "full_key", None)
-    if isinstance(fault, MissingMandatoryValue):
-        return f"{key}: left to you: {key}=VALUE on the command line, or a recipe of your own that starts from this one"
-    text = "\n".join([str(fault), *([str(fault.__cause__)] if fault.__cause__ else [])])
-    lines = dict.fromkeys(line.strip() for line in text.splitlines())
-    dropped = (
-        "full_key",
-        "object_type",
-        "To append",
-        "Config search path",
-        "provider=",
-        "set the environment",
+def _advised(file: Path, overrides: Sequence[str], fault: composing.Refused) -> str:
+    """The line that names the key which is not there and the nearest; Hydra's own where the fault is another."""
+    if not fault.absent:
+        return str(fault)
+    try:
+        written = composing.composed(file, shipped=RECIPES)
+    except RecipeError:
+        return str(fault)
+    found = (
+        keys.advice(override, written, Document)
+        for override in overrides
+        if override.lstrip("+~").startswith(fault.absent)
     )
-    kept = " ".join(line for line in lines if line and not line.startswith(dropped))
-    return f"{key}: {kept}" if key and str(key) not in kept else kept
+    return next(filter(None, found), str(fault))

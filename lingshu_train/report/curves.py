@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import base64
+import csv
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +13,14 @@ from dataclasses import dataclass
 from lingshu_train.report.numbers import tick
 
 WIDTH, HEIGHT = 350, 225
-LEFT, RIGHT, TOP, BOTTOM = 52, 12, 8, 42
+RIGHT, TOP, BOTTOM = 12, 8, 42
+TITLE, GAP, DIGIT = 20, 9, 6.3
+"""Pixels from the left: the axis title, what stands between tick labels and the line, a character of a label."""
 MOST_POINTS = 400
+MOST_ROWS = 1_000
+"""Rows of the table that goes with a chart."""
+FEW = 25
+"""Up to so many points are drawn as points too."""
 COLOURS = 5
 
 
@@ -34,6 +43,11 @@ class Axis:
     end: float
     values: tuple[float, ...] = ()
 
+    @property
+    def broken(self) -> bool:
+        """Whether the axis leaves out zero, which has to be seen."""
+        return self.low > 0
+
     def __call__(self, value: float) -> float:
         return self.start + (value - self.low) / (self.high - self.low) * (self.end - self.start)
 
@@ -45,12 +59,14 @@ class Axis:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """A series in pixels, in one of the colours; `tip` says where it begins and ends."""
+    """A series in pixels, in one of the colours; `tip` says where it begins and ends. `marks`: its points are few enough to
+    be seen each."""
 
     colour: int
     smooth: bool
     points: tuple[tuple[float, float], ...]
     tip: str
+    marks: bool = False
 
     @property
     def path(self) -> str:
@@ -59,7 +75,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Drawing:
-    """A chart, ready to be drawn. `legend` is empty where a line stands alone under its own title."""
+    """A chart, ready to be drawn. `legend` is empty where a line stands alone under its own title.
+
+    `table` is the address of its values as CSV, the raw ones: a column x, then one a series. `every` is 1, or says that the
+    table has every so-manieth row alone.
+    """
 
     title: str
     x_label: str
@@ -68,21 +88,27 @@ class Drawing:
     y: Axis
     lines: tuple[Line, ...]
     legend: tuple[str, ...]
+    table: str
+    every: int
     width: int = WIDTH
     height: int = HEIGHT
 
 
-def chart(title: str, series: Sequence[Series], *, x_label: str, y_label: str) -> Drawing | None:
-    """One chart; None where no series has a finite point. Five colours, so five lines."""
+def chart(
+    title: str, series: Sequence[Series], *, x_label: str, y_label: str, zero: bool = True
+) -> Drawing | None:
+    """One chart; None where no series has a finite point. Five colours, so five lines. `zero`: the y axis has it."""
     series = [clean for each in series if (clean := _finite(each)).xs]
     if not series:
         return None
     xs = [x for each in series for x in each.xs]
-    ys = [y for each in series for y in each.ys]
+    ys = [y for each in series for y in each.ys] + ([0.0] if zero else [])
     x_ticks, y_ticks = ticks(min(xs), max(xs), most=5, whole=True), ticks(min(ys), max(ys), most=5)
-    x = Axis(low=min(xs), high=max(*xs, min(xs) + 1), start=LEFT, end=WIDTH - RIGHT, values=tuple(x_ticks))
+    left = TITLE + GAP + DIGIT * max(len(tick(value)) for value in y_ticks)
+    x = Axis(low=min(xs), high=max(*xs, min(xs) + 1), start=left, end=WIDTH - RIGHT, values=tuple(x_ticks))
     y = Axis(low=y_ticks[0], high=y_ticks[-1], start=HEIGHT - BOTTOM, end=TOP, values=tuple(y_ticks))
     names = tuple(each.name for each in series)
+    table, every = _table(series, x_label, y_label)
     return Drawing(
         title=title,
         x_label=x_label,
@@ -96,6 +122,8 @@ def chart(title: str, series: Sequence[Series], *, x_label: str, y_label: str) -
             for place, each in enumerate(series)
         ),
         legend=() if names == ("",) else names,
+        table=table,
+        every=every,
     )
 
 
@@ -139,6 +167,23 @@ def _line(series: Series, x: Axis, y: Axis, *, colour: int, smooth: bool) -> Lin
         smooth=smooth,
         points=tuple((x(a), y(b)) for a, b in points),
         tip=f"{series.name} {tick(ys[0])} to {tick(ys[-1])}".strip(),
+        marks=not smooth and 1 < len(points) <= FEW,
+    )
+
+
+def _table(series: Sequence[Series], x_label: str, y_label: str) -> tuple[str, int]:
+    """The values as the address of a CSV file, and every how-manieth row it has."""
+    columns = [dict(zip(each.xs, each.ys, strict=True)) for each in series]
+    xs = sorted({x for column in columns for x in column})
+    every = math.ceil(len(xs) / MOST_ROWS)
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([x_label, *(each.name or y_label for each in series)])
+    for x in xs[::every]:
+        writer.writerow([f"{x:.10g}", *(f"{column[x]:.6g}" if x in column else "" for column in columns)])
+    return (
+        f"data:text/csv;charset=utf-8;base64,{base64.b64encode(stream.getvalue().encode()).decode()}",
+        every,
     )
 
 

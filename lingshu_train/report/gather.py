@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import RootModel
+
 from lingshu_train.data.cards import card
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import About
+from lingshu_train.report import salvage
+from lingshu_train.report.salvage import Salvaged
 from lingshu_train.runs import ledger, manifest, results, run, stage
 from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.manifest import Manifest
@@ -24,7 +28,8 @@ from lingshu_train.runs.stage import Stage
 class StageView:
     """One stage as it stands: `stage` and `manifest` are None where it has not started or not finished.
 
-    `fault` is the message that an unfinished stage stopped with, empty where it left none.
+    `fault` is the message that an unfinished stage stopped with, empty where it left none; `damage` has a sentence for each
+    of its files that cannot be read whole.
     """
 
     name: str
@@ -36,6 +41,7 @@ class StageView:
     manifest: Manifest | None
     ledger: tuple[Mapping[str, Column], ...]
     fault: str
+    damage: tuple[str, ...]
 
     def column(self, key: str, *, absent: float | None = None) -> list[tuple[float, float]]:
         """Step and value wherever the ledger has a number under `key`; `absent` stands in where it has none."""
@@ -61,7 +67,8 @@ class StageView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunView:
-    """Everything the report shows. `missing_cards` are named by the run and have no card here any more."""
+    """Everything the report shows. `missing_cards` are named by the run and have no card here any more. `running`: a
+    process is at it now."""
 
     run: Run
     stages: tuple[StageView, ...]
@@ -70,6 +77,8 @@ class RunView:
     rollouts: Mapping[str, tuple[Rollout, ...]]
     cards: tuple[Card, ...]
     missing_cards: tuple[str, ...]
+    damage: tuple[str, ...]
+    running: bool
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -92,16 +101,28 @@ class RunView:
 def view(run_folder: Path, *, cards: Path | None = None) -> RunView:
     """Read a run, with the data cards of the folder `cards`.
 
-    Raises MissingInput when the folder is not a run, DataError when a file of it is damaged.
+    What is damaged is left out and said in `damage`. Raises MissingInput when the folder is not a run, DataError when its
+    run.json is damaged.
     """
     found = run.read(run_folder)
     stages = tuple(_stage(found, entry) for entry in found.stages)
+    damage = [line for each in stages for line in each.damage]
     measured = Results()
     predictions: dict[str, tuple[Prediction, ...]] = {}
     for evaluated in (each for each in stages if each.about.role == "results"):
-        here = results.read(evaluated.folder)
-        measured = Results(models={**measured.models, **here.models})
-        predictions |= {name: results.predictions(evaluated.folder, name) for name in here.models}
+        here = salvage.whole(results.read, evaluated.folder, Results())
+        measured = Results(models={**measured.models, **here.found.models})
+        damage += here.faults
+        for name in here.found.models:
+            lines = salvage.records(results.predictions_file(evaluated.folder, name), RootModel[Prediction])
+            predictions[name] = lines.found
+            damage += lines.faults
+    rollouts: dict[str, tuple[Rollout, ...]] = {}
+    for each in stages:
+        kept = salvage.records(each.folder / ledger.COMPLETIONS, RootModel[Rollout])
+        damage += kept.faults
+        if kept.found:
+            rollouts[each.name] = kept.found
     named = {name for each in stages for name in each.about.cards}
     names = named | {line.card for lines in predictions.values() for line in lines if line.card}
     known, missing = _cards(sorted(names), cards)
@@ -110,25 +131,38 @@ def view(run_folder: Path, *, cards: Path | None = None) -> RunView:
         stages=stages,
         results=measured,
         predictions=predictions,
-        rollouts={each.name: kept for each in stages if (kept := results.rollouts(each.folder))},
+        rollouts=rollouts,
         cards=known,
         missing_cards=missing,
+        # Where it lies on this machine is nobody's concern who reads the page.
+        damage=tuple(line.replace(f"{found.path}/", "") for line in damage),
+        running=run.held(found.path),
     )
 
 
 def _stage(found: Run, entry: run.RunStage) -> StageView:
     folder = found.folder(entry)
     file = folder / "stage.json"
+    begun = salvage.whole(stage.read, file, None) if file.is_file() else Salvaged(None)
+    made = (
+        salvage.whole(manifest.read, folder, None) if (folder / manifest.NAME).is_file() else Salvaged(None)
+    )
+    lines = salvage.lines(folder / ledger.NAME)
+    state = found.state(entry)
+    damage = [*begun.faults, *made.faults, *lines.faults]
+    if state == "done" and entry.about.charts and not lines.found:
+        damage.append(f"{folder / ledger.NAME}: missing or empty, so nothing of its training can be drawn")
     return StageView(
         name=entry.name,
         kind=entry.kind,
         about=entry.about,
         folder=folder,
-        state=found.state(entry),
-        stage=stage.read(file) if file.is_file() else None,
-        manifest=manifest.read(folder) if manifest.done(folder) else None,
-        ledger=tuple(ledger.steps(folder, tolerate_torn_end=True)),
-        fault="" if found.state(entry) == "done" else _fault(folder / "error.json"),
+        state=state,
+        stage=begun.found,
+        manifest=made.found,
+        ledger=lines.found,
+        fault="" if state == "done" else _fault(folder / "error.json"),
+        damage=tuple(damage),
     )
 
 

@@ -15,6 +15,11 @@ def points(value: float) -> str:
     return f"{100 * value:+.1f}".replace("-", "−")
 
 
+def counted(n: float, noun: str) -> str:
+    """A number with its noun: 1 step, 1,200 steps."""
+    return f"{n:,.0f} {noun}" + ("" if n == 1 else "s")
+
+
 def duration(seconds: float) -> str:
     """Seconds as a person says them: 48 s, 3 min 20 s, 5 h 12 min."""
     whole = round(seconds)

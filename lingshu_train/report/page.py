@@ -1,29 +1,38 @@
-"""Puts the report together: one HTML file that needs no network, no script and no other file.
+"""Puts the report together: report.html, which needs no network and no other file, and samples.html beside it.
 
-What the page says is decided in the modules beside this one; how it looks, in `templates/`, one file for each section.
+What the pages say is decided in the modules beside this one; how they look, in `templates/`, one file for each section. The
+scripts add hover values, filters and reloading; without them report.html reads the same.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import base64
+import hashlib
+import time
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lingshu_train.data.cards import licences
-from lingshu_train.report import gains, gallery, gather, numbers, provenance, training
+from lingshu_train.report import browse, closed, cuts, gains, gallery, gather, numbers, provenance, training
 from lingshu_train.report.gather import RunView
+from lingshu_train.report.progress import progress
 from lingshu_train.report.summary import summary_table
 from lingshu_train.runs.files import write_text
 
 __all__ = ["NAME", "page", "summary_table", "write"]
 
 NAME = "report.html"
+SAMPLES = "samples.html"
+RELOAD_S = 15
+"""How often a page that is open reloads itself while its run goes on."""
 TEMPLATES = Path(__file__).parent / "templates"
 SECTIONS = {
     "plan": "Plan",
     "results": "Results",
+    "answers": "Answers",
     "curves": "Training",
     "samples": "Samples",
     "warnings": "Warnings",
@@ -44,12 +53,19 @@ class Figure:
 
 
 def write(run_folder: Path, *, cards: Path | None = None) -> Path:
-    """Write report.html into the run folder, from whatever the run has finished so far.
+    """Write report.html into the run folder, and samples.html once something is evaluated, from what there is so far.
 
-    Raises MissingInput when the folder is not a run, DataError when one of its files is damaged.
+    Damaged files are said on the page. Raises MissingInput when the folder is not a run, DataError when its run.json is
+    damaged.
     """
-    view = gather.view(run_folder, cards=cards)
-    path = run_folder / NAME
+    return put(gather.view(run_folder, cards=cards))
+
+
+def put(view: RunView) -> Path:
+    """The same for a run that is read already."""
+    path = view.run.path / NAME
+    if view.predictions:
+        write_text(view.run.path / SAMPLES, samples_page(view))
     write_text(path, page(view))
     return path
 
@@ -61,6 +77,9 @@ def page(view: RunView) -> str:
         "view": view,
         "tasks": gains.tasks(view),
         "changes": gains.changes(view),
+        "confusions": closed.confusions(view),
+        "open_tasks": closed.open_tasks(view),
+        "cuts": cuts.cuts(view),
         "curves": training.curves(view),
         "samples": gallery.samples(view),
         "per_outcome": gallery.PER_OUTCOME,
@@ -70,18 +89,50 @@ def page(view: RunView) -> str:
         "settings": provenance.settings(view),
         "machines": provenance.machines(view),
         "hashes": provenance.hashes(view),
+        "samples_page": SAMPLES,
     }
     bodies = ((anchor, found.get_template(f"{anchor}.html.j2").render(said)) for anchor in SECTIONS)
-    return found.get_template("page.html.j2").render(
+    return _whole(
+        found,
+        "page.html.j2",
+        "report.js",
         view=view,
         lead=_lead(view),
         figures=_figures(view),
+        progress=progress(view),
+        reload_s=RELOAD_S,
+        samples_page=SAMPLES if view.predictions else "",
         # A section that has nothing to show is left out, and so is its link.
         sections=[
             {"anchor": anchor, "title": SECTIONS[anchor], "body": Markup(body)}
             for anchor, body in bodies
             if body.strip()
         ],
+    )
+
+
+def samples_page(view: RunView) -> str:
+    """Every held-out question, to be filtered and paged through. Writes its pictures beside it."""
+    found = browse.browsed(view)
+    return _whole(
+        templates(),
+        "browse.html.j2",
+        "browse.js",
+        view=view,
+        browsed=found,
+        data=asdict(found),
+        warnings=[*(f"damaged: {line}" for line in view.damage), *provenance.restricted(view)],
+        report_page=NAME,
+    )
+
+
+def _whole(found: Environment, template: str, script: str, **said: object) -> str:
+    """A document with its one script, which its policy names by hash: no other can run, and nothing is fetched."""
+    code = (TEMPLATES / script).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
+    written = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
+    return found.get_template(template).render(
+        script=Markup(code), script_hash=f"sha256-{digest}", written=written, **said
     )
 
 
@@ -95,7 +146,7 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     found.filters.update(share=numbers.share, points=numbers.points, duration=numbers.duration)
-    found.filters.update(said=licences.said)
+    found.filters.update(said=licences.said, origin=provenance.origin, counted=numbers.counted)
     return found
 
 
@@ -106,7 +157,7 @@ def _lead(view: RunView) -> str:
     names = ", ".join(each.name for each in training_stages) or "no training stage"
     base = next((each.stage.model.get("base") for each in view.stages if each.stage), "")
     start = f"from {base}" if base else "from random weights"
-    far = f"{done} of {len(view.stages)} stages done"
+    far = f"{done} of {numbers.counted(len(view.stages), 'stage')} done"
     return f"A medical vision-language model trained {start} through {names}: {far}."
 
 
@@ -117,7 +168,9 @@ def _figures(view: RunView) -> list[Figure]:
         last = task.measured[-1]
         if last:
             label = f"held-out accuracy of {view.models[-1]}"
-            found.append(Figure(value=share(last.accuracy), label=label, about=f"{last.n:,} questions"))
+            found.append(
+                Figure(value=share(last.accuracy), label=label, about=numbers.counted(last.n, "question"))
+            )
             constant = share(last.constant)
             found.append(Figure(value=constant, label="best constant answer", about="the same questions"))
     for change in gains.changes(view)[-1:]:
@@ -127,6 +180,6 @@ def _figures(view: RunView) -> list[Figure]:
         found.append(Figure(value=f"{points(interval.value)} points", label=label, about=about))
     spent = [each.seconds for each in view.stages if each.seconds is not None]
     if spent:
-        steps = f"{sum(each.steps for each in view.stages):,} optimizer steps"
+        steps = numbers.counted(sum(each.steps for each in view.stages), "optimizer step")
         found.append(Figure(value=numbers.duration(sum(spent)), label="time in stages", about=steps))
     return found

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from lingshu_train.data.cards import licences
+from lingshu_train.data.cards.card import Source
+from lingshu_train.report import closed
 from lingshu_train.report.gather import RunView, StageView
+from lingshu_train.report.numbers import counted
+from lingshu_train.report.thinking import disagreement
+from lingshu_train.report.training import UNSCORED
 from lingshu_train.runs import tracked
 from lingshu_train.runs.flat import scalars
 from lingshu_train.runs.manifest import NAME, Manifest
+from lingshu_train.runs.results import Prediction, Rollout
 
 MOST_FILES = 200
 """Files of a stage whose hashes are shown; all of them stand in its manifest."""
@@ -28,10 +35,13 @@ class Named:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statuses:
-    """How often the answers of each model were judged what: one count for each of `kinds`."""
+    """How often the answers of each model were judged what: one count for each of `kinds`; how many were not right, and in
+    how many the thinking names another answer."""
 
     kinds: tuple[str, ...]
     counts: tuple[tuple[str, tuple[int, ...]], ...]
+    wrong: Mapping[str, int]
+    flagged: Mapping[str, int]
 
 
 def machines(view: RunView) -> list[Named]:
@@ -56,10 +66,26 @@ def hashes(view: RunView) -> list[Named]:
     found = []
     for made in view.manifests:
         stage, files = made.stage, tuple(made.files.items())
-        title = f"{stage.name}: {len(files)} files, content {stage.content[:12]}, finished {made.finished}"
+        title = f"{stage.name}: {counted(len(files), 'file')}, content {stage.content[:12]}, finished {made.finished}"
         inputs = tuple((f"input {name}/{NAME}", digest) for name, digest in made.inputs.items())
         found.append(Named(title=title, rows=(*inputs, *files[:MOST_FILES])))
     return found
+
+
+def origin(source: Source) -> str:
+    """Where a data set comes from, in words."""
+    place = {
+        "package": "Python package",
+        "hub": "Hugging Face hub",
+        "http": "web",
+        "physionet": "PhysioNet",
+        "local": "local folder",
+    }[source.kind]
+    name, _, version = source.revision.partition("==")
+    if source.kind == "package" and version:
+        # The revision names the package, the name a module of it.
+        return f"{place} {name} {version}" + (f" (imported as {source.name})" if source.name != name else "")
+    return f"{place}: {source.name}" + (f", revision {source.revision}" if source.revision else "")
 
 
 def settings(view: RunView) -> list[Named]:
@@ -71,7 +97,7 @@ def settings(view: RunView) -> list[Named]:
                 "seed": each.stage.seed,
                 **each.stage.config,
                 "model": each.stage.model,
-                "cluster": each.stage.cluster,
+                "cluster": each.stage.cluster.model_dump(mode="json"),
             }
             found.append(Named(title=f"{each.name} ({each.kind})", rows=tuple(scalars(given))))
     return found
@@ -79,12 +105,14 @@ def settings(view: RunView) -> list[Named]:
 
 def warnings(view: RunView) -> list[str]:
     """Everything that is not as it should be, counted: unreadable answers, refused items, closed data."""
-    found = [*_restricted(view), *_unreadable(view), *_unscored(view), *_refused(view)]
+    found = [f"damaged: {line}" for line in view.damage]
+    found += [*restricted(view), *_unreadable(view), *_unscored(view), *_flagged(view), *_refused(view)]
     for manifest in view.manifests:
         found += _told(manifest, "warnings")
         found += [f"checkpoint set aside: {line}" for line in _told(manifest, "checkpoints_set_aside")]
     found += [f"{each.name}: {line}" for each in view.stages for line in tracked.faults(each.folder)]
-    found += [_stopped(each) for each in view.stages if each.state == "unfinished"]
+    if not view.running:
+        found += [_stopped(each) for each in view.stages if each.state == "unfinished"]
     found += [
         f"data card {name}: named by this run, but there is no such card" for name in view.missing_cards
     ]
@@ -101,7 +129,11 @@ def statuses(view: RunView) -> Statuses | None:
     kinds = tuple(sorted({status for each in counts.values() for status in each}))
     if not kinds:
         return None
+    known = closed.known(view)
+    lines = {name: view.predictions.get(name, ()) for name in view.models}
     return Statuses(
+        wrong={name: sum(not line.correct for line in each) for name, each in lines.items()},
+        flagged={name: sum(bool(disagreement(line, known)) for line in each) for name, each in lines.items()},
         kinds=kinds,
         counts=tuple((name, tuple(counts[name][kind] for kind in kinds)) for name in view.models),
     )
@@ -121,15 +153,33 @@ def _stopped(view: StageView) -> str:
 
 def _unscored(view: RunView) -> list[str]:
     """Completions that no reward could judge: an outage, never a zero."""
-    counts = {each.name: sum(count for _, count in each.column("unscored")) for each in view.stages}
+    counts = {each.name: sum(count for _, count in each.column(UNSCORED)) for each in view.stages}
     return [
-        f"{name}: {count:,.0f} completions unscored during training"
+        f"{name}: {counted(count, 'completion')} unscored during training"
         for name, count in counts.items()
         if count
     ]
 
 
-def _restricted(view: RunView) -> list[str]:
+def _flagged(view: RunView) -> list[str]:
+    """Answers whose thinking names another, counted for each model and for the rollouts that a stage kept."""
+    known = closed.known(view)
+    groups: list[tuple[str, str, tuple[Prediction, ...] | tuple[Rollout, ...]]] = [
+        *((name, "held-out answers", view.predictions.get(name, ())) for name in view.models),
+        *((name, "kept rollouts", lines) for name, lines in view.rollouts.items()),
+    ]
+    found = []
+    for name, what, lines in groups:
+        count = sum(bool(disagreement(line, known)) for line in lines)
+        if count:
+            found.append(
+                f"{name}: in {count:,} of {len(lines):,} {what} the thinking names another answer than the one given"
+            )
+    return found
+
+
+def restricted(view: RunView) -> list[str]:
+    """Why a page with samples of this run may go only where the data may, a line for each card that has it so."""
     return [
         f"data card {card.name} {reason}: this page shows samples, share it only as the data"
         for card in view.cards

@@ -108,7 +108,7 @@ def problem(folder: Path, *, content: str) -> str | None:
     if not path.is_file():
         return f"no {NAME}"
     try:
-        record = parse(Checkpoint, read_json(path), where=str(path), error=DataError)
+        record = parse(Checkpoint, read_json(path), where=f"{path}:", error=DataError)
     except (DataError, MissingInput) as fault:
         return f"{NAME} is unreadable ({fault})"
     if record.content != content:

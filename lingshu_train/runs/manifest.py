@@ -106,7 +106,7 @@ def read(folder: Path) -> Manifest:
     path = folder / NAME
     if not there(path):
         raise MissingInput(f"{folder}: no {NAME}: the stage has not finished; run its recipe again")
-    return parse(Manifest, read_json(path), where=str(path), error=DataError)
+    return parse(Manifest, read_json(path), where=f"{path}:", error=DataError)
 
 
 def done(folder: Path) -> bool:

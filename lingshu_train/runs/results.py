@@ -108,20 +108,20 @@ def read(stage_folder: Path) -> Results:
     path = stage_folder / NAME
     if not there(path):
         return Results()
-    return parse(Results, read_json(path), where=str(path), error=DataError)
+    return parse(Results, read_json(path), where=f"{path}:", error=DataError)
 
 
 def write_predictions(stage_folder: Path, model: str, judged: Iterable[Judged]) -> None:
     """Commit predictions/<model>.jsonl, one line an answer, in the order given."""
     lines = (canonical(asdict(_prediction(one))) + "\n" for one in judged)
-    path = _predictions(stage_folder, model)
+    path = predictions_file(stage_folder, model)
     path.parent.mkdir(exist_ok=True)
     write_text(path, "".join(lines))
 
 
 def predictions(stage_folder: Path, model: str) -> tuple[Prediction, ...]:
     """The lines of predictions/<model>.jsonl, in file order; empty where there are none yet."""
-    return _lines(stage_folder, _predictions(stage_folder, model), RootModel[Prediction])
+    return _lines(stage_folder, predictions_file(stage_folder, model), RootModel[Prediction])
 
 
 def keep(stage_folder: Path, rollouts: Iterable[Rollout]) -> None:
@@ -159,7 +159,8 @@ def shown(sample: Sample) -> dict[str, Any]:
     }
 
 
-def _predictions(stage_folder: Path, model: str) -> Path:
+def predictions_file(stage_folder: Path, model: str) -> Path:
+    """Where the answers of a model lie, one a line."""
     return stage_folder / PREDICTIONS / f"{model}.jsonl"
 
 
@@ -167,6 +168,6 @@ def _lines(stage_folder: Path, path: Path, record: type[RootModel[LineT]]) -> tu
     """Every whole line. The last may be half written while its stage is running, or where it was killed."""
     found = ledger.lines(path, tolerate_torn_end=not there(stage_folder / manifest.NAME))
     return tuple(
-        parse(record, line, where=f"{path}:{number}", error=DataError).root
+        parse(record, line, where=f"{path}:{number}:", error=DataError).root
         for number, line in enumerate(found, 1)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import platform
@@ -87,7 +88,7 @@ def read(folder: Path) -> Run:
             f"{path}: written by a version before 0.3; look at it with that version, and give a new run another folder "
             "(output=FOLDER)"
         )
-    return parse(Run, {**data, "path": str(folder.resolve())}, where=str(path), error=DataError)
+    return parse(Run, {**data, "path": str(folder.resolve())}, where=f"{path}:", error=DataError)
 
 
 def write(folder: Path, *, recipe: str, stages: Sequence[Stage], plan: str) -> Run:
@@ -143,6 +144,18 @@ def hold(folder: Path) -> Iterator[None]:
         except OSError as fault:
             raise failure(path, fault, instead=ELSEWHERE) from None
         yield
+
+
+def held(folder: Path) -> bool:
+    """Whether a process is working on the run in `folder` now. The lock is shared for a moment to find out."""
+    try:
+        with (folder / LOCK).open("rb") as stream:
+            fcntl.flock(stream.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return False
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
 
 
 def _owner(path: Path) -> str:

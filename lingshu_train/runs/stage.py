@@ -60,4 +60,4 @@ def read(path: Path) -> Stage:
     """Read stage.json. MissingInput where there is none, DataError where it is damaged."""
     if not there(path):
         raise MissingInput(f"{path}: no such stage file; `lingshu run RECIPE` writes it")
-    return parse(Stage, read_json(path), where=str(path), error=DataError)
+    return parse(Stage, read_json(path), where=f"{path}:", error=DataError)

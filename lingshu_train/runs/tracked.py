@@ -43,7 +43,7 @@ def read(stage_folder: Path, name: str) -> Tracked | None:
     path = stage_folder / FOLDER / f"{name}.json"
     if not there(path):
         return None
-    return parse(Tracked, read_json(path), where=str(path), error=DataError)
+    return parse(Tracked, read_json(path), where=f"{path}:", error=DataError)
 
 
 def write(stage_folder: Path, name: str, tracked: Tracked) -> None:

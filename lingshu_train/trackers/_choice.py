@@ -65,4 +65,4 @@ def read(stage_folder: Path) -> tuple[Chosen, ...]:
     path = stage_folder / FILE
     if not there(path):
         return ()
-    return parse(_Written, read_json(path), where=str(path), error=DataError).trackers
+    return parse(_Written, read_json(path), where=f"{path}:", error=DataError).trackers

@@ -18,6 +18,11 @@ LEARNING_RATE = Chart(
     title="Learning rate", columns=("learning_rate/", "learning_rate"), y="learning rate", aside=True
 )
 
+SPEED = (
+    Chart(title="Seconds per step", columns=("seconds",), y="seconds", aside=True),
+    Chart(title="Tokens per second", columns=("tokens_per_second",), y="tokens per second", aside=True),
+)
+
 
 class Watched(Strict):
     """Held-out rows that a stage looks at while it trains, without changing a bit of the run. They show whether what is

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -176,22 +175,13 @@ def test_an_explained_key_shows_type_default_and_meaning(capsys: pytest.CaptureF
     )
 
 
-def test_explaining_needs_no_torch_and_no_second() -> None:
+def test_explaining_needs_no_torch() -> None:
     code = (
         "import sys\nfrom lingshu_train import cli\n"
         "assert cli.main(['explain', 'engine', 'transformers']) == 0\n"
         "assert not {'torch', 'transformers', 'trl'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
-    quickest = min(_seconds("explain", "sft.epochs") for _ in range(3))
-    assert quickest < 1.5, "it takes 0.7 s where nothing else runs"
-
-
-def _seconds(*argv: str) -> float:
-    """Processor time, which other work on the machine does not stretch as it does a clock's."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
-    assert lingshu(*argv).returncode == 0
-    return resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
 
 
 def test_a_shell_completes_keys_and_names() -> None:

@@ -90,7 +90,7 @@ def test_a_damaged_run_file_names_the_key(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text(
         '{"recipe": "a", "plan": "p", "stages": [{"name": "x"}]}', encoding="utf-8"
     )
-    with pytest.raises(DataError, match=r"run\.json\.stages\.0\.kind: missing"):
+    with pytest.raises(DataError, match=r"run\.json: stages\.0\.kind: missing"):
         run.read(tmp_path)
 
 

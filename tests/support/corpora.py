@@ -8,7 +8,8 @@ from pathlib import Path
 from lingshu_train.data.corpus.specification import Specification
 from lingshu_train.model import shape
 
-BUDGET = shape.of("qwen2_5_vl").published_budget(min_pixels=784, max_pixels=12544)
+MODEL = shape.of("qwen2_5_vl")
+BUDGET = MODEL.published_budget(min_pixels=784, max_pixels=12544)
 
 
 def specification(root: Path, *, cards: tuple[str, ...] = ("pmc_vqa",), **changes: object) -> Specification:
@@ -21,6 +22,8 @@ def specification(root: Path, *, cards: tuple[str, ...] = ("pmc_vqa",), **change
             "least_side": 1,
             "budget": BUDGET,
             "seed": 0,
+            "context": MODEL.context,
+            "control": MODEL.control,
             **changes,
         }
     )

@@ -212,6 +212,8 @@ def _ledger(stage: Stage, rng: random.Random, *, steps: int) -> None:
             "tokens": 900,
             "epoch": step / 60,
         }
+        if stage.name == "instruct" and step % 10 == 0:
+            values |= {"held_out/loss": loss + 0.05}
         if stage.name == "deep":
             values |= {
                 "learning_rate/language_model": 1e-3,
@@ -223,6 +225,7 @@ def _ledger(stage: Stage, rng: random.Random, *, steps: int) -> None:
             reward = 0.72 + 0.2 * (1 - math.exp(-step / 50)) + rng.gauss(0, 0.05)
             values |= {"reward": reward, "reward_std": 0.3 * math.exp(-step / 90), "kl": step * 1e-4}
             values |= {"reward/accuracy": reward - 0.05, "reward/format": min(1.0, 0.9 + step * 1e-3)}
+            values |= {"reward/unscored": 0.0}
             unreadable = rng.randrange(2) / 16
             right = min(1 - unreadable, round(16 * reward) / 16)
             values |= {
@@ -242,11 +245,17 @@ def _completions(stage: Stage, rng: random.Random, *, pictures: Sequence[str]) -
         kept = []
         for copy in range(4):
             right = rng.random() < 0.4 + step / 320
-            said = (
-                f"<think>the bright area lies {copy}</think><answer>{'left' if right else 'right'}</answer>"
-            )
+            said = f"<think>the bright area lies {'right' if copy else 'here'}</think><answer>{'left' if right else 'right'}</answer>"
             status = "right" if right else "wrong"
-            kept.append(replace(asked, completion=said, status=status, reward=float(right)))
+            kept.append(
+                replace(
+                    asked,
+                    completion=said,
+                    status=status,
+                    reward=0.5 + right,
+                    terms={"accuracy": float(right), "format": 1.0},
+                )
+            )
         unusual = replace(
             _rollout(step + 1), completion="<answer>left, since it is brighter</answer>", step=step
         )

@@ -94,7 +94,14 @@ def png(picture: Image.Image) -> StoredPicture:
     picture.save(buffer, "PNG")
     data = buffer.getvalue()
     digest = hashlib.sha256(data).hexdigest()
-    return StoredPicture(data=data, digest=digest, suffix=".png", width=picture.width, height=picture.height)
+    return StoredPicture(
+        data=data,
+        digest=digest,
+        suffix=".png",
+        width=picture.width,
+        height=picture.height,
+        whole=picture.size,
+    )
 
 
 def draw_corpus(

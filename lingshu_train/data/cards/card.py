@@ -14,7 +14,7 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import yaml
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, model_validator
 
 from lingshu_train import environment
 from lingshu_train.data.cards import folders, patterns
@@ -83,7 +83,8 @@ class Source(Strict):
     url: str = ""
     """A web page about it."""
     folder: str = ""
-    """Folder below the data root, where that is not the card's name (a benchmark in its training set)."""
+    """Folder below the data root, where that is not the card's name (a benchmark in its training set). Of kind local it may be
+    a whole path: the data is read where it lies."""
     how_to_get: str = ""
     """What a person has to do for the data, in a sentence."""
     files: tuple[RemoteFile, ...] = ()
@@ -94,6 +95,14 @@ class Source(Strict):
     """Of the hub and PhysioNet: patterns of files to fetch beside those of the splits."""
     unpack: tuple[str, ...] = ()
     """Patterns of archives that are unpacked where they lie."""
+
+    @model_validator(mode="after")
+    def _below_the_data_root(self) -> Source:
+        if self.kind != "local" and Path(self.folder).is_absolute():
+            raise ValueError(
+                "folder: a whole path is for data of kind local; of others it is below the data root"
+            )
+        return self
 
 
 class Split(Strict):
@@ -185,7 +194,7 @@ class Card(Strict):
         return self.lingshu.source.kind == "hub" and not self.lingshu.source.revision
 
     def folder(self, data_root: Path) -> Path:
-        """Where the data of this card belongs. Cards may share a folder."""
+        """Where the data of this card belongs. Cards may share a folder. A whole path stands for itself."""
         return data_root / (self.lingshu.source.folder or self.name)
 
     @property

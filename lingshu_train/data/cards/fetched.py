@@ -40,7 +40,7 @@ def read(folder: Path) -> Fetched | None:
     if not there(path):
         return None
     try:
-        return parse(Fetched, read_json(path), where=str(path), error=DataError)
+        return parse(Fetched, read_json(path), where=f"{path}:", error=DataError)
     except DataError as fault:
         raise DataError(f"{fault}; move {folder} away and fetch it again") from None
 

@@ -176,8 +176,12 @@ def _split(card: Card, root: Path, split: str, *, found: _Findings, pictures: Pi
     files = set(patterns.files(root, card.files[split]))
     if stated.sha256 and len(files) == 1 and file_digest(path := files.pop()) != stated.sha256:
         found.add(
-            f"{path}: sha256 differs from the card's, so it is not the file of revision "
-            f"{card.lingshu.source.revision or 'none'} that the card describes"
+            f"{path}: sha256 differs from the card's, so it is not the file "
+            + (
+                "that the card was written for"
+                if card.lingshu.source.kind == "local"
+                else f"of revision {card.lingshu.source.revision or 'none'} that the card describes"
+            )
         )
 
 

@@ -14,19 +14,18 @@ from pathlib import Path
 
 from PIL import Image
 
-from lingshu_train import vocabulary
 from lingshu_train.data import images
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
+from lingshu_train.data.corpus.admission import PROPORTIONS, admitted
 from lingshu_train.data.corpus.specification import Specification
-from lingshu_train.data.corpus.writer import Kept, Outcome, Refused, StoredPicture
+from lingshu_train.data.corpus.writer import Outcome, Refused, StoredPicture
 from lingshu_train.data.rows import layouts, reading
 from lingshu_train.data.rows.layouts import PictureLayout, Questions, RowLayout
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Picture
 from lingshu_train.errors import DataError, MissingInput, RecipeError
-from lingshu_train.record import Sample
-from lingshu_train.verify import gold_problem
+from lingshu_train.model.shape import Unfit
 
 CHUNK = 64
 """Rows or questions in one chunk: seconds of work with large pictures, so that handing it to a process costs nothing beside
@@ -62,9 +61,9 @@ class RowChunk:
                     turns=tuple((turn.question, turn.answer) for turn in row.turns),
                     modality=row.sample.modality or (modality[0] if len(modality) == 1 else ""),
                 )
-                yield _judged(sample, [_stored(picture, wanted) for picture in row.images], wanted)
+                yield admitted(sample, [_stored(picture, wanted) for picture in row.images], wanted)
         except (DataError, MissingInput) as fault:
-            yield Refused(card=self.card, where=line.where, reason=str(fault), kind=_kind(line, str(fault)))
+            yield Refused(card=self.card, where=line.where, reason=str(fault), kind=_kind(line, fault))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +83,7 @@ class QuestionChunk:
         asking = _questions(wanted)[self.task]
         made = (asking.sample(self.split, self.task, n) for n in range(self.start, self.stop))
         return [
-            _judged(sample, [_stored(picture, wanted) for picture in pictures], wanted)
+            admitted(sample, [_stored(picture, wanted) for picture in pictures], wanted)
             for sample, pictures in made
         ]
 
@@ -163,20 +162,6 @@ def _questions(wanted: Specification) -> dict[str, Questions]:
     return found
 
 
-def _judged(sample: Sample, pictures: list[StoredPicture], wanted: Specification) -> Outcome:
-    """Refuse what could not be judged or is too small to be seen. What is kept has the vocabulary's word for its modality."""
-    problem = gold_problem(sample) if sample.question_type != "free" else None
-    if problem:
-        kind = f"{sample.task}: {problem}"
-        return Refused(card=sample.card, where=sample.id, reason=problem, kind=kind)
-    least = min((min(one.width, one.height) for one in pictures), default=wanted.least_side)
-    if least < wanted.least_side:
-        kind = f"image: a side under {wanted.least_side} pixels"
-        return Refused(card=sample.card, where=sample.id, reason=f"a side of {least} pixels", kind=kind)
-    named = replace(sample, modality=vocabulary.modality(sample.modality))
-    return Kept(sample=named, pictures=tuple(pictures))
-
-
 def _stored(picture: Image.Image | Picture, wanted: Specification) -> StoredPicture:
     """A picture as the corpus keeps it, with its hash."""
     encoded = partial(images.encoded, budget=wanted.budget)
@@ -187,11 +172,19 @@ def _stored(picture: Image.Image | Picture, wanted: Specification) -> StoredPict
         kept = encoded(source, name=picture.name, excerpt=picture.excerpt)
     digest = hashlib.sha256(kept.data).hexdigest()
     return StoredPicture(
-        data=kept.data, digest=digest, suffix=kept.suffix, width=kept.width, height=kept.height
+        data=kept.data,
+        digest=digest,
+        suffix=kept.suffix,
+        width=kept.width,
+        height=kept.height,
+        whole=kept.whole,
+        moved=kept.moved,
     )
 
 
-def _kind(line: Line, reason: str) -> str:
+def _kind(line: Line, fault: DataError | MissingInput) -> str:
     """The field at fault, or that the image was."""
-    own, _, rest = reason.partition(f"{line.where}: ")
+    if isinstance(fault, Unfit):
+        return PROPORTIONS
+    own, _, rest = str(fault).partition(f"{line.where}: ")
     return rest.partition(":")[0] if not own and rest else "image"

@@ -6,6 +6,7 @@ writes the same corpus, and a run that was killed goes on with the first chunk t
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
 from dataclasses import asdict
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
@@ -43,7 +45,7 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
     """Write the corpus that `wanted` specifies into `folder`, or go on with it.
 
     Raises MissingInput (66) where a card's data is not here, DataError (65) where more than the share `most_refused` of
-    a card's rows is refused: then the card, not the rows, is at fault.
+    a card's rows, rounded up to whole rows, is refused: then the card, not the rows, is at fault.
     """
     if (folder / SUMMARY).is_file():
         return corpus.read_summary(folder)
@@ -59,7 +61,7 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
             mininterval=0.5 if sys.stderr.isatty() else 15,
             smoothing=0.05,
         ) as bar:
-            for outcomes in _results(wanted, left, workers=workers):
+            for outcomes in results(wanted, left, workers=workers):
                 writer.add(outcomes)
                 bar.set_postfix({"images": f"{writer.images:,}"}, refresh=False)
                 bar.update(len(outcomes))
@@ -133,7 +135,7 @@ def missing(wanted: Specification) -> list[str]:
     return catalogue.missing(wanted.cards, Path(wanted.data_root))
 
 
-def _results(wanted: Specification, left: Iterator[Chunk], *, workers: int) -> Iterator[list[Outcome]]:
+def results(wanted: Specification, left: Iterator[Chunk], *, workers: int) -> Iterator[list[Outcome]]:
     """What comes of each chunk, in their order."""
     if workers <= 1:
         yield from (chunks.work(wanted, chunk) for chunk in left)
@@ -167,7 +169,9 @@ def _check_refused(writer: Writer, most: float, *, least: int) -> None:
     kept: Mapping[str, int] = writer.counts("cards")
     for name, refused in writer.counts("refused/cards").items():
         seen = refused + kept.get(name, 0)
-        if seen >= least and refused > most * seen:
+        # Of few rows a share is less than one, and one bad row shall not cost the others; a share of 0 allows none.
+        allowed = math.ceil(Fraction(str(most)) * seen)
+        if seen >= least and refused > allowed:
             raise DataError(
                 f"{name}: {refused:,} of {seen:,} rows refused, more than most_refused={most:g}; the last: "
                 f"{writer.last_refused}; all are in {writer.folder / QUARANTINE}"

@@ -30,13 +30,18 @@ SHARD_ROWS = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredPicture:
-    """A picture as the corpus keeps it: an encoded file, its sha256, the suffix of such a file (`.png`), its size in pixels."""
+    """A picture as the corpus keeps it: an encoded file, its sha256, the suffix of such a file (`.png`), its size in pixels.
+
+    `whole` is the size before it was fitted to the budget; `moved`: its pixels lie elsewhere than in its file.
+    """
 
     data: bytes
     digest: str
     suffix: str
     width: int
     height: int
+    whole: tuple[int, int]
+    moved: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,7 +33,7 @@ def decode(path: Path, *, data: bytes = b"", excerpt: Excerpt | None = None) -> 
 def shown(path: Path, *, data: bytes = b"", excerpt: Excerpt | None = None) -> Shown:
     """As `decode`, and whether its pixels have moved. A box of the excerpt is cut out before pixels are made square."""
     wanted = excerpt or Excerpt()
-    kind = _kind(path, data)
+    kind = kind_of(path, data)
     _check_fits(path, wanted, kind)
     if kind == "volume":
         assert wanted.plane is not None
@@ -51,7 +51,8 @@ def shown(path: Path, *, data: bytes = b"", excerpt: Excerpt | None = None) -> S
     return squared(path, found)
 
 
-def _kind(path: Path, data: bytes) -> str:
+def kind_of(path: Path, data: bytes) -> str:
+    """volume, dicom, tiff or raster, by the first bytes, else by the name."""
     with opened(path, data, kind="an image") as file:
         head = file.read(niftis.HEADER)
         file.seek(0)

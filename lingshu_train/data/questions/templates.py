@@ -62,8 +62,8 @@ class Words(SplitFiles):
 
     picture: str
     """What one of its pictures is called in a question. For example `chest X-ray`."""
-    modality: Modality
-    """The kind of its pictures, as questions name it."""
+    modality: Modality | None = None
+    """The kind of its pictures, as questions name it; without it nothing is asked about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,7 @@ class Subject:
             answer=answer,
             options=more.get("options", {}),
             group=self.group or self.name,
-            modality=self.words.modality,
+            modality=self.words.modality or "",
         )
         return Row(sample=sample, images=(self.image,))
 
@@ -104,7 +104,7 @@ class Subject:
         yield from self.choose("finding", f"What does this {self.words.picture} show?", right, labels)
 
     def modality(self) -> Iterator[Row]:
-        if number(f"{self.origin.card}/{self.name}/modality") % MODALITY_EVERY == 0:
+        if self.words.modality and number(f"{self.origin.card}/{self.name}/modality") % MODALITY_EVERY == 0:
             question = "By which modality was this image made?"
             yield from self.choose("modality", question, self.words.modality, MODALITIES)
 

@@ -7,6 +7,7 @@ part of a cell ever becomes a row.
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ HEAD = 2**20
 """Characters in which the end of the header is looked for."""
 OTHERS = {";": "';'", "\t": r'"\t"', "|": "'|'"}
 """What else stands between cells, as a card writes it."""
+
+SEP = re.compile(r"sep=.?", re.IGNORECASE)
 
 
 def rows(path: Path, *, delimiter: str, encoding: str) -> Iterator[tuple[int, object]]:
@@ -37,7 +40,7 @@ def rows(path: Path, *, delimiter: str, encoding: str) -> Iterator[tuple[int, ob
             # The csv module's limit is one for the process, and lower than what people store.
             csv.field_size_limit(LONGEST)
             reader = csv.reader(_without_mark(stream), delimiter=delimiter, strict=True)
-            head = _head(path, next(reader, []), encoding=encoding, delimiter=delimiter)
+            head = _head(path, _below_sep(reader), encoding=encoding, delimiter=delimiter)
             begin = reader.line_num + 1
             for cells in reader:
                 if cells:
@@ -67,6 +70,12 @@ def _line_end(text: str) -> str:
 def _without_mark(lines: Iterable[str]) -> Iterator[str]:
     for number, line in enumerate(lines):
         yield line if number else line.removeprefix("\ufeff")
+
+
+def _below_sep(reader: Iterator[list[str]]) -> list[str]:
+    """The header, which stands below the line by which Excel is told the delimiter (`sep=;`), where there is one."""
+    head = next(reader, [])
+    return next(reader, []) if head and SEP.fullmatch("".join(head)) else head
 
 
 def _head(path: Path, names: list[str], *, encoding: str, delimiter: str) -> list[str]:

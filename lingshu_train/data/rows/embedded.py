@@ -11,16 +11,20 @@ from lingshu_train.data.rows.row import Picture
 
 
 def pictures(
-    line: Line, field: str, folder: Path, *, separator: str = "", anywhere: bool = False
+    line: Line, field: str, folder: Path, *, suffix: str = "", separator: str = "", anywhere: bool = False
 ) -> tuple[Picture, ...]:
     """The images in `field`, in order; none where it is absent or empty. File names are below `folder`.
 
-    `separator` stands between several names of one text. `anywhere`: a name may be a whole path.
+    `suffix` is what names leave out, `separator` stands between several of one text. `anywhere`: a name may be a whole path.
     """
     value = line.nested(field)
     if isinstance(value, str) and separator:
         value = [name for name in value.split(separator) if name.strip()]
     cells = value if isinstance(value, list | tuple) else [] if missing(value) or value == "" else [value]
+    if suffix:
+        cells = [
+            f"{cell.strip()}{suffix}" if isinstance(cell, str) and cell.strip() else cell for cell in cells
+        ]
     return tuple(
         _picture(line, field if len(cells) == 1 else f"{field} {number}", cell, folder, anywhere=anywhere)
         for number, cell in enumerate(cells, start=1)
@@ -41,6 +45,8 @@ def file(line: Line, field: str, folder: Path, *, name: str, anywhere: bool = Fa
     """The image file `name` below `folder`. A web address, or a name that leads out of it: DataError."""
     if "://" in name:
         raise line.error(field, f"is a web address ({name}); fetch the images first")
+    if "\\" in name and not (folder / name).is_file():  # As Windows writes it.
+        name = name.replace("\\", "/")
     if anywhere and Path(name).is_absolute():
         return Picture(name=name, path=Path(name))
     if name.startswith("/") or ".." in Path(name).parts:

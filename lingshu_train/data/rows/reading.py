@@ -40,14 +40,20 @@ class Reader:
         split that its place falls into. An id is the file's path below the data folder, the number of its record, the
         number of the sample where it is not the line's first, and the publisher's own id: `qa/train.json#12.1:VQA_0012`.
         """
+        for _, row in self.keyed(line):
+            yield row
+
+    def keyed(self, line: Line) -> Iterator[tuple[str, Row]]:
+        """The same, each sample with the key by which rows are divided."""
         place = f"{line.file.relative_to(self.origin.root).as_posix()}#{line.record}"
         try:
             for number, row in enumerate(self._layout.rows(line.sound(), self.fields, self.origin)):
-                if self._here(_whose(row, place)):
+                key = _whose(row, place)
+                if self._here(key):
                     own = f":{row.sample.id}" if row.sample.id else ""
                     name = f"{place}{f'.{number}' if number else ''}{own}"
                     images = tuple(self._windowed(picture) for picture in row.images)
-                    yield replace(row, sample=replace(row.sample, id=name), images=images)
+                    yield key, replace(row, sample=replace(row.sample, id=name), images=images)
         except (DataError, MissingInput):
             if self._here(place):
                 raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from lingshu_train.errors import DataError
+from lingshu_train.model.shape import Unfit
 
 MAX_RATIO = 200
 """Longer side to shorter side; the image processor raises above it."""
@@ -31,10 +31,9 @@ class SmartResize:
         return self.patch * self.merge
 
     def fitted(self, width: int, height: int) -> tuple[int, int]:
-        """Width and height after the processor's resize. DataError: no area, or more than MAX_RATIO times as long as
-        wide."""
+        """Width and height after the processor's resize. Unfit: no area, or more than MAX_RATIO times as long as wide."""
         if not _has_shape(width, height):
-            raise DataError(
+            raise Unfit(
                 f"a picture of {width}x{height} pixels: both sides must be at least 1 and the longer one "
                 f"at most {MAX_RATIO} times the shorter; crop it"
             )

@@ -12,7 +12,7 @@ from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, Need, PlanLine
 from lingshu_train.rewards import _compose as rewards
-from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig, Watched
+from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig, Watched
 
 
 class Config(TrainingConfig):
@@ -40,6 +40,7 @@ class Config(TrainingConfig):
             aside=True,
         ),
         LEARNING_RATE,
+        *SPEED,
     )
     told: ClassVar[tuple[str, ...]] = (*TrainingConfig.told, "rewards")
 

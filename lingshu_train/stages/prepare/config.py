@@ -8,8 +8,10 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lingshu_train.data.cards import card as cards
+from lingshu_train.data.corpus.specification import QuestionCount, Specification
 from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.kind import PlanLine, Role, StageConfig
+from lingshu_train.model.settings import Settings
 from lingshu_train.schema import Strict
 
 
@@ -84,6 +86,23 @@ class Config(StageConfig):
     def splits_of(self, card: str) -> dict[str, str]:
         """The card's splits that are read, and what each is called in the corpus."""
         return self.card_splits.get(card, {split: split for split in self.splits})
+
+    def specification(self, model: Settings, *, data_root: str, seed: int) -> Specification:
+        """The corpus that the stage writes for this model."""
+        return Specification(
+            data_root=data_root,
+            splits=tuple((name, tuple(self.splits_of(name).items())) for name in self.cards),
+            asked=tuple(
+                QuestionCount(task=task, train=counts.train, held_out=counts.held_out)
+                for task, counts in self.questions.items()
+            ),
+            image_size=self.image_size,
+            least_side=self.least_side,
+            budget=model.budget,
+            seed=seed,
+            context=model.shape.context,
+            control=model.shape.control,
+        )
 
     def _check_questions(self, where: str) -> None:
         """Cards of rows are asked none, so that a recipe may replace the cards and leave the questions."""

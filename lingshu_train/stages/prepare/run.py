@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from lingshu_train.data.corpus import corpus, lengths, preparing
-from lingshu_train.data.corpus.specification import QuestionCount, Specification
 from lingshu_train.data.corpus.summary import Summary
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import Facts
@@ -26,7 +25,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
 
 def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> Summary:
     if not config.prepared:
-        made = specification(config, settings, data_root=stage.data_root, seed=stage.seed)
+        made = config.specification(settings, data_root=stage.data_root, seed=stage.seed)
         return preparing.prepare(
             folder, made, workers=stage.cluster.threads, most_refused=config.most_refused
         )
@@ -41,19 +40,3 @@ def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> S
         if ours != theirs:
             raise RecipeError(f"{where} was prepared for {key}={theirs}; the model has {ours}")
     return preparing.link(Path(config.prepared), folder)
-
-
-def specification(config: Config, settings: Settings, *, data_root: str, seed: int) -> Specification:
-    """The corpus that the stage writes."""
-    return Specification(
-        data_root=data_root,
-        splits=tuple((name, tuple(config.splits_of(name).items())) for name in config.cards),
-        asked=tuple(
-            QuestionCount(task=task, train=counts.train, held_out=counts.held_out)
-            for task, counts in config.questions.items()
-        ),
-        image_size=config.image_size,
-        least_side=config.least_side,
-        budget=settings.budget,
-        seed=seed,
-    )

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from lingshu_train.kind import Chart, Need, PlanLine
-from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, TrainingConfig, Watched
+from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig, Watched
 
 
 class Config(TrainingConfig):
@@ -15,7 +15,9 @@ class Config(TrainingConfig):
 
     method: ClassVar[str] = "supervised fine-tuning"
     charts: ClassVar[tuple[Chart, ...]] = (
-        Chart(title="Loss", columns=("loss", "held_out/loss"), y="cross-entropy (nats per token)"),
+        Chart(
+            title="Loss", columns=("loss", "held_out/loss"), y="cross-entropy (nats per token)", zero=False
+        ),
         Chart(
             title="Token accuracy",
             columns=("token_accuracy", "held_out/token_accuracy"),
@@ -24,6 +26,7 @@ class Config(TrainingConfig):
         ),
         GRADIENT_NORM,
         LEARNING_RATE,
+        *SPEED,
     )
 
     kind: Literal["sft"]

@@ -91,7 +91,9 @@ def test_a_grey_picture_of_8_bits_can_be_windowed_and_a_coloured_one_cannot(tmp_
 def test_a_card_may_name_a_preset_for_ct_alone() -> None:
     item = {"path": "a.dcm", "sha256": "0", "group": "g", "split": "train", "window": "lung"}
     card: Any = SimpleNamespace(
-        name="made_up", lingshu=SimpleNamespace(fields={"pictures": [item | {"modality": "ct"}]})
+        name="made_up",
+        where="made_up.md",
+        lingshu=SimpleNamespace(fields={"pictures": [item | {"modality": "ct"}]}),
     )
     assert package_images.fields(card).pictures[0].window == "lung"
     card.lingshu.fields = {"pictures": [item | {"modality": "mri"}]}

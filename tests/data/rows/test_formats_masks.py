@@ -179,10 +179,10 @@ def test_a_label_volume_that_is_torn_or_flat_is_a_bad_row(tmp_path: Path) -> Non
     ("change", "fault"),
     [
         ({"patient": "RET"}, "must have a group (in parentheses) for the patient"),
-        ({"patient": "("}, "Input should be a valid regular expression"),
+        ({"patient": "("}, "must be a regular expression"),
         ({"mask": "{case}-seg.nii.gz"}, "'{case}-seg.nii.gz' may hold only {name}, {file} and {stem}"),
         ({"outlines": {"tumour": "x"}}, "needs either `mask` and `parts`, or `outlines`"),
-        ({"modality": "PET-CT"}, "Input should be 'X-ray'"),
+        ({"modality": "PET-CT"}, "must be 'X-ray'"),
     ],
 )
 def test_a_mistake_in_a_cards_fields_is_one_line(tmp_path: Path, change: dict[str, Any], fault: str) -> None:

@@ -109,6 +109,8 @@ def specification(tmp_path: Path, **changes: object) -> Specification:
             "least_side": 1,
             "budget": shape.of("qwen2_5_vl").published_budget(min_pixels=784, max_pixels=12544),
             "seed": 0,
+            "context": 32_768,
+            "control": (),
             **changes,
         }
     )

@@ -13,6 +13,7 @@ from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.choices import AnswerIs
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Picture, Row
+from lingshu_train.errors import DataError
 from lingshu_train.record import AnswerType, Sample
 
 TASKS = {"mcq": "mcq", "multi_select": "mcq", "yes_no": "closed_vqa"}
@@ -33,6 +34,8 @@ class Fields(rowlib.TableFiles):
     picture's bytes. Empty for rows of text alone."""
     images: str = "."
     """Folder that file names start from."""
+    suffix: str = ""
+    """What completes a file name, where the cells leave it out. For example `.png`."""
     separator: str = ""
     """What stands between several file names of a cell; empty: a cell is one name."""
     without_image: Literal["refused", "kept"] = "refused"
@@ -64,6 +67,10 @@ class Fields(rowlib.TableFiles):
     """Column of the reasoning that is taught before the answer; empty: none."""
     task: str = ""
     """What recipes choose the rows by; empty: from the type of each answer."""
+    split: str = ""
+    """Column of each row's split; empty: every row of a file belongs to the split that the file stands under."""
+    split_values: dict[str, str] = Field(default_factory=dict)
+    """What that column writes -> the split of `files` that it means. For example `{dev: validation}`."""
 
     @model_validator(mode="after")
     def _sense(self) -> Fields:
@@ -73,6 +80,8 @@ class Fields(rowlib.TableFiles):
             )
         if isinstance(self.options, dict) and len(self.options) < 2:
             raise ValueError("`options` must be one column, or at least two letters with their columns")
+        if set(self.split_values.values()) - set(self.files) or bool(self.split) != bool(self.split_values):
+            raise ValueError("`split` is a column, and `split_values` its words with splits that `files` has")
         if self.answer_type in ("mcq", "multi_select") and not self.options:
             raise ValueError(f"answers of type {self.answer_type} need `options`")
         return self
@@ -80,7 +89,7 @@ class Fields(rowlib.TableFiles):
     def columns(self) -> dict[str, rowlib.Content]:
         asked = "" if self.ask else self.question
         own = (asked, self.answer, self.answer_type_column, self.unit_column)
-        texts = [*own, self.id, self.group, self.modality, self.reasoning]
+        texts = [*own, self.id, self.group, self.modality, self.reasoning, self.split]
         if isinstance(self.options, dict):
             texts += self.options.values()
         found = dict.fromkeys(filter(None, texts), rowlib.TEXT)
@@ -91,7 +100,10 @@ class Fields(rowlib.TableFiles):
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every row; class labels, which `datasets` stores as numbers, by their names."""
     written = replace(published.dialect(fields), names=True)
-    yield from published.read(origin.root, fields.files[origin.split], written)
+    for line in published.read(origin.root, fields.files[origin.split], written):
+        split, found = _split(line, fields, origin)
+        if split == origin.split:
+            yield found
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
@@ -118,6 +130,20 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     yield Row(sample=sample, images=images)
 
 
+def _split(line: Line, fields: Fields, origin: Origin) -> tuple[str, Line]:
+    """The split that the line's own column says, and the line; where it cannot be told the first, and what is wrong."""
+    if not fields.split:
+        return origin.split, line
+    try:
+        word = line.sound().text(fields.split)
+        if word not in fields.split_values:
+            known = ", ".join(fields.split_values)
+            raise line.error(fields.split, f"unknown split {word!r}; the card has: {known}")
+    except DataError as fault:
+        return next(iter(fields.files)), line.faulty(fault)
+    return fields.split_values[word], line
+
+
 def _images(line: Line, fields: Fields, origin: Origin) -> tuple[Picture, ...]:
     if not fields.image:
         return ()
@@ -125,6 +151,7 @@ def _images(line: Line, fields: Fields, origin: Origin) -> tuple[Picture, ...]:
         line,
         fields.image,
         origin.root / fields.images,
+        suffix=fields.suffix,
         separator=fields.separator,
         anywhere=origin.anywhere,
     )

@@ -19,6 +19,7 @@ from lingshu_train.model import family
 from lingshu_train.model.families import _byte_bpe
 from lingshu_train.model.families._smart_resize import SmartResize
 from lingshu_train.model.families.qwen2_5_vl import positions, processing, tiny
+from lingshu_train.model.families.qwen2_5_vl.shape import SPECIAL
 from lingshu_train.model.families.qwen2_5_vl.shape import Shape as QwenShape
 from lingshu_train.model.shape import Part, PictureBudget, Shape
 
@@ -59,7 +60,7 @@ class Family(family.Family):
 
     def build_tokenizer(self, texts: Iterable[str], *, vocabulary: int) -> PreTrainedTokenizerBase:
         return _byte_bpe.train(
-            texts, vocabulary=vocabulary, special=tiny.SPECIAL, end="<|im_end|>", padding="<|endoftext|>"
+            texts, vocabulary=vocabulary, special=SPECIAL, end="<|im_end|>", padding="<|endoftext|>"
         )
 
     def build_model(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from lingshu_train.model import shape
 from lingshu_train.model.families._smart_resize import SmartResize
 from lingshu_train.model.shape import Part
@@ -11,6 +13,25 @@ PATCH, MERGE = 14, 2
 """Of every published model: a token is 28 x 28 pixels, 2 x 2 patches."""
 MIN_PIXELS, MAX_PIXELS = 3136, 1_003_520
 """4 to 1,280 tokens: the published floor, and a ceiling (ours) with which several pictures fit into 8,192 tokens."""
+
+
+SPECIAL = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|object_ref_start|>",
+    "<|object_ref_end|>",
+    "<|box_start|>",
+    "<|box_end|>",
+    "<|quad_start|>",
+    "<|quad_end|>",
+    "<|vision_start|>",
+    "<|vision_end|>",
+    "<|vision_pad|>",
+    "<|image_pad|>",
+    "<|video_pad|>",
+)
+"""Qwen2.5's special tokens in the order of their ids."""
 
 
 class TextShape(Strict):
@@ -61,6 +82,11 @@ class VisionShape(Strict):
 
 class Shape(shape.Shape):
     """Both halves. Source of the 7B and 32B numbers: their published config.json."""
+
+    context: ClassVar[int] = 32_768
+    """Without the scaling of positions that the publisher describes for longer text."""
+    control: ClassVar[tuple[str, ...]] = SPECIAL
+    model_type: ClassVar[str] = "qwen2_5_vl"
 
     text: TextShape
     """The language model."""

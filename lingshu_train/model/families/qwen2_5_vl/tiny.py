@@ -7,24 +7,6 @@ from transformers import PreTrainedTokenizerBase, Qwen2_5_VLConfig, Qwen2_5_VLFo
 
 from lingshu_train.model.families.qwen2_5_vl.shape import Shape
 
-SPECIAL = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|object_ref_start|>",
-    "<|object_ref_end|>",
-    "<|box_start|>",
-    "<|box_end|>",
-    "<|quad_start|>",
-    "<|quad_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|vision_pad|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
-"""Qwen2.5's special tokens in the order of their ids."""
-
 
 def model(
     shape: Shape, words: PreTrainedTokenizerBase, *, initializer_range: float, seed: int
@@ -49,7 +31,7 @@ def _config(shape: Shape, words: PreTrainedTokenizerBase, *, initializer_range: 
             "num_key_value_heads": text.key_value_heads,
             "intermediate_size": text.intermediate,
             "vocab_size": text.vocabulary,
-            "max_position_embeddings": 32768,
+            "max_position_embeddings": shape.context,
             "rope_parameters": {
                 "rope_type": "default",
                 "rope_theta": text.rope_theta,

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from lingshu_train.errors import DataError
 from lingshu_train.model import shape
-from lingshu_train.model.shape import Part
+from lingshu_train.model.shape import Part, Unfit
 from lingshu_train.schema import Strict
 
 TILE, PATCH, SHRINK = 56, 14, 2
@@ -39,7 +39,7 @@ class Tiles:
     def fitted(self, width: int, height: int) -> tuple[int, int]:
         """The picture itself: its thumbnail is made of all its pixels."""
         if min(width, height) < 1:
-            raise DataError(f"a picture of {width}x{height} pixels")
+            raise Unfit(f"a picture of {width}x{height} pixels")
         return width, height
 
     def settled(self, width: int, height: int) -> bool:
@@ -100,6 +100,8 @@ class VisionShape(Strict):
 
 
 class Shape(shape.Shape):
+    control: ClassVar[tuple[str, ...]] = ("</s>", "<img>", "</img>", "<IMG_CONTEXT>", "<video>")
+
     text: TextShape
     """The language model."""
     vision: VisionShape

@@ -196,7 +196,7 @@ def test_runs_that_cannot_be_compared_are_one_line_each(
     assert cli.main(["compare", *map(str, (whole, unfinished, damaged, tmp_path / "gone"))]) == 66
     out = capsys.readouterr().out
     assert f"left out: {unfinished}: nothing is evaluated yet (prepare done, shallow done, deep done" in out
-    assert "left out: " + str(damaged / "run.json") in out and "no run.json" in out
+    assert "left out: " + str(damaged / "run.json") in out and f"{tmp_path / 'gone'}: no such folder" in out
     assert "76.0" in out
 
 

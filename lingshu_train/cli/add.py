@@ -1,0 +1,294 @@
+"""`lingshu data add`: the dialogue that makes a card and a recipe of a user's own files."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer.models import OptionInfo
+
+from lingshu_train import environment
+from lingshu_train.cli._help import DATA, DataRoot, examples
+from lingshu_train.cli._say import say
+from lingshu_train.errors import CannotCreate, DataError, UsageError
+
+if TYPE_CHECKING:
+    from lingshu_train.data.adding.decide import Decision
+    from lingshu_train.data.adding.told import Told
+    from lingshu_train.data.adding.trial import Trial
+
+app = typer.Typer()
+GPU = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
+"""Where one is, one of these is."""
+SAMPLED = 200
+"""Pictures of each split that are decoded once more when the card is checked where it lies."""
+RECIPES = {"adapt": "adapt", "tiny": "adapt_tiny"}
+
+
+def _option(metavar: str, help: str) -> OptionInfo:
+    found: OptionInfo = typer.Option(metavar=metavar, help=help, show_default=False)
+    return found
+
+
+@app.command(
+    "add",
+    epilog=examples(
+        "lingshu data add pairs.csv --images pictures/ --patient patient_id",
+        "lingshu data add chest_xrays/ --name chest --modality x-ray --yes",
+    ),
+)
+def add(  # noqa: PLR0913 (each is an option of the command line)
+    path: Annotated[
+        Path,
+        typer.Argument(metavar="FILE_OR_FOLDER", help="A table, or a folder of pictures.", readable=False),
+    ],
+    name: Annotated[str, _option("NAME", "What card and recipe are called.")] = "",
+    images: Annotated[Path | None, _option("FOLDER", "Where the names of pictures start.")] = None,
+    image: Annotated[str, _option("COLUMN", "Column of the pictures; none: text alone.")] = "",
+    question: Annotated[str, _option("COLUMN", "Column of the questions.")] = "",
+    ask: Annotated[str, _option("TEXT", "One question for all rows.")] = "",
+    answer: Annotated[str, _option("COLUMN", "Column of the answers.")] = "",
+    options: Annotated[
+        list[str] | None, _option("COLUMN", "Column of the options, or given once for each option's.")
+    ] = None,
+    patient: Annotated[
+        str, _option("COLUMN", "Column of the patient; for folders a pattern, as '^[^/]+/([^_]+)_'; none.")
+    ] = "",
+    split: Annotated[str, _option("COLUMN", "Column of the split; none: rows are divided.")] = "",
+    window: Annotated[
+        str, _option("WINDOW", "For more than 8 bits: spread, full, lung, ... or CENTRE,WIDTH.")
+    ] = "",
+    delimiter: Annotated[str, _option("SIGN", "What stands between the cells of a .csv.")] = "",
+    encoding: Annotated[str, _option("NAME", "Encoding of a text table, such as latin-1.")] = "",
+    licence: Annotated[
+        str, _option("ID", "SPDX id of the licence; internal where nothing is said: nothing leaves.")
+    ] = "",
+    modality: Annotated[str, _option("WORD", "Kind of picture, such as x-ray or ct.")] = "",
+    language: Annotated[str, _option("CODE", "Language of questions and answers, such as en.")] = "",
+    answer_type: Annotated[str, _option("TYPE", "Type of all answers, such as short or free.")] = "",
+    held_out: Annotated[
+        float,
+        typer.Option(metavar="SHARE", min=0.01, max=0.9, help="Share of the rows that training never sees."),
+    ] = 0.2,
+    most_refused: Annotated[
+        float, typer.Option(metavar="SHARE", min=0, max=1, help="Refuse a set of which more rows are bad.")
+    ] = 0.01,
+    recipe: Annotated[
+        str, _option("NAME", "adapt (one GPU) or tiny (CPU, shows the path); adapt where a GPU is here.")
+    ] = "",
+    cards: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the card is written.", readable=False)
+    ] = Path("data_cards"),
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Take the proposal, and write.", show_default=False)
+    ] = False,
+    data_root: DataRoot = DATA,
+) -> int:
+    """Make a card and a recipe of your own files. Nothing of them is copied or changed."""
+    from lingshu_train.data.adding.told import Told
+
+    told = Told(
+        name=name, images=images, image=image, question=question, ask=ask, answer=answer, options=tuple(options or ()),
+        patient=patient, split=split, window=window, delimiter=delimiter, encoding=encoding, licence=licence,
+        modality=modality, language=language, answer_type=answer_type, held_out=held_out,
+    )  # fmt: skip
+    asking = sys.stdin.isatty() and not yes
+    base = _base(recipe)
+    decision = _decided(path, told, asking=asking)
+    files = _free(decision.proposal.name, cards)
+    for label, line in decision.said:
+        print(f"{label:<10} {line}")
+    print("\n".join(["samples", *(f"  {line}" for line in decision.samples)]))
+    if asking and not typer.confirm(f"Write {files[0]} and {files[1]}?", default=True, err=True):
+        return 0
+    if not asking and not yes:
+        print(f"nothing was written; add --yes to write {files[0]} and {files[1]}")
+        return 0
+    return _written(decision, files, base=base, most_refused=most_refused, data_root=data_root)
+
+
+def _base(recipe: str) -> str:
+    if recipe and recipe not in RECIPES:
+        raise UsageError(f"--recipe {recipe}: is none of {', '.join(RECIPES)}")
+    if recipe:
+        return RECIPES[recipe]
+    if any(Path(place).exists() for place in GPU):
+        return "adapt"
+    say("no GPU is here: the recipe goes through the path with a tiny model; --recipe adapt writes the other")
+    return "adapt_tiny"
+
+
+def _decided(path: Path, told: Told, *, asking: bool) -> Decision:
+    """The proposal with what the data decides; with a person at the terminal, what is unclear is asked."""
+    from lingshu_train.data.adding import decide
+    from lingshu_train.data.adding.proposal import propose
+    from lingshu_train.data.adding.told import Unclear
+
+    while True:
+        try:
+            proposal = propose(path, told)
+            break
+        except Unclear as open:
+            if not asking:
+                raise
+            told = _answered(told, open)
+    if asking:
+        told = _more(told, grouped=proposal.grouped)
+        proposal = propose(path, told)
+    return decide.decide(proposal, told)
+
+
+def _answered(told: Told, open: object) -> Told:
+    from lingshu_train.data.adding.told import Unclear
+
+    assert isinstance(open, Unclear)
+    say(open.why)
+    for number, choice in enumerate(open.choices, start=1):
+        say(f"  {number}. {choice}")
+    given = typer.prompt(open.flag, err=True).strip()
+    if given.isdecimal() and 0 < int(given) <= len(open.choices):
+        given = open.choices[int(given) - 1]
+    return replace(told, **{open.flag: given})
+
+
+def _more(told: Told, *, grouped: bool) -> Told:
+    """What need not be known, and is better known."""
+    from lingshu_train.data.adding.told import NONE
+
+    if not grouped and not told.patient:
+        told = replace(told, patient=_prompt("Column of the patient", NONE))
+    if not told.modality:
+        told = replace(
+            told, modality=_prompt("Kind of picture, such as x-ray or ct", "unknown", drop="unknown")
+        )
+    if not told.licence:
+        told = replace(told, licence=_prompt("Licence; internal: nothing leaves this machine", "internal"))
+    return told
+
+
+def _prompt(text: str, default: str, *, drop: str = "") -> str:
+    given = str(typer.prompt(text, default=default, err=True)).strip()
+    return "" if given == drop else given
+
+
+def _free(name: str, folder: Path) -> tuple[Path, Path]:
+    """Where card and recipe go. CannotCreate: something is there. UsageError: the name is taken, or the place is ours."""
+    from lingshu_train.data.cards import card, folders
+
+    if folder.absolute().resolve() == folders.SHIPPED.resolve():
+        raise UsageError(
+            f"{folder}: holds the cards that come with lingshu; make a folder of your own with `lingshu init FOLDER` and run "
+            "this there, or name one with --cards"
+        )
+    files = (folder / f"{name}.md", Path(f"{name}.yaml"))
+    for file in files:
+        if file.exists():
+            raise CannotCreate(
+                f"{file}: is there already and is not written over; --name gives this set another name"
+            )
+    if name in card.names():
+        raise UsageError(f"--name {name}: there is a data card of this name; say another")
+    return files
+
+
+def _written(
+    decision: Decision, files: tuple[Path, Path], *, base: str, most_refused: float, data_root: Path
+) -> int:
+    """Try the card to the end; only one that prepare would take is written. Then check it where it lies."""
+    from lingshu_train.data.adding import card
+
+    texts = (
+        card.text(decision.proposal, decision.decided),
+        card.recipe(
+            decision.proposal,
+            base=base,
+            judged=decision.judged,
+            data_root=None if data_root == DATA else data_root.absolute(),
+            most_refused=None if most_refused == 0.01 else most_refused,
+        ),
+    )
+    found = _tried(decision.proposal.name, texts)
+    _accept(found, most_refused)
+    problems = (
+        [f"{len(found.twins):,} pictures are in two splits under different names"] if found.twins else []
+    )
+    if problems:
+        decided = replace(decision.decided, problems=problems)
+        texts = (card.text(decision.proposal, decided), texts[1])
+    _create(files, texts)
+    print(f"wrote      {files[0]}, {files[1]}")
+    environment.add_cards([files[0].parent])
+    code = _checked(decision.proposal.name, data_root, refused=found.refused, twins=len(found.twins))
+    where = "" if files[0].parent == Path("data_cards") else f" --cards {files[0].parent}"
+    print(f"next       lingshu run {files[1]}{where}")
+    return code
+
+
+def _tried(name: str, texts: tuple[str, str]) -> Trial:
+    """What preparing by the recipe would make of the card, both in a folder that goes again."""
+    from lingshu_train.data.adding.trial import trial
+    from lingshu_train.planning import recipe as recipes
+    from lingshu_train.stages.prepare.config import Config
+
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / f"{name}.md").write_text(texts[0], encoding="utf-8")
+        (Path(folder) / f"{name}.yaml").write_text(texts[1], encoding="utf-8")
+        with environment.cards_in(Path(folder)):
+            made = recipes.load(str(Path(folder) / f"{name}.yaml"))
+            config = next(block.config for block in made.stages if isinstance(block.config, Config))
+            # The data root is not needed, since the card holds a whole path; one of its own keeps this card apart from others
+            # that were tried under its name in the same process.
+            wanted = config.specification(made.model, data_root=folder, seed=made.seed)
+            return trial(wanted, workers=os.cpu_count() or 1)
+
+
+def _accept(found: Trial, most: float) -> None:
+    """DataError where prepare or training would refuse the set."""
+    total = found.refused + sum(found.kept.values())
+    if found.share > most:
+        raise DataError(
+            f"{found.refused:,} of {total:,} rows are refused, more than --most-refused {most:g}; the first: "
+            f"{found.examples[0]}"
+        )
+    for split in ("train", "held_out"):
+        if not found.kept[split]:
+            raise DataError(f"split {split} has no row; --split none divides the rows anew")
+    if found.patients:
+        raise DataError(
+            f"{len(found.patients):,} rows of a patient or picture that is in another split too, such as {found.patients[0]}; "
+            "--split none divides the rows anew"
+        )
+    for line in found.examples:
+        say(f"left out: {line}")
+
+
+def _create(files: tuple[Path, Path], texts: tuple[str, str]) -> None:
+    """Both or neither; never over a file that is there."""
+    made: list[Path] = []
+    try:
+        files[0].parent.mkdir(parents=True, exist_ok=True)
+        for file, text in zip(files, texts, strict=True):
+            with file.open("x", encoding="utf-8") as stream:
+                made.append(file)
+                stream.write(text)
+    except OSError as fault:
+        for file in made:
+            file.unlink()
+        raise CannotCreate(f"{files[0].parent}: cannot be written: {fault.strerror}") from None
+
+
+def _checked(name: str, data_root: Path, *, refused: int, twins: int) -> int:
+    """`lingshu data check`, whose problems are those that were accepted."""
+    from lingshu_train.data.cards import card as cards
+    from lingshu_train.data.checks import check as checking
+
+    report = checking.check(cards.load(name), data_root, sample=SAMPLED)
+    for line in report.problems:
+        print(line)
+    print(f"check      {name}: {report.summary}")
+    return 0 if refused or twins else report.exit_code

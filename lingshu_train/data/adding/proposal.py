@@ -1,0 +1,387 @@
+"""From what was found and said to a proposal: a card's format and fields, and what the user must be told of them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from lingshu_train import vocabulary
+from lingshu_train.data.adding import columns as understanding
+from lingshu_train.data.adding import names, places, sniff
+from lingshu_train.data.adding.columns import Columns
+from lingshu_train.data.adding.places import Place
+from lingshu_train.data.adding.sniff import Classes, Table
+from lingshu_train.data.adding.told import NONE, Told, Unclear
+from lingshu_train.data.questions import templates
+from lingshu_train.errors import DataError, MissingInput, UsageError
+
+SHOWS, DESCRIBE = "What does this image show?", "Describe this image."
+"""What is asked of every row of a table of labels, and of one of reports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """A card as it is proposed. `root`: the folder the data lies in, as a whole path. `files`: split -> pattern below it;
+    one split "all" where rows are to be divided. `fields` are the format's others.
+
+    `said`: label and text of what was found, for the user. `open`: what could not be told, each with the flag that says it.
+    `grouped`: rows of one patient are known to belong together.
+    """
+
+    name: str
+    root: Path
+    format: str
+    files: Mapping[str, str]
+    fields: Mapping[str, JsonValue]
+    modality: str = ""
+    language: str = "en"
+    licence: str = ""
+    grouped: bool = False
+    said: tuple[tuple[str, str], ...] = ()
+    open: tuple[str, ...] = ()
+
+
+ALL = "all"
+ORDER = ("train", "held_out", "test")
+
+
+def propose(path: Path, told: Told) -> Proposal:
+    """What the files are, in the words of a card. Unclear: something must be said first. DataError: they cannot be added."""
+    told.check()
+    name = _name(path, told)
+    found = sniff.look(path, encoding=told.encoding, delimiter=told.delimiter)
+    made = _of_table(found, told) if isinstance(found, Table) else _of_classes(found, told)
+    return replace(
+        made,
+        name=name,
+        licence=told.licence or "internal",
+        modality=vocabulary.modality(told.modality) or made.modality,
+    )
+
+
+def _name(path: Path, told: Told) -> str:
+    plain = re.sub(
+        r"[^a-z0-9]+", "_", names.spelt(path.absolute().stem if path.is_file() else path.absolute().name)
+    )
+    name = told.name or plain.strip("_")
+    if not name:
+        raise Unclear("name", f"{path}: no name can be made of this file's")
+    return name
+
+
+def _of_table(table: Table, told: Told) -> Proposal:
+    known = {name: places.find(table, name, images=told.images) for name in table.columns}
+    columns = understanding.understand(
+        table.columns,
+        table.rows,
+        understanding.Told(
+            image="" if told.image == NONE else told.image,
+            question=told.question,
+            answer=told.answer,
+            options=told.options,
+            patient="" if told.patient == NONE else told.patient,
+            split="" if told.split == NONE else told.split,
+        ),
+        lambda name: 0.0 if told.image == NONE else known[name].share,
+        ask=bool(told.ask),
+    )
+    columns = _settled(table, columns, told)
+    place = known[columns.image[0]] if columns.image else Place()
+    _check_pictures(table, columns, place, told)
+    root = _root([*table.paths, *([place.folder] if place.folder else [])])
+    fields = _chat(columns) if columns.chat else _rows(columns, told)
+    if place.folder and place.folder.absolute() != root:
+        fields["images"] = place.folder.absolute().relative_to(root).as_posix()
+    fields |= {
+        key: value for key, value in (("suffix", place.suffix), ("separator", place.separator)) if value
+    }
+    if table.writing:
+        fields |= _dialect(table)
+    files, split = _files(table, columns, root)
+    return Proposal(
+        name="",
+        root=root,
+        format="llava_conversations" if columns.chat else "table",
+        files=files,
+        fields=fields | split,
+        modality="" if columns.image or columns.chat else "text",
+        language=told.language or _language(table, columns),
+        grouped=bool(columns.patient),
+        said=tuple(_told_of(table, columns, place, fields)),
+    )
+
+
+def _settled(table: Table, columns: Columns, told: Told) -> Columns:
+    """The columns with nothing left open that must be known. Unclear where something is."""
+    several = dict(columns.several)
+    more = several.pop("patient", ())
+    if more:
+        # The coarsest is the safest: a patient has several studies, and never the other way round.
+        coarsest = min(more, key=lambda name: len(set(understanding.values(table.rows, name))))
+        columns = replace(columns, patient=coarsest)
+    if told.patient == NONE:
+        columns = replace(columns, patient="")
+    if told.split == NONE:
+        columns = replace(columns, split="")
+    for role, found in several.items():
+        raise Unclear(role, f"{table.paths[0].name}: several columns could be the {role}", choices=found)
+    if columns.chat:
+        return columns
+    if not columns.answer:
+        raise Unclear(
+            "answer", f"{table.paths[0].name}: no column is known to hold the answers", choices=table.columns
+        )
+    if (
+        not columns.question
+        and not told.ask
+        and names.meant("answer", columns.answer) == 2
+        and not told.answer
+    ):
+        raise Unclear(
+            "question", f"{table.paths[0].name}: no column is known to hold the questions (one for all rows: --ask)",
+            choices=table.columns,
+        )  # fmt: skip
+    return columns
+
+
+def _check_pictures(table: Table, columns: Columns, place: Place, told: Told) -> None:
+    """Pictures are there, or are said not to be."""
+    where = table.paths[0].name
+    if told.image == NONE:
+        return
+    if not columns.image and not columns.chat:
+        raise Unclear(
+            "image",
+            f"{where}: no column names pictures that are here (rows of text alone: --image none)",
+            choices=table.columns,
+        )
+    if len(columns.image) > 1:
+        raise Unclear(
+            "image",
+            f"{where}: several columns hold pictures, and a row reads one of them",
+            choices=columns.image,
+        )
+    if columns.image and not place.share:
+        looked = told.images or table.paths[0].parent
+        raise MissingInput(
+            f"{where}: column {columns.image[0]!r} names {place.example!r}, and no such picture lies below {looked}; say where "
+            "the names start with --images FOLDER"
+        )
+
+
+def _rows(columns: Columns, told: Told) -> dict[str, JsonValue]:
+    fields: dict[str, JsonValue] = {"image": columns.image[0] if columns.image else ""}
+    if columns.question:
+        fields["question"] = columns.question
+    else:
+        fields["question"] = ""
+        fields["ask"] = told.ask or (DESCRIBE if _is_report(columns.answer) else SHOWS)
+    fields["answer"] = columns.answer
+    if len(columns.options) > 1:
+        fields["options"] = dict(zip(understanding.LETTERS, columns.options, strict=False))
+    elif columns.options:
+        fields["options"] = columns.options[0]
+    named = {"group": columns.patient, "id": columns.id, "modality": columns.modality}
+    fields |= {key: name for key, name in named.items() if name}
+    if told.answer_type:
+        fields["answer_type"] = told.answer_type
+    elif columns.answer_type:
+        fields["answer_type_column"] = columns.answer_type
+    elif not columns.question and not told.ask and _is_report(columns.answer):
+        fields["answer_type"] = "free"
+    return fields
+
+
+def _is_report(name: str) -> bool:
+    return (
+        bool(names.meant("report", name))
+        and names.meant("label", name) < 2
+        and names.meant("answer", name) < 2
+    )
+
+
+def _chat(columns: Columns) -> dict[str, JsonValue]:
+    fields: dict[str, JsonValue] = {"conversations": columns.chat}
+    named = {"image": columns.image[0] if columns.image else "", "group": columns.patient}
+    return fields | {key: name for key, name in named.items() if name}
+
+
+def _dialect(table: Table) -> dict[str, JsonValue]:
+    assert table.writing is not None
+    usual = "\t" if table.paths[0].suffix.lower() == ".tsv" else ","
+    given = {"delimiter": table.writing.delimiter, "encoding": table.writing.encoding}
+    return {key: value for key, value in given.items() if value and value != usual}
+
+
+def _files(table: Table, columns: Columns, root: Path) -> tuple[dict[str, str], dict[str, JsonValue]]:
+    """Split -> pattern, and what says of a row which split it is of, where the table does."""
+    patterns = {split: sniff.pattern(paths, root) for split, paths in table.files.items()}
+    if columns.split:
+        if set(patterns) != {""}:
+            raise Unclear(
+                "split", "both the files and a column say the split of a row", choices=(columns.split, NONE)
+            )
+        named = {
+            value: names.SPLITS[names.spelt(value)]
+            for value in sorted(set(understanding.values(table.rows, columns.split)))
+        }
+        splits = _with_held_out(named.values())
+        values = {value: splits[split] for value, split in named.items()}
+        return (
+            {split: patterns[""] for split in ORDER if split in values.values()},
+            {"split": columns.split, "split_values": dict(values)},
+        )
+    if set(patterns) == {""} or "train" not in patterns or len(patterns) == 1:
+        return {ALL: next(iter(patterns.values()))}, {}
+    splits = _with_held_out(patterns)
+    return {splits[split]: patterns[split] for split in sorted(patterns, key=ORDER.index)}, {}
+
+
+def _with_held_out(splits: object) -> dict[str, str]:
+    """What each split is called: `test` is held out where there is no other."""
+    there = set(splits)  # type: ignore[call-overload]
+    return {split: "held_out" if split == "test" and "held_out" not in there else split for split in there}
+
+
+def _root(paths: list[Path]) -> Path:
+    """The deepest folder that holds all of it."""
+    folders = [path.absolute() if path.is_dir() else path.absolute().parent for path in paths]
+    return Path(os.path.commonpath(folders))
+
+
+def _language(table: Table, columns: Columns) -> str:
+    texts = "".join(
+        understanding.values(table.rows[:200], columns.question or columns.answer or columns.chat)
+    )
+    if len(re.findall(r"[\u3400-\u9fff]", texts)) > len(texts) / 4:
+        return "zh"
+    return names.language(table.columns) or "en"
+
+
+def _told_of(
+    table: Table, columns: Columns, place: Place, fields: Mapping[str, JsonValue]
+) -> Iterator[tuple[str, str]]:
+    """What was found, a line each."""
+    shown = ", ".join(path.name for path in table.paths[:3]) + (" ..." if len(table.paths) > 3 else "")
+    how = _written(table)
+    yield "table", f"{shown}: {len(table.columns)} columns" + (f"; {how}" if how else "")
+    if columns.image and place.inside:
+        yield "image", f"{columns.image[0]}: pictures inside the table"
+    elif columns.image:
+        more = f", with {place.suffix} behind each name" if place.suffix else ""
+        yield "image", f"{columns.image[0]}: files below {place.folder}{more}"
+    for label, name in (
+        ("question", columns.question),
+        ("answer", columns.answer),
+        ("dialogue", columns.chat),
+    ):
+        if name:
+            yield label, name
+    if "ask" in fields:
+        yield "question", f"{str(fields['ask'])!r} of every row (--ask says another)"
+    if columns.options:
+        yield "options", ", ".join(columns.options)
+    used = {
+        *columns.image,
+        columns.question,
+        columns.answer,
+        columns.chat,
+        *columns.options,
+        columns.id,
+        columns.patient,
+    }
+    used |= {columns.split, columns.modality, columns.answer_type}
+    rest = [name for name in table.columns if name not in used]
+    if rest:
+        yield "not used", ", ".join(rest)
+
+
+def _written(table: Table) -> str:
+    if table.writing is None:
+        return ""
+    sign = {"\t": "tabs", ",": "commas"}.get(table.writing.delimiter, repr(table.writing.delimiter))
+    odd = f" (as in {', '.join(table.writing.odd)})" if table.writing.odd and table.writing.encoding else ""
+    return f"{sign} between cells, encoding {table.writing.encoding or 'utf-8'}{odd}"
+
+
+def _of_classes(found: Classes, told: Told) -> Proposal:
+    for flag in ("question", "answer", "image", "ask", "split"):
+        if getattr(told, flag):
+            raise UsageError(
+                f"--{flag}: is for tables, and {found.root} holds pictures in a folder per class"
+            )
+    root = found.root.absolute()
+    labels = sorted({label for classes in found.splits.values() for label in classes})
+    pictures = [path for classes in found.splits.values() for paths in classes.values() for path in paths]
+    ends = sorted({path.suffix for path in pictures})
+    inner = "**/*" if ends == [""] else "**/*" + (ends[0] if len(ends) == 1 else "{" + ",".join(ends) + "}")
+    _check_foreign(root, pictures, inner)
+    deep = 1 + bool(set(found.splits) - {""})
+    pattern = _patient(told, root, pictures, deep)
+    splits = _with_held_out(found.splits)
+    folders = {
+        split: next(iter(paths.values()))[0].relative_to(found.root).parts[0]
+        for split, paths in found.splits.items()
+    }
+    there = sorted((split for split in found.splits if split), key=ORDER.index)
+    files = {splits[split]: f"{folders[split]}/{inner}" for split in there} or {ALL: inner}
+    fields: dict[str, JsonValue] = {
+        "labels": {label: re.sub(r"[_-]+", " ", label).strip() for label in labels},
+        "picture": "image",
+    }
+    if pattern:
+        fields["patient"] = pattern
+    counts = {label: sum(len(one.get(label, ())) for one in found.splits.values()) for label in labels}
+    shown = ", ".join(f"{label} {counts[label]:,}" for label in labels[:8]) + (
+        " ..." if len(labels) > 8 else ""
+    )
+    return Proposal(
+        name="",
+        root=root,
+        format="labelled_images",
+        files=files if "train" in files or ALL in files else {ALL: inner},
+        fields=fields,
+        language=told.language or "en",
+        grouped=bool(pattern),
+        said=(("folders", f"{len(pictures):,} pictures in {len(labels)} classes: {shown}"),),
+    )
+
+
+def _check_foreign(root: Path, pictures: list[Path], pattern: str) -> None:
+    """A card's pattern would take other files for pictures. DataError names one."""
+    if pattern != "**/*" and "{" not in pattern and not pattern.endswith("*"):
+        return
+    known = {path.absolute() for path in pictures}
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and path.suffix == "" and path not in known:
+            raise DataError(
+                f"{path}: lies among pictures whose names end in nothing, and is none; take it away, or add .dcm to their names"
+            )
+
+
+def _patient(told: Told, root: Path, pictures: list[Path], deep: int) -> str:
+    """A pattern whose group is the patient: the one given, or the folders below the classes, where all pictures lie in some."""
+    if told.patient and told.patient != NONE:
+        try:
+            if re.compile(told.patient).groups < 1:
+                raise UsageError(
+                    f"--patient {told.patient}: must have a group, in parentheses, for the patient"
+                )
+        except re.error as fault:
+            raise UsageError(f"--patient {told.patient}: no pattern: {fault}") from None
+        return told.patient
+    depths = {len(path.absolute().relative_to(root).parts) for path in pictures}
+    if told.patient == NONE or min(depths) <= deep + 1:
+        return ""
+    return rf"^(?:[^/]+/){{{deep}}}([^/]+)/"
+
+
+def modality_of(proposal: Proposal, seen: str) -> str:
+    """The modality as the format of labelled pictures calls it; empty where it has no word for it."""
+    known = {vocabulary.modality(word): word for word in templates.MODALITIES}
+    return known.get(proposal.modality or seen, "")
