@@ -14,9 +14,7 @@ from lingshu_train.cli._help import DATA, CardFolders, CardName, CardNames, Data
 from lingshu_train.cli._say import say
 from lingshu_train.errors import DataError, MissingInput, NotPermitted, UsageError
 
-app = typer.Typer(
-    name="data", help="Add your own data; list, show, fetch, check and prepare the data of cards."
-)
+app = typer.Typer(name="data", help="Add your own data; fetch, check and prepare that of cards.")
 app.add_typer(adding.app)
 
 

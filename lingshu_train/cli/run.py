@@ -55,6 +55,7 @@ def run_recipe(
 
 def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()) -> None:
     """One run, with its report. What one of the run folders `others` has finished already is taken from there."""
+    from lingshu_train.hub import base
     from lingshu_train.planning import outline, outputs, plan
     from lingshu_train.report import page
     from lingshu_train.running import launch, reporting
@@ -64,7 +65,8 @@ def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()
     with ExitStack() as stack:
 
         def planned(world_size: int | None = None) -> plan.Plan:
-            made = plan.build(load(), world_size=world_size)
+            chosen = load()
+            made = plan.build(chosen, world_size=world_size)
             outputs.refuse_inputs(made)
             missing = outline.missing_data(made)
             if missing:
@@ -72,8 +74,9 @@ def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()
                 raise MissingInput(f"data is missing: {missing[0]}{more}")
             output = Path(made.output)
             runs.refuse_foreign(output, made.recipe)
-            for stage in made.stages:
-                manifest.done(stage.path)  # A damaged one is told before the first stage, not after hours.
+            # A damaged manifest is told before the first stage, not after hours.
+            if not all([manifest.done(stage.path) for stage in made.stages]):
+                base.need(chosen.model, say=say)
             stack.enter_context(runs.hold(output))
             runs.write(output, recipe=made.recipe, stages=made.stages, plan=made.digest)
             for stage in made.stages:

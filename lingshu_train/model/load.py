@@ -38,11 +38,9 @@ def model(
             trust_remote_code=False,
         )
     except OSError as fault:
-        raise MissingInput(f"model {source!r}: {str(fault).splitlines()[0]}") from None
+        raise MissingInput(f"model {source!r}: {_line(fault)}") from None
     except ImportError as fault:
-        raise RecipeError(
-            f"model.attention={attention}: {str(fault).splitlines()[0]}; sdpa needs no package"
-        ) from None
+        raise RecipeError(f"model.attention={attention}: {_line(fault)}; sdpa needs no package") from None
     except RuntimeError as fault:
         if "mismatch" not in str(fault):
             raise
@@ -71,12 +69,20 @@ def _check_type(family: Family, source: str, revision: str | None) -> None:
 def processor(
     family: Family, source: str, budget: PictureBudget, *, revision: str | None = None
 ) -> ProcessorMixin:
-    """The processor of a saved model, its own chat template kept, with this recipe's picture budget."""
-    tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, padding_side="left")
+    """The processor of a saved model, its own chat template kept, with this recipe's picture budget. MissingInput (66): it
+    has no tokenizer."""
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, padding_side="left")
+    except (OSError, ValueError) as fault:
+        raise MissingInput(f"model {source!r}: no tokenizer that can be read: {_line(fault)}") from None
     built = family.build_processor(tokenizer, budget)
     if tokenizer.chat_template:
         built.chat_template = tokenizer.chat_template
     return built
+
+
+def _line(fault: Exception) -> str:
+    return (str(fault).splitlines() or [type(fault).__name__])[0]
 
 
 def strict_state(family: Family, folder: Path, like: PreTrainedModel) -> dict[str, torch.Tensor]:

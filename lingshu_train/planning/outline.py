@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.kind import PlanLine
+from lingshu_train.model import base as bases
 from lingshu_train.planning import estimate
 from lingshu_train.planning.plan import Plan, Planned, state
 from lingshu_train.planning.recipe import Recipe
@@ -72,9 +73,9 @@ def _model(recipe: Recipe) -> list[str]:
     counts = recipe.model.shape.parameters()
     parts = ", ".join(f"{part} {_count(number)}" for part, number in counts.items())
     model = recipe.model
-    base = model.base or "built from nothing"
     return [
-        f"model   {base}: {_count(sum(counts.values()))} parameters ({parts})",
+        f"base    {bases.said(model)}",
+        f"model   {_count(sum(counts.values()))} parameters ({parts})",
         f"        {model.dtype}, attention {model.attention}, {model.min_pixels} to {model.max_pixels} pixels an image",
     ]
 

@@ -18,7 +18,7 @@ from unittest import mock
 import pytest
 import yaml
 
-from lingshu_train import cli, verify
+from lingshu_train import cli, environment, verify
 from lingshu_train.data.cards import card as cards
 from lingshu_train.errors import RecipeError
 from lingshu_train.planning import outline, plan, recipe
@@ -45,9 +45,12 @@ def given(name: str) -> tuple[str, ...]:
 
 def golden_text(name: str) -> str:
     """The plan as printed, then every value of every stage. Without what depends on the machine or the version:
-    where the output lies, which data is here, and the digests in the folders' names."""
+    where the output lies, which data and which models are here, and the digests in the folders' names."""
     loaded = recipe.load(name, given(name))
-    with mock.patch.object(cards, "root", lambda card, data_root: None):
+    with (
+        mock.patch.object(cards, "root", lambda card, data_root: None),
+        mock.patch.object(environment, "hub_cache", lambda: Path("nowhere")),
+    ):
         built = plan.build(loaded)
         text = outline.text(loaded, built)
     text = re.sub(r"-[0-9a-f]{12}$", "-<digest>", text, flags=re.MULTILINE)

@@ -69,7 +69,7 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
         _check_refused(writer, most_refused, least=1)
         _check_empty(writer, wanted)
         licences = {name: cards.load(name).lingshu.licence.id for name in wanted.cards}
-        return writer.finish(licences=licences, budget=wanted.budget)
+        return writer.finish(licences=licences, budget=wanted.budget, control_tokens=wanted.control)
 
 
 def refuse(wanted: Specification) -> None:

@@ -31,14 +31,18 @@ function chart(figure) {
 
   function show(next) {
     place = Math.max(0, Math.min(lines.length - 1, next));
-    const [x, ...ys] = lines[place];
+    const x = lines[place][0];
     cross.replaceChildren(line(atX(x), yStart, yEnd));
     const said = [`step ${x.toLocaleString("en")}`];
-    ys.forEach((y, series) => {
-      if (y === null) return;
-      cross.append(dot(atX(x), atY(y), series));
-      said.push(names[series] ? `${names[series]}: ${y}` : String(y));
-    });
+    for (let series = 0; series + 1 < lines[place].length; series++) {
+      // What is measured now and then is told as it last was.
+      const measured = lines.slice(0, place + 1).findLast((row) => row[series + 1] !== null);
+      if (!measured) continue;
+      const y = measured[series + 1];
+      cross.append(dot(atX(measured[0]), atY(y), series));
+      const when = measured[0] === x ? "" : ` (step ${measured[0].toLocaleString("en")})`;
+      said.push((names[series] ? `${names[series]}: ${y}` : String(y)) + when);
+    }
     tip.replaceChildren(...said.map((text) => Object.assign(document.createElement("div"), { textContent: text })));
     const share = atX(x) / width;
     tip.style.left = share < 0.5 ? `${100 * share + 3}%` : "auto";

@@ -39,6 +39,7 @@ async function looked(browser, name, width, colorScheme) {
   const viewport = { width, height: 900 };
   const strict = await browser.newContext({ viewport, colorScheme });
   const { page, complaints } = await watched(strict, name);
+  await page.waitForFunction(() => [...document.querySelectorAll("img")].some((image) => image.complete && image.naturalWidth));
   const widths = await size(page);
   const seen = await page.evaluate(() => {
     // What a reader who does not scroll sideways sees: the values of every model, and no text in columns of one letter.
