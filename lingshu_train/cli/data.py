@@ -13,7 +13,7 @@ from lingshu_train.cli._help import DATA, CardName, CardNames, DataRoot, example
 from lingshu_train.cli._say import say
 from lingshu_train.errors import DataError, MissingInput, NotPermitted, UsageError
 
-app = typer.Typer(name="data", help="List, show, fetch, check and prepare the data of cards.")
+app = typer.Typer(name="data", help="List, show, fetch, check, prepare and export data cards.")
 
 
 @app.command(
@@ -158,7 +158,11 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     from lingshu_train.model.settings import FAMILY
 
     splits = split or ["train"]
+    for twice in (name for name in cards if cards.count(name) > 1):
+        raise UsageError(f"{twice}: stands twice; a corpus takes a card once")
     budget = shape.of(family or FAMILY).published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
+    if fault := shape.fault(budget):
+        raise UsageError(fault)
     wanted = Specification(
         splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
         data_root=str(data_root),

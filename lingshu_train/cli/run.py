@@ -20,6 +20,7 @@ app = typer.Typer()
         "lingshu run quickstart",
         "lingshu run quickstart seed=1 output=runs/seed1",
         "lingshu run mine.yaml stages.rl.steps=3",
+        "lingshu run quickstart +stages.shallow.epochs=1 '~stages.shallow.steps'",
     ),
 )
 def run_recipe(recipe: Recipe, overrides: Overrides = None) -> None:
