@@ -14,7 +14,7 @@ Recipe = Annotated[
     str,
     typer.Argument(
         metavar="RECIPE",
-        help="Name of a recipe, or path of your own YAML file.",
+        help="Name of a recipe, such as quickstart or lingshu_7b, or path of your own YAML file.",
         autocompletion=_complete.recipes,
     ),
 ]

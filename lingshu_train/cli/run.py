@@ -36,6 +36,7 @@ Multirun = Annotated[
         "lingshu run quickstart seed=1 output=runs/seed1",
         "lingshu run mine.yaml stages.rl.steps=3",
         "lingshu run quickstart -m seed=0,1,2",
+        "lingshu run quickstart +stages.shallow.epochs=1 '~stages.shallow.steps'",
     ),
 )
 def run_recipe(
