@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,11 @@ DATA = Path("data")
 def _look_in(folders: list[Path] | None) -> list[Path] | None:
     environment.add_cards(folders or ())
     return folders
+
+
+def named_cards() -> str:
+    """The folders of cards that were named, as a command that is advised must name them again."""
+    return "".join(f" --cards {shlex.quote(str(environment.near(folder)))}" for folder in environment.cards())
 
 
 CardFolders = Annotated[
