@@ -58,7 +58,7 @@ def examine(recipe: str = "", overrides: Sequence[str] = ()) -> Examination:
     places = {
         "disk for runs": Path(output),
         "disk for data": Path(data_root),
-        "disk for models": account.cache(),
+        "disk for models": environment.hub_cache(),
     }
     return Examination(
         findings=(

@@ -11,7 +11,7 @@ from lingshu_train.doctor.compute import Compute
 from lingshu_train.doctor.finding import Finding
 from lingshu_train.doctor.machine import size
 from lingshu_train.errors import LingshuError
-from lingshu_train.hub import account
+from lingshu_train.model import base as bases
 from lingshu_train.model.settings import Settings
 from lingshu_train.planning import estimate, outline, plan
 from lingshu_train.planning import recipe as recipes
@@ -48,9 +48,15 @@ def lacks(name: str, compute: Compute, overrides: Sequence[str] = ()) -> list[st
 
 
 def _base(model: Settings) -> Iterator[str]:
-    if model.base and not Path(model.base).is_dir() and not account.cached(model.base, model.revision):
-        at = f" --revision {model.revision}" if model.revision else ""
-        yield f"the base model is neither a folder nor in the cache: hf download {model.base}{at}"
+    try:
+        found = bases.find(model)
+        if found is not None:
+            bases.check(found, model)
+    except LingshuError as fault:
+        yield str(fault)
+        return
+    if found is not None and found.kind == "absent":
+        yield f"the base model is neither a folder nor in the cache: {bases.how_to_get(found)}"
 
 
 def _packages(recipe: Recipe) -> Iterator[str]:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
@@ -217,7 +217,7 @@ def test_what_a_recipe_lacks_is_counted_and_told_how_to_get(
 ) -> None:
     disk(100 * machine.GIB)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(account, "cached", lambda model, revision: False)
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
     told = recipes.lacks("lingshu_7b", with_gpus(*EIGHT[:2]))
     assert any("hf download Qwen/Qwen2.5-VL-7B-Instruct" in one for one in told)
     assert any(one.startswith("8 GPUs wanted, 2 here") and "cluster.processes=2" in one for one in told)
@@ -266,15 +266,8 @@ def test_the_login_of_a_proxy_is_not_shown(value: str, shown: str, monkeypatch: 
     assert environment.switches()["HTTPS_PROXY"] == shown
 
 
-def test_a_model_in_the_cache_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(account.constants, "HF_HUB_CACHE", str(tmp_path))
-    model: dict[str, Any] = {"model": "me/tiny", "revision": ""}
-    assert account.cached(**model) is False
-    snapshot = tmp_path / "models--me--tiny" / "snapshots" / ("a" * 40)
-    snapshot.mkdir(parents=True)
-    (snapshot.parents[1] / "refs").mkdir()
-    (snapshot.parents[1] / "refs" / "main").write_text("a" * 40, encoding="ascii")
-    (snapshot / "config.json").write_text("{}", encoding="ascii")
-    assert account.cached(**model) is False, "a configuration is no model"
-    (snapshot / "model.safetensors").write_bytes(b"")
-    assert account.cached(**model) is True
+def test_a_damaged_base_model_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "base").mkdir()
+    told = recipes.lacks("lingshu_7b", with_gpus(*EIGHT), ["model.base=base"])
+    assert any(one.startswith("model.base: base: no config.json") for one in told)

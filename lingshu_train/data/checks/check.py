@@ -192,10 +192,9 @@ def _row(row: Row, here: Occurrence, found: _Findings, seen: Seen) -> None:
     name = f"{here.card} {here.split}"
     found.modalities[name][vocabulary.modality(row.sample.modality)] += 1
     whole = replace(row.sample, turns=tuple((turn.question, turn.answer) for turn in row.turns))
-    field, mark = forgery.found(whole, shape.of(FAMILY).control_tokens())
-    if mark:
-        kind = "rows with a control token in their text"
-        found.add(f"{here.where}: {field}: holds {mark!r}, no text for a model", kind=kind, split=name)
+    forged = forgery.found(whole, shape.of(FAMILY).control)
+    if forged:
+        found.add(f"{here.where}: {forged}", kind="rows whose text is not all text", split=name)
     if row.sample.question_type != "free":
         problem = gold_problem(row.sample)
         found.counts["answers verified"] += problem is None

@@ -123,12 +123,9 @@ def _check(samples: list[Sample], text: ProcessorMixin) -> None:
     """Again against the tokenizer's own added tokens: the corpus may have been made for another family."""
     known = tuple(sorted(set(text.tokenizer.get_added_vocab()) - set(forgery.TAGS)))
     for sample in samples:
-        field, mark = forgery.found(sample, known)
-        if mark:
-            raise DataError(
-                f"sample {sample.id}: {field}: holds {mark!r}, which this model takes for structure of the chat and not "
-                "for text; prepare the corpus again for the model's family"
-            )
+        forged = forgery.found(sample, known)
+        if forged:
+            raise DataError(f"sample {sample.id}: {forged}; prepare the corpus again for the model's family")
 
 
 def _visual(location: Location, wanted: Settings, sample_id: str) -> tuple[int, int]:

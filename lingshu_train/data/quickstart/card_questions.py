@@ -35,14 +35,16 @@ def caption(draw: Draw) -> Answered:
         picture, image = with_lesions(draw, count=count, shade=shade, radius=draw.rng.uniform(4, 8))
         text = f"{_described(picture)} with {lesions_in_words(count, shade)}."
     else:
-        wanted = draw.nth(lambda item: item.modality, draw.n // 2)
+        modalities = draw.known(lambda item: item.modality)
+        wanted = modalities[draw.n // 2 % len(modalities)]
         picture = draw.picture(lambda item: item.modality == wanted)
         image, text = draw.toned(picture), f"{_described(picture)}."
     return Answered(picture=picture, image=image, question="Describe the image.", kind="free", answer=text)
 
 
 def modality(draw: Draw) -> Answered:
-    wanted = draw.nth(lambda item: item.modality, draw.n)
+    found = draw.known(lambda item: item.modality)
+    wanted = found[draw.n % len(found)]
     picture = draw.picture(lambda item: item.modality == wanted)
     name, *aliases = NAMES[wanted]
     return Answered(
@@ -57,7 +59,8 @@ def modality(draw: Draw) -> Answered:
 
 
 def body_part(draw: Draw) -> Answered:
-    wanted = draw.nth(lambda item: item.body_part, draw.n)
+    found = draw.known(lambda item: item.body_part)
+    wanted = found[draw.n % len(found)]
     picture = draw.picture(lambda item: item.body_part == wanted)
     return Answered(
         picture=picture,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 import numpy as np
 from PIL import Image
@@ -30,45 +31,43 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """What a task's function gets: the pool, the sample's own random stream, and its number. `task` is for what is said."""
+    """What a task's function gets: the pool, the sample's own random stream, and its number. `task` is what errors name."""
 
+    task: str
     pool: Pool
     rng: np.random.Generator
     n: int
-    task: str
 
     def picture(self, wanted: Callable[[LabelledPicture], bool]) -> LabelledPicture:
         """A random picture among those wanted, of a random group: no volume crowds out the rest."""
         return self.one(self.group([picture for picture in self.pool.pictures if wanted(picture)]))
 
+    def known(self, value: Callable[[LabelledPicture], str]) -> list[str]:
+        """The values that occur in the pool, sorted, without the empty one. DataError: none does."""
+        return sorted({found for picture in self.pool.pictures if (found := value(picture))}) or self._none()
+
     def group(self, pictures: Sequence[LabelledPicture]) -> list[LabelledPicture]:
-        """The pictures of a random group. DataError: no picture of the split can be asked this question."""
+        """Those of a random group. DataError: there are no pictures."""
+        if not pictures:
+            self._none()
         names = sorted({picture.group for picture in pictures})
-        self._refuse_none(names)
         name = names[int(self.rng.integers(len(names)))]
         return [picture for picture in pictures if picture.group == name]
 
+    def _none(self) -> NoReturn:
+        raise DataError(
+            f"questions.{self.task}: no picture of the cards in split {self.pool.split!r} is fit for question {self.n}; name "
+            f"more cards, or leave {self.task} out"
+        )
+
     def one(self, pictures: Sequence[LabelledPicture]) -> LabelledPicture:
         return pictures[int(self.rng.integers(len(pictures)))]
-
-    def nth(self, value: Callable[[LabelledPicture], str], n: int) -> str:
-        """The n-th of the values that occur in the pool, from the first again after the last."""
-        found = known(self.pool, value)
-        self._refuse_none(found)
-        return found[n % len(found)]
 
     def view(self, picture: LabelledPicture, zoom: tuple[float, float] = WIDE) -> Image.Image:
         return views.cut(picture.image, self.rng, side=self.pool.side, zoom=zoom)
 
     def toned(self, picture: LabelledPicture) -> Image.Image:
         return views.tone(views.blur(self.view(picture), self.rng), self.rng.uniform(*GAMMA))
-
-    def _refuse_none(self, found: Sequence[str]) -> None:
-        if not found:
-            raise DataError(
-                f"questions.{self.task}: no picture in split {self.pool.split!r} can be asked this; name more data cards, "
-                "or leave the task out"
-            )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,8 +94,3 @@ def pool(pictures: Iterable[LabelledPicture], split: str, *, side: int) -> Pool:
         if item.split == split
     )
     return Pool(split=split, side=side, pictures=tuple(kept))
-
-
-def known(pool: Pool, value: Callable[[LabelledPicture], str]) -> list[str]:
-    """The values that occur in the pool, sorted, without the empty one."""
-    return sorted({found for picture in pool.pictures if (found := value(picture))})

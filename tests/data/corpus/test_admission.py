@@ -199,6 +199,11 @@ def test_one_bad_row_of_a_few_does_not_cost_the_others(root: Path, rows: int, ba
         prepare(root, *[{}] * rows, *[thin] * bad, most=most)
 
 
+def test_a_card_without_a_row_is_an_error_here_and_not_in_training(root: Path) -> None:
+    with pytest.raises(DataError, match=r"samples: no row in split train: its files hold none"):
+        prepare(root)
+
+
 def test_bytes_in_a_row_meet_the_same_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.BytesIO()
     Image.fromarray(noise(1, 300).reshape(1, 300, 3)).save(stream, "JPEG")
