@@ -35,18 +35,18 @@ def credential(name: str) -> str:
     return os.environ.get(name, "")
 
 
-def switches() -> dict[str, str]:
-    """Those of SWITCHES that are set, for people to read: without the login of a proxy."""
-    found = {name: os.environ[name] for name in SWITCHES if os.environ.get(name)}
-    return {name: re.sub(r"(^|//)[^/@\s]*@", r"\1", value) for name, value in found.items()}
-
-
 def hub_cache() -> Path:
     """Where huggingface_hub keeps models, by the same variables in the same order."""
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     hub = os.environ.get("HF_HOME") or f"{home}/huggingface"
     named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or f"{hub}/hub"
     return Path(os.path.expandvars(os.path.expanduser(named)))
+
+
+def switches() -> dict[str, str]:
+    """Those of SWITCHES that are set, for people to read: without the login of a proxy."""
+    found = {name: os.environ[name] for name in SWITCHES if os.environ.get(name)}
+    return {name: re.sub(r"(^|//)[^/@\s]*@", r"\1", value) for name, value in found.items()}
 
 
 def inherited() -> dict[str, str]:

@@ -166,6 +166,11 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     splits = split or ["train"]
     model = shape.of(family or FAMILY)
     budget = model.published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
+    if budget.max_pixels < max(budget.min_pixels, budget.grid**2):
+        raise UsageError(
+            f"--max-pixels {budget.max_pixels}: at least --min-pixels, {budget.min_pixels:,}, and {budget.grid} x "
+            f"{budget.grid} pixels, the smallest picture the model takes"
+        )
     wanted = Specification(
         splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
         data_root=str(data_root),
@@ -175,7 +180,7 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         budget=budget,
         seed=0,
         context=model.context,
-        control=model.control,
+        control_tokens=model.control_tokens(),
     )
     folder = out or data_root / "prepared" / preparing.name(wanted)
     if out:

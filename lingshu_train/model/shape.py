@@ -62,8 +62,6 @@ class Shape(Strict, ABC):
 
     context: ClassVar[int] = 32_768
     """Tokens of prompt and completion together that the family's models are made for."""
-    control: ClassVar[tuple[str, ...]] = ()
-    """Tokens that begin and end turns and stand for pictures: text that holds one would be read as such."""
     model_type: ClassVar[str] = ""
     """What `config.json` of the family's published models calls it; empty where nothing can be said before loading."""
 
@@ -79,6 +77,12 @@ class Shape(Strict, ABC):
     @abstractmethod
     def budget(self, *, min_pixels: int, max_pixels: int) -> PictureBudget:
         """What becomes of pictures under these bounds on the area of one."""
+
+    @classmethod
+    @abstractmethod
+    def control_tokens(cls) -> tuple[str, ...]:
+        """Texts that the tokenizers of the family's models read as one token with a meaning, such as the end of a turn or a
+        picture's place. No text of a data set may hold one: a corpus is made without them."""
 
     @classmethod
     @abstractmethod

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lingshu_train import vocabulary
+from lingshu_train.data import forgery
 from lingshu_train.data.corpus.specification import Specification
 from lingshu_train.data.corpus.writer import Kept, Outcome, Refused, StoredPicture
 from lingshu_train.model.shape import Unfit
@@ -17,6 +18,7 @@ from lingshu_train.record import Sample
 from lingshu_train.verify import gold_problem
 from lingshu_train.verify.types import bbox, label_set
 
+CONTROL = "control token in text"
 PROPORTIONS = "image: proportions that the model does not take"
 
 
@@ -53,12 +55,12 @@ def _text(sample: Sample, wanted: Specification) -> Iterator[tuple[str, str]]:
     for name, text in asked:
         if not _visible(text):
             yield f"{name}: nothing to be seen", f"{name}: {text!r} holds nothing that can be seen"
-    beside = [("option", text) for text in sample.options.values()]
-    beside += [("reasoning", sample.reasoning), *(("alias", text) for text in sample.aliases)]
-    for name, text in (*asked, *beside):
-        for token in wanted.control:
-            if token in text:
-                yield f"{name}: a control token", f"{name}: {token} is a control token of the model, not text"
+    field, mark = forgery.found(sample, wanted.control_tokens)
+    if mark:
+        yield (
+            CONTROL,
+            f"{field}: holds {mark!r}, which a model takes for structure of the chat and not for text",
+        )
 
 
 def _visible(text: str) -> bool:
