@@ -25,6 +25,8 @@ _ODDS = re.compile(r"[0-9]{1,3}(?:\.[0-9])? ?%")
 
 def explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
     """Judge what follows a yes or no: "right" with its sign where it may stand there."""
+    if sign == "yes" and limits.denied(tail, question):
+        return Ruling("conflicting", rule)
     tail = limits.plain(tail.strip(" " + statements.PARTICLES), question)
     if sign == "yes":
         tail = _UNDENIED.sub("", _NOT_SMALL.sub("is", tail))

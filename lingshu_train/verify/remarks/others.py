@@ -28,10 +28,13 @@ _VERB = re.compile(
 _REST = (
     r"\b(?:all|any|each|both|either)? ?(?:of )?(?:the |these |those )?(?:other|remaining|alternative|incorrect|wrong) "
     r"(?:[a-z]+ )?(?:options?|choices?|answers?|ones?|letters?|diagnos[ei]s|possibilities|alternatives|candidates|items?)\b"
-    r"|\b(?:all|any|both)? ?(?:of )?(?:the )?(?:others|rest|alternatives)\b|\beverything else\b|\bany other\b"
+    r"|\b(?:all|any|both)? ?(?:of )?(?:the )?(?:others|rest|alternatives)\b"
+    r"|\b(?:the )?other (?:two|three|four)\b|\beverything else\b|\bany other\b"
     r"|(?:其他|其它|其余|余下|剩余|另外)(?:的)?(?:所有)?(?:[两三四几]?个?)(?:选项|答案|各项|几项|三项|项)?"
 )
 _OTHERS = re.compile(_REST)
+# "The others are wrong because none of them ..." speaks of the others.
+_OF_THEM = re.compile(r"\bnone of (?:them|these|those)\b")
 _EVERY = re.compile(
     r"\b(?:all|any|each|every|both|either|none|no|neither|this|that|these|those|my|first|second|third|fourth|last|former"
     r"|latter|previous|above|chosen|selected)\b(?: one)?(?: of)?(?: (?:the|these|those|my|given|listed|two|three|four|five))*"
@@ -50,7 +53,7 @@ _DASH = re.compile(rf"(?<={_SIGNS})(?= ?[:|)\]-])[:|)\]\- ]+(?=\S)")
 # "A is wrong, and so is B" denies B as well.
 _SAME = re.compile(
     r"\b(?:like|as(?: (?:is|are|was|does))?|so (?:is|was|are|does)|nor(?: (?:is|was|does|do|are))?"
-    rf"|neither(?: (?:is|does|do))?|also|than) (?={_SIGNS})"
+    rf"|neither(?: (?:is|does|do))?|also|than) (?={_SIGNS}(?! (?:is|are|was|were|has|does|would)\b))"
 )
 _UNLIKE = re.compile(rf"\b(?:unlike|in contrast to|contrary to|compared (?:to|with)) (?={_SIGNS})")
 _CLAUSE = re.compile(
@@ -67,7 +70,7 @@ _NEUTRAL = re.compile(
 _HELD = re.compile(r"\b(?:rather than|instead of|as opposed to|in place of)\b")
 _GRANTED = re.compile(
     r"\b(?:is|are|was|were) (?:also )?(?:right|true|likely|possible|better|best)\b"
-    r"|\b(?:so|as|nor|neither) (?:is|are|was|does)\b"
+    rf"|\b(?:so|as|nor|neither) (?:is|are|was|does)\b|\bonly (?={_SIGNS})"
 )
 # "Pneumonia, pneumothorax and fluid are ruled out": what is only named goes with the clause behind it.
 _BARE = re.compile(rf"((?:^|[,;:.] ?){_SIGNS}+)(?:,? (?:and|or|nor)|,) ")
@@ -210,7 +213,8 @@ def _signed(sentence: str, shown: dict[str, str]) -> str:
     letters = tuple(shown.items())
     text = _texts(letters).sub(lambda found: _sign_of_text(found.group(), letters), sentence)
     text = _LETTER.sub(lambda found: _sign_of_letter(found, shown), text)
-    text = _EVERY.sub(_ALL, _OTHERS.sub(_OTHER, text.lower()))
+    before, others, behind = _OTHERS.sub(_OTHER, text.lower()).partition(_OTHER)
+    text = _EVERY.sub(_ALL, f"{before}{others}{_OF_THEM.sub('not', behind)}")
     text = _TWICE.sub(r"\1", text)
     text = _NOUN_CN.sub("", _NOUN.sub("", text))
     text = _UNLIKE.sub(", ", text)

@@ -26,6 +26,7 @@ _DENIAL = re.compile(
 _TURNS = re.compile(
     r"resolv|gone|clear|appear|vanish|absent|exclu|ruled|remov|persist|remain|longer|subsid|healed|missing|reliev|sorb|more"
 )
+_BREAKS = frozenset(("and", "or", "without", "in", "on", "at"))
 _SIDES = frozenset(("left", "right"))
 _PLACE = frozenset(("in", "on", "of", "within", "at", "from"))
 
@@ -37,11 +38,7 @@ def said(text: str, question: str, *, contrary: str) -> str:
     """
     finding = asked(question)
     low = text.lower()
-    if (
-        finding is None
-        or (contrary == "gone" and not _DENIAL.search(low))
-        or (contrary == "there" and not finding.exists)
-    ):
+    if finding is None or (contrary == "gone" and not _DENIAL.search(low)):
         return ""
     if not any(stem in low for stem in stems(question)) and not (finding.exists and _TURNS.search(low)):
         return ""
@@ -156,12 +153,17 @@ def _span_before(tokens: list[str], place: int) -> list[str]:
 
 def _span_after(tokens: list[str], place: int) -> list[str]:
     found: list[str] = []
-    for token in tokens[place + 1 :]:
-        if (
-            token in ENDS
-            or token in words("findings", "stops")
-            or token in ("and", "or", "without", "in", "on", "at")
-        ):
+    for index, token in enumerate(tokens[place + 1 :], start=place + 2):
+        # "Has dissolved and is gone" goes on to speak of it.
+        goes_on = token == "and" and tokens[index : index + 1] in (
+            ["is"],
+            ["are"],
+            ["was"],
+            ["has"],
+            ["have"],
+        )
+        stops = token in words("findings", "stops") and (token != "there" or tokens[index : index + 1] != [])
+        if token in ENDS or stops or (token in _BREAKS and not goes_on):
             break
         found.append(token)
     return found
@@ -171,7 +173,7 @@ def _is_there(
     tokens: list[str], plain: list[str], place: int, before: list[str], after: list[str], finding: Finding
 ) -> bool:
     """Whether a clause asserts the noun outright: "there is a ...", "... is seen", "shows a ...", "positive for ..."."""
-    if not finding.exists or not words("findings", "supposed").isdisjoint(tokens):
+    if not words("findings", "supposed").isdisjoint(tokens):
         return False
     if not words("words", "negation").isdisjoint(after) or "like" in after:
         return False
@@ -183,6 +185,9 @@ def _is_there(
         and word not in words("findings", "showing")
         and same(canon.word(word)) not in finding.narrowing
     ]
+    if not finding.exists:
+        # "No, it is dilated to 5 cm": the property is said of what was asked for.
+        return not words("findings", "being").isdisjoint(near) and words("words", "sizes").issuperset(other)
     # "No, there is a pericardial effusion" asserts no pleural one.
     if not finding.narrowing.issubset(plain) and not words("words", "sizes").issuperset(other):
         return False

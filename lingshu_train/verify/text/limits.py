@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from lingshu_train.verify.lexicon import lists
+from lingshu_train.verify.lexicon import lists, texts
 from lingshu_train.verify.text import canon, statements
 
 _SIZE = "(?:size|sizes|caliber|calibre|width|diameter|volume|thickness|limits?|range|shape|contour|position|appearance)"
@@ -36,6 +36,24 @@ def plain(text: str, question: str) -> str:
     return _WITHIN.sub(
         lambda found: "normal" if not asked or _LIMITS.search(found.group()) else found.group(), text
     )
+
+
+def denied(text: str, question: str) -> bool:
+    """Whether a text says of any measure that it is normal, where the question asks for its opposite: of whatever it
+    says so, "the aortic diameter is within normal limits" is no dilated aorta. Not where it names that opposite too.
+    """
+    found = _WITHIN.search(text) if "normal" in text else None
+    if (
+        found is None
+        or found.group().strip() == "normal"
+        or re.search(r"\b(?:not|n't|never|no longer|but)\b", text)
+    ):
+        return False
+    beyond = _beyond(question)
+    asked = beyond and not statements.asks_normal(question)
+    same = texts("words", "same")
+    said = {canon.word(same.get(token, token)) for token in canon.tokenize(text)}
+    return bool(asked) and beyond not in said and _BEYOND.search(text) is None
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,8 @@ TOKEN = re.compile(r"[a-z0-9]+(?:'t)?|[,;:.!?()]")
 ENDS = frozenset(",;:.!?()")
 # "Is the spleen absent?", "Has it resolved?": the question itself asks whether the finding is gone.
 _GONE_END = re.compile(
-    r"\b(?:resolved|gone|cleared|disappeared|vanished|absent|excluded|ruled out|removed|missing|subsided)\W*$"
+    r"\b(?:resolved|gone|cleared|disappeared|vanished|absent|excluded|ruled out|removed|missing|subsided"
+    r"|(?:no longer|not) (?:visible|seen|present|there|evident|detectable|identified))\W*$"
 )
 _GONE_OF = re.compile(
     r"\b(?:free of|free from|clear of|devoid of|absence of|lack of|resolution of|without|negative for|disappearance of|no) (.+)"
@@ -90,8 +91,9 @@ def stems(question: str) -> tuple[str, ...]:
     """Beginnings of words, one of which a text has that names the finding: most explanations have none."""
     finding = asked(question)
     noun = finding.noun if finding else ""
-    return tuple(
-        dict.fromkeys(
-            word[:4] for word in (noun, *texts("words", "same")) if word == noun or same(word) == noun
-        )
-    )
+    forms = [noun, *(word for word in texts("words", "same") if same(word) == noun)]
+    # In British spelling too: "haemorrhages" are a hemorrhage.
+    forms += [
+        noun.replace(new, old) for old, new in texts("spelling", "stems").items() if new and new in noun
+    ]
+    return tuple(dict.fromkeys(form[:4] for form in forms))
