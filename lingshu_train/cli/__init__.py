@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
@@ -16,7 +16,8 @@ from typer.core import TyperGroup
 from typer.main import get_command, get_group
 
 import lingshu_train
-from lingshu_train.cli import compare, data, explain, look, project, publish, run, track
+from lingshu_train import shipped
+from lingshu_train.cli import compare, data, doctor, explain, look, project, publish, run, track
 from lingshu_train.cli._help import examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import LingshuError, RunAgain, UsageError
@@ -49,7 +50,7 @@ app = typer.Typer(
         "lingshu run quickstart", "lingshu plan lingshu_7b stages.rl.steps=100", "lingshu data list --present"
     ),
 )
-for verbs in (project, run, look, compare, data, publish, track, explain):
+for verbs in (project, run, look, compare, data, publish, track, explain, doctor):
     app.add_typer(verbs.app)
 
 
@@ -73,6 +74,12 @@ def _version(asked: bool) -> None:
         raise typer.Exit
 
 
+def _where(name: str | None) -> None:
+    if name is not None:
+        print(shipped.folder(name))
+        raise typer.Exit
+
+
 @app.callback()
 def _top(
     version: Annotated[
@@ -81,6 +88,12 @@ def _top(
             "--version", help="Print the version.", callback=_version, is_eager=True, show_default=False
         ),
     ] = False,
+    where: Annotated[
+        Literal["recipes", "data_cards", "launch"] | None,
+        typer.Option(
+            "--where", help="Print the folder of what comes with lingshu.", callback=_where, is_eager=True
+        ),
+    ] = None,
 ) -> None:
     """Train medical vision-language models so that others can repeat it."""
 

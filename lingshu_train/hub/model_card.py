@@ -83,11 +83,13 @@ def _on_hub(base: str) -> bool:
 
 
 def _measured(manifests: Sequence[Manifest]) -> Results:
+    """Of every model, in the order of the stages that made them, as in the report; a base that no stage made comes first."""
     models: dict[str, dict[str, Accuracy]] = {}
     for made in manifests:
         if made.stage.about.role == "results":
             models |= results.read(made.stage.path).models
-    return Results(models=models)
+    order = {made.stage.name: place for place, made in enumerate(manifests)}
+    return Results(models=dict(sorted(models.items(), key=lambda item: order.get(item[0], -1))))
 
 
 def _results(measured: Results, model: str) -> str:

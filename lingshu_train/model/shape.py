@@ -63,7 +63,8 @@ class Shape(Strict, ABC):
     context: ClassVar[int] = 32_768
     """Tokens of prompt and completion together that the family's models are made for."""
     control: ClassVar[tuple[str, ...]] = ()
-    """Tokens that begin and end turns and stand for pictures: text that holds one would be read as such."""
+    """Texts that the family's tokenizers read as one token with a meaning, such as the end of a turn or a picture's place: no
+    text of a row may hold one. All of their added tokens, but for the tags of an answer."""
     model_type: ClassVar[str] = ""
     """What `config.json` of the family's published models calls it; empty where nothing can be said before loading."""
 

@@ -57,7 +57,8 @@ def _run(stage: Stage) -> None:
     config = kinds.read(stage.config, where=where)
     config.check(where)
     model = parse(Settings, stage.model, where="model", error=RecipeError)
-    config.check_pictures(where, grid=model.budget.grid)
+    budget = model.budget
+    config.check_pictures(where, grid=budget.grid, least=budget.min_pixels, most=budget.max_pixels)
     run = kinds.run_of(stage.kind)
     device, threads = _device(stage) if config.distributed else ("cpu", environment.threads())
     dist.start(stage.content, device=device)

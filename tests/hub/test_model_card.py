@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import re
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import yaml
 
 from lingshu_train.data.cards import card
 from lingshu_train.hub import model_card
+from lingshu_train.report import gather
 from lingshu_train.runs import manifest, run
 from lingshu_train.runs.manifest import Manifest
 
@@ -94,31 +96,51 @@ def test_a_bar_in_a_setting_does_not_break_its_table(tmp_path: Path) -> None:
     assert "| prompt | a\\|b c |" in text
 
 
+def test_models_stand_in_the_order_in_which_they_were_made_as_in_the_report(tmp_path: Path) -> None:
+    heads = next(line for line in made(tmp_path)[1].splitlines() if line.startswith("| task | n |"))
+    assert heads == "| task | n | best constant answer | shallow | deep | instruct | grpo |"
+    assert heads.endswith(" | ".join(gather.view(tmp_path / "run").models) + " |")
+
+
+def examples(text: str) -> list[str]:
+    """The Python of a model card."""
+    return re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+
+
+def test_the_first_example_needs_only_what_this_project_installs(tmp_path: Path) -> None:
+    first = examples(made(tmp_path)[1])[0]
+    packages = {
+        line.split()[1].partition(".")[0] for line in first.splitlines() if re.match("(from|import) ", line)
+    }
+    assert packages == {"torch", "PIL", "transformers"}
+    assert "AutoProcessor" not in first, "which has no image part where torchvision is missing"
+
+
 @pytest.mark.slow
 def test_both_examples_run_as_printed_and_write_the_same_tokens(tmp_path: Path, monkeypatch: Any) -> None:
     folder = tiny_export(tmp_path / "model")
     monkeypatch.chdir(tmp_path)
-    examples = re.findall(r"```python\n(.*?)```", made(tmp_path)[1], flags=re.DOTALL)
-    written = [tokens(example.replace("owner/name", str(folder)), folder) for example in examples]
-    assert len(written) == 2
-    assert written[0].tolist() == written[1].tolist()
+    first, second = (one.replace("owner/name", str(folder)) for one in examples(made(tmp_path)[1]))
+    assert written(first).tolist() == written(second, ours=ours(folder)).tolist()
 
 
-def tokens(code: str, folder: Path) -> Any:
-    """Run an example; where torchvision is missing, our loader stands in for AutoProcessor and must agree."""
-    try:
-        import torchvision  # noqa: F401
-    except ImportError:
-        import tiny
-
-        ours = tiny.processor(folder)
+def written(code: str, **ours: Any) -> Any:
+    """Run an example. Where torchvision is missing, our loader stands in for AutoProcessor and must agree."""
+    if ours.get("ours") is not None:
         code = code.replace("AutoProcessor.from_pretrained(name)", "ours")
-    else:
-        ours = None
-    space: dict[str, Any] = {"ours": ours}
+    space: dict[str, Any] = {**ours}
     with contextlib.redirect_stdout(None):
         exec(compile(code, "example", "exec"), space)
     return space["written"]
+
+
+def ours(folder: Path) -> Any:
+    """None where torchvision is here."""
+    if importlib.util.find_spec("torchvision"):
+        return None
+    import tiny
+
+    return tiny.processor(folder)
 
 
 def tiny_export(folder: Path) -> Path:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tqdm import tqdm
 
 from lingshu_train import vocabulary
+from lingshu_train.data import forgery
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import fetched, patterns, presence
 from lingshu_train.data.cards.card import Card
@@ -20,6 +21,8 @@ from lingshu_train.data.rows import layouts, reading
 from lingshu_train.data.rows.layouts import PictureLayout
 from lingshu_train.data.rows.row import Row, SplitFiles
 from lingshu_train.errors import DataError, MissingInput
+from lingshu_train.model import shape
+from lingshu_train.model.settings import FAMILY
 from lingshu_train.naming import file_digest
 from lingshu_train.verify import gold_problem
 
@@ -188,6 +191,10 @@ def _split(card: Card, root: Path, split: str, *, found: _Findings, pictures: Pi
 def _row(row: Row, here: Occurrence, found: _Findings, seen: Seen) -> None:
     name = f"{here.card} {here.split}"
     found.modalities[name][vocabulary.modality(row.sample.modality)] += 1
+    whole = replace(row.sample, turns=tuple((turn.question, turn.answer) for turn in row.turns))
+    forged = forgery.found(whole, shape.of(FAMILY).control)
+    if forged:
+        found.add(f"{here.where}: {forged}", kind="rows whose text is not all text", split=name)
     if row.sample.question_type != "free":
         problem = gold_problem(row.sample)
         found.counts["answers verified"] += problem is None

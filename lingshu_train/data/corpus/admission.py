@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from lingshu_train import vocabulary
+from lingshu_train.data import forgery
 from lingshu_train.data.corpus.specification import Specification
 from lingshu_train.data.corpus.writer import Kept, Outcome, Refused, StoredPicture
 from lingshu_train.model.shape import Unfit
@@ -53,12 +54,9 @@ def _text(sample: Sample, wanted: Specification) -> Iterator[tuple[str, str]]:
     for name, text in asked:
         if not _visible(text):
             yield f"{name}: nothing to be seen", f"{name}: {text!r} holds nothing that can be seen"
-    beside = [("option", text) for text in sample.options.values()]
-    beside += [("reasoning", sample.reasoning), *(("alias", text) for text in sample.aliases)]
-    for name, text in (*asked, *beside):
-        for token in wanted.control:
-            if token in text:
-                yield f"{name}: a control token", f"{name}: {token} is a control token of the model, not text"
+    forged = forgery.found(sample, wanted.control)
+    if forged:
+        yield f"{forged.field}: {forged.kind}", str(forged)
 
 
 def _visible(text: str) -> bool:

@@ -40,6 +40,7 @@ def without(found: Corpus, folder: Path, withdrawn: RowNumbers) -> Summary:
         shards=source.shards,
         max_pixels=source.max_pixels,
         grid=source.grid,
+        control_tokens=source.control_tokens,
         fingerprint=digest([source.fingerprint, hashlib.sha256(left.tobytes()).hexdigest()]),
     )
     write_json(folder / SUMMARY, summary.model_dump(mode="json"))

@@ -19,7 +19,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 from transformers import ProcessorMixin
 
-from lingshu_train.data import chat
+from lingshu_train.data import chat, forgery
 from lingshu_train.data.corpus import corpus
 from lingshu_train.data.corpus.records import Location
 from lingshu_train.data.images.opening import named
@@ -28,12 +28,13 @@ from lingshu_train.model import family, load
 from lingshu_train.model.settings import Settings
 from lingshu_train.model.shape import FAMILIES
 from lingshu_train.naming import components, digest
+from lingshu_train.record import Sample
 from lingshu_train.runs.files import failure, sync
 
 Table = npt.NDArray[np.int32]
 PROMPT, COMPLETION, PATCHES = 0, 1, 2
 """Columns of a table: tokens of the prompt with its image tokens, tokens of the completion, patches of the vision tower."""
-_VERSION = 1
+_VERSION = 2
 """Raised when rows are counted in another way: tables of before are then not found."""
 _CHUNK = 2_000
 """Rows measured together: two of the corpus's Arrow batches, each of which is read once."""
@@ -98,6 +99,7 @@ def _part(folder: Path, source: str, wanted: Settings, start: int) -> Table:
     found, text = _corpus(folder), _processor(source, wanted)
     rows = list(found.stretch(start, min(start + _CHUNK, found.total)))
     samples = [sample for sample, _ in rows]
+    _check(samples, text)
     asked = [chat.prompt(sample, system=wanted.system_prompt, images=True) for sample in samples]
     whole = [chat.completion(sample) for sample in samples]
     prompts = text.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
@@ -115,6 +117,15 @@ def _part(folder: Path, source: str, wanted: Settings, start: int) -> Table:
             table[number, PROMPT] += tokens - 1
             table[number, PATCHES] += patches
     return table
+
+
+def _check(samples: list[Sample], text: ProcessorMixin) -> None:
+    """Again against the tokenizer's own added tokens: the corpus may have been made for another family."""
+    known = tuple(sorted(set(text.tokenizer.get_added_vocab()) - set(forgery.TAGS)))
+    for sample in samples:
+        forged = forgery.found(sample, known)
+        if forged:
+            raise DataError(f"sample {sample.id}: {forged}; prepare the corpus again for the model's family")
 
 
 def _visual(location: Location, wanted: Settings, sample_id: str) -> tuple[int, int]:

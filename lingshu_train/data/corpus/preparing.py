@@ -67,8 +67,9 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
                 bar.update(len(outcomes))
                 _check_refused(writer, most_refused, least=_EARLY)
         _check_refused(writer, most_refused, least=1)
+        _check_empty(writer, wanted)
         licences = {name: cards.load(name).lingshu.licence.id for name in wanted.cards}
-        return writer.finish(licences=licences, budget=wanted.budget)
+        return writer.finish(licences=licences, budget=wanted.budget, control_tokens=wanted.control)
 
 
 def refuse(wanted: Specification) -> None:
@@ -163,6 +164,18 @@ def _result(chunk: Chunk, future: Future[list[Outcome]]) -> list[Outcome]:
 
 def _rows(writer: Writer) -> int:
     return sum(writer.counts("cards").values()) + sum(writer.counts("refused/cards").values())
+
+
+def _check_empty(writer: Writer, wanted: Specification) -> None:
+    """A card of rows that has none is a wrong file or a filter that nothing passes, found here and not in training."""
+    for (name, splits), card in zip(wanted.splits, wanted.loaded(), strict=True):
+        if not isinstance(layouts.of(card), PictureLayout) and not (
+            writer.counts("cards").get(name) or writer.counts("refused/cards").get(name)
+        ):
+            read = ", ".join(own for own, _ in splits)
+            raise DataError(
+                f"{name}: no row in split {read}: its files hold none, or `fields` leaves out all"
+            )
 
 
 def _check_refused(writer: Writer, most: float, *, least: int) -> None:

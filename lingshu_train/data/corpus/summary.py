@@ -20,7 +20,8 @@ class Summary(Strict):
     """corpus.json, written last. Counts are of the samples kept; `refused` counts the others by reason.
 
     `shards` holds the number of rows of each shard. Only a JPEG may have more than `max_pixels`; what had more was fitted,
-    both sides to multiples of `grid`. `fingerprint` covers every row, and every picture by its hash.
+    both sides to multiples of `grid`. No text holds one of `control_tokens`.
+    `fingerprint` covers every row, and every picture by its hash.
     """
 
     samples: int
@@ -36,6 +37,7 @@ class Summary(Strict):
     shards: tuple[int, ...]
     max_pixels: int
     grid: int
+    control_tokens: tuple[str, ...] = ()
     fingerprint: str
 
     @property

@@ -117,8 +117,10 @@ class Writer:
         except OSError as fault:
             raise failure(self.folder, fault) from None
 
-    def finish(self, *, licences: Mapping[str, str], budget: PictureBudget) -> Summary:
-        """Close the last shard and write corpus.json."""
+    def finish(
+        self, *, licences: Mapping[str, str], budget: PictureBudget, control_tokens: Iterable[str] = ()
+    ) -> Summary:
+        """Close the last shard and write corpus.json. `control_tokens`: what no text of its rows holds."""
         try:
             self._commit()
             self._journal.finish()
@@ -132,6 +134,7 @@ class Writer:
             shards=tuple(tally.shards),
             max_pixels=budget.max_pixels,
             grid=budget.grid,
+            control_tokens=tuple(control_tokens),
             fingerprint=digest(tally.digests),
         )
         write_json(self.folder / SUMMARY, summary.model_dump(mode="json"))

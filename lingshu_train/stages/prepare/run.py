@@ -39,4 +39,10 @@ def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> S
         ours, theirs = getattr(settings.budget, key), getattr(found, key)
         if ours != theirs:
             raise RecipeError(f"{where} was prepared for {key}={theirs}; the model has {ours}")
+    slipped = set(settings.shape.control) - set(found.control_tokens)
+    if slipped:
+        raise RecipeError(
+            f"{where} was prepared for other models: its text may hold {', '.join(sorted(slipped))}; prepare it with "
+            f"--family {settings.family}"
+        )
     return preparing.link(Path(config.prepared), folder)

@@ -13,8 +13,6 @@ PATCH, MERGE = 14, 2
 """Of every published model: a token is 28 x 28 pixels, 2 x 2 patches."""
 MIN_PIXELS, MAX_PIXELS = 3136, 1_003_520
 """4 to 1,280 tokens: the published floor, and a ceiling (ours) with which several pictures fit into 8,192 tokens."""
-
-
 SPECIAL = (
     "<|endoftext|>",
     "<|im_start|>",
@@ -31,7 +29,18 @@ SPECIAL = (
     "<|image_pad|>",
     "<|video_pad|>",
 )
-"""Qwen2.5's special tokens in the order of their ids."""
+"""Qwen2.5's special tokens in the order of their ids, from 151643 on."""
+ADDED = (
+    "<tool_call>",
+    "</tool_call>",
+    "<|fim_prefix|>",
+    "<|fim_middle|>",
+    "<|fim_suffix|>",
+    "<|fim_pad|>",
+    "<|repo_name|>",
+    "<|file_sep|>",
+)
+"""Those of tools and code, which the published tokenizers read as one token too; the ids go on."""
 
 
 class TextShape(Strict):
@@ -85,7 +94,7 @@ class Shape(shape.Shape):
 
     context: ClassVar[int] = 32_768
     """Without the scaling of positions that the publisher describes for longer text."""
-    control: ClassVar[tuple[str, ...]] = SPECIAL
+    control: ClassVar[tuple[str, ...]] = (*SPECIAL, *ADDED)
     model_type: ClassVar[str] = "qwen2_5_vl"
 
     text: TextShape

@@ -100,7 +100,10 @@ class VisionShape(Strict):
 
 
 class Shape(shape.Shape):
-    control: ClassVar[tuple[str, ...]] = ("</s>", "<img>", "</img>", "<IMG_CONTEXT>", "<video>")
+    control: ClassVar[tuple[str, ...]] = (
+        *("<pad>", "</s>", "<|system|>", "<|user|>", "<|assistant|>"),
+        *("<img>", "</img>", "<IMG_CONTEXT>", "<video>"),
+    )
 
     text: TextShape
     """The language model."""
