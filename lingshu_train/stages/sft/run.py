@@ -104,7 +104,7 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     session.save(trainer, text)
     summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
     packs = {"packs": len(items), "fill": items.fill} if isinstance(items, Packed) else {}
-    return {**summary, **packs}
+    return {**summary, **packs, **session.origin(config.base, wanted)}
 
 
 def _packed(stage: Stage, config: Config, rows: Rows, *, per_step: int) -> Packed:
