@@ -28,7 +28,7 @@ from lingshu_train.data.cards import card as cards
 from lingshu_train.data.quickstart import package_images
 from lingshu_train.model import family
 from lingshu_train.model.families.qwen2_5_vl import tiny
-from lingshu_train.model.families.qwen2_5_vl.shape import Shape
+from lingshu_train.model.families.qwen2_5_vl.shape import SPECIAL, Shape
 
 MIN_PIXELS, MAX_PIXELS = 3136, 1_003_520
 """The pixel budget of every loader: 4 to 1280 image tokens of 28 x 28 pixels."""
@@ -221,7 +221,7 @@ def tokenizer(texts: Sequence[str]) -> PreTrainedTokenizerFast:
     """A small byte-level BPE tokenizer, filled up with unused entries to Qwen2.5's size and ids."""
     state = json.loads(FAMILY.build_tokenizer(texts, vocabulary=4096).backend_tokenizer.to_str())
     vocabulary = state["model"]["vocab"]
-    special = [entry for entry in state["added_tokens"] if entry["content"] in tiny.SPECIAL]
+    special = [entry for entry in state["added_tokens"] if entry["content"] in SPECIAL]
     for number in range(len(vocabulary), BASE_VOCABULARY):
         vocabulary[f"<|unused_{number}|>"] = number
     for number, entry in enumerate(special, BASE_VOCABULARY):

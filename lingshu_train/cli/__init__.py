@@ -17,12 +17,14 @@ from typer.main import get_command, get_group
 
 import lingshu_train
 from lingshu_train import shipped
-from lingshu_train.cli import compare, data, doctor, explain, look, project, publish, run, track
+from lingshu_train.cli import _complete, compare, data, doctor, explain, look, project, publish, run, track
 from lingshu_train.cli._help import examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import LingshuError, RunAgain, UsageError
 
 NAME = "lingshu"
+PLAIN = {"help": "--help", "version": "--version", "-V": "--version"}
+"""What others call these two, as the first word."""
 
 
 class _Verbs(TyperGroup):
@@ -57,6 +59,7 @@ for verbs in (project, run, look, compare, data, publish, track, explain, doctor
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; a user's mistake is one line on stderr and an exit code, never a traceback."""
     words = list(sys.argv[1:] if argv is None else argv)
+    words[:1] = [PLAIN.get(word, word) for word in words[:1]]
     try:
         return int(get_command(app).main(words, prog_name=NAME, standalone_mode=False) or 0)
     except typer.TyperException as mistake:
@@ -104,6 +107,8 @@ def _usage(mistake: typer.TyperException, words: Sequence[str]) -> UsageError:
     cause = mistake.__cause__
     if isinstance(cause, ValidationError) and cause.errors()[0]["type"] != "value_error":
         said += f", got {cause.errors()[0]['input']!r}"
+    if "'RECIPE'" in said:
+        said += f"; there are {', '.join(_complete.recipes(''))}, and YAML files of your own"
     return UsageError(f"{said[:1].lower()}{said[1:]}; see `{_verb(words)} --help`")
 
 

@@ -164,13 +164,14 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     from lingshu_train.model.settings import FAMILY
 
     splits = split or ["train"]
+    for option, named in (("", cards), ("--split ", splits)):
+        twice = next((name for name in named if named.count(name) > 1), None)
+        if twice:
+            raise UsageError(f"{option}{twice}: named twice")
     model = shape.of(family or FAMILY)
     budget = model.published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
-    if budget.max_pixels < max(budget.min_pixels, budget.grid**2):
-        raise UsageError(
-            f"--max-pixels {budget.max_pixels}: at least --min-pixels, {budget.min_pixels:,}, and {budget.grid} x "
-            f"{budget.grid} pixels, the smallest picture the model takes"
-        )
+    if fault := shape.fault(budget):
+        raise UsageError(fault)
     wanted = Specification(
         splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
         data_root=str(data_root),
@@ -180,7 +181,7 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         budget=budget,
         seed=0,
         context=model.context,
-        control_tokens=model.control_tokens(),
+        control=model.control,
     )
     folder = out or data_root / "prepared" / preparing.name(wanted)
     if out:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from pydantic import Field, JsonValue, SerializeAsAny, ValidationInfo, field_validator
+from pydantic import Field, JsonValue, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
 from lingshu_train.model import shape
 from lingshu_train.model.shape import PictureBudget, Shape
@@ -52,14 +52,6 @@ class Settings(Strict):
     build: Build | None = None
     """How a `build` stage makes the model from nothing; none where it starts from a base."""
 
-    @field_validator("max_pixels")
-    @classmethod
-    def _room(cls, most: int, info: ValidationInfo) -> int:
-        least = info.data.get("min_pixels", 1)
-        if most < least:
-            raise ValueError(f"must be at least min_pixels, {least:,}")
-        return most
-
     @field_validator("shape", mode="plain")
     @classmethod
     def _of_the_family(cls, data: JsonValue | Shape, info: ValidationInfo) -> JsonValue | Shape:
@@ -68,6 +60,12 @@ class Settings(Strict):
             return data  # The family itself was refused, which is what the user is told.
         wanted = shape.of(info.data["family"])
         return data if isinstance(data, wanted) else wanted.model_validate_json(json.dumps(data))
+
+    @model_validator(mode="after")
+    def _some_picture_fits(self) -> Settings:
+        if why := shape.fault(self.budget):
+            raise ValueError(why)
+        return self
 
     @property
     def budget(self) -> PictureBudget:

@@ -62,6 +62,9 @@ class Shape(Strict, ABC):
 
     context: ClassVar[int] = 32_768
     """Tokens of prompt and completion together that the family's models are made for."""
+    control: ClassVar[tuple[str, ...]] = ()
+    """Texts that the family's tokenizers read as one token with a meaning, such as the end of a turn or a picture's place: no
+    text of a row may hold one. All of their added tokens, but for the tags of an answer."""
     model_type: ClassVar[str] = ""
     """What `config.json` of the family's published models calls it; empty where nothing can be said before loading."""
 
@@ -80,12 +83,6 @@ class Shape(Strict, ABC):
 
     @classmethod
     @abstractmethod
-    def control_tokens(cls) -> tuple[str, ...]:
-        """Texts that the tokenizers of the family's models read as one token with a meaning, such as the end of a turn or a
-        picture's place. No text of a data set may hold one: a corpus is made without them."""
-
-    @classmethod
-    @abstractmethod
     def published_budget(
         cls, *, min_pixels: int | None = None, max_pixels: int | None = None
     ) -> PictureBudget:
@@ -98,6 +95,15 @@ def of(family: str) -> type[Shape]:
     naming.component(FAMILIES, family, where="model.family", error=RecipeError)
     found: type[Shape] = importlib.import_module(f"{FAMILIES}.{family}.shape").Shape
     return found
+
+
+def fault(budget: PictureBudget) -> str:
+    """Why no picture can keep to a budget; empty where some can."""
+    if budget.max_pixels < budget.min_pixels:
+        return f"max_pixels {budget.max_pixels} is below min_pixels {budget.min_pixels}"
+    if budget.max_pixels < budget.grid**2:
+        return f"max_pixels {budget.max_pixels} is less than one token takes ({budget.grid}x{budget.grid} pixels)"
+    return ""
 
 
 def usage(family: str) -> str:

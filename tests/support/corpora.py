@@ -23,7 +23,7 @@ def specification(root: Path, *, cards: tuple[str, ...] = ("pmc_vqa",), **change
             "budget": BUDGET,
             "seed": 0,
             "context": MODEL.context,
-            "control_tokens": MODEL.control_tokens(),
+            "control": MODEL.control,
             **changes,
         }
     )

@@ -18,7 +18,6 @@ from lingshu_train.record import Sample
 from lingshu_train.verify import gold_problem
 from lingshu_train.verify.types import bbox, label_set
 
-CONTROL = "control token in text"
 PROPORTIONS = "image: proportions that the model does not take"
 
 
@@ -55,12 +54,9 @@ def _text(sample: Sample, wanted: Specification) -> Iterator[tuple[str, str]]:
     for name, text in asked:
         if not _visible(text):
             yield f"{name}: nothing to be seen", f"{name}: {text!r} holds nothing that can be seen"
-    field, mark = forgery.found(sample, wanted.control_tokens)
-    if mark:
-        yield (
-            CONTROL,
-            f"{field}: holds {mark!r}, which a model takes for structure of the chat and not for text",
-        )
+    forged = forgery.found(sample, wanted.control)
+    if forged:
+        yield f"{forged.field}: {forged.kind}", str(forged)
 
 
 def _visible(text: str) -> bool:

@@ -7,7 +7,6 @@ writes the same corpus, and a run that was killed goes on with the first chunk t
 from __future__ import annotations
 
 import math
-import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -18,9 +17,8 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-from tqdm import tqdm
-
 import lingshu_train
+from lingshu_train.bars import bar
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import catalogue
 from lingshu_train.data.corpus import chunks, corpus
@@ -52,24 +50,16 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
     refuse(wanted)
     with closing(Writer(folder)) as writer:
         left = islice(chunks.chunks(wanted), writer.done, None)
-        with tqdm(
-            desc="prepare",
-            unit="row",
-            file=sys.stderr,
-            initial=_rows(writer),
-            total=chunks.expected(wanted),
-            mininterval=0.5 if sys.stderr.isatty() else 15,
-            smoothing=0.05,
-        ) as bar:
+        with bar(title="prepare", unit="row", total=chunks.expected(wanted), done=_rows(writer)) as progress:
             for outcomes in results(wanted, left, workers=workers):
                 writer.add(outcomes)
-                bar.set_postfix({"images": f"{writer.images:,}"}, refresh=False)
-                bar.update(len(outcomes))
+                progress.set_postfix({"images": f"{writer.images:,}"}, refresh=False)
+                progress.update(len(outcomes))
                 _check_refused(writer, most_refused, least=_EARLY)
         _check_refused(writer, most_refused, least=1)
         _check_empty(writer, wanted)
         licences = {name: cards.load(name).lingshu.licence.id for name in wanted.cards}
-        return writer.finish(licences=licences, budget=wanted.budget, control_tokens=wanted.control_tokens)
+        return writer.finish(licences=licences, budget=wanted.budget, control_tokens=wanted.control)
 
 
 def refuse(wanted: Specification) -> None:

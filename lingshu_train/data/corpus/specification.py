@@ -31,7 +31,7 @@ class Specification:
 
     `image_size` is the side of a view of a labelled picture. Pictures over the budget are fitted as the processor would
     fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused. `context` and
-    `control_tokens` are the model's (`model.shape.Shape`): a row that needs more tokens, or holds one of these, is refused.
+    `control` are the model's (`model.shape.Shape`): a row that needs more tokens, or holds one of these, is refused.
     """
 
     splits: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -42,7 +42,7 @@ class Specification:
     budget: PictureBudget
     seed: int
     context: int
-    control_tokens: tuple[str, ...]
+    control: tuple[str, ...]
 
     @property
     def cards(self) -> tuple[str, ...]:

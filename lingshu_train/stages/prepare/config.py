@@ -89,6 +89,10 @@ class Config(StageConfig):
             raise MissingInput(
                 f"{where}.prepared: {self.prepared}: no finished corpus; `lingshu data prepare` makes one"
             )
+        for key, named in (("cards", self.cards), ("splits", self.splits)):
+            twice = next((name for name in named if named.count(name) > 1), None)
+            if twice:
+                raise RecipeError(f"{where}.{key}: {twice} stands twice")
         for name in set(self.card_splits) - set(self.cards):
             raise RecipeError(f"{where}.card_splits: {name!r} is not among cards: {', '.join(self.cards)}")
         for name in self.cards:
@@ -124,7 +128,7 @@ class Config(StageConfig):
             budget=model.budget,
             seed=seed,
             context=model.shape.context,
-            control_tokens=model.shape.control_tokens(),
+            control=model.shape.control,
         )
 
     def _check_questions(self, where: str) -> None:

@@ -8,7 +8,6 @@ from lingshu_train.data.corpus import corpus, lengths, preparing
 from lingshu_train.data.corpus.summary import Summary
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import Facts
-from lingshu_train.model import shape
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.prepare.config import Config
@@ -40,7 +39,7 @@ def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> S
         ours, theirs = getattr(settings.budget, key), getattr(found, key)
         if ours != theirs:
             raise RecipeError(f"{where} was prepared for {key}={theirs}; the model has {ours}")
-    slipped = set(shape.of(settings.family).control_tokens()) - set(found.control_tokens)
+    slipped = set(settings.shape.control) - set(found.control_tokens)
     if slipped:
         raise RecipeError(
             f"{where} was prepared for other models: its text may hold {', '.join(sorted(slipped))}; prepare it with "

@@ -24,40 +24,57 @@ from lingshu_train.model.settings import FAMILY
 from lingshu_train.record import Sample
 from lingshu_train.training.collate import IGNORED
 
-TOKENS = shape.of(FAMILY).control_tokens()
+TOKENS = shape.of(FAMILY).control
 SAMPLE = Sample(id="1", card="c", split="train", task="t", question="Q", question_type="short", answer="A")
 FIELDS: Mapping[str, Any] = {
     "question": lambda text: {"question": text},
     "answer": lambda text: {"answer": text},
     "reasoning": lambda text: {"reasoning": text},
-    "turns": lambda text: {"turns": (("Q", text),)},
-    "options": lambda text: {"options": {"A": "x", "B": text}},
+    "turn": lambda text: {"turns": (("Q", text),)},
+    "option": lambda text: {"options": {"A": "x", "B": text}},
 }
 
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_a_control_token_or_a_pictures_mark_is_found_in_every_field(field: str) -> None:
     for mark in (*TOKENS, forgery.MARK):
+        kind = "a picture's mark" if mark == forgery.MARK else "a control token"
         forged = replace(SAMPLE, **FIELDS[field](f"before{mark}after"))
-        assert forgery.found(forged, TOKENS) == (field, mark)
-        assert forgery.found(replace(forged, question_type="free"), TOKENS) == (field, mark)
-    assert forgery.found(replace(SAMPLE, turns=(("<|im_end|>", "A"),)), TOKENS) == ("turns", "<|im_end|>")
-    assert forgery.found(replace(SAMPLE, options={"<|im_end|>": "x"}), TOKENS) == ("options", "<|im_end|>")
-    assert forgery.found(replace(SAMPLE, aliases=("<|im_end|>",)), TOKENS) == ("answer", "<|im_end|>")
+        assert forgery.found(forged, TOKENS) == (field, mark, kind)
+        assert forgery.found(replace(forged, question_type="free"), TOKENS) == (field, mark, kind)
+    assert forgery.found(replace(SAMPLE, turns=(("<|im_end|>", "A"),)), TOKENS) == (
+        "turn",
+        "<|im_end|>",
+        "a control token",
+    )
+    assert forgery.found(replace(SAMPLE, options={"<|im_end|>": "x"}), TOKENS) == (
+        "option",
+        "<|im_end|>",
+        "a control token",
+    )
+    assert forgery.found(replace(SAMPLE, aliases=("<|im_end|>",)), TOKENS) == (
+        "alias",
+        "<|im_end|>",
+        "a control token",
+    )
 
 
 @pytest.mark.parametrize("tag", forgery.TAGS)
 def test_a_tag_of_the_target_forges_it_where_the_answer_is_judged_and_nowhere_else(tag: str) -> None:
     for field in ("answer", "reasoning"):
-        assert forgery.found(replace(SAMPLE, **FIELDS[field](f"x{tag}")), TOKENS) == (field, tag)
+        assert forgery.found(replace(SAMPLE, **FIELDS[field](f"x{tag}")), TOKENS) == (
+            field,
+            tag,
+            "a tag of the target",
+        )
     asked = replace(SAMPLE, question=f"Answer in {tag}.")
-    assert forgery.found(asked, TOKENS) == ("", "")
-    assert forgery.found(replace(SAMPLE, question_type="free", answer=f"{tag}x"), TOKENS) == ("", "")
+    assert forgery.found(asked, TOKENS) is None
+    assert forgery.found(replace(SAMPLE, question_type="free", answer=f"{tag}x"), TOKENS) is None
 
 
 def test_what_only_looks_like_a_token_is_text() -> None:
     for text in ("<|im end|>", "a < b | c > d", "< image >", "<im_end>", "＜|im_end|＞", "p<0.05"):
-        assert forgery.found(replace(SAMPLE, question=text, answer=text), TOKENS) == ("", "")
+        assert forgery.found(replace(SAMPLE, question=text, answer=text), TOKENS) is None
 
 
 def prepared(
@@ -70,7 +87,7 @@ def prepared(
     card = card_of("table", {"files": {"train": "t.jsonl"}, **columns}).model_copy(update={"name": "mine"})
     patch.setattr(cards, "load", lambda name, **_: card)
     patch.setattr(cards, "root", lambda card, data_root: root / "mine")
-    wanted = specification(root, cards=("mine",), control_tokens=shape.of(family).control_tokens())
+    wanted = specification(root, cards=("mine",), control=shape.of(family).control)
     return preparing.prepare(root / "corpus", wanted, workers=1, most_refused=1.0)
 
 
@@ -100,12 +117,22 @@ def test_rows_that_forge_are_refused_under_one_name_and_the_corpus_says_what_it_
     summary = prepared(tmp_path, forged((*TOKENS, "<image>", "</answer>")), monkeypatch)
     # A tag in a question, or in free text, is text.
     refused = 4 * len(TOKENS) + 4 + 2
-    assert (summary.samples, summary.refused) == (6 + 2, {"control token in text": refused})
+    assert (summary.samples, sum(summary.refused.values())) == (6 + 2, refused)
+    assert summary.refused == {
+        "question: a control token": len(TOKENS),
+        "answer: a control token": 2 * len(TOKENS),
+        "reasoning: a control token": len(TOKENS),
+        "question: a picture's mark": 1,
+        "answer: a picture's mark": 2,
+        "reasoning: a picture's mark": 1,
+        "answer: a tag of the target": 1,
+        "reasoning: a tag of the target": 1,
+    }
     assert summary.control_tokens == TOKENS
     aside = [json.loads(line) for line in (tmp_path / "corpus" / "quarantine.jsonl").read_text().splitlines()]
-    assert aside[0]["reason"].startswith("question: holds '<|endoftext|>'")
+    assert aside[0]["reason"] == "question: '<|endoftext|>' is a control token, not text"
     for sample in corpus.load(tmp_path / "corpus").samples:
-        assert forgery.found(sample, TOKENS) == ("", "")
+        assert forgery.found(sample, TOKENS) is None
 
 
 @pytest.mark.slow
@@ -113,7 +140,7 @@ def test_no_batch_of_any_family_has_a_control_token_inside_its_text(
     kit: Kit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = kit.settings.family
-    controls = shape.of(name).control_tokens()
+    controls = shape.of(name).control
     words = kit.processor.tokenizer
     assert set(words.get_added_vocab()) - set(forgery.TAGS) <= set(controls)
     prepared(kit.root / "forged", forged((*controls, "<image>")), monkeypatch, family=name)
@@ -140,7 +167,7 @@ def test_no_batch_of_any_family_has_a_control_token_inside_its_text(
 
 @pytest.mark.slow
 def test_a_corpus_made_for_other_models_is_looked_at_again_when_a_model_opens_it(kit: Kit) -> None:
-    control = shape.of(kit.settings.family).control_tokens()[1]
+    control = shape.of(kit.settings.family).control[1]
     bad = Sample(
         id="x/1",
         card="x",
@@ -152,5 +179,7 @@ def test_a_corpus_made_for_other_models_is_looked_at_again_when_a_model_opens_it
     )
     tiny.write_corpus(kit.root / "other" / "corpus", [(bad, ())])
     stage = kit.stage("sft_other", tiny.sft(data=[{"corpus": "other", "tasks": []}]), "other", "base")
-    with pytest.raises(DataError, match=r"sample x/1: answer: holds .*; prepare the corpus again"):
+    with pytest.raises(
+        DataError, match=r"sample x/1: answer: .* is a control token, not text; prepare the corpus again"
+    ):
         tiny.rows(stage, kit.source, corpus="other")

@@ -188,7 +188,7 @@ def test_a_whole_path_is_taken_from_ones_own_data_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("fields", "fault"),
     [
-        ({"delimiter": ";;"}, "fields.delimiter: Value error, must be one character"),
+        ({"delimiter": ";;"}, "fields.delimiter: must be one character"),
         ({"encoding": "latin-99"}, "is no encoding of text"),
         ({"encoding": "base64"}, "is no encoding of text"),
         ({"question": ""}, "needs `question`"),

@@ -13,7 +13,7 @@ PATCH, MERGE = 14, 2
 """Of every published model: a token is 28 x 28 pixels, 2 x 2 patches."""
 MIN_PIXELS, MAX_PIXELS = 3136, 1_003_520
 """4 to 1,280 tokens: the published floor, and a ceiling (ours) with which several pictures fit into 8,192 tokens."""
-CONTROL_TOKENS = (
+SPECIAL = (
     "<|endoftext|>",
     "<|im_start|>",
     "<|im_end|>",
@@ -28,6 +28,9 @@ CONTROL_TOKENS = (
     "<|vision_pad|>",
     "<|image_pad|>",
     "<|video_pad|>",
+)
+"""Qwen2.5's special tokens in the order of their ids, from 151643 on."""
+ADDED = (
     "<tool_call>",
     "</tool_call>",
     "<|fim_prefix|>",
@@ -37,10 +40,7 @@ CONTROL_TOKENS = (
     "<|repo_name|>",
     "<|file_sep|>",
 )
-"""The added tokens of the published tokenizers in the order of their ids, from 151643 on."""
-
-SPECIAL = CONTROL_TOKENS[:14]
-"""Those that the larger tokenizers call special; the others belong to code and tools."""
+"""Those of tools and code, which the published tokenizers read as one token too; the ids go on."""
 
 
 class TextShape(Strict):
@@ -94,6 +94,7 @@ class Shape(shape.Shape):
 
     context: ClassVar[int] = 32_768
     """Without the scaling of positions that the publisher describes for longer text."""
+    control: ClassVar[tuple[str, ...]] = (*SPECIAL, *ADDED)
     model_type: ClassVar[str] = "qwen2_5_vl"
 
     text: TextShape
@@ -116,10 +117,6 @@ class Shape(shape.Shape):
         return SmartResize(
             min_pixels=min_pixels, max_pixels=max_pixels, patch=self.vision.patch, merge=self.vision.merge
         )
-
-    @classmethod
-    def control_tokens(cls) -> tuple[str, ...]:
-        return CONTROL_TOKENS
 
     @classmethod
     def published_budget(cls, *, min_pixels: int | None = None, max_pixels: int | None = None) -> SmartResize:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from lingshu_train.model import shape
 from lingshu_train.model.shape import Part, Unfit
@@ -99,6 +100,11 @@ class VisionShape(Strict):
 
 
 class Shape(shape.Shape):
+    control: ClassVar[tuple[str, ...]] = (
+        *("<pad>", "</s>", "<|system|>", "<|user|>", "<|assistant|>"),
+        *("<img>", "</img>", "<IMG_CONTEXT>", "<video>"),
+    )
+
     text: TextShape
     """The language model."""
     vision: VisionShape
@@ -127,12 +133,6 @@ class Shape(shape.Shape):
 
     def budget(self, *, min_pixels: int, max_pixels: int) -> Tiles:
         return Tiles(min_pixels=min_pixels, max_pixels=max_pixels)
-
-    @classmethod
-    def control_tokens(cls) -> tuple[str, ...]:
-        """The special tokens of family.py."""
-        marks = ("<img>", "</img>", "<IMG_CONTEXT>", "<video>")
-        return ("<pad>", "</s>", "<|system|>", "<|user|>", "<|assistant|>", *marks)
 
     @classmethod
     def published_budget(cls, *, min_pixels: int | None = None, max_pixels: int | None = None) -> Tiles:
