@@ -7,8 +7,7 @@ needs when it is called, so that `import lingshu_train` costs nothing and a plan
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
     from lingshu_train.data.cards.catalogue import Entry
     from lingshu_train.planning.plan import Plan
     from lingshu_train.planning.recipe import Recipe
-    from lingshu_train.rollouts import Weights
     from lingshu_train.runs.results import Accuracy, Results
     from lingshu_train.runs.run import State
     from lingshu_train.runs.stage import Stage
@@ -282,7 +280,7 @@ def evaluate(  # noqa: PLR0913 (each is a choice of who measures)
     has not finished, or a picture is not there. UsageError (64): the stage leaves no model, or no sample can be judged.
     """
     from lingshu_train import evaluation, rollouts
-    from lingshu_train.evaluation import Asking
+    from lingshu_train.evaluation import Asking, trained
     from lingshu_train.record import Sampling
 
     rule, here = _policy(policy), dict(pictures or {})
@@ -291,12 +289,12 @@ def evaluate(  # noqa: PLR0913 (each is a choice of who measures)
         raise MissingInput(f"pictures: {wanted[0]!r} is not there, and {len(wanted) - 1} more")
     if not evaluation.judgeable(samples):
         raise UsageError("samples: none whose answer a rule can judge")
-    weights = _weights(Path(folder), stage, device)
+    weights = trained.weights(Path(folder), stage, device=device)
     asking = Asking(
         sampling=Sampling(max_tokens=max_tokens), policy=rule, system=weights.settings.system_prompt
     )
     with (
-        _quiet(),
+        trained.quiet(),
         rollouts.start("transformers", {"batch": batch}, where="evaluate", weights=weights) as engine,
     ):
         judged = evaluation.evaluate(engine, samples, here.__getitem__, asking)
@@ -309,42 +307,3 @@ def _policy(name: str) -> Policy:
     if name not in list(Policy):
         raise UsageError(f"policy: {name!r} is none of: {', '.join(Policy)}")
     return Policy(name)
-
-
-def _weights(folder: Path, name: str, device: str) -> Weights:
-    """The finished model of a stage, opened as the recipe of its run says."""
-    from lingshu_train.model.settings import Settings
-    from lingshu_train.rollouts import Weights
-    from lingshu_train.runs import manifest
-    from lingshu_train.runs import run as runs
-    from lingshu_train.schema import parse
-
-    found = runs.read(folder)
-    entry = found.stage(name)
-    if entry.about.role != "model":
-        models = ", ".join(each.name for each in found.stages if each.about.role == "model")
-        raise UsageError(f"{folder}: stage {name!r} leaves no model; these do: {models or 'none'}")
-    place = found.folder(entry)
-    record = manifest.read(place).stage
-    settings = parse(Settings, record.model, where=f"{place}: model", error=DataError)
-    return Weights(source=str(place / "model"), settings=settings, device=device or _device())
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Without transformers' own bars, which are the caller's again afterwards."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
-def _device() -> str:
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
