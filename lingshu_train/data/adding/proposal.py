@@ -99,6 +99,13 @@ def _of_table(table: Table, told: Told) -> Proposal:
     )
     columns = _settled(table, columns, told)
     place = known[columns.image[0]] if columns.image else Place()
+    if columns.chat and (place.suffix or place.separator):
+        raise DataError(
+            f"{table.paths[0].name}: {columns.image[0]} names pictures as {place.example or 'parts of names'}; conversations "
+            "name whole files, several as a list"
+        )
+    if columns.chat and not columns.image and told.images:
+        place = Place(folder=told.images)  # The messages themselves name them.
     _check_pictures(table, columns, place, told)
     root = _root([*table.paths, *([place.folder] if place.folder else [])])
     fields = _chat(columns) if columns.chat else _rows(columns, told)
