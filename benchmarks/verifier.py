@@ -37,6 +37,7 @@ PATTERNS = (
     "the answer is B. ", "答案是", "因此答案是B，", "### Final Answer: B\n", "*", "#", "(", '"', "B, ", "B and ", "1,234,",
     "1 234 ", "1/2/", "<|x|>", "<|", "<  ", "\ud800", "\0", "\u200b", "\ufdfa", "¹", "a\u0301", "5 x 10^", "\\",
     "\\frac{1}{2}", "the final correct best ", "so ", "not ", "yes, no ", "是或否",
+    "A ------", "B. A is wrong. ", "B.\n", "A, B and C ", "| A | wrong |\n", "no effusion, ", "please ask if you need more. ", "排除A，",
 )  # fmt: skip
 
 

@@ -11,12 +11,28 @@ prepare() {  # prepare LOCK...: install these lock files, unless this very set i
   [ -x "$VENV/bin/python" ] || "${PYTHON:-python3}" -m venv "$VENV"
   "$VENV/bin/python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
     { echo "lingshu: Python 3.11 or newer is needed; set PYTHON=/path/to/python3.11" >&2; exit 66; }
-  echo "installing locked packages into $VENV (once)" >&2
+  announce "$@"
   # torch brings CUDA packages of its own into the first; the others are complete and are taken as they stand.
-  DS_BUILD_OPS=0 "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check -r "$1" >&2
+  pip_install -r "$1"
   for lock in "${@:2}"; do
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps -r "$lock" >&2
+    pip_install --no-deps -r "$lock"
   done
-  "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e . >&2
+  pip_install --no-deps --no-build-isolation -e .
+  echo "lingshu: installed, $(du -sh "$VENV" | cut -f1) in $VENV" >&2
   echo "$wanted" >> "$stamp"
+}
+
+announce() {  # announce LOCK...: what will be installed, and whether there is room for it
+  local packages free
+  packages="$(cat "$@" | grep -c '==')"
+  free="$(df -Pk "$(dirname "$VENV")" | awk 'NR == 2 {print int($4 / 1048576)}')"
+  echo "lingshu: installs $packages locked packages into $VENV, once: up to 4 GB of disk, more with CUDA libraries;" \
+    "minutes, by the network. $free GB are free here." >&2
+  if [ "$free" -lt 5 ]; then echo "lingshu: that is little; VENV=/other/folder/.venv puts it elsewhere" >&2; fi
+}
+
+pip_install() {  # pip_install ARGUMENT...: pip, of whose output the larger downloads are shown, each as it begins
+  DS_BUILD_OPS=0 "$VENV/bin/python" -m pip install --disable-pip-version-check --progress-bar off "$@" |
+    sed -un -e 's/^ *Downloading \(.*[0-9] [MG]B)\).*/  \1/p' -e 's/^ *Using cached \(.*[0-9] [MG]B)\).*/  \1, kept from before/p' \
+      -e 's/^Installing collected packages: .*/  all here, unpacking/p' >&2
 }

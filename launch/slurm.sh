@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # One task a node; torchrun starts a process for every GPU: sbatch --nodes=8 launch/slurm.sh lingshu_7b [key=value ...]
+# An installed lingshu brings this file along: sbatch --nodes=8 "$(lingshu --where launch)/slurm.sh" lingshu_7b
 #SBATCH --job-name=lingshu
 #SBATCH --ntasks-per-node=1
 #SBATCH --gpus-per-node=8

@@ -54,5 +54,15 @@ def decoded(text: str, *, where: str) -> object:
         raise DataError(f"{where}: not JSON: nested too deep") from None
 
 
+def not_yaml(fault: Exception, *, above: int = 0) -> str:
+    """What a reader of YAML found wrong, in one line, with the place. `above`: lines of the file before what it read."""
+    if isinstance(fault, RecursionError):
+        return "not YAML: nested too deep"
+    mark = getattr(fault, "problem_mark", None) or getattr(fault, "context_mark", None)
+    problem = str(getattr(fault, "problem", None) or getattr(fault, "context", None) or fault)
+    place = f"line {mark.line + 1 + above}, column {mark.column + 1}: " if mark else ""
+    return f"{place}not YAML: {' '.join(problem.split())}"
+
+
 def _refused(word: str) -> object:
     raise ValueError(f"{word} is no number of JSON's")

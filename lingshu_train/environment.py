@@ -3,9 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+SWITCHES = (
+    *("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_ENDPOINT", "HF_HOME", "HF_HUB_CACHE"),
+    *(
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "ALL_PROXY",
+        "NO_PROXY",
+        "http_proxy",
+        "https_proxy",
+        "all_proxy",
+        "no_proxy",
+    ),
+    *("CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "WANDB_MODE", "LINGSHU_PLUGINS", "LINGSHU_CARDS"),
+)
+"""Variables that change what a run does or where it looks, and hold no secret beside the login of a proxy."""
 
 
 def threads() -> int:
@@ -24,6 +41,12 @@ def hub_cache() -> Path:
     hub = os.environ.get("HF_HOME") or f"{home}/huggingface"
     named = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or f"{hub}/hub"
     return Path(os.path.expandvars(os.path.expanduser(named)))
+
+
+def switches() -> dict[str, str]:
+    """Those of SWITCHES that are set, for people to read: without the login of a proxy."""
+    found = {name: os.environ[name] for name in SWITCHES if os.environ.get(name)}
+    return {name: re.sub(r"(^|//)[^/@\s]*@", r"\1", value) for name, value in found.items()}
 
 
 def inherited() -> dict[str, str]:

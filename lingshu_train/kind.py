@@ -19,11 +19,16 @@ Facts = Mapping[str, object]
 
 
 class Need(NamedTuple):
-    """`stage` is read and has to leave `role`; `key` is the configuration key that names it."""
+    """`stage` is read and has to leave `role`; `key` is the configuration key that names it.
+
+    Of a corpus, `split` and `tasks` (none: all) are what is read of it.
+    """
 
     key: str
     stage: str
     role: Role
+    split: str = ""
+    tasks: tuple[str, ...] = ()
 
 
 class PlanLine(NamedTuple):
@@ -94,6 +99,11 @@ class StageConfig(Strict):
         return ()
 
     @property
+    def holds(self) -> Mapping[str, frozenset[str] | None] | None:
+        """Of a corpus, the tasks of each split; None for a split of which the data alone can tell, or for all of it."""
+        return None
+
+    @property
     def parents(self) -> tuple[str, ...]:
         """The stages whose folders this one reads, each once."""
         return tuple(dict.fromkeys(need.stage for need in self.needs))
@@ -149,9 +159,9 @@ class StageConfig(Strict):
     def check(self, where: str) -> None:
         """Cross-field rules. Raises RecipeError naming the key."""
 
-    def check_pictures(self, where: str, *, grid: int) -> None:
-        """Rules that depend on the model: it takes pictures whose sides are multiples of `grid` pixels as they are. Raises
-        RecipeError naming the key."""
+    def check_pictures(self, where: str, *, grid: int, least: int, most: int) -> None:
+        """Rules that depend on the model: it takes pictures as they are whose sides are multiples of `grid` pixels and that
+        have `least` to `most` pixels in all. Raises RecipeError naming the key."""
 
     def check_world(self, where: str, world_size: int) -> None:
         """Rules that depend on the number of processes. Raises RecipeError naming the key."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +15,7 @@ Recipe = Annotated[
     str,
     typer.Argument(
         metavar="RECIPE",
-        help="Name of a recipe, or path of your own YAML file.",
+        help="Name of a recipe, such as quickstart or lingshu_7b, or path of your own YAML file.",
         autocompletion=_complete.recipes,
     ),
 ]
@@ -44,6 +45,11 @@ DATA = Path("data")
 def _look_in(folders: list[Path] | None) -> list[Path] | None:
     environment.add_cards(folders or ())
     return folders
+
+
+def named_cards() -> str:
+    """The folders of cards that were named, as a command that is advised must name them again."""
+    return "".join(f" --cards {shlex.quote(str(environment.near(folder)))}" for folder in environment.cards())
 
 
 CardFolders = Annotated[

@@ -99,17 +99,30 @@ def add(  # noqa: PLR0913 (each is an option of the command line)
     )  # fmt: skip
     asking = sys.stdin.isatty() and not yes
     base = _base(recipe)
-    decision = _decided(path, told, asking=asking)
+    try:
+        decision = _decided(path, told, asking=asking)
+    except typer.Abort:
+        raise UsageError(
+            "no answer was given, and nothing was written; flags and --yes stand in for answers"
+        ) from None
     files = _free(decision.proposal.name, cards)
     for label, line in decision.said:
         print(f"{label:<10} {line}")
     print("\n".join(["samples", *(f"  {line}" for line in decision.samples)]))
-    if asking and not typer.confirm(f"Write {files[0]} and {files[1]}?", default=True, err=True):
+    if asking and not _agreed(f"Write {files[0]} and {files[1]}?"):
         return 0
     if not asking and not yes:
         print(f"nothing was written; add --yes to write {files[0]} and {files[1]}")
         return 0
     return _written(decision, files, base=base, most_refused=most_refused, data_root=data_root)
+
+
+def _agreed(question: str) -> bool:
+    """A terminal that is closed says no."""
+    try:
+        return typer.confirm(question, default=True, err=True)
+    except typer.Abort:
+        return False
 
 
 def _base(recipe: str) -> str:

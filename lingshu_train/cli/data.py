@@ -164,8 +164,14 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     from lingshu_train.model.settings import FAMILY
 
     splits = split or ["train"]
+    for option, named in (("", cards), ("--split ", splits)):
+        twice = next((name for name in named if named.count(name) > 1), None)
+        if twice:
+            raise UsageError(f"{option}{twice}: named twice")
     model = shape.of(family or FAMILY)
     budget = model.published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
+    if fault := shape.fault(budget):
+        raise UsageError(fault)
     wanted = Specification(
         splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
         data_root=str(data_root),

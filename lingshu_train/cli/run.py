@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lingshu_train import environment
-from lingshu_train.cli._help import CardFolders, Overrides, Recipe, examples
+from lingshu_train.cli._help import CardFolders, Overrides, Recipe, examples, named_cards
 from lingshu_train.cli._say import say
 from lingshu_train.errors import LingshuError, MissingInput, RunAgain, UsageError
 
@@ -36,6 +36,7 @@ Multirun = Annotated[
         "lingshu run quickstart seed=1 output=runs/seed1",
         "lingshu run mine.yaml stages.rl.steps=3",
         "lingshu run quickstart -m seed=0,1,2",
+        "lingshu run quickstart +stages.shallow.epochs=1 '~stages.shallow.steps'",
     ),
 )
 def run_recipe(
@@ -70,7 +71,11 @@ def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()
             outputs.refuse_inputs(made)
             missing = outline.missing_data(made)
             if missing:
-                more = f"; `lingshu plan {recipe}` lists {len(missing) - 1} more" if len(missing) > 1 else ""
+                more = (
+                    f"; `lingshu plan {recipe}{named_cards()}` lists {len(missing) - 1} more"
+                    if len(missing) > 1
+                    else ""
+                )
                 raise MissingInput(f"data is missing: {missing[0]}{more}")
             output = Path(made.output)
             runs.refuse_foreign(output, made.recipe)

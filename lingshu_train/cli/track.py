@@ -62,4 +62,9 @@ def _pair(param: str) -> tuple[str, JsonValue]:
     key, given, value = param.partition("=")
     if not given:
         raise UsageError(f"{param}: a param is key=value")
-    return key, yaml.safe_load(value)
+    try:
+        return key, yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise UsageError(
+            f"{param}: the value cannot be read as YAML; text with signs goes in quotes"
+        ) from None

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
-from tqdm import tqdm
-
 from lingshu_train import dist
+from lingshu_train.bars import over
 from lingshu_train.data import chat
 from lingshu_train.evaluation.asking import Asking, Gallery, judgeable, prompts
 from lingshu_train.record import Judged, Sample
@@ -25,14 +23,12 @@ def evaluate(
     assert asking.sampling.n == 1, "one answer a question: intervals count questions"
     asked, here = judgeable(samples), dist.place()
     mine = asked[here.rank :: here.world_size]
-    answers = tqdm(
+    answers = over(
         engine.answer(prompts(mine, gallery, asking), asking.sampling),
-        total=len(mine),
-        desc=asking.title,
+        title=asking.title,
         unit="answer",
-        file=sys.stderr,
-        disable=not (here.first and asking.title),
-        mininterval=5,
+        total=len(mine),
+        shown=here.first and bool(asking.title),
     )
     judged = [
         Judged(

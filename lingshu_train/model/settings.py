@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Literal
 
-from pydantic import Field, JsonValue, SerializeAsAny, ValidationInfo, field_validator
+from pydantic import Field, JsonValue, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
 from lingshu_train.model import shape
 from lingshu_train.model.shape import PictureBudget, Shape
@@ -60,6 +60,12 @@ class Settings(Strict):
             return data  # The family itself was refused, which is what the user is told.
         wanted = shape.of(info.data["family"])
         return data if isinstance(data, wanted) else wanted.model_validate_json(json.dumps(data))
+
+    @model_validator(mode="after")
+    def _some_picture_fits(self) -> Settings:
+        if why := shape.fault(self.budget):
+            raise ValueError(why)
+        return self
 
     @property
     def budget(self) -> PictureBudget:

@@ -97,6 +97,15 @@ def of(family: str) -> type[Shape]:
     return found
 
 
+def fault(budget: PictureBudget) -> str:
+    """Why no picture can keep to a budget; empty where some can."""
+    if budget.max_pixels < budget.min_pixels:
+        return f"max_pixels {budget.max_pixels} is below min_pixels {budget.min_pixels}"
+    if budget.max_pixels < budget.grid**2:
+        return f"max_pixels {budget.max_pixels} is less than one token takes ({budget.grid}x{budget.grid} pixels)"
+    return ""
+
+
 def usage(family: str) -> str:
     """Markdown: how to run an exported model of the family with plain transformers, for its model card."""
     return (resources.files(f"{FAMILIES}.{family}") / "usage.md").read_text(encoding="utf-8").rstrip()

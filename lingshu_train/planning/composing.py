@@ -21,7 +21,7 @@ from omegaconf._utils import get_yaml_loader
 from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException, UnsupportedInterpolationType
 
-from lingshu_train.documents import read_text
+from lingshu_train.documents import not_yaml, read_text
 from lingshu_train.errors import DataError, RecipeError
 
 OUTSIDE = "recipes read nothing from outside; write the value, or key=value on the command line"
@@ -99,24 +99,14 @@ def _choice(overrides: Sequence[str], file: Path, shipped: Path) -> str:
     return ""
 
 
-def not_yaml(fault: yaml.YAMLError) -> str:
-    """A parser's report in one line, with the place."""
-    mark = getattr(fault, "problem_mark", None) or getattr(fault, "context_mark", None)
-    problem = str(getattr(fault, "problem", None) or getattr(fault, "context", None) or fault)
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-    return f"{place}not YAML: {_line(problem)}"
-
-
 def _check(file: Path) -> None:
     """What can be told of the file itself before Hydra reads it."""
     try:
         data = yaml.load(read_text(file), Loader=get_yaml_loader())
     except DataError as fault:
         raise Refused(str(fault).removeprefix(f"{file}: ")) from None
-    except yaml.YAMLError as fault:
+    except (yaml.YAMLError, RecursionError, ValueError) as fault:
         raise Refused(not_yaml(fault)) from None
-    except (RecursionError, ValueError) as fault:
-        raise Refused(f"not YAML: {_line(str(fault)) or 'nested too deep'}") from None
     if data is None:
         raise Refused("empty; a recipe has at least `defaults: [quickstart]`")
     if not isinstance(data, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import SerializeAsAny
@@ -10,7 +11,7 @@ import lingshu_train
 from lingshu_train import naming, verify
 from lingshu_train.data.cards import card as cards
 from lingshu_train.errors import DataError, RecipeError
-from lingshu_train.kind import StageConfig
+from lingshu_train.kind import Need, StageConfig
 from lingshu_train.planning.recipe import Block, Recipe
 from lingshu_train.runs import checkpoint, manifest
 from lingshu_train.runs.stage import Stage
@@ -96,7 +97,8 @@ def state(stage: Stage) -> str:
 
 def _check_needs(recipe: Recipe, block: Block, done: dict[str, Planned]) -> None:
     """Every stage this one reads runs before it and leaves what is read."""
-    for key, parent, role in block.config.needs:
+    for need in block.config.needs:
+        key, parent, role = need.key, need.stage, need.role
         where = f"{block.where}.{key}"
         if parent not in done:
             before = ", ".join(done) or "none"
@@ -106,9 +108,37 @@ def _check_needs(recipe: Recipe, block: Block, done: dict[str, Planned]) -> None
             raise RecipeError(
                 f"{where}: stage {parent!r} leaves no {role}; these do: {', '.join(fit) or 'none'}"
             )
+        _check_corpus(need, where, done)
     if block.config.opens_base and not recipe.model.base:
         where = f"{block.where}.{'base: empty' if block.config.trains else 'with_base: true'}"
         raise RecipeError(f"{where}, and model.base is empty: name a stage whose model to start from")
+
+
+def _check_corpus(need: Need, where: str, done: dict[str, Planned]) -> None:
+    """What is read of a corpus is in it, as far as can be known before its data is read."""
+    holds = _holds(need.stage, done) if need.split else None
+    if holds is None:
+        return
+    if need.split not in holds:
+        raise RecipeError(
+            f"{where}: stage {need.stage!r} leaves no split {need.split!r}; it leaves: {', '.join(holds) or 'none'}"
+        )
+    there = holds[need.split]
+    for task in need.tasks if there is not None else ():
+        if task not in (there or ()):
+            raise RecipeError(
+                f"{where}: unknown task {task!r}; stage {need.stage!r} has in split {need.split!r}: "
+                f"{', '.join(sorted(there or ()))}"
+            )
+
+
+def _holds(name: str, done: dict[str, Planned]) -> Mapping[str, frozenset[str] | None] | None:
+    """What is in a corpus; a corpus made of another has no more than that."""
+    config = done[name].config
+    if config.holds is not None or config.role != "corpus":
+        return config.holds
+    above = [need.stage for need in config.needs if need.role == "corpus"]
+    return _holds(above[0], done) if len(above) == 1 else None
 
 
 def _content(recipe: Recipe, block: Block, *, parents: dict[str, Planned], world: int) -> str:

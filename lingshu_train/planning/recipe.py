@@ -108,7 +108,10 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     )
     for block in blocks:
         block.config.check(block.where)
-        block.config.check_pictures(block.where, grid=document.model.budget.grid)
+        budget = document.model.budget
+        block.config.check_pictures(
+            block.where, grid=budget.grid, least=budget.min_pixels, most=budget.max_pixels
+        )
     return Recipe(
         name=document.name,
         title=document.title,

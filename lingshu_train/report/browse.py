@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from lingshu_train.report import closed, gallery
-from lingshu_train.report.closed import Answers
 from lingshu_train.report.gather import RunView
-from lingshu_train.report.thinking import disagreement
+from lingshu_train.report.thinking import Flags
 from lingshu_train.runs import results
 from lingshu_train.runs.files import failure
 from lingshu_train.runs.results import Prediction
@@ -71,17 +70,18 @@ class Browsed:
     total: int
 
 
-def browsed(view: RunView) -> Browsed:
+def browsed(view: RunView, flags: Flags) -> Browsed:
     """The samples of a run, its pictures written beside. CannotCreate or OutputFailed where they cannot be."""
     models = tuple(reversed(view.models))
     by_model = [_numbered(view.predictions.get(model, ())) for model in models]
     asked = {id: line for lines in reversed(by_model) for id, (_, line) in lines.items()}
-    known, pictures = closed.known(view), _Pictures(view)
+    pictures = _Pictures(view)
+    flagged = [flags.held_out[model] for model in models]
     found: list[Sample] = []
     room = LARGEST
     kept = set(sorted(asked, key=_key)[:MOST])
     for id in sorted(kept, key=_key):
-        sample = _sample(asked[id], [lines.get(id) for lines in by_model], known, pictures)
+        sample = _sample(asked[id], [lines.get(id) for lines in by_model], flagged, pictures)
         room -= _size(sample)
         if room < 0:
             break
@@ -138,7 +138,7 @@ def _key(id: str) -> str:
 def _sample(
     asked: Prediction,
     lines: Sequence[tuple[int, Prediction] | None],
-    known: Mapping[str, Answers],
+    flagged: Sequence[Mapping[str, str]],
     pictures: _Pictures,
 ) -> Sample:
     address = pictures.address(asked.image) if asked.image else ""
@@ -155,11 +155,14 @@ def _sample(
         prompt=gallery.prompt(asked),
         picture=address,
         lost=bool(asked.image) and not address,
-        answers=tuple(line and _given(*line, known) for line in lines),
+        answers=tuple(
+            line and _given(*line, flag=flags.get(asked.id, ""))
+            for line, flags in zip(lines, flagged, strict=True)
+        ),
     )
 
 
-def _given(number: int, line: Prediction, known: Mapping[str, Answers]) -> Given:
+def _given(number: int, line: Prediction, *, flag: str) -> Given:
     text = line.completion
     cut = f"{text[:LONGEST_TEXT]} … ({len(text):,} characters)" if len(text) > LONGEST_TEXT else text
     return Given(
@@ -170,7 +173,7 @@ def _given(number: int, line: Prediction, known: Mapping[str, Answers]) -> Given
         rule=line.rule,
         line=number,
         given=closed.given(line)[:LONGEST_TEXT],
-        flag=disagreement(line, known),
+        flag=flag,
     )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 from lingshu_train.record import Asked
 from lingshu_train.report.gather import RunView
@@ -48,6 +47,8 @@ class Confusion:
 def label(line: Asked, answer: str) -> str:
     """An answer as it is counted: an option by its text, since its letter changes from question to question."""
     given = answer.strip()
+    if not line.options:
+        return given.casefold()
     text = next(
         (text for letter, text in line.options.items() if letter.casefold() == given.casefold()), given
     )
@@ -63,11 +64,6 @@ def answers(lines: Iterable[Asked]) -> Mapping[str, Answers]:
         task: Answers(tuple(sorted(words, key=_order)) if len(words) <= MOST else (), len(words))
         for task, words in found.items()
     }
-
-
-def known(view: RunView) -> Mapping[str, Answers]:
-    """The answers of each task in the run, held out and trained on."""
-    return answers(chain(*view.predictions.values(), *view.rollouts.values()))
 
 
 def confusions(view: RunView) -> list[Confusion]:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from lingshu_train.report import closed
 from lingshu_train.report.closed import Answers
 from lingshu_train.report.gather import RunView
-from lingshu_train.report.thinking import disagreement
+from lingshu_train.report.thinking import Flags, disagreement
 from lingshu_train.runs.results import Prediction, Rollout
 
 PER_OUTCOME = 4
@@ -92,9 +91,9 @@ class Pair:
         }[self.before.correct, self.after.correct]
 
 
-def samples(view: RunView) -> list[Group]:
+def samples(view: RunView, flags: Flags) -> list[Group]:
     """Some of each outcome, with the counts of all: nothing is chosen by hand, and failures are shown too."""
-    pairs, known = held_out(view), closed.known(view)
+    pairs, known = held_out(view), flags.known
     found = []
     for outcome in OUTCOMES:
         group = [pair for pair in pairs if pair.outcome == outcome]
@@ -129,10 +128,10 @@ def spread(pairs: Sequence[Pair], count: int) -> list[Pair]:
     return [pair for _, pair in sorted(ranked, key=lambda item: item[0])][:count]
 
 
-def rollouts(view: RunView) -> list[Group]:
+def rollouts(view: RunView, flags: Flags) -> list[Group]:
     """What reinforcement learning saw and how it was rewarded, at up to four steps from the first to the last; then what
     an unusual rule accepted."""
-    found, known = [], closed.known(view)
+    found, known = [], flags.known
     for name, lines in view.rollouts.items():
         weights = _weights(view, name)
         steps = sorted({line.step for line in lines})

@@ -16,10 +16,22 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from lingshu_train.data.cards import licences
-from lingshu_train.report import browse, closed, cuts, gains, gallery, gather, numbers, provenance, training
+from lingshu_train.report import (
+    browse,
+    closed,
+    cuts,
+    gains,
+    gallery,
+    gather,
+    numbers,
+    provenance,
+    thinking,
+    training,
+)
 from lingshu_train.report.gather import RunView
 from lingshu_train.report.progress import progress
 from lingshu_train.report.summary import summary_table
+from lingshu_train.report.thinking import Flags
 from lingshu_train.runs.files import write_text
 
 __all__ = ["NAME", "page", "summary_table", "write"]
@@ -64,13 +76,14 @@ def write(run_folder: Path, *, cards: Path | None = None) -> Path:
 def put(view: RunView) -> Path:
     """The same for a run that is read already."""
     path = view.run.path / NAME
+    flags = thinking.flags(view)
     if view.predictions:
-        write_text(view.run.path / SAMPLES, samples_page(view))
-    write_text(path, page(view))
+        write_text(view.run.path / SAMPLES, samples_page(view, flags))
+    write_text(path, page(view, flags))
     return path
 
 
-def page(view: RunView) -> str:
+def page(view: RunView, flags: Flags) -> str:
     """The whole document."""
     found = templates()
     said = {
@@ -81,11 +94,11 @@ def page(view: RunView) -> str:
         "open_tasks": closed.open_tasks(view),
         "cuts": cuts.cuts(view),
         "curves": training.curves(view),
-        "samples": gallery.samples(view),
+        "samples": gallery.samples(view, flags),
         "per_outcome": gallery.PER_OUTCOME,
-        "rollouts": gallery.rollouts(view),
-        "warnings": provenance.warnings(view),
-        "statuses": provenance.statuses(view),
+        "rollouts": gallery.rollouts(view, flags),
+        "warnings": provenance.warnings(view, flags),
+        "statuses": provenance.statuses(view, flags),
         "settings": provenance.settings(view),
         "machines": provenance.machines(view),
         "hashes": provenance.hashes(view),
@@ -111,9 +124,9 @@ def page(view: RunView) -> str:
     )
 
 
-def samples_page(view: RunView) -> str:
+def samples_page(view: RunView, flags: Flags) -> str:
     """Every held-out question, to be filtered and paged through. Writes its pictures beside it."""
-    found = browse.browsed(view)
+    found = browse.browsed(view, flags)
     return _whole(
         templates(),
         "browse.html.j2",

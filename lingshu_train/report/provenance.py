@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 
 from lingshu_train.data.cards import licences
 from lingshu_train.data.cards.card import Source
-from lingshu_train.report import closed
 from lingshu_train.report.gather import RunView, StageView
 from lingshu_train.report.numbers import counted
-from lingshu_train.report.thinking import disagreement
+from lingshu_train.report.thinking import Flags
 from lingshu_train.report.training import UNSCORED
 from lingshu_train.runs import tracked
 from lingshu_train.runs.flat import scalars
 from lingshu_train.runs.manifest import NAME, Manifest
-from lingshu_train.runs.results import Prediction, Rollout
 
 MOST_FILES = 200
 """Files of a stage whose hashes are shown; all of them stand in its manifest."""
@@ -103,10 +101,16 @@ def settings(view: RunView) -> list[Named]:
     return found
 
 
-def warnings(view: RunView) -> list[str]:
+def warnings(view: RunView, flags: Flags) -> list[str]:
     """Everything that is not as it should be, counted: unreadable answers, refused items, closed data."""
     found = [f"damaged: {line}" for line in view.damage]
-    found += [*restricted(view), *_unreadable(view), *_unscored(view), *_flagged(view), *_refused(view)]
+    found += [
+        *restricted(view),
+        *_unreadable(view),
+        *_unscored(view),
+        *_flagged(view, flags),
+        *_refused(view),
+    ]
     for manifest in view.manifests:
         found += _told(manifest, "warnings")
         found += [f"checkpoint set aside: {line}" for line in _told(manifest, "checkpoints_set_aside")]
@@ -123,17 +127,17 @@ def warnings(view: RunView) -> list[str]:
     return found
 
 
-def statuses(view: RunView) -> Statuses | None:
+def statuses(view: RunView, flags: Flags) -> Statuses | None:
     """How the answers of every model were judged; None where nothing was answered."""
     counts = {name: Counter(line.status for line in view.predictions.get(name, ())) for name in view.models}
     kinds = tuple(sorted({status for each in counts.values() for status in each}))
     if not kinds:
         return None
-    known = closed.known(view)
-    lines = {name: view.predictions.get(name, ()) for name in view.models}
     return Statuses(
-        wrong={name: sum(not line.correct for line in each) for name, each in lines.items()},
-        flagged={name: sum(bool(disagreement(line, known)) for line in each) for name, each in lines.items()},
+        wrong={
+            name: sum(not line.correct for line in view.predictions.get(name, ())) for name in view.models
+        },
+        flagged={name: len(flags.held_out.get(name, ())) for name in view.models},
         kinds=kinds,
         counts=tuple((name, tuple(counts[name][kind] for kind in kinds)) for name in view.models),
     )
@@ -161,21 +165,20 @@ def _unscored(view: RunView) -> list[str]:
     ]
 
 
-def _flagged(view: RunView) -> list[str]:
+def _flagged(view: RunView, flags: Flags) -> list[str]:
     """Answers whose thinking names another, counted for each model and for the rollouts that a stage kept."""
-    known = closed.known(view)
-    groups: list[tuple[str, str, tuple[Prediction, ...] | tuple[Rollout, ...]]] = [
-        *((name, "held-out answers", view.predictions.get(name, ())) for name in view.models),
-        *((name, "kept rollouts", lines) for name, lines in view.rollouts.items()),
+    counts: list[tuple[str, Sized, int, str]] = [
+        *(
+            (name, flags.held_out[name], len(view.predictions[name]), "held-out answers")
+            for name in view.models
+        ),
+        *((name, flags.rollouts[name], len(lines), "kept rollouts") for name, lines in view.rollouts.items()),
     ]
-    found = []
-    for name, what, lines in groups:
-        count = sum(bool(disagreement(line, known)) for line in lines)
-        if count:
-            found.append(
-                f"{name}: in {count:,} of {len(lines):,} {what} the thinking names another answer than the one given"
-            )
-    return found
+    return [
+        f"{name}: in {len(named):,} of {total:,} {what} the thinking names another answer than the one given"
+        for name, named, total, what in counts
+        if named
+    ]
 
 
 def restricted(view: RunView) -> list[str]:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from pydantic import RootModel
+from pydantic import RootModel, ValidationError
 
-from lingshu_train.errors import LingshuError
+from lingshu_train.errors import DataError, LingshuError
 from lingshu_train.report.numbers import counted
 from lingshu_train.schema import parse
 
@@ -39,35 +39,51 @@ def lines(path: Path) -> Salvaged[tuple[dict[str, Any], ...]]:
 
     A last line without its end is not there yet: its stage is running, or was killed.
     """
-    try:
-        parts = path.read_bytes().split(b"\n") if path.is_file() else [b""]
-    except OSError as fault:
-        return Salvaged((), (f"{path}: {fault.strerror}",))
+    parts = _parts(path)
     found: list[dict[str, Any]] = []
     bad: list[int] = []
-    for number, part in enumerate(parts[:-1], 1):
+    for number, part in enumerate(parts.found[:-1], 1):
         line = _object(part)
         if line is None:
             bad.append(number)
         else:
             found.append(line)
-    return Salvaged(tuple(found), _said(path, bad, len(parts) - 1))
+    return Salvaged(tuple(found), (*parts.faults, *_said(path, bad, len(parts.found) - 1)))
 
 
 def records(path: Path, record: type[RootModel[T]]) -> Salvaged[tuple[T, ...]]:
     """The lines of a JSONL file that are of the kind `record`."""
-    raw = lines(path)
+    parts = _parts(path)
     found: list[T] = []
-    faults: list[str] = []
-    for line in raw.found:
+    bad: list[int] = []
+    reason = ""
+    for number, part in enumerate(parts.found[:-1], 1):
         try:
-            found.append(parse(record, line, where=str(path), error=LingshuError).root)
-        except LingshuError as fault:
-            faults.append(str(fault))
-    if faults:
-        shown = f"{counted(len(faults), 'line')} left out, the first of them: {faults[0]}"
-        return Salvaged(tuple(found), (*raw.faults, shown))
-    return Salvaged(tuple(found), raw.faults)
+            found.append(record.model_validate_json(part).root)
+        except ValidationError:
+            bad.append(number)
+            reason = reason or _reason(path, number, part, record)
+    said = (f"{counted(len(bad), 'line')} left out, the first of them {reason}",) if bad else ()
+    return Salvaged(tuple(found), (*parts.faults, *said))
+
+
+def _reason(path: Path, number: int, part: bytes, record: type[RootModel[T]]) -> str:
+    line = _object(part)
+    if line is None:
+        return f"{path}: line {number} is no JSON"
+    try:
+        parse(record, line, where=f"{path}: line {number}:", error=DataError)
+    except DataError as fault:
+        return str(fault)
+    return f"{path}: line {number}"
+
+
+def _parts(path: Path) -> Salvaged[list[bytes]]:
+    """The lines of a file and what follows the last of them: nothing, or a line that is being written."""
+    try:
+        return Salvaged(path.read_bytes().split(b"\n") if path.is_file() else [b""])
+    except OSError as fault:
+        return Salvaged([b""], (f"{path}: {fault.strerror}",))
 
 
 def _object(part: bytes) -> dict[str, Any] | None:

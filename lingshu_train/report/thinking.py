@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from itertools import chain
 
-from lingshu_train.report.closed import Answers, label
+from lingshu_train.report.closed import Answers, answers, label
+from lingshu_train.report.gather import RunView
 from lingshu_train.runs.results import Prediction, Rollout
 from lingshu_train.verify import Item, answer_text, stated_answer, trace_of, verify
 
@@ -19,10 +22,38 @@ _DENIAL = re.compile(r"\b(?:no|not|none|without|absent)\b", re.IGNORECASE)
 _NUMBER = re.compile(rf"\b(?:\d+(?:\.\d+)?|{'|'.join(_NUMBERS)})\b", re.IGNORECASE)
 
 
-def disagreement(line: Prediction | Rollout, answers: Mapping[str, Answers]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flags:
+    """What a run's thinking says otherwise: for each model by the id of its question, for each stage's kept rollouts by place.
+
+    `known` are the answers that each task has.
+    """
+
+    known: Mapping[str, Answers]
+    held_out: Mapping[str, Mapping[str, str]]
+    rollouts: Mapping[str, Mapping[int, str]]
+
+
+def flags(view: RunView) -> Flags:
+    """Read once for all that shows them."""
+    known = answers(chain(*view.predictions.values(), *view.rollouts.values()))
+    return Flags(
+        known=known,
+        held_out={
+            model: {line.id: named for line in lines if (named := disagreement(line, known))}
+            for model, lines in view.predictions.items()
+        },
+        rollouts={
+            stage: {place: named for place, line in enumerate(lines) if (named := disagreement(line, known))}
+            for stage, lines in view.rollouts.items()
+        },
+    )
+
+
+def disagreement(line: Prediction | Rollout, known: Mapping[str, Answers]) -> str:
     """What the thinking names instead of the answer that was given; empty where they agree, or where one is missing.
 
-    `answers` are those that each task of the run has (report/closed.py).
+    `known` are the answers that each task of the run has (report/closed.py).
     """
     trace, given = trace_of(line.completion).strip(), answer_text(line.completion).strip()
     if not trace or not given:
@@ -36,10 +67,8 @@ def disagreement(line: Prediction | Rollout, answers: Mapping[str, Answers]) -> 
     said = label(line, given)
     if _NUMBER.fullmatch(said):
         return _other(_numbers(trace) or (["0"] if denied else []), _number(said))
-    known = (
-        line.options.values() if line.options else answers[line.task].words if line.task in answers else ()
-    )
-    return _other(_named(trace, known), said)
+    words = line.options.values() if line.options else known[line.task].words if line.task in known else ()
+    return _other(_named(trace, words), said)
 
 
 def _committed(line: Prediction | Rollout, trace: str) -> str | None:

@@ -9,6 +9,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lingshu_train import dist, environment
@@ -57,7 +58,8 @@ def _run(stage: Stage) -> None:
     config = kinds.read(stage.config, where=where)
     config.check(where)
     model = parse(Settings, stage.model, where="model", error=RecipeError)
-    config.check_pictures(where, grid=model.budget.grid)
+    budget = model.budget
+    config.check_pictures(where, grid=budget.grid, least=budget.min_pixels, most=budget.max_pixels)
     run = kinds.run_of(stage.kind)
     device, threads = _device(stage) if config.distributed else ("cpu", environment.threads())
     dist.start(stage.content, device=device)
@@ -99,12 +101,11 @@ def _report(stage: Stage, fault: LingshuError) -> int:
     # Several ranks may meet the same fault; the first to write speaks.
     if not target.exists():
         sys.stderr.write(f"lingshu: {fault}\n")
-        try:
+        # On a full disk the exit code and the line above are all that the launcher has.
+        with suppress(LingshuError):
             write_json(
                 target, {"message": str(fault), "exit_code": fault.exit_code, "rank": dist.place().rank}
             )
-        except LingshuError:
-            sys.stderr.write(f"lingshu: and {target} could not be written\n")
     sys.stderr.flush()
     return fault.exit_code
 

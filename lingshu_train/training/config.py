@@ -43,7 +43,7 @@ class Watched(Strict):
 
     @property
     def need(self) -> Need:
-        return Need("watch.corpus", self.corpus, "corpus")
+        return Need("watch.corpus", self.corpus, "corpus", self.split, self.tasks)
 
     @property
     def line(self) -> PlanLine:
@@ -106,7 +106,7 @@ class TrainingConfig(StageConfig):
     @property
     def needs(self) -> tuple[Need, ...]:
         model = [Need("base", self.base, "model")] if self.base else []
-        return (*model, *(Need("data", mix.corpus, "corpus") for mix in self.data))
+        return (*model, *(Need("data", mix.corpus, "corpus", mix.split, mix.tasks) for mix in self.data))
 
     @property
     def starts_from(self) -> str:

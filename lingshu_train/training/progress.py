@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from types import FrameType
@@ -14,6 +13,7 @@ from tqdm import tqdm
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from lingshu_train import dist
+from lingshu_train.bars import bar
 from lingshu_train.runs.ledger import Column, Ledger
 
 RENAMED = {
@@ -55,15 +55,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         signal.signal(signal.SIGTERM, self._on_signal)
         self._last = time.monotonic()
         if dist.place().first:
-            self._bar = tqdm(
-                total=state.max_steps,
-                initial=state.global_step,
-                desc=self.title,
-                unit="step",
-                file=sys.stderr,
-                mininterval=0.5 if sys.stderr.isatty() else 15,
-                dynamic_ncols=sys.stderr.isatty(),
-            )
+            self._bar = bar(title=self.title, unit="step", total=state.max_steps, done=state.global_step)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: object

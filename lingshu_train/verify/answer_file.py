@@ -26,6 +26,7 @@ class Submission:
     data: Mapping[str, object]
     item: Item
     response: str
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,8 @@ class Tally:
     types: Mapping[str, tuple[int, int]]
     statuses: Mapping[str, int]
     policy: Policy
+    unjudged: str = ""
+    """The first row whose own gold cannot be read, and why: no answer to it is right."""
 
     def __str__(self) -> str:
         """A table: rows, right and share per question type, then the count of every status."""
@@ -50,6 +53,10 @@ class Tally:
         lines.append(
             "status: " + ", ".join(f"{name} {count}" for name, count in sorted(self.statuses.items()))
         )
+        if self.unjudged:
+            count = self.statuses["invalid_gold"]
+            have = "row has" if count == 1 else "rows have"
+            lines.append(f"{count} {have} no gold that can be judged by; the first is {self.unjudged}")
         return "\n".join(lines)
 
 
@@ -65,6 +72,7 @@ def judge_file(path: Path, policy: Policy, out: IO[str]) -> Tally:
     types: dict[str, list[int]] = {}
     statuses: Counter[str] = Counter()
     right = 0
+    unjudged = ""
     for row in rows:
         verdict = verify(row.response, row.item, policy)
         counted = types.setdefault(row.item.question_type, [0, 0])
@@ -72,9 +80,12 @@ def judge_file(path: Path, policy: Policy, out: IO[str]) -> Tally:
         counted[1] += verdict.correct
         right += verdict.correct
         statuses[verdict.status] += 1
+        if verdict.status == "invalid_gold" and not unjudged:
+            unjudged = f"{row.where}: {verdict.rule}"
         judged = {**row.data, **_added(verdict)}
         out.write(json.dumps(judged, ensure_ascii=not _encodable(row, verdict), allow_nan=False) + "\n")
-    return Tally(len(rows), right, {name: (one, two) for name, (one, two) in types.items()}, statuses, policy)
+    shares = {name: (one, two) for name, (one, two) in types.items()}
+    return Tally(len(rows), right, shares, statuses, policy, unjudged)
 
 
 def read(path: Path) -> Iterator[Submission]:
@@ -115,7 +126,7 @@ def submission(line: str, *, where: str) -> Submission:
         aliases=_aliases(data.get("aliases"), where=where),
         tol=_tolerance(data.get("tol"), where=where),
     )
-    return Submission(data, item, data["response"])
+    return Submission(data, item, data["response"], where)
 
 
 def _options(value: object, *, where: str) -> dict[str, str]:

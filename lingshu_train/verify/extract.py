@@ -25,6 +25,9 @@ _BRACE = re.compile(r"[{}]")
 _HEADING = re.compile(
     r"(?:# ?|\*\*)(?:the )?final (?:answer|response)[*: ：]{0,5}|最终答案 ?[:：]", re.IGNORECASE
 )
+_OPENING = re.compile(
+    r"(?:\*\*)?(?:the )?(?:answer|答案) ?(?:\*\*)?[:：]([^\n]+)\n[ \t\r]*\n(?=\s*\S)", re.IGNORECASE
+)
 _WORD = re.compile(r"\w")
 
 
@@ -155,6 +158,15 @@ def _headed(region: str, headings: list[re.Match[str]]) -> Extract:
     text, status = _inner(line)
     prelude = region[: headings[0].start()].rstrip("#* ").strip()
     return Extract("heading", text, status, prelude, tail.strip())
+
+
+def opening(text: str) -> Extract | None:
+    """A plain text that opens with an answer in a paragraph of its own: "Answer: B", an empty line, an explanation."""
+    found = _OPENING.match(text)
+    if found is None:
+        return None
+    inner, status = _inner(found.group(1).strip("* "))
+    return Extract("heading", inner, status, tail=text[found.end() :].strip())
 
 
 def _inner(text: str) -> tuple[str, str]:

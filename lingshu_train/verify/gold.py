@@ -53,6 +53,12 @@ class GoldAnswer(Protocol):
         """Whether a remark behind the right answer may be another answer to the same question."""
         return False
 
+    def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
+        """Whether a sentence behind the answer leaves it right by what it says of the possible answers: others ruled out,
+        the answer given again. None: it says nothing of them. `goes_on`: the sentence before did, this may be its reason.
+        """
+        return None
+
 
 @runtime_checkable
 class AnswerType(Protocol):

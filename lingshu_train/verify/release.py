@@ -8,13 +8,13 @@ from pathlib import Path
 
 from lingshu_train import naming
 
-RELEASE = "1.3"
+RELEASE = "1.4"
 FOLDER = Path(__file__).parent
 
 
 @lru_cache(maxsize=1)
 def version() -> str:
-    """Release and hash of this package's rules ("1.3+0123456789ab"): it names stages and enters every manifest.
+    """Release and hash of this package's rules ("1.4+0123456789ab"): it names stages and enters every manifest.
 
     Equal versions judge every response alike. The converse does not hold: a comment or a line broken elsewhere is
     another version too, since telling a rule from its layout would need a judgement of its own. Types of a plugin are

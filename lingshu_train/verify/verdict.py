@@ -9,16 +9,18 @@ from typing import cast
 from lingshu_train.errors import DataError
 from lingshu_train.naming import component, components
 from lingshu_train.record import Verdict
-from lingshu_train.verify.extract import Extract, extract, thinking
+from lingshu_train.verify.extract import Extract, extract, opening, thinking
 from lingshu_train.verify.gold import AnswerType, GoldAnswer, GoldError, Ruling
 from lingshu_train.verify.item import Key, Policy, Question, key
-from lingshu_train.verify.remarks import after, before
+from lingshu_train.verify.remarks import after, before, head
 from lingshu_train.verify.text import leads, sentences
 from lingshu_train.verify.text.normal import LIMIT
 
 _TYPES = "lingshu_train.verify.types"
 # Plain text of more words is reasoning: only what stands behind an anchor in it is an answer.
 _WORDS = 40
+# What a text is called as a whole if others are ruled out behind its answer.
+_REMARKED = ("unreadable", "negated", "hedged")
 
 
 def verify(response: str, item: Question, policy: Policy = Policy.strict) -> Verdict:
@@ -31,7 +33,10 @@ def verify(response: str, item: Question, policy: Policy = Policy.strict) -> Ver
         return Verdict(correct=False, status=found.status, rule=found.form, extracted=found.text)
     if found.form == "plain":
         if policy is not Policy.lenient:
-            return Verdict(correct=False, status="unmarked", rule="plain")
+            opened = opening(found.text)
+            if opened is None or opened.status:
+                return Verdict(correct=False, status="unmarked", rule="plain")
+            return _settled(opened, gold)
         return _plain(found.text, gold)
     return _settled(found, gold)
 
@@ -104,7 +109,7 @@ def _settled(found: Extract, gold: GoldAnswer) -> Verdict:
         line, _, rest = tail.partition("\n")
         if gold.goes_on(text, line):
             text, tail = f"{text} {line}", rest
-    ruling = gold.read(text)
+    ruling = head.read(text, gold)
     if ruling.status == "right":
         if tail and not after.harmless(tail, gold):
             ruling = ruling._replace(status="trailing_revision")
@@ -118,16 +123,19 @@ def _plain(text: str, gold: GoldAnswer) -> Verdict:
     whole = Ruling("unreadable", "none")
     if len(text) <= LIMIT and len(text.split()) <= _WORDS:
         whole = gold.read(text)
-        if whole.status == "right" or (whole.status != "unreadable" and gold.reads != "words"):
+        if whole.status in ("right", "wrong") and (whole.status == "right" or gold.reads != "words"):
             return _verdict(whole, "plain", text)
+    first = head.at_head(text, gold)
+    if first is not None:
+        return _verdict(first, "plain", text[:LIMIT])
     found = leads.anchors(text)
-    if not found:
+    if not found or (whole.status not in _REMARKED and gold.reads != "words"):
         return _verdict(whole, "plain", text[:LIMIT])
     start, end = found[-1]
     line, _, tail = text[end:].partition("\n")
     if len(line) > LIMIT:
         return Verdict(correct=False, status="too_long", rule="anchor")
-    ruling, used = gold.read(line), line
+    ruling, used = head.read(line, gold), line
     sentence, rest = sentences.first(line)
     if ruling.status != "right" and rest:
         ruling, used = gold.read(sentence), sentence

@@ -71,6 +71,8 @@ def test_overrides_reach_the_recipe_as_they_were_typed(
         (["trian"], "no such command 'trian'", ""),
         (["--fast"], "no such option: --fast", ""),
         (["run"], "missing argument 'RECIPE'", "run"),
+        (["plan"], "there are adapt, adapt_tiny, lingshu_32b, lingshu_7b, lingshu_7b_gated, quickstart, and YAML files of your own", "plan"),
+        (["data", "prepare", "slake", "--max-pixels", "-5"], "greater than or equal to 1", "data prepare"),
         (["plan", "quickstart", "--fast"], "no such option: --fast", "plan"),
         (["plan", "quickstart", "-odd=1"], "no such option: -o", "plan"),
         (["status", "a", "b"], "unexpected extra argument", "status"),
@@ -97,6 +99,26 @@ def test_a_wrong_command_line_is_one_line_that_points_to_the_help_of_its_verb(
     assert says in line
     assert line.endswith(f"; see `{' '.join(['lingshu', *verb.split()])} --help`")
     assert printed.out == ""
+
+
+@pytest.mark.parametrize(
+    ("argv", "says"),
+    [
+        (["data", "list", "--modality", "xrayy"], "is none of: "),
+        (["data", "list", "--task", "vqaa"], "is part of none of: caption, classification"),
+        (["data", "prepare", "slake", "slake"], "slake: named twice"),
+        (["data", "prepare", "slake", "--max-pixels", "10"], "max_pixels 10 is below min_pixels 3136"),
+        (["data", "prepare", "slake", "--min-pixels", "1", "--max-pixels", "9"], "less than one token takes (28x28 pixels)"),
+        (["track", "nowhere", "--tracker", "tensorboard", "--param", "a=["], "a=[: the value cannot be read as YAML"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_value_that_nothing_can_have_is_refused(
+    argv: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(argv) == 64
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line
 
 
 def test_an_access_class_that_does_not_exist_is_not_an_empty_list(capsys: pytest.CaptureFixture[str]) -> None:
@@ -142,6 +164,13 @@ def test_the_form_for_torchrun_takes_a_recipe_without_a_verb() -> None:
     assert "unknown recipe 'nosuch'" in done.stderr
 
 
+@pytest.mark.parametrize("word", ["help", "version", "-V"])
+def test_the_form_for_torchrun_knows_these_words_too(word: str) -> None:
+    done = started(word)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "lingshu" in done.stdout
+
+
 @pytest.mark.parametrize("flag", ["--help", "-h"])
 @pytest.mark.parametrize("verb", [(), *VERBS], ids=" ".join)
 def test_every_verb_has_plain_help(
@@ -162,8 +191,9 @@ def test_every_argument_and_option_is_described_in_one_sentence(verb: tuple[str,
         assert parameter.help.endswith("."), parameter.name
 
 
-def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["--version"]) == 0
+@pytest.mark.parametrize("word", ["--version", "-V", "version"])
+def test_the_version_is_that_of_the_package(word: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main([word]) == 0
     assert capsys.readouterr().out == f"lingshu {lingshu_train.__version__}\n"
 
 

@@ -11,7 +11,7 @@ import made_up_run
 import pytest
 from PIL import Image
 
-from lingshu_train.report import browse, gather, page
+from lingshu_train.report import browse, gather, page, thinking
 
 
 @pytest.fixture(scope="module")
@@ -72,17 +72,20 @@ def test_a_large_run_has_as_many_samples_as_fit_the_same_whatever_their_order(
 ) -> None:
     monkeypatch.setattr(browse, "MOST", 30)
     view = gather.view(run)
-    few = browse.browsed(view)
+    flags = thinking.flags(view)
+    few = browse.browsed(view, flags)
     assert (len(few.samples), few.total) == (30, 120)
     for lines in view.predictions.values():
         assert len(lines) == 120
     turned = {name: lines[::-1] for name, lines in view.predictions.items()}
     object.__setattr__(view, "predictions", turned)
-    assert {sample.id for sample in browse.browsed(view).samples} == {sample.id for sample in few.samples}
+    assert {sample.id for sample in browse.browsed(view, flags).samples} == {
+        sample.id for sample in few.samples
+    }
     monkeypatch.setattr(browse, "LARGEST", 2_000)
-    assert 0 < len(browse.browsed(view).samples) < 30
+    assert 0 < len(browse.browsed(view, flags).samples) < 30
     assert "of 120 held-out questions, those with the smallest sha256" in " ".join(
-        page.samples_page(view).split()
+        page.samples_page(view, flags).split()
     )
 
 

@@ -115,3 +115,31 @@ def test_a_lone_surrogate_survives_the_way_through(tmp_path: Path) -> None:
     with target.open("w", encoding="utf-8") as out:
         judge_file(path, Policy.lenient, out)
     assert json.loads(target.read_text(encoding="utf-8"))["response"] == "<answer>\ud800</answer>"
+
+
+def test_a_row_that_nothing_could_get_right_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path, ROW, {**ROW, "options": None}, {**ROW, "options": None})
+    told = str(judge_file(path, Policy.lenient, io.StringIO()))
+    assert "2 rows have no gold that can be judged by; the first is" in told
+    assert "rows.jsonl:2: needs at least two options" in told
+
+
+def test_a_mark_before_the_text_is_no_part_of_it(tmp_path: Path) -> None:
+    path = write(tmp_path, ROW)
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert judge_file(path, Policy.lenient, io.StringIO()).correct == 1
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+def test_what_is_no_number_of_jsons_is_neither_read_nor_written(word: str, tmp_path: Path) -> None:
+    path = write(tmp_path, json.dumps(ROW)[:-1] + f', "confidence": {word}}}')
+    out = io.StringIO()
+    with pytest.raises(DataError, match=rf"rows\.jsonl:1: not JSON: {word} is no number"):
+        judge_file(path, Policy.lenient, out)
+    assert out.getvalue() == ""
+
+
+def test_a_file_without_a_row_has_no_score(tmp_path: Path) -> None:
+    path = write(tmp_path, "", "  ")
+    with pytest.raises(DataError, match="holds no row"):
+        judge_file(path, Policy.lenient, io.StringIO())

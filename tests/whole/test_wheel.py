@@ -12,7 +12,7 @@ import pytest
 from layouts import once
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ("recipes", "data_cards", "launch")
+SHIPPED = ("recipes", "data_cards", "launch/deepspeed", "launch/slurm.sh")
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,9 @@ def test_in_an_empty_folder_the_verbs_of_a_wheel_find_recipes_and_cards(
     assert planned.stdout == lingshu(ROOT, tmp_path, "plan", "quickstart").stdout
     listed = lingshu(installed, tmp_path, "data", "list")
     assert listed.returncode == 0 and listed.stdout == lingshu(ROOT, tmp_path, "data", "list").stdout
+    launch = lingshu(installed, tmp_path, "--where", "launch").stdout.strip()
+    assert launch == str(installed / "lingshu_train" / "_shipped" / "launch")
+    assert (Path(launch) / "slurm.sh").read_bytes() == (ROOT / "launch" / "slurm.sh").read_bytes()
     shown = lingshu(installed, tmp_path, "data", "show", "slake")
     assert shown.returncode == 0 and "format" in shown.stdout
     assert not list(tmp_path.iterdir())

@@ -14,6 +14,9 @@ from lingshu_train.errors import DataError, MissingInput
 LOOKED = 200
 """Pictures that are looked at, spread over the set. Each is decoded later, when the card is tried."""
 
+SMALL = 32
+"""Pixels of a side that is worth a word: models see pictures in squares of about this side."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looks:
@@ -62,8 +65,8 @@ class Looks:
         clear = sum(one.transparent for one in self.seen)
         if clear:
             found.append(f"{clear:,} have transparent parts, which are laid on one colour (docs/data.md)")
-        if min(sides) < 28:
-            found.append(f"the smallest side is {min(sides)} pixels, less than one token of the model (28)")
+        if min(sides) < SMALL:
+            found.append(f"the smallest side is {min(sides)} pixels, on which a model sees next to nothing")
         clips = sum(one.frames > 1 for one in self.seen)
         if clips:
             found.append(f"{clips:,} hold several frames, of which the first is taken")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import JsonValue
 
-from lingshu_train import vocabulary
+from lingshu_train import environment, vocabulary
 from lingshu_train.data.adding import columns as understanding
 from lingshu_train.data.adding import names, places, sniff
 from lingshu_train.data.adding.columns import Columns
@@ -53,6 +53,8 @@ ORDER = ("train", "held_out", "test")
 def propose(path: Path, told: Told) -> Proposal:
     """What the files are, in the words of a card. Unclear: something must be said first. DataError: they cannot be added."""
     told.check()
+    path = _plain(path)
+    told = told if told.images is None else replace(told, images=_plain(told.images))
     name = _name(path, told)
     found = sniff.look(path, encoding=told.encoding, delimiter=told.delimiter)
     made = _of_table(found, told) if isinstance(found, Table) else _of_classes(found, told)
@@ -62,6 +64,11 @@ def propose(path: Path, told: Told) -> Proposal:
         licence=told.licence or "internal",
         modality=vocabulary.modality(told.modality) or made.modality,
     )
+
+
+def _plain(path: Path) -> Path:
+    """Without `..`, so that a card holds the folder's own path. Links stay as they are."""
+    return environment.near(Path(os.path.abspath(path)))
 
 
 def _name(path: Path, told: Told) -> str:
@@ -92,6 +99,13 @@ def _of_table(table: Table, told: Told) -> Proposal:
     )
     columns = _settled(table, columns, told)
     place = known[columns.image[0]] if columns.image else Place()
+    if columns.chat and (place.suffix or place.separator):
+        raise DataError(
+            f"{table.paths[0].name}: {columns.image[0]} names pictures as {place.example or 'parts of names'}; conversations "
+            "name whole files, several as a list"
+        )
+    if columns.chat and not columns.image and told.images:
+        place = Place(folder=told.images)  # The messages themselves name them.
     _check_pictures(table, columns, place, told)
     root = _root([*table.paths, *([place.folder] if place.folder else [])])
     fields = _chat(columns) if columns.chat else _rows(columns, told)

@@ -6,6 +6,7 @@ The `lingshu:` block of the front matter is strict; every other key is the Huggi
 from __future__ import annotations
 
 import importlib.util
+import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
@@ -18,6 +19,7 @@ from pydantic import Field, JsonValue, model_validator
 
 from lingshu_train import environment
 from lingshu_train.data.cards import folders, patterns
+from lingshu_train.documents import not_yaml, read_text
 from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.naming import digest
 from lingshu_train.schema import Language, Modality, Strict, parse
@@ -220,7 +222,7 @@ def load(name: str, *, where: str = "data_cards", folder: Path | None = None) ->
     Unknown name, or two cards of this name: RecipeError; bad card: DataError.
     """
     path = folders.find(name) if folder is None else folder / f"{name}.md"
-    if path is None or not path.is_file():
+    if path is None or not os.path.isfile(path):  # Also where the name is longer than a file's may be.
         known = names(folder)
         near = get_close_matches(name, known, n=5, cutoff=0.5) or known[:5]
         places = folders.path() if folder is None else (folder,)
@@ -265,15 +267,16 @@ def root(card: Card, data_root: Path) -> Path | None:
 
 
 def _split(path: Path, where: str) -> tuple[dict[str, object], str]:
-    text = path.read_text(encoding="utf-8")
+    text = read_text(path)
     parts = text.split("\n---\n", 1)
     if not text.startswith("---\n") or len(parts) != 2:
         raise DataError(f"{where}: a card starts with YAML front matter between two lines of ---")
     try:
         # The same safe loader, compiled where PyYAML was built with libyaml: a plan reads a hundred cards.
         head = yaml.load(parts[0][4:], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.YAMLError as fault:
-        raise DataError(f"{where}: front matter is not YAML: {str(fault).splitlines()[0]}") from None
+    except (yaml.YAMLError, RecursionError, ValueError) as fault:
+        # A date that is none is a ValueError.
+        raise DataError(f"{where}: front matter, {not_yaml(fault, above=1)}") from None
     if not isinstance(head, dict):
         raise DataError(f"{where}: front matter must be a mapping")
     return head, parts[1]

@@ -46,12 +46,16 @@ def rows(
 ) -> list[Entry]:
     """The cards that match every filter given, own ones first, by name. `task` matches part of a word.
 
-    `modality` may be in any known spelling; UsageError lists the vocabulary for another.
+    `modality` may be in any known spelling; UsageError lists the vocabulary for another, and the tasks of cards
+    for one that no card has.
     """
     word = None if modality is None else vocabulary.modality(modality)
     if word is not None and word not in vocabulary.MODALITIES:
         raise UsageError(f"modality: {modality!r} is none of: {', '.join(vocabulary.MODALITIES)}")
-    entries = (_entry(cards.load(name), data_root) for name in cards.names())
+    entries = [_entry(cards.load(name), data_root) for name in cards.names()]
+    if not any(_among(task, entry.task) for entry in entries):
+        known = sorted({one for entry in entries for one in entry.task})
+        raise UsageError(f"task: {task!r} is part of none of: {', '.join(known)}")
     return [
         entry
         for entry in entries

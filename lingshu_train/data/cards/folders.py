@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from lingshu_train import environment, shipped
@@ -45,6 +46,14 @@ def find(name: str) -> Path | None:
                 "give yours another name"
             )
     return files[0] if files else None
+
+
+def option(file: Path) -> str:
+    """What a command in this folder must be given to find a card: nothing, or ` --cards FOLDER`."""
+    folder = file.resolve().parent
+    if folder in (SHIPPED.resolve(), Path(NAME).resolve()):
+        return ""
+    return f" --cards {shlex.quote(str(environment.near(file.parent)))}"
 
 
 def own(file: Path) -> bool:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
+from lingshu_train.data.cards import folders
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.cards.croissant import home
 
@@ -11,7 +13,8 @@ from lingshu_train.data.cards.croissant import home
 def how_to_get(card: Card, data_root: Path) -> str:
     """One line: the command, or the steps that a person has to take first."""
     source, access = card.lingshu.source, card.lingshu.access
-    elsewhere = "" if data_root == Path("data") else f" --data-root {data_root}"
+    elsewhere = "" if data_root == Path("data") else f" --data-root {shlex.quote(str(data_root))}"
+    elsewhere += folders.option(card.file) if card.file else ""
     fetch = f"lingshu data fetch {card.name} --yes{elsewhere}"
     steps = source.how_to_get or f"download it from {home(card)}"
     if source.kind == "package":

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from lingshu_train import vocabulary
+from lingshu_train.bars import bar
 from lingshu_train.data import forgery
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import fetched, patterns, presence
@@ -45,10 +45,17 @@ class Report:
     @property
     def summary(self) -> str:
         """What was looked at, and how many problems there are."""
-        names = ("rows", "answers verified", "pictures", "decoded")
-        seen = [f"{self.counts.get(name, 0):,} {name}" for name in names] if not self.absent else []
+        names = {
+            "rows": "row",
+            "answers verified": "answer verified",
+            "pictures": "picture",
+            "decoded": "decoded",
+        }
+        counts = {name: self.counts.get(name, 0) for name in names} if not self.absent else {}
+        seen = [f"{count:,} {names[name] if count == 1 else name}" for name, count in counts.items()]
         count = self.counts.get("problems", 0)
-        return ", ".join([*seen, f"{count:,} problems" if count else "whole"])
+        found = f"{count:,} problem{'s' * (count != 1)}" if count else "whole"
+        return ", ".join([*seen, found])
 
     @property
     def exit_code(self) -> int:
@@ -109,8 +116,8 @@ def check(card: Card, data_root: Path, *, sample: int | None = None, folder: Pat
     if root is None:
         found.add(presence.how_to_get(card, data_root))
         return found.report(absent=True)
-    with tqdm(desc="files", unit="file", disable=None) as bar:
-        for line in fetched.problems(card, root, lambda name: bar.update()):
+    with bar(title="files", unit="file", total=None, shown=sys.stderr.isatty()) as progress:
+        for line in fetched.problems(card, root, lambda name: progress.update()):
             found.add(line)
     if isinstance(fields, SplitFiles):
         with notebook() as seen:
@@ -155,7 +162,7 @@ def _split(card: Card, root: Path, split: str, *, found: _Findings, pictures: Pi
     """Every row of one split: does it read, does its answer verify, is its group of this split alone."""
     name, stated = f"{card.name} {split}", card.lingshu.splits.get(split, cards.Split())
     reader, count, unread = reading.open(card, root, split=split), 0, 0
-    with tqdm(total=stated.rows, desc=name, unit="row", disable=None) as bar:
+    with bar(title=name, unit="row", total=stated.rows, shown=sys.stderr.isatty()) as progress:
         try:
             for line in reader.lines():
                 try:
@@ -168,7 +175,7 @@ def _split(card: Card, root: Path, split: str, *, found: _Findings, pictures: Pi
                     _row(row, Occurrence(card=card.name, split=split, where=line.where), found, pictures.seen)
                     _tell(pictures.take(row.images, line.where), name, found)
                 count += len(rows)
-                bar.update(len(rows))
+                progress.update(len(rows))
         except (DataError, MissingInput) as fault:
             found.add(str(fault))
         _tell(pictures.rest(), name, found)

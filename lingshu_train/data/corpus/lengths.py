@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
@@ -16,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 from transformers import ProcessorMixin
 
+from lingshu_train.bars import bar
 from lingshu_train.data import chat, forgery
 from lingshu_train.data.corpus import corpus
 from lingshu_train.data.corpus.records import Location
@@ -66,12 +65,10 @@ def _measure(path: Path, folder: Path, source: str, wanted: Settings, *, workers
         table = np.lib.format.open_memmap(beside, mode="w+", dtype=np.int32, shape=(rows, 3))
         starts = range(0, rows, _CHUNK)
         parts = _parts(folder, source, wanted, starts, workers=workers if rows >= _MANY else 1)
-        with tqdm(
-            desc="lengths", unit="row", total=rows, file=sys.stderr, disable=rows < _MANY, mininterval=15
-        ) as bar:
+        with bar(title="lengths", unit="row", total=rows, shown=rows >= _MANY) as progress:
             for start, part in zip(starts, parts, strict=True):
                 table[start : start + len(part)] = part
-                bar.update(len(part))
+                progress.update(len(part))
         table.flush()
         sync(beside)
         beside.replace(path)

@@ -7,7 +7,6 @@ writes the same corpus, and a run that was killed goes on with the first chunk t
 from __future__ import annotations
 
 import math
-import sys
 from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -18,9 +17,8 @@ from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 
-from tqdm import tqdm
-
 import lingshu_train
+from lingshu_train.bars import bar
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import catalogue
 from lingshu_train.data.corpus import chunks, corpus
@@ -52,21 +50,14 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
     refuse(wanted)
     with closing(Writer(folder)) as writer:
         left = islice(chunks.chunks(wanted), writer.done, None)
-        with tqdm(
-            desc="prepare",
-            unit="row",
-            file=sys.stderr,
-            initial=_rows(writer),
-            total=chunks.expected(wanted),
-            mininterval=0.5 if sys.stderr.isatty() else 15,
-            smoothing=0.05,
-        ) as bar:
+        with bar(title="prepare", unit="row", total=chunks.expected(wanted), done=_rows(writer)) as progress:
             for outcomes in results(wanted, left, workers=workers):
                 writer.add(outcomes)
-                bar.set_postfix({"images": f"{writer.images:,}"}, refresh=False)
-                bar.update(len(outcomes))
+                progress.set_postfix({"images": f"{writer.images:,}"}, refresh=False)
+                progress.update(len(outcomes))
                 _check_refused(writer, most_refused, least=_EARLY)
         _check_refused(writer, most_refused, least=1)
+        _check_empty(writer, wanted)
         licences = {name: cards.load(name).lingshu.licence.id for name in wanted.cards}
         return writer.finish(licences=licences, budget=wanted.budget, control_tokens=wanted.control)
 
@@ -163,6 +154,18 @@ def _result(chunk: Chunk, future: Future[list[Outcome]]) -> list[Outcome]:
 
 def _rows(writer: Writer) -> int:
     return sum(writer.counts("cards").values()) + sum(writer.counts("refused/cards").values())
+
+
+def _check_empty(writer: Writer, wanted: Specification) -> None:
+    """A card of rows that has none is a wrong file or a filter that nothing passes, found here and not in training."""
+    for (name, splits), card in zip(wanted.splits, wanted.loaded(), strict=True):
+        if not isinstance(layouts.of(card), PictureLayout) and not (
+            writer.counts("cards").get(name) or writer.counts("refused/cards").get(name)
+        ):
+            read = ", ".join(own for own, _ in splits)
+            raise DataError(
+                f"{name}: no row in split {read}: its files hold none, or `fields` leaves out all"
+            )
 
 
 def _check_refused(writer: Writer, most: float, *, least: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from lingshu_train.data.quickstart.package_images import LabelledPicture
 from lingshu_train.data.quickstart.pixel_questions import SHADES, lesions_in_words, with_lesions
-from lingshu_train.data.quickstart.pool import Answered, Draw, known
+from lingshu_train.data.quickstart.pool import Answered, Draw
 
 NAMES: Mapping[str, tuple[str, ...]] = {
     "bone scan": ("bone scan", "bone scintigraphy", "scintigraphy"),
@@ -35,7 +35,7 @@ def caption(draw: Draw) -> Answered:
         picture, image = with_lesions(draw, count=count, shade=shade, radius=draw.rng.uniform(4, 8))
         text = f"{_described(picture)} with {lesions_in_words(count, shade)}."
     else:
-        modalities = known(draw.pool, lambda item: item.modality)
+        modalities = draw.known(lambda item: item.modality)
         wanted = modalities[draw.n // 2 % len(modalities)]
         picture = draw.picture(lambda item: item.modality == wanted)
         image, text = draw.toned(picture), f"{_described(picture)}."
@@ -43,7 +43,7 @@ def caption(draw: Draw) -> Answered:
 
 
 def modality(draw: Draw) -> Answered:
-    found = known(draw.pool, lambda item: item.modality)
+    found = draw.known(lambda item: item.modality)
     wanted = found[draw.n % len(found)]
     picture = draw.picture(lambda item: item.modality == wanted)
     name, *aliases = NAMES[wanted]
@@ -59,7 +59,7 @@ def modality(draw: Draw) -> Answered:
 
 
 def body_part(draw: Draw) -> Answered:
-    found = known(draw.pool, lambda item: item.body_part)
+    found = draw.known(lambda item: item.body_part)
     wanted = found[draw.n % len(found)]
     picture = draw.picture(lambda item: item.body_part == wanted)
     return Answered(

@@ -94,7 +94,9 @@ def bright_share(draw: Draw) -> Answered:
                 answer=str(target),
                 reasoning=f"About {target} of 100 pixels are bright.",
             )
-    raise DataError(f"bright_share: no view in split {draw.pool.split!r} has {target} % of bright pixels")
+    raise DataError(
+        f"questions.{draw.task}: no view in split {draw.pool.split!r} has {target} % of bright pixels"
+    )
 
 
 def with_lesions(
@@ -110,8 +112,8 @@ def with_lesions(
             if drawn is not None:
                 return picture, drawn
     raise DataError(
-        f"split {draw.pool.split!r}: no picture of a card with `lesions: true` has room for three lesions of radius "
-        f"{radius:.1f} at {draw.pool.side} pixels; mark others, or raise image_size"
+        f"questions.{draw.task}: split {draw.pool.split!r}: no picture of a card with `lesions: true` has room for three "
+        f"lesions of radius {radius:.1f} at {draw.pool.side} pixels; mark others, or raise image_size"
     )
 
 

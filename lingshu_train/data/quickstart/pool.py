@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NoReturn
 
 import numpy as np
 from PIL import Image
 
 from lingshu_train.data.quickstart import lesions, views
 from lingshu_train.data.quickstart.package_images import LabelledPicture
-from lingshu_train.errors import RecipeError
+from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.record import AnswerType
 
 WIDE, CLOSE = (0.7, 1.0), (0.4, 0.75)
@@ -30,8 +31,9 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draw:
-    """What a task's function gets: the pool, the sample's own random stream, and its number."""
+    """What a task's function gets: the pool, the sample's own random stream, and its number. `task` is what errors name."""
 
+    task: str
     pool: Pool
     rng: np.random.Generator
     n: int
@@ -40,10 +42,23 @@ class Draw:
         """A random picture among those wanted, of a random group: no volume crowds out the rest."""
         return self.one(self.group([picture for picture in self.pool.pictures if wanted(picture)]))
 
+    def known(self, value: Callable[[LabelledPicture], str]) -> list[str]:
+        """The values that occur in the pool, sorted, without the empty one. DataError: none does."""
+        return sorted({found for picture in self.pool.pictures if (found := value(picture))}) or self._none()
+
     def group(self, pictures: Sequence[LabelledPicture]) -> list[LabelledPicture]:
+        """Those of a random group. DataError: there are no pictures."""
+        if not pictures:
+            self._none()
         names = sorted({picture.group for picture in pictures})
         name = names[int(self.rng.integers(len(names)))]
         return [picture for picture in pictures if picture.group == name]
+
+    def _none(self) -> NoReturn:
+        raise DataError(
+            f"questions.{self.task}: no picture of the cards in split {self.pool.split!r} is fit for question {self.n}; name "
+            f"more cards, or leave {self.task} out"
+        )
 
     def one(self, pictures: Sequence[LabelledPicture]) -> LabelledPicture:
         return pictures[int(self.rng.integers(len(pictures)))]
@@ -79,8 +94,3 @@ def pool(pictures: Iterable[LabelledPicture], split: str, *, side: int) -> Pool:
         if item.split == split
     )
     return Pool(split=split, side=side, pictures=tuple(kept))
-
-
-def known(pool: Pool, value: Callable[[LabelledPicture], str]) -> list[str]:
-    """The values that occur in the pool, sorted, without the empty one."""
-    return sorted({found for picture in pool.pictures if (found := value(picture))})

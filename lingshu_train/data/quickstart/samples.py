@@ -44,7 +44,7 @@ def sample(pool: Pool, task: str, n: int, *, seed: int) -> Illustrated:
     if not pool.pictures:
         raise DataError(f"no picture in split {pool.split!r}: name more data cards")
     key = hashlib.sha256(f"{seed}/{pool.split}/{task}/{n}".encode()).digest()
-    made = TASKS[task](Draw(pool=pool, rng=np.random.default_rng(list(key)), n=n))
+    made = TASKS[task](Draw(task=task, pool=pool, rng=np.random.default_rng(list(key)), n=n))
     return Sample(
         id=f"{pool.split}/{task}/{n:05d}",
         card=made.picture.card,

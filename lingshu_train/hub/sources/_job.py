@@ -11,9 +11,9 @@ from pathlib import Path, PurePosixPath
 
 import requests
 from requests.adapters import HTTPAdapter
-from tqdm import tqdm
 
 from lingshu_train import __version__
+from lingshu_train.bars import bar
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.cards.fetched import FetchedFile
 from lingshu_train.errors import CannotCreate, DataError, OutputFailed
@@ -122,14 +122,14 @@ def download(job: Job, client: Client, wanted: Sequence[tuple[str, Wanted]]) -> 
     stop = threading.Event()
     patient = replace(client, patience=replace(client.patience, sleep=stop.wait))
     with (
-        tqdm(total=known, desc=job.card.name, unit="B", unit_scale=True, dynamic_ncols=True) as bar,
+        bar(title=job.card.name, unit="B", total=known, scaled=True) as progress,
         ThreadPoolExecutor(min(WORKERS, len(missing) or 1)) as pool,
     ):
 
         def advance(count: int) -> None:
             if stop.is_set():
                 raise KeyboardInterrupt
-            bar.update(count)
+            progress.update(count)
 
         running = {pool.submit(patient.get, one, advance): name for name, one in missing}
         try:

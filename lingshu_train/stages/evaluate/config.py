@@ -44,7 +44,7 @@ class Config(StageConfig):
     @property
     def needs(self) -> tuple[Need, ...]:
         models = (Need("models", name, "model") for name in self.models)
-        return (*models, Need("corpus", self.corpus, "corpus"))
+        return (*models, Need("corpus", self.corpus, "corpus", self.split, self.tasks))
 
     @property
     def asked(self) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -59,6 +60,23 @@ class Config(StageConfig):
         return self.cards
 
     @property
+    def holds(self) -> Mapping[str, frozenset[str] | None] | None:
+        """Known where questions are asked of labelled pictures; of rows, the data alone can tell."""
+        from lingshu_train.data.rows import layouts
+
+        if self.prepared:
+            return None
+        found: dict[str, frozenset[str] | None] = {}
+        loaded = [cards.load(name) for name in self.cards]
+        asked = self.questions if layouts.tasks(loaded) else {}
+        for task, counts in asked.items():
+            for split, count in (("train", counts.train), ("held_out", counts.held_out)):
+                if count:
+                    found[split] = (found.get(split) or frozenset()) | {task}
+        rows = [card for card in loaded if card.files]
+        return found | {split: None for card in rows for split in self.splits_of(card.name).values()}
+
+    @property
     def files(self) -> tuple[str, ...]:
         return (str(Path(self.prepared) / "corpus.json"),) if self.prepared else ()
 
@@ -71,16 +89,25 @@ class Config(StageConfig):
             raise MissingInput(
                 f"{where}.prepared: {self.prepared}: no finished corpus; `lingshu data prepare` makes one"
             )
+        for key, named in (("cards", self.cards), ("splits", self.splits)):
+            twice = next((name for name in named if named.count(name) > 1), None)
+            if twice:
+                raise RecipeError(f"{where}.{key}: {twice} stands twice")
         for name in set(self.card_splits) - set(self.cards):
             raise RecipeError(f"{where}.card_splits: {name!r} is not among cards: {', '.join(self.cards)}")
         for name in self.cards:
             self._check_splits(name, where)
         self._check_questions(where)
 
-    def check_pictures(self, where: str, *, grid: int) -> None:
+    def check_pictures(self, where: str, *, grid: int, least: int, most: int) -> None:
         if self.questions and self.image_size % grid:
             raise RecipeError(
                 f"{where}.image_size: Input should be a multiple of {grid}, got {self.image_size}"
+            )
+        if self.questions and not least <= self.image_size**2 <= most:
+            raise RecipeError(
+                f"{where}.image_size: {self.image_size} x {self.image_size} pixels are outside of model.min_pixels to "
+                f"model.max_pixels, {least:,} to {most:,}; the model would resize every view"
             )
 
     def splits_of(self, card: str) -> dict[str, str]:

@@ -11,16 +11,25 @@ from functools import lru_cache
 
 from lingshu_train.verify.gold import Ruling
 from lingshu_train.verify.lexicon import longest_first, words
-from lingshu_train.verify.text import cues, statements
+from lingshu_train.verify.text import cues, finding, finding_cn, limits, sought, statements
 from lingshu_train.verify.text.leads import without_lead_in
 
 _SEGMENT = re.compile(r"[,.;:!()]")
+# "The effusion is not small" denies no effusion.
+_NOT_SMALL = re.compile(
+    r"\b(?:is|are) not (?:very |so |too |that )?(?:small|tiny|minimal|slight|mild|subtle|large|big|severe)\b"
+)
+_UNDENIED = re.compile(r"\b(?:cannot|can't|can not) be (?:denied|doubted|overlooked|missed)\b")
 _ODDS = re.compile(r"[0-9]{1,3}(?:\.[0-9])? ?%")
 
 
 def explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
     """Judge what follows a yes or no: "right" with its sign where it may stand there."""
-    tail = tail.strip(" " + statements.PARTICLES)
+    if sign == "yes" and limits.denied(tail, question):
+        return Ruling("conflicting", rule)
+    tail = limits.plain(tail.strip(" " + statements.PARTICLES), question)
+    if sign == "yes":
+        tail = _UNDENIED.sub("", _NOT_SMALL.sub("is", tail))
     if not tail:
         return Ruling("right", rule, sign)
     if not statements.SIGNS.isdisjoint(tail):
@@ -31,12 +40,28 @@ def explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
         return Ruling("hedged", rule)
     if cues.revises_firmly(tail) or says_opposite(sign, tail, question):
         return Ruling("conflicting", rule)
-    for clause in _clauses().split(tail):
+    if _says_contrary(sign, tail, question):
+        return Ruling("conflicting", rule)
+    for clause in () if _asks_gone(question) else _clauses().split(tail):
         if statements.said_twice(clause, question) or statements.proposition(
             clause.strip(), question
         ) not in ("", sign):
             return Ruling("conflicting", rule)
     return Ruling("right", f"{rule}_explained", sign)
+
+
+def _says_contrary(sign: str, tail: str, question: str) -> bool:
+    """Whether an explanation says of the finding asked for what the other sign would mean."""
+    contrary = "gone" if (sign == "yes") != _asks_gone(question) else "there"
+    if tail.isascii():
+        return finding.said(tail, question, contrary=contrary) == contrary
+    return finding_cn.said(tail, question) == contrary
+
+
+def _asks_gone(question: str) -> bool:
+    """Whether a question asks if something is gone: a denial of it is a yes."""
+    asked = sought.asked(question)
+    return asked is not None and asked.gone
 
 
 @lru_cache(maxsize=1)
@@ -48,6 +73,8 @@ def _bare_words() -> frozenset[str]:
 def _barred(sign: str, question: str) -> frozenset[str]:
     """What no clause of an explanation may be by itself: the words of the other sign, and "not yes" for yes."""
     lists = ["absent", "no"] if sign == "yes" else ["exists", "yes"]
+    if _asks_gone(question):
+        lists = lists[1:]
     lists += [name for name in ("normal", "abnormal") if statements.sign_of(name, question) not in ("", sign)]
     own = [f"not {word}" for word in words("words", sign)]
     return frozenset(own).union(*(words("words", name) for name in lists))
@@ -81,7 +108,15 @@ def says_opposite(sign: str, tail: str, question: str) -> bool:
             return True
     if sign == "yes" and not words("words", "nothing").isdisjoint(found):
         return True
-    if any(_bare_sign(segment) not in ("", sign) for segment in _SEGMENT.split(tail)):
+    segments = _SEGMENT.split(tail)
+    if _asks_gone(question):
+        # "It has been ruled out" is a yes there, and no bare denial.
+        segments = [
+            part
+            for part in segments
+            if words("findings", "gone").isdisjoint(part.split()) and "ruled out" not in part
+        ]
+    if any(_bare_sign(segment) not in ("", sign) for segment in segments):
         return True
     clauses = {
         _subject_words().sub("", without_lead_in(clause.strip())).strip(statements.PARTICLES + " ")
@@ -100,7 +135,8 @@ def _clauses() -> re.Pattern[str]:
     # "Was contrast given?" asks with a word that elsewhere gives a reason.
     joined = "|".join(longest_first("words", "breaks")).replace("given", r"(?<!was )(?<!were )(?<!not )given")
     return re.compile(
-        rf"[,.;:!()]|(?:^| )- |\b(?:{joined})\b|" + "|".join(longest_first("words", "breaks_cn"))
+        rf"[,.;:!()]|(?:^| )- | (?=without\b)|\b(?:{joined})\b|"
+        + "|".join(longest_first("words", "breaks_cn"))
     )
 
 

@@ -7,6 +7,7 @@ from functools import cache
 
 from lingshu_train.verify.lexicon import entries, longest_first, words
 from lingshu_train.verify.options import Options
+from lingshu_train.verify.remarks import others
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.normal import clean, strip_edges
 
@@ -32,7 +33,9 @@ def accepted(text: str, letter: str, options: Options, *, gloss: bool) -> str:
         other = strip_edges(stripped[len(excludes) :].removesuffix(")"))
         key = canon.key(other)
         names = {name for name, named in options.texts.items() if other == name or key == named}
-        return "not_other" if names and letter not in names else ""
+        if names:
+            return "not_other" if letter not in names else ""
+        return "not_other" if others.upholds(stripped, letter, options.shown, goes_on=False) else ""
     introduced = any(_starts(low, cue) for cue in longest_first("words", "because"))
     bracketed = (
         gloss

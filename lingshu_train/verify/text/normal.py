@@ -128,11 +128,10 @@ def _unwrap_markdown(text: str) -> str:
 def strip_edges(text: str) -> str:
     """Without final stops and without quotes or brackets around the whole text."""
     while True:
-        before = text
         text = text.strip().rstrip(_EDGE)
         if len(text) > 2 and text[-1] == _CLOSING.get(text[0]) and _wraps(text):
             text = text[1:-1]
-        if text == before:
+        elif not text or not text[-1].isspace():
             return text
 
 

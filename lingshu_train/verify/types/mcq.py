@@ -14,15 +14,17 @@ from typing import ClassVar
 from lingshu_train.verify import options
 from lingshu_train.verify.gold import GoldAnswer, GoldError, Reads, Ruling
 from lingshu_train.verify.item import Key
-from lingshu_train.verify.lexicon import words
+from lingshu_train.verify.lexicon import entries, longest_first, words
 from lingshu_train.verify.options import Options
-from lingshu_train.verify.remarks import reason
+from lingshu_train.verify.remarks import others, reason
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.leads import readings
 from lingshu_train.verify.text.normal import clean, strip_edges
 from lingshu_train.verify.types import yes_no
 
 _LETTER = re.compile(r"([(\[{\"]?)([A-Za-z])([)\]}\"]?)( ?[.:,)\-]+ ?| )?")
+_MARK = re.compile(r"(?<=[A-Za-z)\]}\"])(?: ?:| -) ?$")
+_GLOSS_WORDS, _GLOSS_HAN = 4, 6
 _CLOSING = {"(": ")", "[": "]", "{": "}", '"': '"'}
 
 
@@ -49,6 +51,9 @@ class Gold(GoldAnswer):
 
     def answered_again(self, remark: str) -> bool:
         return self.options.named_in(remark)
+
+    def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
+        return others.upholds(sentence, self.letter, self.options.shown, goes_on=goes_on)
 
 
 def prepare(item: Key) -> Gold:
@@ -132,7 +137,8 @@ def _after_letter(letter: str, text: str, rest: str, gold: Gold) -> Ruling | Non
         ):
             return _rule(letter, "letter_text", gold)
         return _justified(letter, rest[length:], gold, rule="letter_text", gloss=True)
-    return _justified(letter, rest, gold, rule="letter")
+    mark = _MARK.search(text[: len(text) - len(rest)])
+    return _justified(letter, f"{mark.group()}{rest}" if mark else rest, gold, rule="letter")
 
 
 def _text_with_more(text: str, gold: Gold) -> Ruling:
@@ -166,8 +172,28 @@ def _text_with_more(text: str, gold: Gold) -> Ruling:
 
 
 def _justified(letter: str, rest: str, gold: Gold, *, rule: str, gloss: bool = False) -> Ruling | None:
-    how = reason.accepted(rest, letter, gold.options, gloss=gloss)
+    how = reason.accepted(_reasoned(rest), letter, gold.options, gloss=gloss)
     return _rule(letter, f"{rule}_{how}", gold) if how else None
+
+
+def _reasoned(rest: str) -> str:
+    """What follows an option, as its reason: "is correct because ...", ": fluid at the base", "(a step in the cortex)"."""
+    text = rest.lstrip()
+    affirmation = next(
+        (entry for entry in longest_first("words", "correct") if text.lower().startswith(entry)), ""
+    )
+    if affirmation and (reasoned := text[len(affirmation) :].lstrip(" ,:")).lower().startswith(
+        tuple(entries("words", "because"))
+    ):
+        return reasoned
+    if text[:1] in (":", "(", "-") and _is_gloss(strip_edges(text.lstrip(":- "))):
+        return f"because {strip_edges(text.lstrip(':- '))}"
+    return rest
+
+
+def _is_gloss(text: str) -> bool:
+    """Whether a text is long enough for a reason: a shorter one may be the text of an option, only other words."""
+    return len(text.split()) >= _GLOSS_WORDS or (not text.isascii() and len(text) >= _GLOSS_HAN)
 
 
 def _names_a(text: str, gold: Gold) -> bool:

@@ -13,6 +13,7 @@ from lingshu_train.verify.gold import GoldAnswer, GoldError, Reads, Ruling
 from lingshu_train.verify.item import Key
 from lingshu_train.verify.lexicon import longest_first
 from lingshu_train.verify.options import Options
+from lingshu_train.verify.remarks import others
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.json_list import json_list
 from lingshu_train.verify.text.leads import readings
@@ -53,6 +54,9 @@ class Gold(GoldAnswer):
 
     def answered_again(self, remark: str) -> bool:
         return self.options.named_in(remark)
+
+    def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
+        return others.upholds(sentence, self.letters, self.options.shown, goes_on=goes_on)
 
 
 def prepare(item: Key) -> Gold:

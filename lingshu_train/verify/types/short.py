@@ -9,6 +9,7 @@ from typing import ClassVar
 from lingshu_train.verify import lexicon
 from lingshu_train.verify.gold import GoldAnswer, GoldError, Reads, Ruling
 from lingshu_train.verify.item import Key
+from lingshu_train.verify.remarks import others
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import clean, strip_edges
@@ -24,6 +25,7 @@ class Gold(GoldAnswer):
 
     reads: ClassVar[Reads] = "words"
     main: str
+    forms: tuple[str, ...]
     keys: frozenset[str]
     lists: frozenset[frozenset[str]]
     question: str
@@ -55,6 +57,9 @@ class Gold(GoldAnswer):
         sides = [mark for mark in remark if mark in "左右"]
         return bool(sides) and not any(mark in self.main for mark in sides)
 
+    def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
+        return others.upholds_text(sentence, self.forms, goes_on=goes_on)
+
 
 def prepare(item: Key) -> Gold:
     forms = [clean(text) for text in (item.answer, *item.aliases)]
@@ -64,7 +69,14 @@ def prepare(item: Key) -> Gold:
     lists = frozenset(parts for form in forms if (parts := _parts(form)))
     label = frozenset(map(canon.word, canon.tokenize(clean(item.question)))) | {"the", "this", "it", "answer"}
     label -= {"what", "which", "where", "who", "why", "how", "when"}
-    return Gold(keys[0], frozenset(key for key in keys if key), lists, clean(item.question), label)
+    return Gold(
+        keys[0],
+        tuple(filter(None, forms)),
+        frozenset(key for key in keys if key),
+        lists,
+        clean(item.question),
+        label,
+    )
 
 
 def _without_label(text: str, gold: Gold) -> list[str]:

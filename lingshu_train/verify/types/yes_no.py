@@ -10,7 +10,7 @@ from typing import ClassVar
 from lingshu_train.verify.gold import GoldAnswer, GoldError, Reads, Ruling
 from lingshu_train.verify.item import Key
 from lingshu_train.verify.lexicon import longest_first, words
-from lingshu_train.verify.remarks.explanation import explained, says_opposite
+from lingshu_train.verify.remarks.explanation import explained
 from lingshu_train.verify.text import cues, statements
 from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import clean, strip_edges
@@ -37,7 +37,7 @@ class Gold(GoldAnswer):
         return found._replace(status="right" if found.normalized == self.sign else "wrong")
 
     def answered_again(self, remark: str) -> bool:
-        return says_opposite(self.sign, remark, self.question)
+        return explained(self.sign, remark.lower(), self.question, "yes_no").status == "conflicting"
 
 
 def prepare(item: Key) -> Gold:

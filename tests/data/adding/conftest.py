@@ -25,7 +25,8 @@ class Done:
     @property
     def line(self) -> str:
         """The one line on stderr that says what is wrong."""
-        lines = [line for line in self.err.splitlines() if line.startswith("lingshu: ")]
+        # What a person types is not echoed here, so that a question and the line after it are one.
+        lines = [line[line.index("lingshu: ") :] for line in self.err.splitlines() if "lingshu: " in line]
         assert len(lines) == 1, self.err
         assert "Traceback" not in self.err
         return lines[0]

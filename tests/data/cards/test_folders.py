@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from test_catalogue import made
 
 from lingshu_train import cli, environment
 from lingshu_train.data.cards import card as cards
-from lingshu_train.data.cards import folders
+from lingshu_train.data.cards import folders, presence
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 
 ROOT = Path(__file__).parents[3]
@@ -119,3 +121,18 @@ def test_a_recipe_takes_cards_of_a_project_folder_and_plans_with_them(
     told = ["plan", "quickstart", "pipeline=[mine]", "+stages.mine={kind: prepare, cards: [mine]}"]
     assert cli.main(told) == 0
     assert "mine" in capsys.readouterr().out
+
+
+def test_a_command_that_is_advised_finds_the_card(
+    project: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`plan` says how to get the data of an own card; that command must not answer that there is no such card."""
+    filled(tmp_path / "my cards", "mine")
+    told = ["plan", "quickstart", "pipeline=[mine]", "+stages.mine={kind: prepare, cards: [mine]}"]
+    assert cli.main([*told, "--cards", str(tmp_path / "my cards")]) == 0
+    (advised,) = re.findall(r"mine \(open\): (lingshu data fetch .*)", capsys.readouterr().out)
+    os.environ["LINGSHU_CARDS"] = ""
+    words = shlex.split(advised)
+    assert cli.main([word for word in words[1:] if word != "--yes"]) == 0
+    filled(project / "data_cards", "here")
+    assert "--cards" not in presence.how_to_get(cards.load("here"), Path("data"))

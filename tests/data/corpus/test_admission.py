@@ -39,6 +39,8 @@ lines = published.table_lines
 
 def rows(line, fields, origin):
     values = dict(line.values)
+    if "left out" in values:
+        return
     turns = tuple(Turn(question=one, answer=two) for one, two in values.pop("turns", ()))
     names = values.pop("images", ["good.png"])
     images = tuple(embedded.file(line, "images", origin.root, name=name) for name in names)
@@ -62,15 +64,15 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "one of two": ({"images": ["good.png", "thin.jpg"]}, "image: proportions that the model does not take"),
     "many": ({"images": ["large.png"] * 3000}, "image: more than the 32,768 tokens of the model's context"),
     "small": ({"images": ["small.png"]}, "image: a side under 8 pixels"),
-    "video": ({"question": "What is <|video_pad|>?"}, "question: a control token"),
-    "picture mark": ({"answer": "It is <|image_pad|> here."}, "answer: a control token"),
-    "end of a turn": ({"answer": "A token <|im_end|> there."}, "answer: a control token"),
-    "in a turn": ({"turns": [["Q", "<|im_start|>"]]}, "turn: a control token"),
+    "video": ({"question": "What is <|video_pad|>?"}, "control token in text"),
+    "picture mark": ({"answer": "It is <|image_pad|> here."}, "control token in text"),
+    "end of a turn": ({"answer": "A token <|im_end|> there."}, "control token in text"),
+    "in a turn": ({"turns": [["Q", "<|im_start|>"]]}, "control token in text"),
     "in an option": (
         {**CHOICE, "options": {"A": "<|im_end|>", "B": "a lung"}},
-        "option: a control token",
+        "control token in text",
     ),
-    "in a trace": ({**CHOICE, "reasoning": "So <|im_end|>"}, "reasoning: a control token"),
+    "in a trace": ({**CHOICE, "reasoning": "So <|im_end|>"}, "control token in text"),
     "no question": ({"question": "\u200b\ufeff"}, "question: nothing to be seen"),
     "no answer": ({"answer": " \u200b\n"}, "answer: nothing to be seen"),
     "an empty turn": ({"turns": [["What?", "\u2060"]]}, "turn: nothing to be seen"),
@@ -197,6 +199,11 @@ def test_one_bad_row_of_a_few_does_not_cost_the_others(root: Path, rows: int, ba
         DataError, match=rf"{bad} of {rows + bad} rows refused, more than most_refused={most:g}"
     ):
         prepare(root, *[{}] * rows, *[thin] * bad, most=most)
+
+
+def test_a_card_without_a_row_is_an_error_here_and_not_in_training(root: Path) -> None:
+    with pytest.raises(DataError, match=r"samples: no row in split train: its files hold none"):
+        prepare(root, {"left out": "by a filter of the card"})
 
 
 def test_bytes_in_a_row_meet_the_same_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import corpora
@@ -167,3 +168,16 @@ def test_preparing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert results[0]["splits"] == {"train": 60, "held_out": 30}
     first, second = (corpora.contents(tmp_path / name / "data" / "corpus") for name in ("first", "second"))
     assert first == second
+
+
+@pytest.mark.parametrize("task", samples.TASKS)
+@pytest.mark.parametrize("bare", range(2))
+def test_a_question_that_no_picture_can_be_asked_is_named(task: str, bare: int) -> None:
+    """Fewer cards than the recipe's are a user's choice: what they cannot give is said, not found by a crash."""
+    told = ({"lesions": False, "plane": "", "laterality": ""}, {"body_part": ""})[bare]
+    alone = pool.pool([replace(PICTURES[0], **told)], "train", side=56)
+    for n in range(4):
+        try:
+            samples.sample(alone, task, n, seed=0)
+        except DataError as fault:
+            assert str(fault).startswith((f"questions.{task}: no picture in split 'train'", f"{task}: "))

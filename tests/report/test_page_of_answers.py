@@ -7,7 +7,7 @@ from pathlib import Path
 import made_up_run
 import pytest
 
-from lingshu_train.report import closed, cuts, gather, page, provenance
+from lingshu_train.report import closed, cuts, gather, page, provenance, thinking
 from lingshu_train.report.closed import Answers
 from lingshu_train.report.thinking import disagreement
 from lingshu_train.runs.results import Prediction
@@ -98,11 +98,11 @@ def test_a_flag_is_shown_beside_the_answer_counted_and_warned_of(tmp_path: Path)
     text = page.write(folder).read_text(encoding="utf-8")
     assert '<span class="flag">⚑ thinking names right</span>' in text
     view = gather.view(folder)
-    known = closed.known(view)
-    count = sum(bool(disagreement(line, known)) for line in view.rollouts["grpo"])
+    flags = thinking.flags(view)
+    count = sum(bool(disagreement(line, flags.known)) for line in view.rollouts["grpo"])
     assert count > 0
     said = f"grpo: in {count} of {len(view.rollouts['grpo'])} kept rollouts the thinking names another answer than the one given"
-    assert said in provenance.warnings(view)
+    assert said in provenance.warnings(view, flags)
 
 
 def test_every_answer_stands_in_one_cell_and_right_ones_on_the_diagonal(tmp_path: Path) -> None:

@@ -1,0 +1,46 @@
+"""The model that a stage of a run left, as an engine opens it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from transformers.utils import logging
+
+from lingshu_train.errors import DataError, UsageError
+from lingshu_train.model.settings import Settings
+from lingshu_train.rollouts import Weights
+from lingshu_train.runs import manifest
+from lingshu_train.runs import run as runs
+from lingshu_train.schema import parse
+
+
+def weights(folder: Path, stage: str, *, device: str = "") -> Weights:
+    """Where the model lies, with the recipe's block `model`. `device` empty: a GPU where there is one.
+
+    MissingInput (66): no such run or stage, or it has not finished. UsageError (64): the stage leaves no model.
+    """
+    found = runs.read(folder)
+    entry = found.stage(stage)
+    if entry.about.role != "model":
+        models = ", ".join(each.name for each in found.stages if each.about.role == "model")
+        raise UsageError(f"{folder}: stage {stage!r} leaves no model; these do: {models or 'none'}")
+    place = found.folder(entry)
+    record = manifest.read(place).stage
+    settings = parse(Settings, record.model, where=f"{place}: model", error=DataError)
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return Weights(source=str(place / "model"), settings=settings, device=chosen)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' own bars, which are the caller's again afterwards."""
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

@@ -1,0 +1,66 @@
+"""Normal limits, in the one word that they mean: "within normal limits" is normal, what exceeds them is what was asked."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from lingshu_train.verify.lexicon import lists, texts
+from lingshu_train.verify.text import canon, statements
+
+_SIZE = "(?:size|sizes|caliber|calibre|width|diameter|volume|thickness|limits?|range|shape|contour|position|appearance)"
+_WITHIN = re.compile(
+    rf"\b(?:within|in|of|at)? ?(?:the )?normal(?: in)? {_SIZE}\b(?: and {_SIZE}\b)?|\bnot (?:exceed|exceeding) normal {_SIZE}\b"
+)
+_MORE = re.compile(r"than|beyond|above|outside|exceed|over")
+_LIMITS = re.compile(r"limit|range")
+_BEYOND = re.compile(
+    r"\b(?:beyond|above|outside|exceeds?|exceeding|over|larger than|greater than|wider than|bigger than|more than)(?: of)?"
+    rf"(?: the)?(?: upper)?(?: limits? of)? normal(?: {_SIZE})?\b|\b(?:larger|greater|wider|bigger) than normal\b"
+)
+
+
+def plain(text: str, question: str) -> str:
+    """A text with its turns for normal and beyond normal in one word each."""
+    if "normal" not in text or (text.endswith("normal") and not _MORE.search(text)):
+        return text
+    beyond = _beyond(question)
+    if beyond and _BEYOND.search(text):
+        # "Dilated beyond normal limits" says so already.
+        said = {canon.word(token) for token in canon.tokenize(text)}
+        text = _BEYOND.sub("" if beyond in said else beyond, text)
+    else:
+        text = _BEYOND.sub("large", text)
+    # A question for a normal size is answered in its own words.
+    asked = statements.asks_normal(question)
+    return _WITHIN.sub(
+        lambda found: "normal" if not asked or _LIMITS.search(found.group()) else found.group(), text
+    )
+
+
+def denied(text: str, question: str) -> bool:
+    """Whether a text says of any measure that it is normal, where the question asks for its opposite: of whatever it
+    says so, "the aortic diameter is within normal limits" is no dilated aorta. Not where it names that opposite too.
+    """
+    found = _WITHIN.search(text) if "normal" in text else None
+    if (
+        found is None
+        or found.group().strip() == "normal"
+        or re.search(r"\b(?:not|n't|never|no longer|but)\b", text)
+    ):
+        return False
+    beyond = _beyond(question)
+    asked = beyond and not statements.asks_normal(question)
+    same = texts("words", "same")
+    said = {canon.word(same.get(token, token)) for token in canon.tokenize(text)}
+    return bool(asked) and beyond not in said and _BEYOND.search(text) is None
+
+
+@lru_cache(maxsize=4096)
+def _beyond(question: str) -> str:
+    """The word of a question that "beyond normal limits" says: the opposite of normal that it asks for."""
+    if statements.asks_normal(question):
+        return "abnormal"
+    opposites = lists("words", "opposites")
+    asked = [canon.word(token) for token in canon.tokenize(question)]
+    return next((word for word in asked if "normal" in opposites.get(word, ())), "")
