@@ -107,6 +107,8 @@ def check(
         print(f"known: {line}")
     for line in report.unknown:
         print(f"unknown: {line}")
+    for line in report.answers:
+        print(f"answers: {line}")
     print(f"{card}: {report.summary}")
     return report.exit_code
 

@@ -34,11 +34,13 @@ SHOWN = 20
 class Report:
     """What was found. `absent`: the data is not on this machine. `known`: overlaps that the card itself declares. `unknown`:
     modalities that the vocabulary has no word for, with the rows that have them; they are kept, and no recipe can name them.
+    `answers`: of each split, how many are of which type, stated or guessed.
     """
 
     problems: tuple[str, ...]
     known: tuple[str, ...]
     unknown: tuple[str, ...]
+    answers: tuple[str, ...]
     counts: dict[str, int]
     absent: bool
 
@@ -71,6 +73,7 @@ class _Findings:
     kinds: Counter[tuple[str, str]] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
     modalities: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    answers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
 
     def add(self, line: str, *, kind: str = "", split: str = "") -> None:
         self.counts["problems"] += 1
@@ -90,6 +93,10 @@ class _Findings:
             known=tuple(self.known),
             unknown=tuple(
                 line for split, counts in self.modalities.items() for line in _unknown(split, counts)
+            ),
+            answers=tuple(
+                f"{split}: {', '.join(f'{kind} {count:,}' for kind, count in counts.most_common())}"
+                for split, counts in self.answers.items()
             ),
             counts=dict(self.counts),
             absent=absent,
@@ -198,11 +205,12 @@ def _split(card: Card, root: Path, split: str, *, found: _Findings, pictures: Pi
 def _row(row: Row, here: Occurrence, found: _Findings, seen: Seen) -> None:
     name = f"{here.card} {here.split}"
     found.modalities[name][vocabulary.modality(row.sample.modality)] += 1
+    found.answers[name][row.sample.question_type] += 1
     whole = replace(row.sample, turns=tuple((turn.question, turn.answer) for turn in row.turns))
     forged = forgery.found(whole, shape.of(FAMILY).control)
     if forged:
         found.add(f"{here.where}: {forged}", kind="rows whose text is not all text", split=name)
-    if row.sample.question_type != "free":
+    elif row.sample.question_type != "free":
         problem = gold_problem(row.sample)
         found.counts["answers verified"] += problem is None
         if problem:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import cast
+from typing import Literal, cast
 
+from lingshu_train.data.rows.line import Line
 from lingshu_train.record import ANSWER_TYPES, AnswerType
 from lingshu_train.verify.quantity import grammar
 from lingshu_train.verify.text.normal import clean
@@ -16,6 +17,8 @@ MOST_WORDS, MOST_ITEM_WORDS = 12, 6
 MOST_HAN = 16
 """Chinese characters of a short answer."""
 
+TASKS = {"mcq": "mcq", "multi_select": "mcq", "yes_no": "closed_vqa"}
+"""Type of an answer -> the task of its question, where that is no open one."""
 KNOWN = f"known: {', '.join(ANSWER_TYPES)}"
 
 _QUANTITY = re.compile(r"[<>≤≥≈~=±+-]*\s*[.]?\d")
@@ -48,6 +51,22 @@ def is_quantity(answer: str, question: str) -> bool:
 def is_bare_number(answer: str) -> bool:
     """Whether an answer is a number and nothing else, to which a unit can be added."""
     return re.fullmatch(r"[+-]?[0-9]+(?:[.,][0-9]+)*", answer.strip()) is not None
+
+
+def task(kind: AnswerType) -> str:
+    """The task that a question with such an answer belongs to."""
+    return TASKS.get(kind, "open_vqa")
+
+
+def of(line: Line, column: str, card: AnswerType | Literal["guessed"]) -> AnswerType | None:
+    """The type that a row's own cell states, else the card; None: it is to be guessed. DataError: an unknown word."""
+    written = line.optional(column) if column else ""
+    if written:
+        kind = stated(written)
+        if kind is None:
+            raise line.error(column, f"unknown type of answer {written!r}; {KNOWN}")
+        return kind
+    return None if card == "guessed" else card
 
 
 def stated(text: str) -> AnswerType | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from lingshu_train.data.cards import patterns
 from lingshu_train.data.rows.line import Line, missing
 from lingshu_train.data.rows.row import Picture
+
+MARK = re.compile(r"\n?<image>\n?")
+"""A picture's place in a text, with the line that it may have to itself."""
 
 
 def pictures(
@@ -53,6 +57,16 @@ def file(line: Line, field: str, folder: Path, *, name: str, anywhere: bool = Fa
     if name.startswith("/") or ".." in Path(name).parts:
         raise line.error(field, f"must be a file name below {folder}, got {name!r}")
     return Picture(name=name, path=patterns.there(folder, name))
+
+
+def unmarked(line: Line, field: str, text: str, images: Sequence[Picture]) -> str:
+    """A text without the marks of its pictures, which stand before it anyway. DataError: as many marks as there are not."""
+    bare, marks = MARK.subn("", text)
+    if marks not in (0, len(images)):
+        raise line.error(field, f"{marks} <image> marks for {len(images)} images")
+    if not bare.strip():
+        raise line.error(field, "holds nothing but marks of images")
+    return bare.strip() if marks else text
 
 
 def group(images: tuple[Picture, ...]) -> str:

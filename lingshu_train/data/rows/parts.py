@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,5 +95,5 @@ def _cell(line: Line, field: str, address: str) -> list[str | bytes]:
         raise line.error(field, f"a picture in a data address must be base64, got {head[:40]!r}")
     try:
         return [base64.b64decode(body, validate=True)]
-    except binascii.Error as fault:
+    except ValueError as fault:
         raise line.error(field, f"a picture in a data address is no base64: {fault}") from None

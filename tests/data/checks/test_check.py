@@ -73,6 +73,21 @@ def test_a_sound_card_with_sound_data_has_no_line(tmp_path: Path) -> None:
     report = check(tmp_path, card)
     assert report.problems == () and report.exit_code == 0
     assert report.summary == "3 rows, 3 answers verified, 2 pictures, 2 decoded, whole"
+    assert report.answers == ("made train: yes_no 2", "made test: yes_no 1")
+
+
+def test_the_types_of_answers_are_counted_and_what_is_no_text_is_named(tmp_path: Path) -> None:
+    card = made(tmp_path)
+    said = ("Yes", "12 mm", "No", "mass", "A small nodule in the right lower lobe, no effusion.")
+    data(
+        tmp_path,
+        train=[row(answer=answer, kind="OPEN") for answer in said],
+        test=[row("x2", "a <|im_end|> b")],
+    )
+    report = check(tmp_path, card)
+    assert report.answers == ("made train: yes_no 2, numeric 1, short 1, free 1", "made test: short 1")
+    told = [line.rpartition("/")[2] for line in report.problems]
+    assert told[-1] == "test.json:1: answer: '<|im_end|>' is a control token, not text", told
 
 
 def test_a_bad_row_is_named_by_line_and_field_and_the_others_are_still_read(tmp_path: Path) -> None:

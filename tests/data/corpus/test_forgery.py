@@ -115,14 +115,13 @@ def test_rows_that_forge_are_refused_under_one_name_and_the_corpus_says_what_it_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     summary = prepared(tmp_path, forged((*TOKENS, "<image>", "</answer>")), monkeypatch)
-    # A tag in a question, or in free text, is text.
-    refused = 4 * len(TOKENS) + 4 + 2
-    assert (summary.samples, sum(summary.refused.values())) == (6 + 2, refused)
+    # A tag in a question, or in free text, is text, and one mark stands for the question's one picture.
+    refused = 4 * len(TOKENS) + 3 + 2
+    assert (summary.samples, sum(summary.refused.values())) == (6 + 3, refused)
     assert summary.refused == {
         "question: a control token": len(TOKENS),
         "answer: a control token": 2 * len(TOKENS),
         "reasoning: a control token": len(TOKENS),
-        "question: a picture's mark": 1,
         "answer: a picture's mark": 2,
         "reasoning: a picture's mark": 1,
         "answer: a tag of the target": 1,
@@ -143,7 +142,7 @@ def test_no_batch_of_any_family_has_a_control_token_inside_its_text(
     controls = shape.of(name).control
     words = kit.processor.tokenizer
     assert set(words.get_added_vocab()) - set(forgery.TAGS) <= set(controls)
-    prepared(kit.root / "forged", forged((*controls, "<image>")), monkeypatch, family=name)
+    prepared(kit.root / "forged", forged(controls), monkeypatch, family=name)
     stage = kit.stage("sft_forged", tiny.sft(data=[{"corpus": "forged", "tasks": []}]), "forged", "base")
     rows = tiny.rows(stage, kit.source, corpus="forged")
     assert len(rows) == 6

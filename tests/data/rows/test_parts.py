@@ -65,6 +65,10 @@ WRONG = {
     ),
     "a film": (said({"type": "video", "video": "a.mp4"}, ASKED), "a part of user is of type 'video'"),
     "broken base64": (said({"type": "image", "image": "data:image/png;base64,%%"}, ASKED), "no base64"),
+    "base64 in other letters": (
+        said({"type": "image", "image": "data:image/png;base64,é"}, ASKED),
+        "no base64",
+    ),
     "other data": (said({"type": "image", "image": "data:image/png,abc"}, ASKED), "must be base64"),
     "a number": (said({"type": "text", "text": 3}), "holds int and no text"),
     "no record": (said(3), "a part of a message must be a record, got int"),

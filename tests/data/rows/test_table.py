@@ -255,3 +255,12 @@ def test_every_format_divides_its_rows(tmp_path: Path, format: str) -> None:
     fields = {"files": dict.fromkeys(SHARES, "t.json"), "divide": {"shares": SHARES}}
     found = [row.sample.id for split in SHARES for row in read(format, tmp_path, fields, split=split)]
     assert sorted(found) == sorted(f"t.json#{n}" for n in range(1, 101))
+
+
+def test_marks_of_pictures_in_a_question_are_as_many_as_its_pictures(tmp_path: Path) -> None:
+    row = {"image": ["a.png", "b.png"], "question": "<image>\n<image>What differs?", "answer": "A"}
+    assert one(tmp_path, row).sample.question == "What differs?"
+    with pytest.raises(DataError, match="question: 1 <image> marks for 2 images"):
+        one(tmp_path, {**row, "question": "<image>What?"})
+    with pytest.raises(DataError, match="question: holds nothing but marks"):
+        one(tmp_path, {**row, "question": "<image><image>"})

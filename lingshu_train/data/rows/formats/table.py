@@ -16,9 +16,6 @@ from lingshu_train.data.rows.row import Origin, Picture, Row
 from lingshu_train.errors import DataError
 from lingshu_train.record import AnswerType, Sample
 
-TASKS = {"mcq": "mcq", "multi_select": "mcq", "yes_no": "closed_vqa"}
-"""Type of an answer -> the task that its question belongs to; every other is an open question."""
-
 
 class Fields(rowlib.TableFiles):
     """Names of columns, and what holds for every row."""
@@ -110,6 +107,8 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """The question of a row, its answer of the type that is stated or guessed."""
     images = _images(line, fields, origin)
     question = fields.ask or line.text(fields.question)
+    if not fields.ask:
+        question = embedded.unmarked(line, fields.question, question, images)
     columns = fields.options if isinstance(fields.options, dict) else (fields.options,)
     options = choices.options(line, columns) if fields.options else {}
     kind, answer = _answer(line, fields, options, question)
@@ -117,7 +116,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         id=_of(line, fields.id),
         card=origin.card,
         split=origin.split,
-        task=fields.task or TASKS.get(kind, "open_vqa"),
+        task=fields.task or answers.task(kind),
         question=question,
         question_type=kind,
         answer=answer,
@@ -162,7 +161,7 @@ def _images(line: Line, fields: Fields, origin: Origin) -> tuple[Picture, ...]:
 
 def _answer(line: Line, fields: Fields, options: dict[str, str], question: str) -> tuple[AnswerType, str]:
     """The type of the answer and the answer: of a choice its letter, of a bare number with its unit."""
-    kind = _stated(line, fields)
+    kind = answers.of(line, fields.answer_type_column, fields.answer_type)
     if options and kind in (None, "mcq"):
         return "mcq", choices.letter(line, fields.answer, options, answer_is=fields.answer_is)
     answer = line.text(fields.answer)
@@ -170,19 +169,6 @@ def _answer(line: Line, fields: Fields, options: dict[str, str], question: str) 
     if unit and kind in (None, "numeric") and answers.is_bare_number(answer):
         answer = f"{answer} {unit}"
     return kind or answers.guess(answer, question=question), answer
-
-
-def _stated(line: Line, fields: Fields) -> AnswerType | None:
-    """What the row's own cell says, else the card; None: guess."""
-    written = _of(line, fields.answer_type_column)
-    if written:
-        kind = answers.stated(written)
-        if kind is None:
-            raise line.error(
-                fields.answer_type_column, f"unknown type of answer {written!r}; {answers.KNOWN}"
-            )
-        return kind
-    return None if fields.answer_type == "guessed" else fields.answer_type
 
 
 def _of(line: Line, column: str) -> str:
