@@ -152,30 +152,18 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     data_root: DataRoot = DATA,
 ) -> None:
     """Turn cards into a corpus that recipes can take as it is."""
-    from lingshu_train.data.corpus import claiming, preparing
-    from lingshu_train.data.corpus.specification import Specification
+    from lingshu_train.data.corpus import claiming, preparing, specification
     from lingshu_train.model import shape
     from lingshu_train.model.settings import FAMILY
 
-    splits = split or ["train"]
-    for twice in (name for name in cards if cards.count(name) > 1):
-        raise UsageError(f"{twice}: stands twice; a corpus takes a card once")
-    budget = shape.of(family or FAMILY).published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
-    if fault := shape.fault(budget):
-        raise UsageError(fault)
-    wanted = Specification(
-        splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
-        data_root=str(data_root),
-        asked=(),
-        image_size=56,
+    wanted = specification.of_rows(
+        cards,
+        split or ["train"],
+        data_root=data_root,
         least_side=least_side,
-        budget=budget,
-        seed=0,
+        budget=shape.of(family or FAMILY).published_budget(min_pixels=min_pixels, max_pixels=max_pixels),
     )
-    folder = out or data_root / "prepared" / preparing.name(wanted)
-    if out:
-        preparing.refuse(wanted)
-        claiming.claim(out, wanted)
+    folder = claiming.claim(out, wanted) if out else data_root / "prepared" / preparing.name(wanted)
     summary = preparing.prepare(
         folder, wanted, workers=workers or os.cpu_count() or 1, most_refused=most_refused
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
+from lingshu_train.errors import UsageError
+from lingshu_train.model import shape
 from lingshu_train.model.shape import PictureBudget
 
 
@@ -55,3 +58,25 @@ class Specification:
         found = cards.root(card, Path(self.data_root))
         assert found is not None, f"the data of {card.name} is not here"
         return found
+
+
+def of_rows(
+    names: Sequence[str], splits: Sequence[str], *, data_root: Path, least_side: int, budget: PictureBudget
+) -> Specification:
+    """A corpus of cards that hold rows, every split under its own name.
+
+    UsageError (64): a card is named twice, or no picture can keep to the budget.
+    """
+    for twice in (name for name in names if names.count(name) > 1):
+        raise UsageError(f"{twice}: stands twice; a corpus takes a card once")
+    if fault := shape.fault(budget):
+        raise UsageError(fault)
+    return Specification(
+        splits=tuple((name, tuple((one, one) for one in splits)) for name in names),
+        data_root=str(data_root),
+        asked=(),
+        image_size=56,
+        least_side=least_side,
+        budget=budget,
+        seed=0,
+    )
