@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ import typer
 
 from lingshu_train import environment
 from lingshu_train.cli import _complete
+from lingshu_train.errors import UsageError
 
 Recipe = Annotated[
     str,
@@ -43,6 +45,12 @@ DATA = Path("data")
 
 
 def _look_in(folders: list[Path] | None) -> list[Path] | None:
+    for folder in folders or ():
+        if os.pathsep in str(folder.absolute()):
+            raise UsageError(
+                f"--cards {folder}: no folder with {os.pathsep!r} in its path can be named, since that sign parts folders; "
+                "give it another name, or a link without"
+            )
     environment.add_cards(folders or ())
     return folders
 

@@ -185,10 +185,7 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         context=model.context,
         control=model.control,
     )
-    folder = out or data_root / "prepared" / preparing.name(wanted)
-    if out:
-        preparing.refuse(wanted)
-        claiming.claim(out, wanted)
+    folder = claiming.claim(out, wanted) if out else data_root / "prepared" / preparing.name(wanted)
     summary = preparing.prepare(
         folder, wanted, workers=workers or os.cpu_count() or 1, most_refused=most_refused
     )

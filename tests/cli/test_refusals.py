@@ -70,19 +70,20 @@ def denied(path: Path) -> OSError:
 
 
 @pytest.mark.parametrize(
-    ("argv", "name"),
+    ("argv", "name", "code"),
     [
-        (["status", "run"], "run.json"),
-        (["report", "run"], "run.json"),
-        (["verify", "run"], "run.json"),
-        (["score", "answers.jsonl"], "answers.jsonl"),
-        (["plan", "mine.yaml"], "mine.yaml"),
-        (["report", "run"], "results.json"),
-        (["report", "run"], "ledger.jsonl"),
+        (["status", "run"], "run.json", 66),
+        (["report", "run"], "run.json", 66),
+        (["verify", "run"], "run.json", 66),
+        (["score", "answers.jsonl"], "answers.jsonl", 66),
+        (["plan", "mine.yaml"], "mine.yaml", 66),
+        # The page is written all the same, and says what is missing on it.
+        (["report", "run"], "results.json", 65),
+        (["report", "run"], "ledger.jsonl", 65),
     ],
 )
-def test_a_file_that_may_not_be_read_is_missing_input(
-    argv: list[str], name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_a_file_that_may_not_be_read_is_told(
+    argv: list[str], name: str, code: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The refusal itself is made up, since root may read everything."""
     made_up_run.build(Path("run"), questions=6)
@@ -96,9 +97,10 @@ def test_a_file_that_may_not_be_read_is_missing_input(
         return real(path, *rest, **named)  # type: ignore[call-overload]
 
     monkeypatch.setattr(Path, "open", refuse)
-    assert cli.main(argv) == 66
-    (line,) = capsys.readouterr().err.splitlines()
-    assert f"{name}: Permission denied" in line
+    assert cli.main(argv) == code
+    lines = capsys.readouterr().err.splitlines()
+    assert f"{name}: Permission denied" in lines[0]
+    assert all(line.startswith("lingshu: ") for line in lines) and (len(lines) == 1 or code == 65)
 
 
 def test_what_stands_where_a_run_was_expected_is_named(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -33,12 +34,20 @@ def names() -> list[str]:
 
 def within(folder: Path) -> list[str]:
     """The names of the cards of one folder, sorted."""
-    return sorted(file.stem for file in folder.glob("*.md"))
+    return sorted(file.stem for file in folder.glob("*.md") if file.is_file() or file.is_symlink())
 
 
 def find(name: str) -> Path | None:
-    """The file of a card. RecipeError (78) where two folders have different cards of this name: which is meant?"""
-    files = [file for folder in path() if (file := folder / f"{name}.md").is_file()]
+    """The file of a card; None where there is none.
+
+    RecipeError (78): two folders have different cards of this name. MissingInput (66): the card is a link to nothing.
+    """
+    there = [folder / f"{name}.md" for folder in path()]
+    for file in there:
+        # Of os.path, which takes a name that is too long for a file as one that is not there.
+        if os.path.islink(file) and not os.path.exists(file):
+            raise MissingInput(f"{environment.near(file)}: a link to a file that is not there")
+    files = [file for file in there if os.path.isfile(file)]
     for other in files[1:]:
         if other.read_bytes() != files[0].read_bytes():
             raise RecipeError(

@@ -136,3 +136,21 @@ def test_a_command_that_is_advised_finds_the_card(
     assert cli.main([word for word in words[1:] if word != "--yes"]) == 0
     filled(project / "data_cards", "here")
     assert "--cards" not in presence.how_to_get(cards.load("here"), Path("data"))
+
+
+def test_a_link_to_nothing_a_folder_and_a_sign_that_parts_folders_are_each_said(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled(project / "data_cards", "mine")
+    (project / "data_cards" / "dead.md").symlink_to("/nowhere")
+    (project / "data_cards" / "folder.md").mkdir()
+    (project / "a:b").mkdir()
+    assert {"mine", "dead"} <= set(cards.names()) and "folder" not in cards.names()
+    for words, code, says in (
+        (["show", "dead"], 66, "data_cards/dead.md: a link to a file that is not there"),
+        (["list", "--cards", "a:b"], 64, "--cards a:b: no folder with ':' in its path"),
+        (["show", "folder"], 78, "unknown data card 'folder'"),
+    ):
+        assert cli.main(["data", *words]) == code
+        (line,) = capsys.readouterr().err.splitlines()
+        assert says in line
