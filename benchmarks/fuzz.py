@@ -2,8 +2,8 @@
 
     PYTHONPATH=tests/support python benchmarks/fuzz.py [--lines 200] [--files 200] [--seed 0] [--out FILE]
 
-The command lines and the damages are those of `tests/support/damage.py`. Nothing trains: the folder has no data that a run
-needs, and no server is asked (HF_HUB_OFFLINE).
+The command lines and the damages are those of `tests/support/damage.py`. No stage is started, and no server is asked
+(HF_HUB_OFFLINE).
 """
 
 from __future__ import annotations
@@ -46,6 +46,21 @@ FILES: dict[str, tuple[dict[str, bool], list[list[str]]]] = {
     ),
     "mine.yaml": ({}, [["plan", "mine.yaml"], ["run", "mine.yaml"]]),
 }
+
+
+COMMAND = """
+import sys
+from lingshu_train import cli
+from lingshu_train.errors import RunAgain
+from lingshu_train.running import launch
+
+def stop(*_):
+    raise RunAgain("a stage would have been started")
+
+launch.run = stop
+sys.exit(cli.main())
+"""
+"""The command as it is, but for the stages: what is typed may be a run that has all it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +108,7 @@ def folder(place: Path) -> Path:
 def run(argv: list[str], place: Path) -> End:
     """One command in a process of its own, as it would be typed."""
     told = {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
-    code = "import sys; from lingshu_train import cli; sys.exit(cli.main())"
-    command = [sys.executable, "-c", code, *argv]
+    command = [sys.executable, "-c", COMMAND, *argv]
     done = subprocess.run(
         command, cwd=place, env=told, capture_output=True, stdin=subprocess.DEVNULL, timeout=300
     )

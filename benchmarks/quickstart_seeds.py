@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from lingshu_train.comparison import side_by_side, text
 from lingshu_train.metrics._intervals import paired_difference
 from lingshu_train.runs import manifest, results, run
 
@@ -54,6 +55,8 @@ def main() -> None:
     }
     arguments.out.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     print(f"{arguments.out}: mean gain {data['gain_points']['mean']} points over {len(gains)} seeds")
+    if len(runs) > 1:
+        print(text.text(side_by_side.compare([folder for folder, _ in runs])))
 
 
 def start(seed: int) -> tuple[Path, float]:

@@ -26,13 +26,13 @@ announce() {  # announce LOCK...: what will be installed, and whether there is r
   local packages free
   packages="$(cat "$@" | grep -c '==')"
   free="$(df -Pk "$(dirname "$VENV")" | awk 'NR == 2 {print int($4 / 1048576)}')"
-  echo "lingshu: installs $packages locked packages into $VENV, once: about 4 GB of disk with a CUDA build of torch, 2.4 GB" \
-    "with a CPU build; minutes, by the network. $free GB are free here." >&2
+  echo "lingshu: installs $packages locked packages into $VENV, once: up to 4 GB of disk, more with CUDA libraries;" \
+    "minutes, by the network. $free GB are free here." >&2
   if [ "$free" -lt 5 ]; then echo "lingshu: that is little; VENV=/other/folder/.venv puts it elsewhere" >&2; fi
 }
 
 pip_install() {  # pip_install ARGUMENT...: pip, of whose output the larger downloads are shown, each as it begins
   DS_BUILD_OPS=0 "$VENV/bin/python" -m pip install --disable-pip-version-check --progress-bar off "$@" |
-    sed -un -e 's/^ *Downloading \(.*[0-9] [MG]B\).*/  \1/p' -e 's/^ *Using cached \(.*[0-9] [MG]B\).*/  \1, kept from before/p' \
+    sed -un -e 's/^ *Downloading \(.*[0-9] [MG]B)\).*/  \1/p' -e 's/^ *Using cached \(.*[0-9] [MG]B)\).*/  \1, kept from before/p' \
       -e 's/^Installing collected packages: .*/  all here, unpacking/p' >&2
 }

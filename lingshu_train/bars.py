@@ -17,7 +17,7 @@ class _Lines:
     """A stream on which each state of a bar is a line: a log keeps no place to go back to."""
 
     def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
+        self._stream, self.encoding = stream, stream.encoding
 
     def write(self, text: str) -> int:
         line = text.replace("\r", "").rstrip()

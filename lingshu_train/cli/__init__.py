@@ -5,9 +5,12 @@ Here is what they share: one line and an exit code for every mistake. What a ver
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -20,9 +23,11 @@ from lingshu_train import shipped
 from lingshu_train.cli import _complete, compare, data, doctor, explain, look, project, publish, run, track
 from lingshu_train.cli._help import examples
 from lingshu_train.cli._say import say
-from lingshu_train.errors import LingshuError, RunAgain, UsageError
+from lingshu_train.errors import LingshuError, MissingInput, OutputFailed, RunAgain, UsageError
 
 NAME = "lingshu"
+MENDABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What the operating system refuses and a person can change."""
 PLAIN = {"help": "--help", "version": "--version", "-V": "--version"}
 """What others call these two, as the first word."""
 
@@ -37,7 +42,7 @@ class _Verbs(TyperGroup):
             return _refuse(fault)
         except BrokenPipeError:
             # The reader has seen enough, as in `lingshu plan X | head`.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _close_output()
             return 0
         except KeyboardInterrupt:
             return _refuse(RunAgain("interrupted; run the same command again to go on"))
@@ -61,9 +66,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     words[:1] = [PLAIN.get(word, word) for word in words[:1]]
     try:
-        return int(get_command(app).main(words, prog_name=NAME, standalone_mode=False) or 0)
+        code = int(get_command(app).main(words, prog_name=NAME, standalone_mode=False) or 0)
+        # What cannot be written any more is told here, not by the interpreter at its end.
+        sys.stdout.flush()
+        return code
     except typer.TyperException as mistake:
         return _refuse(_usage(mistake, words))
+    except BrokenPipeError:
+        _close_output()
+        return 0
+    except OSError as fault:
+        told = _refused_by_the_system(fault)
+        if told is None:
+            raise
+        return _refuse(told)
 
 
 def names() -> list[str]:
@@ -122,6 +138,27 @@ def _verb(words: Sequence[str]) -> str:
         here = here.commands[word]
         found.append(word)
     return " ".join(found)
+
+
+def _refused_by_the_system(fault: OSError) -> LingshuError | None:
+    """A refusal that the person can mend, with the file it is about, or the output. None for any other: that is a fault of
+    ours."""
+    from lingshu_train.runs.files import failure
+
+    if fault.errno not in MENDABLE:
+        return None
+    if isinstance(fault.filename, str):
+        path = Path(fault.filename)
+        unreadable = os.path.exists(path) and not os.access(path, os.R_OK)
+        return MissingInput(f"{path}: {fault.strerror}") if unreadable else failure(path, fault)
+    _close_output()
+    return OutputFailed(f"the output cannot be written: {fault.strerror}")
+
+
+def _close_output() -> None:
+    """Let the interpreter's end write what is left to nowhere."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _refuse(fault: LingshuError) -> int:

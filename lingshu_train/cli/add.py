@@ -139,7 +139,7 @@ def _base(recipe: str) -> str:
 def _decided(path: Path, told: Told, *, asking: bool) -> Decision:
     """The proposal with what the data decides; with a person at the terminal, what is unclear is asked."""
     from lingshu_train.data.adding import decide
-    from lingshu_train.data.adding.proposal import propose
+    from lingshu_train.data.adding.proposing import propose
     from lingshu_train.data.adding.told import Unclear
 
     while True:

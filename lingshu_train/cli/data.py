@@ -170,11 +170,8 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
             raise UsageError(f"{option}{twice}: named twice")
     model = shape.of(family or FAMILY)
     budget = model.published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
-    if budget.max_pixels < max(budget.min_pixels, budget.grid**2):
-        raise UsageError(
-            f"--max-pixels {budget.max_pixels}: at least --min-pixels, {budget.min_pixels:,}, and {budget.grid} x "
-            f"{budget.grid} pixels, the smallest picture the model takes"
-        )
+    if fault := shape.fault(budget):
+        raise UsageError(fault)
     wanted = Specification(
         splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
         data_root=str(data_root),
@@ -186,10 +183,7 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
         context=model.context,
         control=model.control,
     )
-    folder = out or data_root / "prepared" / preparing.name(wanted)
-    if out:
-        preparing.refuse(wanted)
-        claiming.claim(out, wanted)
+    folder = claiming.claim(out, wanted) if out else data_root / "prepared" / preparing.name(wanted)
     summary = preparing.prepare(
         folder, wanted, workers=workers or os.cpu_count() or 1, most_refused=most_refused
     )

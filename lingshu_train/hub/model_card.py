@@ -10,7 +10,10 @@ import yaml
 
 from lingshu_train.data.cards import licences
 from lingshu_train.data.cards.card import Card
+from lingshu_train.model import base as bases
+from lingshu_train.model import origin as origins
 from lingshu_train.model import shape
+from lingshu_train.model.origin import Origin
 from lingshu_train.runs import results, run
 from lingshu_train.runs.flat import scalars
 from lingshu_train.runs.manifest import Manifest
@@ -31,14 +34,12 @@ def render(manifests: Sequence[Manifest], cards: Sequence[Card]) -> str:
     last = trained[-1] if trained else manifests[-1]
     named = run.trained_on({made.stage.name: made.stage for made in manifests}, last.stage.name)
     used = [card for card in cards if card.name in named]
-    base = str(last.stage.model.get("base", ""))
+    start = _origin(trained)
     measured = _measured(manifests)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        front_matter=yaml.safe_dump(front_matter(last, used, trained), sort_keys=False, allow_unicode=True),
+        front_matter=yaml.safe_dump(front_matter(start, used, trained), sort_keys=False, allow_unicode=True),
         title=f"{last.stage.run}: {last.stage.name}",
-        origin=f"started from [{base}](https://huggingface.co/{base})"
-        if _on_hub(base)
-        else "started from random weights",
+        origin=_started(start),
         stages=", ".join(f"{made.stage.name} ({made.stage.kind})" for made in trained) or "no training stage",
         results=_results(measured, last.stage.name),
         usage=shape.usage(str(last.stage.model["family"])),
@@ -54,13 +55,14 @@ def render(manifests: Sequence[Manifest], cards: Sequence[Card]) -> str:
     )
 
 
-def front_matter(last: Manifest, cards: Sequence[Card], trained: Sequence[Manifest]) -> dict[str, object]:
+def front_matter(
+    start: Origin | None, cards: Sequence[Card], trained: Sequence[Manifest]
+) -> dict[str, object]:
     """The hub's own keys. The licence is open only where nothing else binds the weights."""
-    base = str(last.stage.model.get("base", ""))
     found: dict[str, object] = {}
-    if _on_hub(base):
-        found |= {"base_model": base, "base_model_relation": "finetune"}
-    if licences.terms(cards).free and not base:
+    if start and start.kind == "hub":
+        found |= {"base_model": start.name, "base_model_relation": "finetune"}
+    if licences.terms(cards).free and start is None:
         found["license"] = "apache-2.0"
     else:
         found |= {"license": "other", "license_name": "terms-of-the-base-model-and-the-data"}
@@ -78,8 +80,33 @@ def front_matter(last: Manifest, cards: Sequence[Card], trained: Sequence[Manife
     }
 
 
-def _on_hub(base: str) -> bool:
-    return base.count("/") == 1 and not base.startswith((".", "/", "~"))
+def _origin(trained: Sequence[Manifest]) -> Origin | None:
+    """What the first training stage started from, as it was recorded; None for random weights.
+
+    A run of a version that did not record it tells the recipe's words alone. They name a model of the hub only where no folder
+    is called so.
+    """
+    if not trained or trained[0].stage.about.starts_from:
+        return None
+    recorded = origins.read(trained[0].results)
+    base = str(trained[0].stage.model.get("base") or "")
+    if recorded or not base:
+        return recorded
+    hub = base.count("/") == 1 and bases.REPOSITORY.fullmatch(base) and not Path(base).exists()
+    return Origin(kind="hub" if hub else "folder", name=base if hub else Path(base).name)
+
+
+def _started(start: Origin | None) -> str:
+    if start is None:
+        return "started from random weights"
+    if start.kind == "hub":
+        at = f" at commit `{start.commit}`" if start.commit else ""
+        return f"started from [{start.name}](https://huggingface.co/{start.name}){at}"
+    weights = f" with weights of sha256 `{start.weights[:12]}`" if start.weights else ""
+    ours = f", the export of a run of `{start.run}` (content `{start.content[:12]}`)" if start.run else ""
+    says = f", whose own files name {start.says} as what it was made from" if start.says else ""
+    name = start.name.replace("`", "'")
+    return f"started from a model in a local folder, `{name}`{weights}{ours}{says}"
 
 
 def _measured(manifests: Sequence[Manifest]) -> Results:

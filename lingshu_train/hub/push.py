@@ -152,8 +152,8 @@ def _compare(files: Sequence[StagedFile], written: dict[str, str], folder: Path)
     if changed:
         place = folder / FOLDER / changed[0]
         raise OutputFailed(
-            f"{place}: missing or changed since it was exported, so not published; to export again, move {folder} away and "
-            "run the recipe again"
+            f"{place}: missing or changed since it was exported, so not published; to export again, move {folder.name} "
+            "away and run the recipe again"
         )
     missing = [name for name in NEEDED if name not in found]
     if missing or not any(name.endswith(".safetensors") for name in found):

@@ -52,14 +52,6 @@ class Settings(Strict):
     build: Build | None = None
     """How a `build` stage makes the model from nothing; none where it starts from a base."""
 
-    @field_validator("max_pixels")
-    @classmethod
-    def _room(cls, most: int, info: ValidationInfo) -> int:
-        least = info.data.get("min_pixels", 1)
-        if most < least:
-            raise ValueError(f"must be at least min_pixels, {least:,}")
-        return most
-
     @field_validator("shape", mode="plain")
     @classmethod
     def _of_the_family(cls, data: JsonValue | Shape, info: ValidationInfo) -> JsonValue | Shape:

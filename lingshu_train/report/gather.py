@@ -147,8 +147,8 @@ def _stage(found: Run, entry: run.RunStage) -> StageView:
     made = (
         salvage.whole(manifest.read, folder, None) if (folder / manifest.NAME).is_file() else Salvaged(None)
     )
-    lines = salvage.lines(folder / ledger.NAME)
     state = found.state(entry)
+    lines = salvage.lines(folder / ledger.NAME, ended=state == "done")
     damage = [*begun.faults, *made.faults, *lines.faults]
     if state == "done" and entry.about.charts and not lines.found:
         damage.append(f"{folder / ledger.NAME}: missing or empty, so nothing of its training can be drawn")

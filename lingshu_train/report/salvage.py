@@ -34,21 +34,25 @@ def whole(read: Callable[[Path], T], path: Path, otherwise: T) -> Salvaged[T]:
         return Salvaged(otherwise, (said,))
 
 
-def lines(path: Path) -> Salvaged[tuple[dict[str, Any], ...]]:
-    """The objects of a JSONL file, in file order; none where there is no file.
+def lines(path: Path, *, ended: bool) -> Salvaged[tuple[dict[str, Any], ...]]:
+    """The lines of a ledger, each with its step, in file order; none where there is no file.
 
-    A last line without its end is not there yet: its stage is running, or was killed.
+    A last line without its end is not there yet where the stage is running, or was killed, and damage where it has `ended`.
     """
     parts = _parts(path)
     found: list[dict[str, Any]] = []
     bad: list[int] = []
     for number, part in enumerate(parts.found[:-1], 1):
         line = _object(part)
-        if line is None:
+        if line is None or not isinstance(line.get("step"), int):
             bad.append(number)
         else:
             found.append(line)
-    return Salvaged(tuple(found), (*parts.faults, *_said(path, bad, len(parts.found) - 1)))
+    total = len(parts.found) - 1
+    if ended and parts.found[-1]:
+        total += 1
+        bad.append(total)
+    return Salvaged(tuple(found), (*parts.faults, *_said(path, bad, total)))
 
 
 def records(path: Path, record: type[RootModel[T]]) -> Salvaged[tuple[T, ...]]:
@@ -98,4 +102,4 @@ def _said(path: Path, bad: Sequence[int], total: int) -> tuple[str, ...]:
     if not bad:
         return ()
     first = f"line {bad[0]} is" if len(bad) == 1 else f"line {bad[0]} and {len(bad) - 1} more are"
-    return (f"{path}: {first} no JSON, of {counted(total, 'line')}; the page shows the others",)
+    return (f"{path}: {first} no line of a ledger, of {counted(total, 'line')}; the page shows the others",)

@@ -9,6 +9,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from lingshu_train import dist, environment
@@ -100,12 +101,11 @@ def _report(stage: Stage, fault: LingshuError) -> int:
     # Several ranks may meet the same fault; the first to write speaks.
     if not target.exists():
         sys.stderr.write(f"lingshu: {fault}\n")
-        try:
+        # On a full disk the exit code and the line above are all that the launcher has.
+        with suppress(LingshuError):
             write_json(
                 target, {"message": str(fault), "exit_code": fault.exit_code, "rank": dist.place().rank}
             )
-        except LingshuError:
-            sys.stderr.write(f"lingshu: and {target} could not be written\n")
     sys.stderr.flush()
     return fault.exit_code
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from lingshu_train.errors import DataError
 from lingshu_train.naming import file_digest
 from lingshu_train.runs import manifest
 from lingshu_train.runs.files import failure, link_file, write_json
@@ -23,10 +24,19 @@ def take(stage: Stage, others: Sequence[Path]) -> Path | None:
         return None
     for other in others:
         source = other / stage.path.name
-        if manifest.done(source) and (made := manifest.read(source)).stage.content == stage.content:
+        made = _whole(source)
+        if made and made.stage.content == stage.content:
             _link(made, source, stage)
             return source
     return None
+
+
+def _whole(folder: Path) -> Manifest | None:
+    """The manifest of a finished stage, each of whose files has its hash. What is damaged is the other run's to tell."""
+    try:
+        return manifest.read(folder) if manifest.done(folder) and not manifest.damaged(folder) else None
+    except DataError:
+        return None
 
 
 def _link(made: Manifest, source: Path, stage: Stage) -> None:

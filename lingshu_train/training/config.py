@@ -35,9 +35,9 @@ class Watched(Strict):
     tasks: tuple[str, ...] = ()
     """Only rows of these tasks; empty takes all."""
     samples: int = Field(default=64, gt=0)
-    """How many rows, always the same ones, drawn by the recipe's seed and their ids."""
+    """How many rows, always the same ones, drawn by the recipe's seed."""
     every: int = Field(gt=0)
-    """Steps between two measurements; with GRPO a multiple of the generation window."""
+    """Steps between two measurements; with GRPO a multiple of the generation window. The last step is always measured."""
     per_device_batch: int = Field(default=16, gt=0)
     """Rows in one forward pass of one process."""
 
@@ -53,12 +53,9 @@ class Watched(Strict):
             f"at most {self.samples} rows of {self.corpus}, {self.split}{tasks}, every {self.every} steps",
         )
 
-    def check(self, where: str, *, steps: int | None) -> None:
-        """`steps` of the stage where they are given. Raises RecipeError naming the key."""
-        if steps and self.every > steps:
-            raise RecipeError(
-                f"{where}.watch.every: {self.every} is more than the stage's {steps} steps, so nothing would be measured"
-            )
+    def due(self, step: int, *, last: int) -> bool:
+        """Whether it is measured after this step; after the stage's last it always is."""
+        return step % self.every == 0 or step == last
 
 
 class TrainingConfig(StageConfig):

@@ -12,6 +12,7 @@ from lingshu_train import dist
 from lingshu_train.errors import RunAgain
 from lingshu_train.kind import Facts
 from lingshu_train.model import family, load, parts
+from lingshu_train.model import origin as origins
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
@@ -111,6 +112,13 @@ def save(trainer: Exact, text: ProcessorMixin) -> None:
     if dist.place().first:
         text.save_pretrained(target)
     dist.barrier()
+
+
+def origin(base: str, wanted: Settings) -> Facts:
+    """What the manifest says of where the model came from, in the stage that starts from the recipe's base. The first rank
+    alone reads the weights once more, for their hash."""
+    found = None if base or not dist.place().first else origins.of(wanted)
+    return {origins.FACT: found.model_dump(mode="json", exclude_defaults=True)} if found else {}
 
 
 def summary(trainer: Exact, *, rows: Rows, set_aside: list[str], resumed_at: int) -> Facts:

@@ -19,8 +19,6 @@ from lingshu_train.verify.text.normal import LIMIT
 _TYPES = "lingshu_train.verify.types"
 # Plain text of more words is reasoning: only what stands behind an anchor in it is an answer.
 _WORDS = 40
-# What a text is called as a whole if others are ruled out behind its answer.
-_REMARKED = ("unreadable", "negated", "hedged")
 
 
 def verify(response: str, item: Question, policy: Policy = Policy.strict) -> Verdict:
@@ -129,7 +127,7 @@ def _plain(text: str, gold: GoldAnswer) -> Verdict:
     if first is not None:
         return _verdict(first, "plain", text[:LIMIT])
     found = leads.anchors(text)
-    if not found or (whole.status not in _REMARKED and gold.reads != "words"):
+    if not found or (whole.status not in head.REMARKED and gold.reads != "words"):
         return _verdict(whole, "plain", text[:LIMIT])
     start, end = found[-1]
     line, _, tail = text[end:].partition("\n")

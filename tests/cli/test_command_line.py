@@ -71,7 +71,7 @@ def test_overrides_reach_the_recipe_as_they_were_typed(
         (["trian"], "no such command 'trian'", ""),
         (["--fast"], "no such option: --fast", ""),
         (["run"], "missing argument 'RECIPE'", "run"),
-        (["plan"], "there are lingshu_32b, lingshu_7b, lingshu_7b_gated, quickstart, and YAML files of your own", "plan"),
+        (["plan"], "there are adapt, adapt_tiny, lingshu_32b, lingshu_7b, lingshu_7b_gated, quickstart, and YAML files of your own", "plan"),
         (["data", "prepare", "slake", "--max-pixels", "-5"], "greater than or equal to 1", "data prepare"),
         (["plan", "quickstart", "--fast"], "no such option: --fast", "plan"),
         (["plan", "quickstart", "-odd=1"], "no such option: -o", "plan"),
@@ -106,7 +106,7 @@ def test_a_wrong_command_line_is_one_line_that_points_to_the_help_of_its_verb(
     [
         (["data", "list", "--modality", "xrayy"], "is none of: "),
         (["data", "list", "--task", "vqaa"], "is part of none of: caption, classification"),
-        (["data", "prepare", "slake", "slake"], "slake: stands twice"),
+        (["data", "prepare", "slake", "slake"], "slake: named twice"),
         (["data", "prepare", "slake", "--max-pixels", "10"], "max_pixels 10 is below min_pixels 3136"),
         (["data", "prepare", "slake", "--min-pixels", "1", "--max-pixels", "9"], "less than one token takes (28x28 pixels)"),
         (["track", "nowhere", "--tracker", "tensorboard", "--param", "a=["], "a=[: the value cannot be read as YAML"),

@@ -10,11 +10,11 @@ from lingshu_train import cli
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (["--max-pixels", "10"], "--max-pixels 10: at least --min-pixels, 3,136"),
+        (["--max-pixels", "10"], "max_pixels 10 is below min_pixels 3136"),
         (["--max-pixels", "-5"], "invalid value for '--max-pixels'"),
         (["--min-pixels", "0"], "invalid value for '--min-pixels'"),
-        (["--min-pixels", "5000000"], "--max-pixels 1003520: at least --min-pixels, 5,000,000"),
-        (["--min-pixels", "100", "--max-pixels", "200"], "28 x 28 pixels, the smallest picture"),
+        (["--min-pixels", "5000000"], "max_pixels 1003520 is below min_pixels 5000000"),
+        (["--min-pixels", "100", "--max-pixels", "200"], "less than one token takes (28x28 pixels)"),
         (["--least-side", "0"], "invalid value for '--least-side'"),
         (["--most-refused", "7"], "invalid value for '--most-refused'"),
         (["--most-refused", "nan"], "invalid value for '--most-refused'"),

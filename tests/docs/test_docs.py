@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ from typer.core import TyperGroup, TyperOption
 from typer.main import get_group
 
 from lingshu_train import cli, verify
+from lingshu_train.planning import estimate, plan, recipe
 from lingshu_train.reference import rooms
 from lingshu_train.verify import release
 
@@ -19,7 +21,7 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
 }
-COMMAND = re.compile(r"(?:^|`|\()(lingshu [a-z][^`\n|]*)", re.MULTILINE)
+FENCED = re.compile(r"^```[a-z]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -81,9 +83,17 @@ def anchors(text: str) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
 
 
+def commands(text: str) -> list[str]:
+    """What stands as a command between backticks, and at the beginning of a line of a block."""
+    blocks = [
+        line for block in FENCED.findall(text) for line in re.findall(r"(?m)^(lingshu [a-z].*)$", block)
+    ]
+    return [*blocks, *re.findall(r"`(lingshu [a-z][^`\n|]*)", FENCED.sub("", text))]
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_that_is_shown_exists_with_its_options(page: str) -> None:
-    for shown in COMMAND.findall(PAGES[page]):
+    for shown in commands(PAGES[page]):
         words = shown.split("#")[0].split()[1:]
         here: object = get_group(cli.app)
         while isinstance(here, TyperGroup):
@@ -92,3 +102,45 @@ def test_every_command_that_is_shown_exists_with_its_options(page: str) -> None:
         options = {name for one in here.params if isinstance(one, TyperOption) for name in one.opts}  # type: ignore[attr-defined]
         used = {word.split("=")[0] for word in words if re.match(r"--?[a-z]", word)}
         assert used <= options | {"--help"}, f"{page}: {shown}"
+
+
+def said_by_the_code() -> str:
+    """Every text of the package, adjacent ones joined, what is filled in left out."""
+    found: list[str] = []
+    for path in (ROOT / "lingshu_train").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = [one.value if isinstance(one, ast.Constant) else "\0" for one in node.values]
+                found.append("".join(map(str, parts)))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return "\n".join(found)
+
+
+def test_every_line_that_troubleshooting_explains_is_one_that_the_code_says() -> None:
+    said = said_by_the_code()
+    lines = re.findall(r"^\| `([^`]+)` \((\d+)\) \|", PAGES["docs/troubleshooting.md"], flags=re.MULTILINE)
+    assert len(lines) > 25
+    codes = {entry.name for entry in rooms.exits()}
+    for line, code in lines:
+        assert code in codes
+        for part in line.split("…"):
+            text = part.strip(" ;:,=")
+            assert text in said, f"nothing says {text!r}"
+
+
+def test_the_memory_that_hardware_tells_is_what_a_plan_computes() -> None:
+    rows = re.findall(r"^\| `(.*)` \| ([\d.]+) GiB \|", PAGES["docs/hardware.md"], flags=re.MULTILINE)
+    assert len(rows) >= 10
+    for command, told in rows:
+        name, *overrides = command.split()
+        if name == "adapt":
+            # What `lingshu data add` fills in; the memory does not depend on it.
+            overrides += [
+                "stages.data.cards=[slake]",
+                "stages.data.splits=[train]",
+                "pipeline=[data,instruct]",
+            ]
+        chosen = recipe.load(name, overrides)
+        costs = [estimate.cost(chosen, one.stage, one.config) for one in plan.build(chosen).planned]
+        assert f"{max(cost.state_bytes for cost in costs if cost) / 2**30:.1f}" == told, command

@@ -14,12 +14,18 @@ import yaml
 
 from lingshu_train.data.cards import card
 from lingshu_train.hub import model_card
+from lingshu_train.model import origin as origins
+from lingshu_train.model.origin import Origin
+from lingshu_train.model.settings import Settings
+from lingshu_train.planning import recipe
 from lingshu_train.report import gather
 from lingshu_train.runs import manifest, run
 from lingshu_train.runs.manifest import Manifest
 
 
-def made(folder: Path, *, base: str = "", **terms: str) -> tuple[list[Manifest], str]:
+def made(
+    folder: Path, *, base: str = "", origin: Origin | None = None, **terms: str
+) -> tuple[list[Manifest], str]:
     """Manifests of a finished run before its export, and the card rendered from them."""
     made_up_run.card(folder / "cards", "scans", **terms)
     found = run.read(made_up_run.build(folder / "run", questions=12))
@@ -31,6 +37,9 @@ def made(folder: Path, *, base: str = "", **terms: str) -> tuple[list[Manifest],
             )
             for each in before
         ]
+    if origin:
+        told = {"started_from": origin.model_dump(mode="json", exclude_defaults=True)}
+        before = [each.model_copy(update={"results": {**each.results, **told}}) for each in before]
     return before, model_card.render(before, [card.load("scans", folder=folder / "cards")])
 
 
@@ -165,3 +174,92 @@ def tiny_export(folder: Path) -> Path:
     architecture.write_for_everyone(architecture.build_processor(words, wanted.budget), folder)
     Image.linear_gradient("L").convert("RGB").resize((84, 56)).save(folder.parent / "image.png")
     return folder
+
+
+def settings(base: Path) -> Settings:
+    return recipe.load("quickstart", [f"model.base='{base}'"]).model
+
+
+def folder_with(place: Path, **files: str) -> Path:
+    place.mkdir(parents=True)
+    for name, text in {"config__json": "{}", "model__safetensors": "weights", **files}.items():
+        (place / name.replace("__", ".")).write_text(text)
+    return place
+
+
+def test_a_folder_is_named_as_a_folder_and_not_as_a_model_of_the_hub(tmp_path: Path) -> None:
+    base = folder_with(tmp_path / "secret-ward" / "our-model")
+    found = origins.of(settings(base))
+    assert found is not None and (found.kind, found.name) == ("folder", "our-model")
+    _, text = made(tmp_path, base=str(base), origin=found)
+    assert "base_model" not in head(text)
+    assert head(text)["license"] == "other"
+    assert f"a local folder, `our-model` with weights of sha256 `{found.weights[:12]}`" in text
+    assert "secret-ward" not in text, "no path of a machine"
+    assert "huggingface.co/" not in text.partition("## Results")[0]
+
+
+def test_a_folder_that_looks_like_a_name_of_the_hub_is_still_a_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder_with(tmp_path / "w" / "base")
+    for origin in (origins.of(settings(Path("w/base"))), None):
+        (tmp_path / str(bool(origin))).mkdir()
+        _, text = made(tmp_path / str(bool(origin)), base="w/base", origin=origin)
+        assert "base_model" not in head(text)
+        assert "a local folder, `base`" in text
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({"README__md": "---\nbase_model: Qwen/Qwen2.5-VL-7B-Instruct\n---\n"}, "Qwen/Qwen2.5-VL-7B-Instruct"),
+        ({"README__md": "---\nbase_model: [ada/one, ada/two]\n---\n"}, "ada/one"),
+        ({"config__json": '{"_name_or_path": "ada/tiny"}'}, "ada/tiny"),
+        ({"config__json": '{"_name_or_path": "/home/ada/model"}'}, ""),
+        ({"README__md": "---\n[\n---\n", "config__json": "xx"}, ""),
+    ],
+)  # fmt: skip
+def test_what_a_folder_says_of_itself_is_told_as_what_it_says(
+    files: dict[str, str], says: str, tmp_path: Path
+) -> None:
+    found = origins.of(settings(folder_with(tmp_path / "base", **files)))
+    assert found is not None and found.says == says
+    _, text = made(tmp_path, origin=found)
+    assert ("whose own files name" in text) == bool(says)
+
+
+def test_an_export_of_ours_is_named_by_its_run(tmp_path: Path) -> None:
+    folder = made_up_run.build(tmp_path / "earlier", questions=12)
+    export = run.read(folder)
+    stage = export.folder(export.stage("export"))
+    found = origins.of(settings(stage / "export"))
+    assert found is not None
+    _, text = made(tmp_path, origin=found)
+    assert (
+        f"the export of a run of `{found.run}` (content `{manifest.read(stage).stage.content[:12]}`)" in text
+    )
+
+
+def test_a_model_of_the_hub_is_named_with_its_commit(tmp_path: Path) -> None:
+    _, text = made(tmp_path, origin=Origin(kind="hub", name="ada/tiny", commit="c" * 40))
+    assert head(text)["base_model"] == "ada/tiny"
+    assert f"[ada/tiny](https://huggingface.co/ada/tiny) at commit `{'c' * 40}`" in text
+
+
+def test_a_run_that_builds_its_model_started_from_nothing_whatever_its_recipe_names(tmp_path: Path) -> None:
+    before, _ = made(tmp_path, base="ada/tiny")
+    built = [
+        each.model_copy(
+            update={
+                "stage": each.stage.model_copy(
+                    update={"about": each.stage.about.model_copy(update={"starts_from": "base"})}
+                )
+            }
+        )
+        for each in before
+    ]
+    assert "started from random weights" in model_card.render(
+        built, [card.load("scans", folder=tmp_path / "cards")]
+    )

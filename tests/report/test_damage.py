@@ -19,7 +19,9 @@ def test_a_damaged_ledger_is_said_and_the_rest_of_it_drawn(tmp_path: Path) -> No
     whole = page.write(folder).read_text(encoding="utf-8")
     path.write_bytes(b"[]\nnot json\n\xff\xfe\n" + path.read_bytes())
     text = page.write(folder).read_text(encoding="utf-8")
-    said = f"damaged: {path.parent.name}/ledger.jsonl: line 1 and 2 more are no JSON, of 123 lines"
+    said = (
+        f"damaged: {path.parent.name}/ledger.jsonl: line 1 and 2 more are no line of a ledger, of 123 lines"
+    )
     assert said in html.unescape(text)
     assert str(tmp_path) not in text, "where a run lies is nobody's concern who reads its page"
     assert text.count("<polyline") == whole.count("<polyline")
@@ -62,4 +64,4 @@ def test_the_verb_writes_the_page_and_ends_with_the_code_of_damaged_data(
         stream.write(b"cut\n")
     assert look.report(folder) == DataError.exit_code
     assert "lingshu: damaged: grpo-" in capsys.readouterr().err
-    assert "no JSON" in (folder / page.NAME).read_text(encoding="utf-8")
+    assert "no line of a ledger" in (folder / page.NAME).read_text(encoding="utf-8")

@@ -216,7 +216,7 @@ def test_pictures_are_opened_when_their_slice_is_answered(engine: Transformers) 
 def test_an_unknown_engine_or_setting_names_what_there_is() -> None:
     with pytest.raises(RecipeError, match="unknown rollout 'nosuch'; rollouts/ has: endpoint, transformers"):
         rollouts.start("nosuch", {}, where="stages.e.rollouts")
-    with pytest.raises(RecipeError, match=r"stages\.e\.rollouts\.bach: unknown key; known keys: batch"):
+    with pytest.raises(RecipeError, match=r"stages\.e\.rollouts\.bach: unknown key; nearest: batch"):
         rollouts.start("transformers", {"bach": 3}, where="stages.e.rollouts")
     with pytest.raises(RecipeError, match="opens a model of this machine"):
         rollouts.start("transformers", {}, where="stages.e.rollouts")

@@ -79,6 +79,21 @@ def test_a_stage_without_those_it_reads_is_not_taken(tmp_path: Path, finished: P
     assert sharing.take(second, [finished]) is None
 
 
+@pytest.mark.parametrize("damage", ["manifest", "file", "gone"])
+def test_a_damaged_stage_is_not_taken_and_stops_nothing(tmp_path: Path, finished: Path, damage: str) -> None:
+    first = stages(tmp_path / "second", finished)[0]
+    place = finished / first.path.name
+    file = place / next(iter(manifest.read(place).files))
+    if damage == "manifest":
+        (place / manifest.NAME).write_text("{", encoding="utf-8")
+    elif damage == "file":
+        file.write_bytes(file.read_bytes() + b" ")
+    else:
+        file.unlink()
+    assert sharing.take(first, [finished]) is None
+    assert not first.path.exists()
+
+
 def test_a_kill_in_the_middle_leaves_no_half_stage(
     tmp_path: Path, finished: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -110,9 +110,12 @@ def test_rows_too_long_for_the_stage_are_left_out_and_counted(base: Path, tmp_pa
     assert facts["left_out_as_too_long"]["data"] == 8 - facts["rows"] > 0
 
 
-def test_a_watch_that_could_not_measure_is_refused_when_planned(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"stages\.sft\.watch\.every: 14 is more than the stage's 12 steps"):
-        tiny.make_stage(tmp_path, "sft", tiny.sft(watch=WATCH | {"every": 14}), parents={})
+@pytest.mark.slow
+def test_the_last_step_is_measured_whatever_the_interval(base: Path, tmp_path: Path) -> None:
+    stage = finished(watched(base, tmp_path, steps=4, watch={"every": 3}))
+    assert list(measured(stage, LOSS)) == [3, 4]
+    short = finished(watched(base, tmp_path / "short", steps=2, watch={"every": 5}))
+    assert list(measured(short, LOSS)) == [2]
 
 
 @pytest.mark.slow

@@ -9,8 +9,9 @@ from pydantic import JsonValue
 
 from lingshu_train.data.adding import card, division, looks, survey
 from lingshu_train.data.adding.card import Decided
+from lingshu_train.data.adding.classes import modality_of
 from lingshu_train.data.adding.looks import Looks
-from lingshu_train.data.adding.proposal import ALL, Proposal, modality_of
+from lingshu_train.data.adding.proposal import ALL, Proposal
 from lingshu_train.data.adding.survey import Survey
 from lingshu_train.data.adding.told import Told
 from lingshu_train.data.images.windows import SPREAD

@@ -42,7 +42,7 @@ def read(folder: Path) -> Fetched | None:
     try:
         return parse(Fetched, read_json(path), where=f"{path}:", error=DataError)
     except DataError as fault:
-        raise DataError(f"{fault}; move {folder} away and fetch it again") from None
+        raise DataError(f"{fault}; move its folder away and fetch it again") from None
 
 
 def write(folder: Path, record: Fetched) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from pathlib import Path
 
@@ -43,9 +44,10 @@ def find(name: str) -> Path | None:
     """
     there = [folder / f"{name}.md" for folder in path()]
     for file in there:
-        if file.is_symlink() and not file.exists():
+        # Of os.path, which takes a name that is too long for a file as one that is not there.
+        if os.path.islink(file) and not os.path.exists(file):
             raise MissingInput(f"{environment.near(file)}: a link to a file that is not there")
-    files = [file for file in there if file.is_file()]
+    files = [file for file in there if os.path.isfile(file)]
     for other in files[1:]:
         if other.read_bytes() != files[0].read_bytes():
             raise RecipeError(

@@ -1,14 +1,22 @@
-"""File patterns of a card: `*` as in a shell, and one `{a,b}` group."""
+"""File patterns of a card: `*` as in a shell, `**` for any folders, and one `{a,b}` group; and names in other spellings.
+
+One name has several spellings in Unicode (an archive made on a Mac spells `ü` as two characters), and a file may be reached
+through links. Whatever the pattern and the spelling, the same files are found.
+"""
 
 from __future__ import annotations
 
+import os
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from pathlib import Path
 
 SAVED = "state.json"
 """What lies beside the rows where the `datasets` library has saved a data set."""
+_WILD = re.compile(r"[*?\[]")
 
 
 def expand(pattern: str) -> list[str]:
@@ -24,13 +32,129 @@ def files(folder: Path, pattern: str) -> Iterator[Path]:
     for the files of its rows.
     """
     for choice in expand(pattern):
-        for path in folder.glob(choice):
+        for path in paths(folder, choice):
             if path.is_file():
                 yield path
             elif (path / SAVED).is_file():
                 yield from path.glob("*.arrow")
 
 
+def broken_links(folder: Path, pattern: str) -> Iterator[Path]:
+    """The links among what matches that lead nowhere, or in a circle."""
+    for choice in expand(pattern):
+        yield from (path for path in paths(folder, choice) if leads_nowhere(path))
+
+
+def paths(folder: Path, pattern: str) -> Iterator[Path]:
+    """Files, folders and links below `folder` that match, without regard to groups. Links are followed, circles are not."""
+    parts = tuple(part for part in pattern.split("/") if part not in ("", "."))
+    yield from _below(folder, parts, ())
+
+
 def match(name: str, patterns: Iterable[str]) -> bool:
     """Whether a path matches one of the patterns; here `*` also stands for `/`."""
-    return any(fnmatchcase(name, choice) for pattern in patterns for choice in expand(pattern))
+    own = composed(name)
+    return any(fnmatchcase(own, composed(choice)) for pattern in patterns for choice in expand(pattern))
+
+
+def composed(name: str) -> str:
+    """The one spelling by which names are compared."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def there(folder: Path, name: str) -> Path:
+    """The file `name` below `folder` as it is spelt on disk; as given where it is not there, or two fit."""
+    path = folder / name
+    if _exists(path):
+        return path
+    place = folder
+    for part in Path(name).parts:
+        found = [part] if _exists(place / part) else _spellings(place).get(composed(part), ())
+        if len(found) != 1:
+            return path
+        place = place / found[0]
+    return place
+
+
+def other_case(path: Path) -> str:
+    """A name beside `path` that differs from its name in upper and lower case alone; empty where there is none."""
+    wanted = composed(path.name).casefold()
+    return next((name for name in _spellings(path.parent) if name.casefold() == wanted), "")
+
+
+def leads_nowhere(path: Path) -> bool:
+    """Whether it is a link to what is not there, or one in a circle."""
+    try:
+        return path.is_symlink() and not path.exists()
+    except (OSError, ValueError):  # A name that no file system takes.
+        return False
+
+
+def _below(folder: Path, parts: tuple[str, ...], above: tuple[Path, ...]) -> Iterator[Path]:
+    """`above`: the real paths of the folders that `**` has entered, from its first on."""
+    if not parts:
+        yield folder
+        return
+    part, rest = parts[0], parts[1:]
+    if part == "**":
+        yield from _below(folder, rest or ("*",), above)
+        inside = (*above, Path(os.path.realpath(folder)))
+        for path in _entries(folder):
+            if path.is_dir() and not _again(path, inside):
+                yield from _below(path, parts, inside)
+    elif part == "..":
+        yield from _below(folder.parent, rest, above)
+    elif _WILD.search(part):
+        for path in _entries(folder):
+            if fnmatchcase(composed(path.name), composed(part)) and (not rest or path.is_dir()):
+                yield from _below(path, rest, above)
+    else:
+        path = folder / part
+        if _exists(path) or leads_nowhere(path):
+            yield from _below(path, rest, above)
+        else:
+            for name in _spelt(folder).get(composed(part), ()):
+                yield from _below(folder / name, rest, above)
+
+
+def _again(path: Path, above: tuple[Path, ...]) -> bool:
+    """Whether a link leads to a folder that `**` comes to without it: below its first one, or around those it is in."""
+    if not path.is_symlink():
+        return False
+    real = Path(os.path.realpath(path))
+    return above[0] in real.parents or any(real == one or real in one.parents for one in above)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # No folder, or not ours to read: nothing of it matches.
+        return []
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # A name that no file system takes; a link in a circle.
+        return False
+
+
+def _spellings(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Composed name -> the names on disk. Remembered as long as the folder does not change: every row may ask."""
+    try:
+        return _remembered(folder, folder.stat().st_mtime_ns)
+    except (OSError, ValueError):
+        return {}
+
+
+@lru_cache(maxsize=64)
+def _remembered(folder: Path, changed: int) -> dict[str, tuple[str, ...]]:
+    return _spelt(folder)
+
+
+def _spelt(folder: Path) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for path in _entries(folder):
+        name = composed(path.name)
+        found[name] = (*found.get(name, ()), path.name)
+    return found

@@ -16,12 +16,13 @@ CLAIM = ".corpus-of"
 ELSEWHERE = "choose another folder with --out FOLDER"
 
 
-def claim(folder: Path, wanted: Specification) -> None:
-    """Take `folder` for the corpus `wanted`, also where it was begun there before.
+def claim(folder: Path, wanted: Specification) -> Path:
+    """Take `folder` for the corpus `wanted`, also where it was begun there before; returns it.
 
     UsageError (64) where the folder lies in data that is read. CannotCreate (73) where it is a file, holds something else,
     or cannot be written: nothing in it is touched then.
     """
+    preparing.refuse(wanted)
     _refuse_inputs(folder, wanted)
     if folder.exists() and not folder.is_dir():
         raise CannotCreate(f"{folder}: is a file; {ELSEWHERE}")
@@ -32,7 +33,7 @@ def claim(folder: Path, wanted: Specification) -> None:
             other = read_text(there).strip()
             if other != name:
                 raise CannotCreate(f"{folder}: holds another corpus, {other}; {ELSEWHERE}")
-            return
+            return folder
         if held:
             raise CannotCreate(
                 f"{folder}: not empty, and not this corpus (holds {', '.join(held[:3])}); {ELSEWHERE}"
@@ -41,6 +42,7 @@ def claim(folder: Path, wanted: Specification) -> None:
     except OSError as fault:
         raise failure(folder, fault, instead=ELSEWHERE) from None
     write_text(there, name + "\n")
+    return folder
 
 
 def _refuse_inputs(folder: Path, wanted: Specification) -> None:

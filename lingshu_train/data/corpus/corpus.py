@@ -158,11 +158,8 @@ def stored(folder: Path, digest: str) -> bytes | None:
 def again(folder: Path) -> str:
     """How to come by a corpus anew. What is there is moved, not deleted: the person may still need some of it."""
     if (folder.parent / "stage.json").is_file():
-        return (
-            f"`lingshu verify {folder.parent.parent}` names the stages with damaged files; move their folders away and run the "
-            "recipe again"
-        )
-    return f"move {folder} away and prepare the corpus again"
+        return "`lingshu verify` names the stages that are damaged; move their folders away and run the recipe again"
+    return "move its folder away and prepare the corpus again"
 
 
 def read_summary(folder: Path) -> Summary:

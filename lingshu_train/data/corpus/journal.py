@@ -110,9 +110,7 @@ class Journal:
             return OutputFailed(f"{self._path}: {fault}; free space and run the same command again")
         if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_AUTH")):
             return CannotCreate(f"{self._path}: {fault}")
-        return OutputFailed(
-            f"{self._path}: {fault}; move {self._path.parent} away and run the same command again"
-        )
+        return OutputFailed(f"{self._path}: {fault}; move its folder away and run the same command again")
 
 
 class Index:

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
+from lingshu_train.data.cards import patterns
 from lingshu_train.data.rows.line import Line, missing
 from lingshu_train.data.rows.row import Picture
 
@@ -48,10 +49,10 @@ def file(line: Line, field: str, folder: Path, *, name: str, anywhere: bool = Fa
     if "\\" in name and not (folder / name).is_file():  # As Windows writes it.
         name = name.replace("\\", "/")
     if anywhere and Path(name).is_absolute():
-        return Picture(name=name, path=Path(name))
+        return Picture(name=name, path=patterns.there(Path("/"), name.lstrip("/")))
     if name.startswith("/") or ".." in Path(name).parts:
         raise line.error(field, f"must be a file name below {folder}, got {name!r}")
-    return Picture(name=name, path=folder / name)
+    return Picture(name=name, path=patterns.there(folder, name))
 
 
 def group(images: tuple[Picture, ...]) -> str:
@@ -64,7 +65,7 @@ def group(images: tuple[Picture, ...]) -> str:
 
 def _picture(line: Line, field: str, cell: object, folder: Path, *, anywhere: bool) -> Picture:
     if isinstance(cell, str) and cell.strip():
-        return file(line, field, folder, name=cell.strip(), anywhere=anywhere)
+        return _named(line, field, folder, name=cell.strip(), anywhere=anywhere)
     if isinstance(cell, bytes):
         cell = {"bytes": cell}
     if not isinstance(cell, Mapping):
@@ -76,4 +77,16 @@ def _picture(line: Line, field: str, cell: object, folder: Path, *, anywhere: bo
         return Picture(name=name or f"{line.where}: {field}", data=data)
     if not name:
         raise line.error(field, "has neither image bytes nor a path")
-    return file(line, field, folder, name=name, anywhere=anywhere)
+    return _named(line, field, folder, name=name, anywhere=anywhere)
+
+
+def _named(line: Line, field: str, folder: Path, *, name: str, anywhere: bool) -> Picture:
+    found = file(line, field, folder, name=name, anywhere=anywhere)
+    assert found.path is not None, "a file has its path"
+    if not found.exists():
+        if patterns.leads_nowhere(found.path):
+            raise line.error(field, f"{found.path} is a link that leads nowhere")
+        other = patterns.other_case(found.path)
+        if other:
+            raise line.error(field, f"no file {found.path}; {other!r} beside it differs in case alone")
+    return found

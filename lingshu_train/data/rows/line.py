@@ -65,20 +65,22 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?
 class Line:
     """One row. `number` is the line in a text file, or the row in a Parquet file; both start at 1.
 
-    `record` counts the file's rows from 1 (several may stand in one line). `fault`: why it could not be read. `prepared`:
-    what the layout's `lines` has found out for its `rows`, which alone know what that is.
+    `record` counts the file's rows from 1 (several may stand in one line). `called`: what else names the row in errors, where
+    its line does not. `fault`: why it could not be read. `prepared`: what the layout's `lines` has found out for its `rows`,
+    which alone know what that is.
     """
 
     file: Path
     number: int
     record: int
     values: Mapping[str, object] = field(default_factory=dict)
+    called: str = ""
     fault: str = ""
     prepared: object = None
 
     @property
     def where(self) -> str:
-        return f"{self.file}:{self.number}"
+        return f"{self.file}:{self.number}{self.called}"
 
     def sound(self) -> Line:
         """The line itself. DataError where it could not be read."""

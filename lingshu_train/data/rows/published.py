@@ -65,12 +65,16 @@ def file_lines(fields: SplitFiles, origin: Origin) -> Iterator[Line]:
 def files(root: Path, pattern: str) -> Iterator[Line]:
     """A line without values for every file below `root` that matches `pattern`, for files that are rows."""
     for path in matching(root, pattern):
-        yield Line(file=path, number=1, record=1)
+        fault = "" if path.is_file() else "is a link that leads nowhere"
+        yield Line(file=path, number=1, record=1, fault=fault)
 
 
 def matching(root: Path, pattern: str) -> list[Path]:
-    """The files below `root` that match `pattern` (`*` and one `{a,b}` group), by name. None: MissingInput."""
-    found = sorted(set(patterns.files(root, pattern)))
+    """The files below `root` that match `pattern` (`*` and one `{a,b}` group), by name. None: MissingInput.
+
+    Links that lead nowhere are among them, so that what they stand for is missed and not forgotten.
+    """
+    found = sorted({*patterns.files(root, pattern), *patterns.broken_links(root, pattern)})
     if not found:
         raise MissingInput(
             f"{root}: no file matches {pattern!r}; fetch the card's data, or correct `files` in the card"
@@ -85,8 +89,9 @@ def read(root: Path, pattern: str, written: Dialect = Dialect()) -> Iterator[Lin
     a Parquet file may state that it has none).
     """
     for path in matching(root, pattern):
-        for record, (number, values) in enumerate(_table(path, written), start=1):
-            line = Line(file=path, number=number, record=record)
+        for record, (number, values, crowded) in enumerate(_crowded(_table(path, written)), start=1):
+            called = f" #{record}{_id(values)}" if crowded else ""
+            line = Line(file=path, number=number, record=record, called=called)
             if isinstance(values, dict):
                 yield replace(line, values=values)
             elif written.lists and isinstance(values, list):
@@ -97,9 +102,39 @@ def read(root: Path, pattern: str, written: Dialect = Dialect()) -> Iterator[Lin
                 yield replace(line, fault=f"a row must be a record, got {type(values).__name__}")
 
 
+def _crowded(rows: Iterable[tuple[int, object]]) -> Iterator[tuple[int, object, bool]]:
+    """The rows, and whether another one begins in the same line, as in JSON that was written without line ends."""
+    before, (held, fault) = 0, _next(source := iter(rows))
+    while held is not None:
+        number, values = held
+        after, fault = (None, fault) if fault else _next(source)
+        yield number, values, number in (before, after[0] if after else None)
+        before, held = number, after
+    if fault:
+        raise fault
+
+
+def _next(rows: Iterator[tuple[int, object]]) -> tuple[tuple[int, object] | None, DataError | None]:
+    """The next row, or what is wrong with the file from here on: the rows before it are handed out first."""
+    try:
+        return next(rows, None), None
+    except DataError as fault:
+        return None, fault
+
+
+def _id(values: object) -> str:
+    """The publisher's own name of a row, where it has one."""
+    found = values.get("id") if isinstance(values, dict) else None
+    if not isinstance(found, str | int) or isinstance(found, bool):
+        return ""
+    return f" ({' '.join(str(found).split())[:60]})"
+
+
 def _table(path: Path, written: Dialect) -> Iterator[tuple[int, object]]:
     """Number and values of every row, by what the file's name ends in."""
     suffix, encoding = path.suffix.lower(), written.encoding
+    if not path.is_file():
+        raise MissingInput(f"{path}: a link that leads nowhere; fetch the card's data again")
     if suffix in (".csv", ".tsv"):
         delimiter = written.delimiter or ("\t" if suffix == ".tsv" else ",")
         return delimited.rows(path, delimiter=delimiter, encoding=encoding)
@@ -115,9 +150,9 @@ def _table(path: Path, written: Dialect) -> Iterator[tuple[int, object]]:
 
 
 def listed(root: Path, name: str) -> frozenset[str]:
-    """The lines of a text file that lists names, one a line. No such file: MissingInput."""
+    """The lines of a text file that lists names, one a line, in one spelling. No such file: MissingInput."""
     (path, *_) = matching(root, name)
-    return frozenset(text.strip() for text in whole(path).splitlines() if text.strip())
+    return frozenset(patterns.composed(text.strip()) for text in whole(path).splitlines() if text.strip())
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
+from lingshu_train.data.cards import patterns
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.images.windows import Deep
@@ -45,7 +46,8 @@ class Reader:
 
     def keyed(self, line: Line) -> Iterator[tuple[str, Row]]:
         """The same, each sample with the key by which rows are divided."""
-        place = f"{line.file.relative_to(self.origin.root).as_posix()}#{line.record}"
+        # In one spelling, so that a row is called the same on every machine.
+        place = f"{patterns.composed(line.file.relative_to(self.origin.root).as_posix())}#{line.record}"
         try:
             for number, row in enumerate(self._layout.rows(line.sound(), self.fields, self.origin)):
                 key = _whose(row, place)

@@ -137,8 +137,6 @@ class Config(TrainingConfig):
                 f"{where}.watch.every: {self.watch.every} falls inside a generation window of {self.window} steps; use a "
                 f"multiple of {self.window}"
             )
-        if self.watch:
-            self.watch.check(where, steps=self.steps)
         rewards.check(self.rewards, where=f"{where}.rewards")
         self.check_licences(f"{where}.rewards")
 

@@ -52,7 +52,7 @@ class HeldOut:
 
     def measure(self, trainer: GRPOTrainer, step: int) -> dict[str, float | str]:
         """Columns of this step's ledger line: none, the accuracy, or the accuracy and an alarm. Called on every rank."""
-        if step % self._watch.every:
+        if not self._watch.due(step, last=trainer.run.steps):
             return {}
         accuracy = evaluation.accuracy(self._answers(trainer))
         line = self._alarm(step, accuracy) if dist.place().first else None

@@ -143,7 +143,12 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         scoring.close()
     session.save(trainer, text)
     summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
-    return {**summary, "verifier": verify.version(), "warnings": held_out.warnings(stage)}
+    return {
+        **summary,
+        **session.origin(config.base, wanted),
+        "verifier": verify.version(),
+        "warnings": held_out.warnings(stage),
+    }
 
 
 def _written(text: ProcessorMixin, system: str, sample: Sample) -> str:

@@ -49,8 +49,3 @@ class Config(TrainingConfig):
 
     def describe(self) -> tuple[PlanLine, ...]:
         return (*super().describe(), *([self.watch.line] if self.watch else []))
-
-    def check(self, where: str) -> None:
-        super().check(where)
-        if self.watch:
-            self.watch.check(where, steps=self.steps)

@@ -63,7 +63,7 @@ class HeldOut:
 
         Means over all completion tokens of the chosen rows, as the loss of training is.
         """
-        if step % self._watch.every:
+        if not self._watch.due(step, last=trainer.run.steps):
             return {}
         here = dist.place()
         with _still(trainer.model), torch.no_grad():

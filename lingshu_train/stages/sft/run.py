@@ -100,7 +100,8 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     session.save(trainer, text)
     summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
     packs = {"packs": len(items), "fill": items.fill} if isinstance(items, Packed) else {}
-    return {**summary, **packs, **({"watched": watched.facts()} if watched else {})}
+    seen = {"watched": watched.facts()} if watched else {}
+    return {**summary, **packs, **seen, **session.origin(config.base, wanted)}
 
 
 def _rows(stage: Stage, config: Config, wanted: Settings) -> Rows:

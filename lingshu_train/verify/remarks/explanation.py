@@ -28,7 +28,7 @@ def explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
     if sign == "yes" and limits.denied(tail, question):
         return Ruling("conflicting", rule)
     tail = limits.plain(tail.strip(" " + statements.PARTICLES), question)
-    if sign == "yes":
+    if sign == "yes" and ("not" in tail or "be " in tail):
         tail = _UNDENIED.sub("", _NOT_SMALL.sub("is", tail))
     if not tail:
         return Ruling("right", rule, sign)
@@ -36,7 +36,7 @@ def explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
         return Ruling("unreadable", rule)
     if cues.hedges(tail):
         return Ruling("hedged", rule)
-    if any(_ODDS.fullmatch(part.strip()) for part in _SEGMENT.split(tail)):
+    if "%" in tail and any(_ODDS.fullmatch(part.strip()) for part in _SEGMENT.split(tail)):
         return Ruling("hedged", rule)
     if cues.revises_firmly(tail) or says_opposite(sign, tail, question):
         return Ruling("conflicting", rule)

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from lingshu_train.verify.gold import GoldAnswer, Ruling
 from lingshu_train.verify.remarks import after
 
+# What a text is called as a whole if there are remarks behind its answer.
+REMARKED = ("unreadable", "negated", "hedged")
 # Where an answer may end: a sentence, a line; behind a letter also a comma, if what follows speaks of "the others".
 _END = re.compile(
     r"(?<=[.;!?])\s+|[。；！？\n]|(?<=[A-Z])[,，] ?(?=(?:the |all )?(?:others?|rest|remaining)\b|其他|其它|其余|排除|而非|不是)"
@@ -23,7 +25,7 @@ _LONGEST = 200
 def read(text: str, gold: GoldAnswer) -> Ruling:
     """Judge a text; where it is not right as a whole, by its head, if all that follows leaves that as it is."""
     whole = gold.read(text)
-    if whole.status == "right" or (gold.reads == "choices" and whole.status == "wrong"):
+    if whole.status not in REMARKED and not (whole.status == "wrong" and gold.reads == "words"):
         return whole
     return (_SIGN.search(text) and at_head(text, gold)) or whole
 

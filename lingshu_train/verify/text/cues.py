@@ -55,7 +55,11 @@ def _signals(text: str, kind: str) -> bool:
 
 def contains(text: str, phrases: Iterable[str]) -> bool:
     """Whether any of the phrases stands in the text."""
-    return any(phrase in text for phrase in phrases)
+    # A loop, since every verdict asks this of long lists and a generator costs twice the time.
+    for phrase in phrases:  # noqa: SIM110
+        if phrase in text:
+            return True
+    return False
 
 
 def revises_firmly(text: str) -> bool:

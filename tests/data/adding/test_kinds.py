@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import json
 from collections.abc import Callable
@@ -93,6 +94,20 @@ def openai(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def openai_inside(row: dict[str, Any]) -> dict[str, Any]:
+    """With the picture itself in the message."""
+    parts = [
+        {"type": "image_url", "image_url": {"url": row["image"]}},
+        {"type": "text", "text": row["question"]},
+    ]
+    return {"messages": [{"role": "user", "content": parts}, {"role": "assistant", "content": row["answer"]}]}
+
+
+def openai_bytes(row: dict[str, Any]) -> dict[str, Any]:
+    address = "data:image/png;base64," + base64.b64encode(strangers.png(int(row["image"][5:-4]))).decode()
+    return openai_inside({**row, "image": address})
+
+
 def llama_factory(row: dict[str, Any]) -> dict[str, Any]:
     return {
         "messages": [
@@ -172,6 +187,8 @@ KINDS: dict[str, tuple[Callable[[Path], Path], int]] = {
     "saved_splits": (as_saved_splits, 30),
     "llava": (lambda folder: as_chats(folder, llava), 30),
     "openai": (lambda folder: as_chats(folder, openai, ".jsonl"), 30),
+    "openai_inside": (lambda folder: as_chats(folder, openai_inside), 30),
+    "openai_bytes": (lambda folder: as_chats(folder, openai_bytes, ".jsonl"), 30),
     "llama_factory": (lambda folder: as_chats(folder, llama_factory), 30),
     "ms_swift": (lambda folder: as_chats(folder, ms_swift, ".jsonl"), 30),
     "classes": (classes, 0),

@@ -54,7 +54,13 @@ def test_the_memory_of_the_page_is_that_of_the_plan(overrides: list[str], gib: i
         ["~stages.instruct.learning_rate.language_model"] if overrides[:1] and "train" in overrides[0] else []
     )
     chosen = recipe.load(
-        "adapt", ["stages.data.cards=[slake]", "stages.data.splits=[train]", *overrides, *rates]
+        "adapt",
+        [
+            "stages.data.cards=[slake]",
+            "+stages.data.card_splits={slake: {train: train, validation: held_out}}",
+            *overrides,
+            *rates,
+        ],
     )
     planned = next(one for one in plan.build(chosen).planned if one.stage.name == "instruct")
     found = estimate.cost(chosen, planned.stage, planned.config)

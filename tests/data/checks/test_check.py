@@ -80,8 +80,8 @@ def test_a_bad_row_is_named_by_line_and_field_and_the_others_are_still_read(tmp_
     data(tmp_path, train=[row(answer=""), row(), row(answer="")], test=[])
     report = check(tmp_path, card)
     assert [line.rpartition("/")[2] for line in report.problems] == [
-        "train.json:1: answer: is empty",
-        "train.json:1: answer: is empty",
+        "train.json:1 #1: answer: is empty",
+        "train.json:1 #3: answer: is empty",
     ]
     assert report.counts["rows"] == 1 and report.exit_code == 65
 
@@ -96,7 +96,7 @@ def test_an_answer_that_the_verifier_cannot_accept_is_named(tmp_path: Path) -> N
     card = made(tmp_path)
     data(tmp_path, train=[row(), row(answer="...", kind="OPEN")], test=[])
     (problem,) = check(tmp_path, card).problems
-    assert "train.json:1: answer:" in problem
+    assert "train.json:1 #2: answer:" in problem
 
 
 def test_pictures_that_are_gone_or_broken_are_named_by_the_row_that_needs_them(tmp_path: Path) -> None:

@@ -197,3 +197,31 @@ def test_a_digit_that_python_takes_for_none_costs_its_row(tmp_path: Path) -> Non
     for line in others:
         with pytest.raises(DataError, match="answer: must be"):
             list(reader.rows(line))
+
+
+def test_a_refusal_names_the_record_where_a_line_holds_several(tmp_path: Path) -> None:
+    talk = [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}]
+    rows = [{"id": f"case-{number}", "conversations": talk} for number in range(1_000)]
+    rows[777] = {**rows[777], "conversations": [talk[0], {"from": "gpt", "value": " "}]}
+    put(tmp_path / "t.json", json.dumps(rows))
+    reader = reading.open(
+        card_of("llava_conversations", {"files": {"train": "t.json"}}), tmp_path, split="train"
+    )
+    faults = [outcome(reader, line) for line in reader.lines() if outcome(reader, line) != "a"]
+    assert faults == ["t.json:1 #778 (case-777): conversations: answer 1 is empty"]
+
+
+def test_a_record_alone_in_its_line_is_named_by_the_line(tmp_path: Path) -> None:
+    put(tmp_path / "a" / "t.json", '[{"image": "1.png"},\n {"image": "1.png"}, {"id": 7}, {\n"x": 1},\n3]')
+    reader = captions(tmp_path)
+    assert [outcome(reader, line).partition(": ")[0] for line in reader.lines()] == [
+        *("t.json:1", "t.json:2 #2", "t.json:2 #3 (7)", "t.json:2 #4", "t.json:4"),
+    ]
+
+
+def test_rows_before_damage_in_a_file_are_handed_out(tmp_path: Path) -> None:
+    put(tmp_path / "a.json", '[{"x": 1},\n{"x": 2},\n{"x"')
+    found = published.read(tmp_path, "a.json")
+    assert [next(found).values, next(found).values] == [{"x": 1}, {"x": 2}]
+    with pytest.raises(DataError, match=r"a\.json:3: not JSON"):
+        next(found)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from pydantic import Field
 
+from lingshu_train.data.cards import patterns
 from lingshu_train.data.questions import templates
 from lingshu_train.data.questions.templates import Subject
 from lingshu_train.data.rows import published
@@ -55,7 +56,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     found = [
         _read(line, fields)
         for line in published.files(origin.root, fields.files[origin.split])
-        if listed is None or line.file.stem in listed
+        if listed is None or patterns.composed(line.file.stem) in listed
     ]
     space = set(fields.labels.values())
     present = {line.file.stem: line.given(Boxed).labels for line in found if not line.fault}

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from lingshu_train.data.cards import patterns
 from lingshu_train.data.questions import templates
 from lingshu_train.data.rows import published
 from lingshu_train.data.rows.embedded import file
@@ -79,7 +81,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     found = [
         line
         for line in _stated(fields, origin)
-        if line.fault or listed is None or line.given(Labelled).name in listed
+        if line.fault or listed is None or patterns.composed(line.given(Labelled).name) in listed
     ]
     sound = [line.given(Labelled) for line in found if not line.fault]
     space = frozenset(fields.labels.values()) or frozenset().union(*(one.present for one in sound))
@@ -100,7 +102,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     found = line.given(Labelled)
     folders = [origin.root]
     if fields.image and fields.images:
-        folders = sorted(origin.root.glob(fields.images)) or [origin.root / fields.images]
+        folders = sorted(set(patterns.paths(origin.root, fields.images))) or [origin.root / fields.images]
     places = [file(line, "name", folder, name=found.name) for folder in folders]
     subject = templates.Subject(
         origin=origin,
@@ -134,13 +136,14 @@ def _stated(fields: Fields, origin: Origin) -> Iterator[Line]:
 
 def _file(line: Line, fields: Fields, origin: Origin) -> Labelled:
     """The label is the nearest folder that `labels` knows."""
-    name = line.file.relative_to(origin.root)
+    name = Path(patterns.composed(str(line.file.relative_to(origin.root))))
     parts = list(reversed(name.parts[:-1]))
-    label = next((part for part in parts if part in fields.labels or not fields.labels), None)
+    labels = {patterns.composed(label): words for label, words in fields.labels.items()}
+    label = next((part for part in parts if part in labels or not labels), None)
     if label is None:
         known = ", ".join(fields.labels)
         raise line.error("folder", f"no folder of {name} is a label of the card; the card has: {known}")
-    words = fields.labels.get(label, label.replace("_", " "))
+    words = labels.get(label, label.replace("_", " "))
     return Labelled(name=name.as_posix(), present=frozenset({words}))
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, model_validator
 
+from lingshu_train.data.cards import patterns
 from lingshu_train.data.images import Volume, labels
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.images.labels import LabelVolume
@@ -65,7 +66,7 @@ lines = published.file_lines
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """The class of a picture, and what is outlined in it; of a volume, what is outlined in some slices."""
-    name = line.file.relative_to(origin.root).as_posix()
+    name = patterns.composed(line.file.relative_to(origin.root).as_posix())
     match = fields.patient.search(name) if fields.patient else None
     subject = Subject(
         origin=origin,
@@ -77,9 +78,10 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     if line.file.name.endswith(VOLUMES):
         yield from _volume(line, fields, subject)
         return
-    label = next((part for part in reversed(Path(name).parts[:-1]) if part in fields.labels), None)
+    labels = {patterns.composed(folder): words for folder, words in fields.labels.items()}
+    label = next((part for part in reversed(Path(name).parts[:-1]) if part in labels), None)
     if label:
-        yield from subject.finding(fields.labels[label], fields.labels.values())
+        yield from subject.finding(labels[label], labels.values())
     yield from outlines.questions(subject, _regions(line, fields), counted=fields.counted)
     yield from subject.modality()
 
@@ -137,7 +139,7 @@ def _files(line: Line, pattern: str) -> list[Path]:
     base, parts = file.parent, Path(place.lstrip("/")).parts
     while parts and parts[0] == "..":
         base, parts = base.parent, parts[1:]
-    return sorted(base.glob("/".join(parts)))
+    return sorted(set(patterns.paths(base, "/".join(parts))))
 
 
 def _literal(name: str) -> str:

@@ -1,20 +1,24 @@
-"""LLaVA conversations: JSON with `image` (a name, a list, or none) and turns from `human` and `gpt`."""
+"""Conversations: LLaVA and ShareGPT (`conversations` of `from` and `value`), OpenAI, LLaMA-Factory and ms-swift (`messages` of
+`role` and `content`, a text or parts). Pictures stand in `image` or `images`, or in the parts themselves."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Literal
 
-from lingshu_train.data.rows import published
+from lingshu_train.data.rows import embedded, parts, published
 from lingshu_train.data.rows import row as rowlib
-from lingshu_train.data.rows.embedded import pictures
 from lingshu_train.data.rows.line import Line, missing
+from lingshu_train.data.rows.parts import Message
 from lingshu_train.data.rows.row import Origin, Row, Turn
 from lingshu_train.record import Sample
 
 ROLES = {"human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant", "system": "system"}
 PLACEHOLDER = re.compile(r"\n?<image>\n?")
+OTHERWISE = {"image": "images", "conversations": "messages"}
+"""Keys that rows have instead of ours where the card names none of its own."""
 
 
 class Fields(rowlib.TableFiles):
@@ -23,9 +27,11 @@ class Fields(rowlib.TableFiles):
     images: str = "."
     """Folder that picture names start from."""
     image: str = "image"
-    """Key of the picture's name."""
+    """Key of the picture's name, or of several; where a row has no `image`, `images`."""
     conversations: str = "conversations"
-    """Key of the turns; LLaVA-Med spells it `conversatons`."""
+    """Key of the turns; where a row has no `conversations`, `messages`. LLaVA-Med spells it `conversatons`."""
+    group: str = ""
+    """Key of the patient; without it rows of one picture belong together."""
     rows: Literal["all", "image", "text"] = "all"
     """Keep rows with a picture, rows without, or all."""
 
@@ -38,12 +44,20 @@ lines = published.table_lines
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """The last question is the sample's, earlier ones its turns. An image's place in the text is dropped."""
-    if fields.rows != "all" and (fields.rows == "image") != _pictured(line, fields.image):
+    image, conversations = _key(line, fields.image), _key(line, fields.conversations)
+    messages = [message for message in _messages(line, conversations) if message.role != "system"]
+    cells = [cell for message in messages for cell in message.pictures]
+    beside = _pictured(line, image)
+    if fields.rows != "all" and (fields.rows == "image") != (beside or bool(cells)):
         return
-    images = pictures(line, fields.image, origin.root / fields.images)
-    turns, placeholders = _turns(line, fields.conversations)
-    if placeholders not in (0, len(images)):
-        raise line.error(fields.conversations, f"{placeholders} <image> marks for {len(images)} images")
+    if beside and cells:
+        raise line.error(image, f"names pictures, and so do parts of {conversations}: which come first?")
+    source, key = (replace(line, values={conversations: cells}), conversations) if cells else (line, image)
+    images = embedded.pictures(source, key, origin.root / fields.images, anywhere=origin.anywhere)
+    marks = sum(message.marks for message in messages)
+    if marks not in (0, len(images)):
+        raise line.error(conversations, f"{marks} <image> marks for {len(images)} images")
+    turns = _turns(line, conversations, messages)
     sample = Sample(
         id=line.optional("id"),
         card=origin.card,
@@ -52,10 +66,15 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         question=turns[-1].question,
         question_type="free",
         answer=turns[-1].answer,
-        group=images[0].name if images else "",
+        group=line.text(fields.group) if fields.group else embedded.group(images),
         modality=line.optional("modality"),
     )
     yield Row(sample=sample, images=images, turns=turns[:-1])
+
+
+def _key(line: Line, name: str) -> str:
+    other = OTHERWISE.get(name, name)
+    return other if name not in line.values and other in line.values else name
 
 
 def _pictured(line: Line, field: str) -> bool:
@@ -63,25 +82,27 @@ def _pictured(line: Line, field: str) -> bool:
     return not missing(value) and value not in ("", [], ())
 
 
-def _turns(line: Line, field: str) -> tuple[tuple[Turn, ...], int]:
-    """Question and answer pairs, and how many image marks they hold. A system message is left out."""
-    messages = [_message(line, field, item) for item in _list(line, field)]
-    messages = [message for message in messages if message[0] != "system"]
-    roles = [role for role, _ in messages]
+def _turns(line: Line, field: str, messages: Sequence[Message]) -> tuple[Turn, ...]:
+    """Question and answer pairs."""
+    roles = [message.role for message in messages]
     if not messages or roles != ["user", "assistant"] * (len(messages) // 2):
         raise line.error(
             field,
             f"must alternate question and answer and end with an answer, got {', '.join(roles) or 'none'}",
         )
     turns: list[Turn] = []
-    placeholders = 0
-    for (_, question), (_, answer) in zip(messages[::2], messages[1::2], strict=True):
-        bare, found = PLACEHOLDER.subn("", question)
-        placeholders += found
-        if not answer.strip():
+    for question, answer in zip(messages[::2], messages[1::2], strict=True):
+        if not answer.text:
             raise line.error(field, f"answer {len(turns) + 1} is empty")
-        turns.append(Turn(question=bare.strip(), answer=answer.strip()))
-    return tuple(turns), placeholders
+        if answer.pictures:
+            raise line.error(field, f"answer {len(turns) + 1} holds a picture")
+        turns.append(Turn(question=question.text, answer=answer.text))
+    return tuple(turns)
+
+
+def _messages(line: Line, field: str) -> Iterator[Message]:
+    for item in _list(line, field):
+        yield parts.message(line, field, item, roles=ROLES, mark=PLACEHOLDER)
 
 
 def _list(line: Line, field: str) -> list[object]:
@@ -89,15 +110,3 @@ def _list(line: Line, field: str) -> list[object]:
     if not isinstance(value, list):
         raise line.error(field, "is missing" if value is None else "must be a list of messages")
     return value
-
-
-def _message(line: Line, field: str, item: object) -> tuple[str, str]:
-    """Role and text of `{from, value}` (LLaVA) or `{role, content}`."""
-    if not isinstance(item, Mapping):
-        raise line.error(field, f"a message must be a record, got {type(item).__name__}")
-    role, text = item.get("from", item.get("role")), item.get("value", item.get("content"))
-    if not isinstance(role, str) or role not in ROLES:
-        raise line.error(field, f"unknown speaker {role!r}; known: {', '.join(ROLES)}")
-    if not isinstance(text, str):
-        raise line.error(field, f"the message of {role} has no text")
-    return ROLES[role], text
