@@ -65,6 +65,7 @@ def measure(
     work: Path, python: str, *, verbs: tuple[tuple[str, ...], ...]
 ) -> tuple[dict[str, object], list[Called]]:
     """Build, install, and call each verb in an empty folder below `work`."""
+    commit, load = told(["git", "rev-parse", "HEAD"], cwd=ROOT), round(os.getloadavg()[0], 1)
     dist, venv, folder = work / "dist", work / "venv", work / "empty"
     folder.mkdir(parents=True)
     call([python, "-m", "venv", str(venv)], cwd=work)
@@ -81,8 +82,8 @@ def measure(
         "wheel_bytes": wheel.stat().st_size,
         "python": told([str(venv / "bin" / "python"), "--version"], cwd=work),
         "machine": platform.platform(),
-        "load_before": round(os.getloadavg()[0], 1),
-        "commit": told(["git", "rev-parse", "HEAD"], cwd=ROOT),
+        "load_before": load,
+        "commit": commit,
         "package": told(
             [str(venv / "bin" / "python"), "-c", "import lingshu_train; print(lingshu_train.__file__)"],
             cwd=folder,
@@ -90,6 +91,7 @@ def measure(
         "install_s": installed,
         "environment_bytes": sum(path.lstat().st_size for path in venv.rglob("*") if path.is_file()),
         "pip_check": checked.stdout.strip() or "no broken requirements",
+        "load_after": round(os.getloadavg()[0], 1),
         "verbs": [asdict(one) for one in called],
     }
     return found, called
