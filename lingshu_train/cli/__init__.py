@@ -22,7 +22,7 @@ import lingshu_train
 from lingshu_train import shipped
 from lingshu_train.cli import _complete, compare, data, doctor, explain, look, project, publish, run, track
 from lingshu_train.cli._help import examples
-from lingshu_train.cli._say import say
+from lingshu_train.cli._say import complain
 from lingshu_train.errors import LingshuError, MissingInput, OutputFailed, RunAgain, UsageError
 
 NAME = "lingshu"
@@ -162,5 +162,5 @@ def _close_output() -> None:
 
 
 def _refuse(fault: LingshuError) -> int:
-    say(f"{NAME}: {fault}")
+    complain(fault)
     return fault.exit_code

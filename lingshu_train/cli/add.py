@@ -106,6 +106,10 @@ def add(  # noqa: PLR0913 (each is an option of the command line)
             "no answer was given, and nothing was written; flags and --yes stand in for answers"
         ) from None
     files = _free(decision.proposal.name, cards)
+    if not recipe and base == "adapt_tiny":
+        say(
+            "no GPU is here: the recipe goes through the path with a tiny model; --recipe adapt writes the other"
+        )
     for label, line in decision.said:
         print(f"{label:<10} {line}")
     print("\n".join(["samples", *(f"  {line}" for line in decision.samples)]))
@@ -132,7 +136,6 @@ def _base(recipe: str) -> str:
         return RECIPES[recipe]
     if any(Path(place).exists() for place in GPU):
         return "adapt"
-    say("no GPU is here: the recipe goes through the path with a tiny model; --recipe adapt writes the other")
     return "adapt_tiny"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -54,5 +55,5 @@ def compare(
 def _outside(out: Path | None, runs: list[Path]) -> None:
     """A run's folder holds what the run left, and nothing of it is written over."""
     for run in runs:
-        if out and out.absolute().is_relative_to(run.absolute()):
+        if out and Path(os.path.realpath(out)).is_relative_to(os.path.realpath(run)):
             raise CannotCreate(f"{out}: lies in the run {run}, which is compared; write to another folder")

@@ -11,7 +11,7 @@ import typer
 
 from lingshu_train.cli import add as adding
 from lingshu_train.cli._help import DATA, CardFolders, CardName, CardNames, DataRoot, examples
-from lingshu_train.cli._say import say
+from lingshu_train.cli._say import complain, say
 from lingshu_train.errors import DataError, MissingInput, NotPermitted, UsageError
 
 app = typer.Typer(name="data", help="Add your own data; fetch, check and prepare that of cards.")
@@ -77,7 +77,7 @@ def fetch(
             else:
                 print(fetching.offer(one, data_root))
         except (NotPermitted, MissingInput, DataError) as fault:
-            say(f"lingshu: {fault}")
+            complain(fault)
             code = code or fault.exit_code
     if not yes:
         print("nothing was downloaded; add --yes to download it")

@@ -11,7 +11,7 @@ import typer
 
 from lingshu_train import environment
 from lingshu_train.cli._help import CardFolders, Overrides, Recipe, examples, named_cards
-from lingshu_train.cli._say import say
+from lingshu_train.cli._say import complain, say
 from lingshu_train.errors import LingshuError, MissingInput, RunAgain, UsageError
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _sweep(recipe: str, overrides: Sequence[str]) -> int:
         except LingshuError as fault:
             if fault.exit_code == RunAgain.exit_code:
                 raise
-            say(f"lingshu: {folder}: {fault}")
+            complain(fault, about=f"{folder}: ")
             code = code or fault.exit_code
     if len(folders) > 1:
         try:

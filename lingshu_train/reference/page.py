@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from lingshu_train.data.rows.row import SplitFiles, TableFiles
+from lingshu_train.documents import read_text, there
+from lingshu_train.errors import CannotCreate
 from lingshu_train.reference import keys, rooms
 from lingshu_train.reference.keys import Key
 from lingshu_train.reference.rooms import Entry, Room
@@ -37,6 +39,11 @@ def write(folder: Path) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as fault:
         raise failure(folder, fault) from None
+    for name in pages():
+        if there(folder / name) and _MADE not in read_text(folder / name):
+            raise CannotCreate(
+                f"{folder / name}: is there already and no page of ours; choose another folder"
+            )
     written = []
     for name, text in pages().items():
         write_text(folder / name, text)

@@ -128,3 +128,10 @@ def test_a_fault_that_nobody_can_mend_keeps_its_traceback(monkeypatch: pytest.Mo
 
 def test_every_example_of_the_help_can_be_planned(capsys: pytest.CaptureFixture[str]) -> None:
     assert recipe.load("quickstart", ["+stages.shallow.epochs=1", "~stages.shallow.steps"])
+
+
+def test_signs_that_steer_a_terminal_are_written_out(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["status", "a\nb\x1b[31m"]) == 66
+    assert capsys.readouterr().err == (
+        "lingshu: a\\nb\\x1b[31m: no such folder; `lingshu run RECIPE` makes one\n"
+    )

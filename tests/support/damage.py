@@ -26,12 +26,15 @@ OPTIONS = (
     "--least-side", "--most-refused", "7", "nan", "--sample", "-1", "--data-root", "--family", "qwen2_5_vl", "nosuch",
     "--modality", "xray", "--task", "vqa", "--access", "opn", "open", "--present", "--no-present", "--croissant", "--private",
     "--tracker", "tensorboard", "--param", "x", "a=b", "a=[", "--samples", "export", "rl", "me/x", "me", "slake",
-    "package_pydicom", "package_nilearn", "mimic_cxr", "quickstart", "lingshu_7b",
+    "--html", "--csv", "--model", "--cards", "--name", "--images", "--question", "--answer", "--delimiter", "--encoding", "--yes",
+    "--recipe", "--json", "--patient", "seed=0,1", "seed=range(3)", "sft.epochs", "reward", "66", "package_pydicom", "package_nilearn", "mimic_cxr", "quickstart", "lingshu_7b",
 )  # fmt: skip
 VERBS = (
     ("plan",), ("plan", "quickstart"), ("run",), ("run", "quickstart"), ("status",), ("report",), ("verify",), ("score",), ("push",),
     ("track",), ("data",), ("data", "list"), ("data", "show"), ("data", "fetch"), ("data", "check", "slake"),
     ("data", "prepare", "slake"), ("data", "export"), ("nosuch",), (),
+    ("init",), ("compare",), ("compare", "run"), ("explain",), ("docs",), ("doctor",), ("doctor", "quickstart"), ("data", "add"),
+    ("data", "add", "pairs.csv", "--yes"), ("plan", "quickstart", "-m"), ("run", "quickstart", "--multirun"),
 )  # fmt: skip
 
 

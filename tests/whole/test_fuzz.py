@@ -15,6 +15,7 @@ import made_up_run
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
 from lingshu_train import cli, shipped
 from lingshu_train.data.cards import card as cards
@@ -28,6 +29,8 @@ PLACES = (
     "run",
     "answers.jsonl",
     "mine.yaml",
+    "pairs.csv",
+    "img",
     "nowhere",
     "a_folder",
     "run/run.json",
@@ -64,6 +67,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
         row | {"options": ["x", "y"], "tol": 0.5, "aliases": ["z"]},
     ]
     (folder / "answers.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    (folder / "img").mkdir()
+    pairs = ["image,question,answer,patient"]
+    for number in range(4):
+        Image.linear_gradient("L").rotate(90 * number).save(folder / "img" / f"{number}.png")
+        pairs.append(
+            f'{number}.png,"Is the lung, or the heart, shown?",{("yes", "no")[number % 2]},p{number}'
+        )
+    (folder / "pairs.csv").write_text("\n".join(pairs) + "\n")
     (folder / "mine.yaml").write_text(
         "defaults: [quickstart, _self_]\nname: mine\noutput: runs/mine\npipeline: [data, base, instruct]\n"
         "stages:\n  instruct: {base: base, steps: 3, learning_rate: {merger: 1.0e-4}, train: [merger]}\nnotes: {seed: ours}\n"
@@ -101,6 +112,7 @@ def ends(argv: list[str]) -> int:
     assert "Traceback" not in err.getvalue()
     if code:
         assert lines or out.getvalue(), (argv, code, "and not a word")
+    if code and not {"-m", "--multirun"} & set(argv):  # which say a line for each run of a sweep
         assert len(lines) <= 1 or argv[:2] == ["data", "fetch"] or argv[0] == "report", (argv, lines)
         assert all(line.startswith("lingshu: ") for line in lines), lines
     return code
@@ -153,6 +165,24 @@ def test_damaged_answers_are_told_in_one_line(seed: int) -> None:
     assert text == "the result of yesterday" or all(
         json.loads(line, parse_constant=pytest.fail)["id"] is not pytest for line in text.split("\n") if line
     )
+
+
+@some(40)
+@given(seed=seeds)
+def test_a_damaged_table_is_told_in_one_line(seed: int) -> None:
+    add = [
+        "data",
+        "add",
+        "pairs.csv",
+        "--images",
+        "img",
+        "--yes",
+        "--name",
+        f"own{seed}",
+        "--cards",
+        f"cards-{seed}",
+    ]
+    _struck(random.Random(seed), Path("pairs.csv"), {}, [[*add, "--recipe", "tiny"]])
 
 
 @some(100)
