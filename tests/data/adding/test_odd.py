@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import strangers
+from pictures import damaged
 
 from lingshu_train.data.cards.card import Card
 
@@ -307,3 +309,25 @@ def test_a_place_that_cannot_be_written(tmp_path: Path, add: Add) -> None:
     done = add(pairs(tmp_path), "--cards", tmp_path / "cards", "--yes")
     assert done.code == 73
     assert not Path("pairs.yaml").exists()
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_damaged_files_cost_a_line_and_never_a_traceback(seed: int, tmp_path: Path, add: Add) -> None:
+    draw, table = random.Random(seed), strangers.rows(12)
+    strangers.pictures(tmp_path, table)
+    whole = [
+        strangers.write_csv(tmp_path / "a.csv", table, delimiter=";", encoding="latin-1"),
+        strangers.write_csv(tmp_path / "b.csv", table, encoding="utf-16"),
+        strangers.write_json(tmp_path / "c.json", table),
+        strangers.write_json(tmp_path / "d.jsonl", table),
+    ]
+    for path in whole:
+        content = path.read_bytes()
+        path.unlink()
+        for number in range(3):
+            bad = tmp_path / f"bad{number}{path.suffix}"
+            bad.write_bytes(damaged(content, draw))
+            done = add(bad)
+            bad.unlink()
+            assert done.code in (0, 64, 65, 66)
+            assert done.code == 0 or done.line
