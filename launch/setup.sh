@@ -26,7 +26,7 @@ announce() {  # announce LOCK...: what will be installed, and whether there is r
   local packages free
   packages="$(cat "$@" | grep -c '==')"
   free="$(df -Pk "$(dirname "$VENV")" | awk 'NR == 2 {print int($4 / 1048576)}')"
-  echo "lingshu: installs $packages locked packages into $VENV, once: up to 4 GB of disk, more with CUDA libraries;" \
+  echo "lingshu: installs $packages locked packages into $VENV, once: 2.5 GB of disk, 6 GB with a CUDA build of torch;" \
     "minutes, by the network. $free GB are free here." >&2
   if [ "$free" -lt 5 ]; then echo "lingshu: that is little; VENV=/other/folder/.venv puts it elsewhere" >&2; fi
 }
