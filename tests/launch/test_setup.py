@@ -48,7 +48,7 @@ def test_it_says_how_much_comes_and_shows_the_large_downloads(clone: Path) -> No
     done = prepare(clone)
     assert done.returncode == 0, done.stderr
     lines = done.stderr.splitlines()
-    assert lines[0].startswith("lingshu: installs 2 locked packages into .venv, once: up to 4 GB of disk")
+    assert lines[0].startswith("lingshu: installs 2 locked packages into .venv, once: 2.5 GB of disk")
     assert "GB are free here." in lines[0]
     assert "  torch-2.13.0-cp311-none-linux_x86_64.whl (899.8 MB)" in lines
     assert "  all here, unpacking" in lines

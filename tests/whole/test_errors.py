@@ -252,7 +252,7 @@ defaults: [quickstart, _self_]
 name: mine
 output: out
 pipeline: [data]
-stages: {data: {cards: [slake], questions: {}}}
+stages: {data: {cards: [slake], questions: {}, most_refused: 0}}
 """
 
 

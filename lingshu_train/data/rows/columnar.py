@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ def parquet_rows(path: Path, *, names: bool) -> Iterator[tuple[int, object]]:
     number = 0
     try:
         with parquet.ParquetFile(path) as file:
+            _check_columns(path, file.schema_arrow)
             labels = _labels(path, file.schema_arrow) if names else {}
             for group in range(file.num_row_groups):
                 at_once = _at_once(file.metadata.row_group(group))
@@ -47,6 +49,7 @@ def arrow_rows(path: Path, *, names: bool) -> Iterator[tuple[int, object]]:
     try:
         with arrow.memory_map(str(path)) as source:
             for batch in _batches(source):
+                _check_columns(path, batch.schema)
                 labels = _labels(path, batch.schema) if names else {}
                 for start in range(0, batch.num_rows, ROWS_AT_ONCE):
                     for values in _values(batch.slice(start, ROWS_AT_ONCE)):
@@ -66,6 +69,13 @@ def _batches(source: MemoryMappedFile) -> Iterator[RecordBatch]:
         yield from ipc.open_stream(source)
     else:
         yield from (file.get_batch(place) for place in range(file.num_record_batches))
+
+
+def _check_columns(path: Path, schema: Schema) -> None:
+    """DataError: a column is named twice, and a row says two things."""
+    twice = [name for name, count in Counter(schema.names).items() if count > 1]
+    if twice:
+        raise DataError(f"{path}: the columns {', '.join(map(repr, twice))} stand more than once")
 
 
 def _labels(path: Path, schema: Schema) -> dict[str, tuple[str, ...]]:

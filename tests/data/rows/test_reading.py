@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from format_files import card_of, put, put_parquet, read
 
@@ -225,3 +227,21 @@ def test_rows_before_damage_in_a_file_are_handed_out(tmp_path: Path) -> None:
     assert [next(found).values, next(found).values] == [{"x": 1}, {"x": 2}]
     with pytest.raises(DataError, match=r"a\.json:3: not JSON"):
         next(found)
+
+
+def test_a_column_that_stands_twice_in_parquet_or_arrow_is_an_error_of_the_file(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays(
+        [pa.array(["1.png"]), pa.array(["a"]), pa.array(["b"])], ["image", "caption", "caption"]
+    )
+    (tmp_path / "a").mkdir()
+    parquet.write_table(table, tmp_path / "a" / "t.parquet")
+    with (
+        pa.OSFile(str(tmp_path / "a" / "t.arrow"), "wb") as sink,
+        pa.ipc.new_file(sink, table.schema) as writer,
+    ):
+        writer.write_table(table)
+    for name in ("t.parquet", "t.arrow"):
+        with pytest.raises(
+            DataError, match=rf"{re.escape(name)}: the columns 'caption' stand more than once"
+        ):
+            list(published.read(tmp_path, f"a/{name}"))
