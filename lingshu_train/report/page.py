@@ -168,8 +168,10 @@ def _lead(view: RunView) -> str:
     training_stages = [each for each in view.stages if each.about.trains]
     done = sum(each.state == "done" for each in view.stages)
     names = ", ".join(each.name for each in training_stages) or "no training stage"
-    base = next((each.stage.model.get("base") for each in view.stages if each.stage), "")
-    start = f"from {base}" if base else "from random weights"
+    base = str(next((each.stage.model.get("base") for each in view.stages if each.stage), "") or "")
+    # Where a folder lies on this machine is nobody's concern who reads the page.
+    named = f"the folder {Path(base).name}" if base.startswith(("/", ".", "~")) else base
+    start = f"from {named}" if base else "from random weights"
     far = f"{done} of {numbers.counted(len(view.stages), 'stage')} done"
     return f"A medical vision-language model trained {start} through {names}: {far}."
 
