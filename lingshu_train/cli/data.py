@@ -160,30 +160,18 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     card_folders: CardFolders = None,
 ) -> None:
     """Turn cards into a corpus that recipes can take as it is."""
-    from lingshu_train.data.corpus import claiming, preparing
-    from lingshu_train.data.corpus.specification import Specification
+    from lingshu_train.data.corpus import claiming, preparing, specification
     from lingshu_train.model import shape
     from lingshu_train.model.settings import FAMILY
 
-    splits = split or ["train"]
-    for option, named in (("", cards), ("--split ", splits)):
-        twice = next((name for name in named if named.count(name) > 1), None)
-        if twice:
-            raise UsageError(f"{option}{twice}: named twice")
     model = shape.of(family or FAMILY)
-    budget = model.published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
-    if fault := shape.fault(budget):
-        raise UsageError(fault)
-    wanted = Specification(
-        splits=tuple((name, tuple((one, one) for one in splits)) for name in cards),
-        data_root=str(data_root),
-        asked=(),
-        image_size=56,
+    wanted = specification.of_rows(
+        cards,
+        split or ["train"],
+        data_root=data_root,
         least_side=least_side,
-        budget=budget,
-        seed=0,
-        context=model.context,
-        control=model.control,
+        model=model,
+        budget=model.published_budget(min_pixels=min_pixels, max_pixels=max_pixels),
     )
     folder = claiming.claim(out, wanted) if out else data_root / "prepared" / preparing.name(wanted)
     summary = preparing.prepare(

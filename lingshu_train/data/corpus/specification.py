@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
-from lingshu_train.model.shape import PictureBudget
+from lingshu_train.errors import UsageError
+from lingshu_train.model import shape
+from lingshu_train.model.shape import PictureBudget, Shape
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,3 +61,35 @@ class Specification:
         found = cards.root(card, Path(self.data_root))
         assert found is not None, f"the data of {card.name} is not here"
         return found
+
+
+def of_rows(
+    names: Sequence[str],
+    splits: Sequence[str],
+    *,
+    data_root: Path,
+    least_side: int,
+    model: type[Shape],
+    budget: PictureBudget,
+) -> Specification:
+    """A corpus of cards that hold rows, every split under its own name, for the models of a family.
+
+    UsageError (64): a card or a split is named twice, or no picture can keep to the budget.
+    """
+    for option, named in (("", names), ("--split ", splits)):
+        twice = next((name for name in named if named.count(name) > 1), None)
+        if twice:
+            raise UsageError(f"{option}{twice}: named twice")
+    if fault := shape.fault(budget):
+        raise UsageError(fault)
+    return Specification(
+        splits=tuple((name, tuple((one, one) for one in splits)) for name in names),
+        data_root=str(data_root),
+        asked=(),
+        image_size=56,
+        least_side=least_side,
+        budget=budget,
+        seed=0,
+        context=model.context,
+        control=model.control,
+    )
