@@ -99,11 +99,15 @@ class TrainingConfig(StageConfig):
     most_too_long: float = Field(default=0.0, ge=0, le=1)
     """Share of a corpus's rows that may be left out for being longer than the stage can take. They are counted; more
     of them stops the stage."""
+    watch: Watched | None = None
+    """Held-out rows to look at meanwhile: their loss and token accuracy in supervised stages, greedy answers to them in
+    GRPO; none measures nothing."""
 
     @property
     def needs(self) -> tuple[Need, ...]:
         model = [Need("base", self.base, "model")] if self.base else []
-        return (*model, *(Need("data", mix.corpus, "corpus", mix.split, mix.tasks) for mix in self.data))
+        rows = [Need("data", mix.corpus, "corpus", mix.split, mix.tasks) for mix in self.data]
+        return (*model, *rows, *([self.watch.need] if self.watch else []))
 
     @property
     def starts_from(self) -> str:
@@ -118,7 +122,8 @@ class TrainingConfig(StageConfig):
         return self.learning_rate
 
     def describe(self) -> tuple[PlanLine, ...]:
-        return (PlanLine("data", "; ".join(map(str, self.data))),)
+        data = PlanLine("data", "; ".join(map(str, self.data)))
+        return (data, *([self.watch.line] if self.watch else []))
 
     def check(self, where: str) -> None:
         _check_parts(where, self.train, self.learning_rate)

@@ -10,9 +10,9 @@ from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import licences
 from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
-from lingshu_train.kind import Chart, Need, PlanLine
+from lingshu_train.kind import Chart, PlanLine
 from lingshu_train.rewards import _compose as rewards
-from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig, Watched
+from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
 
 
 class Config(TrainingConfig):
@@ -72,15 +72,6 @@ class Config(TrainingConfig):
     max_completion: int = Field(gt=0)
     """Most tokens of a completion."""
     schedule: Literal["cosine", "constant", "constant_with_warmup", "linear"] = "constant"
-    watch: Watched | None = None
-    """Held-out questions that the policy answers while it trains; none measures nothing meanwhile."""
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        return (*super().needs, *([self.watch.need] if self.watch else []))
-
-    def describe(self) -> tuple[PlanLine, ...]:
-        return (*super().describe(), *([self.watch.line] if self.watch else []))
 
     def judged_by(self) -> tuple[PlanLine, ...]:
         terms = (f"{term.name} x {term.weight:g}" for term in self.rewards.terms)

@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from lingshu_train.kind import Chart, Need, PlanLine
-from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig, Watched
+from lingshu_train.kind import Chart
+from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
 
 
 class Config(TrainingConfig):
@@ -40,12 +40,3 @@ class Config(TrainingConfig):
     """Put several samples into one sequence (a pack), which never see each other."""
     max_patches: int | None = Field(default=None, gt=0)
     """Most patches of the vision tower in a pack, which evens out the work of ranks; none sets no bound."""
-    watch: Watched | None = None
-    """Held-out rows whose loss and token accuracy are measured while the model is trained; none measures nothing."""
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        return (*super().needs, *([self.watch.need] if self.watch else []))
-
-    def describe(self) -> tuple[PlanLine, ...]:
-        return (*super().describe(), *([self.watch.line] if self.watch else []))
