@@ -163,7 +163,7 @@ def test_an_unknown_key_names_near_ones(typed: str, named: str) -> None:
 def test_explaining_a_block_explains_its_keys(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["explain", "stages.rl.watch"]) == 0
     out = capsys.readouterr().out
-    assert "watch  (stage grpo)" in out and "watch.every\n  whole number, above 0; required" in out
+    assert "watch  (stage grpo, stage sft)" in out and "watch.every\n  whole number, above 0; required" in out
 
 
 def test_an_explained_key_shows_type_default_and_meaning(capsys: pytest.CaptureFixture[str]) -> None:
