@@ -11,20 +11,18 @@ process of its own, several times; times start after the imports. RssAnon leaves
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import circumstances
 import numpy as np
 from generated_rows import generated
 from PIL import Image
@@ -75,14 +73,18 @@ def make(folder: Path, rows: int) -> None:
 
 def _lengths(folder: Path, rows: int) -> None:
     from lingshu_train.data.corpus import lengths
+    from lingshu_train.data.corpus import table as columns
+    from lingshu_train.runs.arrays import save_array
 
     found = generated(rows, images="capped")
-    table = np.zeros((rows, 3), np.int32)
-    table[:, lengths.PROMPT] = np.minimum(found.tokens, TOKENS)
-    table[:, lengths.PATCHES] = found.patches
+    table = np.zeros((rows, 5), np.int32)
+    table[:, [columns.PROMPT, columns.WHOLE]] = np.minimum(found.tokens, TOKENS)[:, None]
+    table[:, columns.PATCHES] = found.patches
     wanted = _settings()
     text = lengths._processor(str(folder / "base" / "model"), wanted)
-    np.save(folder / "data" / "corpus" / f"lengths-{lengths._key(text, wanted)[:12]}.npy", table)
+    place = folder / "data" / "corpus"
+    key = lengths.made_from(place, text, wanted)
+    save_array(place / f"lengths-{lengths._key(text, wanted)[:12]}.npy", table, key=key)
 
 
 def _settings() -> Any:
@@ -95,7 +97,8 @@ def read(folder: Path, out: Path, at: float, packing: bool) -> dict[str, Any]:
     """What a stage does before its first step, and the first batch after it, at a place of the epoch."""
     from lingshu_train.data.order.mix import Mix
     from lingshu_train.runs.cluster import Cluster
-    from lingshu_train.training.feed import Limit, Rows
+    from lingshu_train.training.feed import Rows
+    from lingshu_train.training.limit import Limit
     from lingshu_train.training.packed import Packed
 
     stage: Any = SimpleNamespace(
@@ -110,7 +113,7 @@ def read(folder: Path, out: Path, at: float, packing: bool) -> dict[str, Any]:
         limit=Limit(tokens=TOKENS, completion=True, most=0.0),
     )
     items = Packed(rows, out, tokens=TOKENS, patches=None, per_step=BATCH) if packing else rows
-    data = items.dataset(system="", with_completion=True)
+    data = items.dataset(system="", whole=True)
     marks.append(time.perf_counter())
     size = items.items(1)
     start = int(at * size) // BATCH * BATCH
@@ -171,13 +174,7 @@ def main() -> None:
         return
     found: dict[str, Any] = {
         "what": "a generated corpus as a training stage reads it: medians of processes of their own",
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True).stdout.strip(),
-        "hardware": {"processor": platform.processor() or platform.machine(), "cores": os.cpu_count()},
-        "versions": {
-            name: importlib.metadata.version(name)
-            for name in ("torch", "transformers", "trl", "datasets", "pyarrow", "numpy")
-        },
+        **circumstances.told("torch", "transformers", "trl", "datasets", "pyarrow", "numpy"),
         "repeats": REPEATS,
     }
     for rows in (chosen.small, chosen.large):

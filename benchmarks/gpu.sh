@@ -1,21 +1,50 @@
 #!/usr/bin/env bash
-# The checks that wait for a GPU, in one go: the quickstart on CUDA, and whether a killed and resumed run on CUDA ends
-# with the bits of an uninterrupted one. Run it in a prepared environment; results go to the folder given (default
-# benchmarks/results/gpu). Nothing of this has been run yet: there is no figure to quote.
+# The checks that wait for a GPU, in one call of under ten minutes: the quickstart on CUDA; stopped, killed and gone on, to the same
+# bits; steps replayed bit for bit; a passing fault run again; what the guards cost; NCCL. Nothing of this has been run on a GPU yet:
+# there is no figure to quote.
+#
+#   benchmarks/gpu.sh prepare FOLDER [PYTHON]   here: FOLDER/run (corpus and model of the quickstart), FOLDER/wheels for a machine
+#                                               without a network that has torch and transformers for PYTHON (3.12), and these not
+#   benchmarks/gpu.sh run FOLDER OUT            there: OUT/gpu.json and OUT/guards.json
+#   benchmarks/gpu.sh dry FOLDER OUT            the same steps on a CPU, with a few steps a stage
 set -euo pipefail
-out="${1:-benchmarks/results/gpu}"
-mkdir -p "$out"
-export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
-nvidia-smi --query-gpu=name,driver_version --format=csv > "$out/device.csv"
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+wheels=(trl datasets dill multiprocess hydra-core omegaconf pydantic pydantic_core annotated-types typing-inspection hjson filelock)
+sources=(deepspeed antlr4-python3-runtime)   # published as source alone; pure Python once built
 
-python -m lingshu_train quickstart cluster.device=cuda output=runs/gpu 2>&1 | tee "$out/quickstart.log"
-python benchmarks/quickstart_seeds.py --read runs/gpu --out "$out/quickstart.json"
+pinned() { grep -iE "^${1//_/[-_]}==" requirements.lock; }
 
-# Straight, then killed at a third and gone on: compare the final weights.
-python -m lingshu_train quickstart cluster.device=cuda output=runs/gpu-killed &
-pid=$!
-until [ "$(cat runs/gpu-killed/rl-*/ledger.jsonl 2>/dev/null | wc -l)" -ge 31 ]; do sleep 0.2; done
-pkill -9 -P "$pid" || true
-kill -9 "$pid" || true
-python -m lingshu_train quickstart cluster.device=cuda output=runs/gpu-killed
-sha256sum runs/gpu/rl-*/model/*.safetensors runs/gpu-killed/rl-*/model/*.safetensors | tee "$out/weights.sha256"
+prepare() {
+  local folder="$1" python="${2:-3.12}" name
+  mkdir -p "$folder/wheels"
+  for name in "${wheels[@]}"; do
+    python -m pip download -q --no-deps --only-binary=:all: --python-version "$python" --implementation cp \
+      --platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+      -d "$folder/wheels" "$(pinned "$name")"
+  done
+  for name in "${sources[@]}"; do
+    DS_BUILD_OPS=0 python -m pip wheel -q --no-deps --no-build-isolation -w "$folder/wheels" "$(pinned "$name")"
+  done
+  python -m lingshu_train run quickstart "pipeline=[data,base]" "output=$folder/run"
+  du -sh "$folder"/*
+}
+
+checks() {
+  local folder="$1" out="$2"
+  shift 2
+  if compgen -G "$folder/wheels/*.whl" > /dev/null && ! python3 -c "import trl, deepspeed, datasets, hydra" 2> /dev/null; then
+    local site
+    site="$(mktemp -d)"
+    python3 -m pip install -q --no-index --no-deps --no-compile --no-cache-dir --target "$site" "$folder"/wheels/*.whl
+    export PYTHONPATH="$PWD:$site"
+  fi
+  python3 benchmarks/gpu.py "$folder/run" "$out" "$@"
+}
+
+case "${1:-}" in
+  prepare) prepare "${@:2}" ;;
+  run) checks "$2" "$3" --device cuda "${@:4}" ;;
+  dry) checks "$2" "$3" --device cpu --small --minutes 30 "${@:4}" ;;
+  *) sed -n '2,11p' "${BASH_SOURCE[0]}" | sed 's/^# \{0,1\}//' >&2; exit 64 ;;
+esac

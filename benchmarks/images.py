@@ -14,28 +14,24 @@ DICOM is read by ours alone: pydicom's test files that its header windows let us
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import io
 import json
 import multiprocessing
-import platform
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import circumstances
 import datasets
 import numpy as np
 import pydicom
 from PIL import Image
-from verifier import processor
 
 from lingshu_train.data import images
 from lingshu_train.errors import LingshuError
@@ -174,14 +170,8 @@ def main(arguments: list[str]) -> None:
         "datasets_resized": resized_through_datasets,
         "datasets_kept": kept_by_datasets,
     }
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True)
-    names = ("pillow", "datasets", "pyarrow", "numpy", "pydicom")
     result: dict[str, Any] = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit.stdout.strip(),
-        "hardware": {"processor": processor(), "cores_used": 1},
-        "versions": {"python": platform.python_version()}
-        | {name: importlib.metadata.version(name) for name in names},
+        **circumstances.told("pillow", "datasets", "pyarrow", "numpy", "pydicom"),
         "budget": {"min_pixels": BUDGET.min_pixels, "max_pixels": BUDGET.max_pixels},
         "rounds": options.rounds,
         "sets": {},

@@ -29,12 +29,11 @@ import statistics
 import subprocess
 import sys
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import circumstances
 import numpy as np
-from verifier import processor
 
 from lingshu_train.running import launch
 
@@ -195,15 +194,6 @@ def parts(folder: Path) -> dict[str, float]:
     return found
 
 
-def commit() -> dict[str, Any]:
-    def git(*words: str) -> str:
-        return subprocess.run(
-            ["git", *words], cwd=HERE, capture_output=True, text=True, check=True
-        ).stdout.strip()
-
-    return {"commit": git("rev-parse", "HEAD"), "uncommitted_changes": bool(git("status", "--porcelain"))}
-
-
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -218,7 +208,7 @@ def main(arguments: list[str]) -> None:
     if not (folder / "dataset_info.json").is_file():
         subprocess.run([sys.executable, str(HERE / "loader" / "rows.py"), str(folder)], check=True)
     (folder / "results").mkdir(exist_ok=True)
-    source, started = commit(), time.monotonic()
+    told, started = circumstances.told(), time.monotonic()
     runners = [Runner(name, python=pythons[name], folder=folder) for name in PROGRAMS if name in pythons]
     made = {runner.name: runner.made() for runner in runners}
     rows, compared = compare(runners)
@@ -228,9 +218,8 @@ def main(arguments: list[str]) -> None:
     figures = summary(measured)
     result = {
         "what": "rows per second from stored rows to collated batches of 8; one process, one thread, no loader workers",
-        "date": datetime.now(UTC).date().isoformat(),
-        **source,
-        "hardware": {"processor": processor(), "cores_used": 1, "load_at_each_round": load},
+        **told,
+        "hardware": {**told["hardware"], "cores_used": 1, "load_at_each_round": load},
         "rounds": options.rounds,
         "minutes": round((time.monotonic() - started) / 60, 1),
         "rows": contents(folder, rows),

@@ -167,7 +167,7 @@ def sft(root: Path, side: int) -> dict[str, Any]:
     for _ in range(REPEATS):
         for name, (images, made, collate) in ready.items():
             made.rows._pictures.cache_clear()
-            data = made.rows.dataset(system="", with_completion=True)
+            data = made.rows.dataset(system="", whole=True)
             begun = time.process_time()
             rows = data.__getitems__(list(range(BATCH)))
             read = time.process_time()
@@ -219,7 +219,7 @@ def grpo(root: Path) -> dict[str, Any]:
             model=made.model(),
             args=args,
             reward_funcs=[lambda completions, **_: [float(n) for n in range(len(completions))]],
-            train_dataset=made.rows.dataset(system="", with_completion=False),
+            train_dataset=made.rows.dataset(system="", whole=False),
             processing_class=made.text,
         )
         if cls is ExactGRPOTrainer:

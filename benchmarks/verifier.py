@@ -13,18 +13,17 @@ import argparse
 import importlib
 import importlib.metadata
 import json
-import platform
 import signal
 import statistics
-import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+import circumstances
 
 from lingshu_train.verify import Item, Policy, verify, version
 
@@ -257,32 +256,13 @@ def guarded(judge: Judge) -> Judge:
 
 
 def versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "verifier": version()}
+    found = {"verifier": version()}
     for name in ("math-verify", "trl", "mathruler"):
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def commit() -> str:
-    """HEAD of the checkout this script lies in, marked where the files differ from it."""
-    described = subprocess.run(
-        ["git", "describe", "--always", "--dirty"],
-        cwd=Path(__file__).parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return described.stdout.strip() or "not recorded"
-
-
-def processor() -> str:
-    path = Path("/proc/cpuinfo")
-    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
 
 
 def ours(policy: Policy) -> Judge:
@@ -299,11 +279,10 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     rows = read(options.rows)
     items = list({(row["question"], row["answer"]): item_of(row) for row in rows}.values())
+    told = circumstances.told()
     result: dict[str, Any] = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit(),
-        "hardware": {"processor": processor(), "cores_used": 1},
-        "versions": versions(),
+        **told,
+        "versions": told["versions"] | versions(),
         "rows": [path.name for path in options.rows],
         "policies": {policy.value: accuracy(rows, ours(policy), policy) for policy in Policy},
         "by_kind": {

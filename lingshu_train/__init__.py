@@ -5,7 +5,7 @@ The Python API (docs/api.md) is `lingshu_train.api`; its names can be had from h
 
 from importlib import import_module
 
-__version__ = "0.3.0.dev0"
+__version__ = "0.3.0.dev1"
 
 _API = (
     "LingshuError",

@@ -1,10 +1,55 @@
-"""`python -m lingshu_train RECIPE [key=value ...]`, the form for torchrun; any verb works too."""
+"""`python -m lingshu_train RECIPE [key=value ...]`, the form for torchrun; any verb works too. `lingshu` comes in here too."""
 
+from __future__ import annotations
+
+import os
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 
-from lingshu_train import cli
+from lingshu_train import stopping
 
-arguments = sys.argv[1:]
-if arguments and arguments[0] not in (*cli.names(), *cli.PLAIN) and not arguments[0].startswith("-"):
-    arguments = ["run", *arguments]
-sys.exit(cli.main(arguments))
+AGAIN, TYPERS = 75, 130
+"""Our exit code for a command that was interrupted, and what typer makes of it where it is the first to hear."""
+
+
+def lingshu() -> int:
+    """The command that an installation brings."""
+    return _carry_out(sys.argv[1:])
+
+
+def bare(words: Sequence[str]) -> list[str]:
+    """A recipe without a verb is run."""
+    from lingshu_train import cli
+
+    known = (*cli.names(), *cli.PLAIN)
+    return (
+        ["run", *words] if words and words[0] not in known and not words[0].startswith("-") else list(words)
+    )
+
+
+def _carry_out(words: Sequence[str], *, recipe_alone: bool = False) -> int:
+    """A request to stop counts from here on, while the verbs are still being imported too."""
+    stopping.listen(stopping.interrupt)
+    try:
+        from lingshu_train import cli
+
+        code = cli.main(bare(words) if recipe_alone else words)
+    except BaseException:
+        if stopping.asked() is None:
+            raise
+        code = TYPERS
+    if code == TYPERS and stopping.asked():
+        sys.stderr.write("lingshu: interrupted; run the same command again to go on\n")
+        with suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        # The interpreter remembers an interrupt that it met inside exec(), and would end as if killed by SIGINT.
+        os._exit(AGAIN)
+    # All is done or said: the interpreter's own end is not to be interrupted.
+    stopping.listen()
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(_carry_out(sys.argv[1:], recipe_alone=True))

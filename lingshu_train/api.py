@@ -81,16 +81,18 @@ class StageState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFiles:
-    """The files of a finished stage against their recorded hashes. `damaged`: changed or missing ones, below `folder`."""
+    """The files of a finished stage against their recorded hashes. `damaged`: changed or missing ones, below `folder`.
+    `broken`: a line for each stage that it was made from and that is not the one here."""
 
     name: str
     folder: Path
     files: int
     damaged: tuple[str, ...]
+    broken: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
-        return not self.damaged
+        return not self.damaged and not self.broken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,15 +160,18 @@ def status(folder: Place) -> tuple[StageState, ...]:
 
 
 def verify_run(folder: Place) -> tuple[StageFiles, ...]:
-    """Every file of the finished stages of a run, read and compared with its recorded hash."""
-    from lingshu_train.runs import manifest
+    """Every file of the finished stages of a run, read and compared with its recorded hash; the chain of their manifests."""
+    from lingshu_train.runs import chain, manifest
+    from lingshu_train.runs import run as runs
 
+    torn = [link for link in chain.of(runs.read(Path(folder))) if link.holds == "broken"]
     return tuple(
         StageFiles(
             name=each.name,
             folder=each.folder,
             files=len(manifest.read(each.folder).files),
             damaged=tuple(manifest.damaged(each.folder)),
+            broken=tuple(link.told for link in torn if link.child == each.name),
         )
         for each in status(folder)
         if each.state == "done"
@@ -199,11 +204,10 @@ def cards(
 
     UsageError (64): `modality` or `access` is no known word.
     """
-    from lingshu_train.data.cards import card as reading
-    from lingshu_train.data.cards import catalogue
+    from lingshu_train.data.cards import catalogue, source
 
-    if access not in (None, *get_args(reading.Access)):
-        raise UsageError(f"access: {access!r} is none of: {', '.join(get_args(reading.Access))}")
+    if access not in (None, *get_args(source.Access)):
+        raise UsageError(f"access: {access!r} is none of: {', '.join(get_args(source.Access))}")
     return tuple(
         catalogue.rows(
             modality=modality, task=task, access=access, present=present, data_root=Path(data_root)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -30,9 +30,48 @@ def threads() -> int:
     return int(os.environ.get("OMP_NUM_THREADS", "0"))
 
 
+LAUNCHER = "LINGSHU_LAUNCHER"
+"""Set for the processes of a stage: who started them (`runs/processes.me`)."""
+
+
+def launcher() -> str:
+    """The `lingshu run` that started this process; empty where none did."""
+    return os.environ.get(LAUNCHER, "")
+
+
+AGENT = "LINGSHU_AGENT"
+"""Set for the launchers of one machine's ranks: who started them (`runs/processes.me`)."""
+
+
+def agent() -> str:
+    """The process of `running/machines.py` that started this launcher, or the one above; empty where none did."""
+    return os.environ.get(AGENT, "")
+
+
+def under_torchrun() -> bool:
+    """Whether an agent of torchrun's looks after this process, or after the one that started it."""
+    return "TORCHELASTIC_RUN_ID" in os.environ
+
+
 def credential(name: str) -> str:
     """A login that the user put into the environment; empty where it is not set. For the hub layer, never for a log."""
     return os.environ.get(name, "")
+
+
+def own_key() -> str:
+    """The key that signs checkpoints, where the user gives one; empty: it is kept in `key_file`. Never for a log."""
+    return os.environ.get("LINGSHU_KEY", "").strip()
+
+
+def base_key() -> Path | None:
+    """The public key or certificate with which the model that a recipe starts from has to be signed: LINGSHU_BASE_KEY."""
+    named = os.environ.get("LINGSHU_BASE_KEY", "").strip()
+    return Path(named) if named else None
+
+
+def key_file() -> Path:
+    """Where that key is kept otherwise: in the user's configuration folder."""
+    return Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")) / "lingshu" / "key"
 
 
 def hub_cache() -> Path:
@@ -49,9 +88,25 @@ def switches() -> dict[str, str]:
     return {name: re.sub(r"(^|//)[^/@\s]*@", r"\1", value) for name, value in found.items()}
 
 
+def take(name: str) -> str:
+    """A variable that was meant for this process alone, and is not passed on; empty where it is not set."""
+    return os.environ.pop(name, "")
+
+
+def give(name: str, value: str) -> None:
+    """For the processes that this one becomes or starts."""
+    os.environ[name] = value
+
+
 def inherited() -> dict[str, str]:
     """All of them, for a process that is started."""
     return dict(os.environ)
+
+
+def replace(variables: Mapping[str, str]) -> None:
+    """Have these and no others: what a process that was forked would have been started with."""
+    os.environ.clear()
+    os.environ.update(variables)
 
 
 def plugins() -> tuple[Path, ...]:

@@ -7,6 +7,8 @@ class LingshuError(Exception):
     """A mistake or a fault that the user can act on. The message says what, where, why and what would be right."""
 
     exit_code = 70
+    told = False
+    """Whether another process says it for this one: of the ranks of a machine one is enough."""
 
 
 class UsageError(LingshuError):

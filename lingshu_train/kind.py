@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import ClassVar, Literal, NamedTuple
+from collections.abc import Collection, Mapping
+from typing import ClassVar, Literal, NamedTuple, Self
+
+from pydantic import JsonValue
 
 from lingshu_train.schema import Strict
 
@@ -21,7 +23,8 @@ Facts = Mapping[str, object]
 class Need(NamedTuple):
     """`stage` is read and has to leave `role`; `key` is the configuration key that names it.
 
-    Of a corpus, `split` and `tasks` (none: all) are what is read of it.
+    Of a corpus, `split`, `tasks` and `cards` (none: all) are what is read of it. `output` is a folder beside the role's that is
+    read as well, which not every stage of that role leaves.
     """
 
     key: str
@@ -29,6 +32,8 @@ class Need(NamedTuple):
     role: Role
     split: str = ""
     tasks: tuple[str, ...] = ()
+    cards: tuple[str, ...] = ()
+    output: str = ""
 
 
 class PlanLine(NamedTuple):
@@ -78,8 +83,16 @@ class StageConfig(Strict):
     outputs: ClassVar[tuple[str, ...]]
     """Files and folders below the stage's that its manifest covers."""
 
+    @property
+    def leaves(self) -> tuple[str, ...]:
+        """The `outputs` of a stage of this configuration."""
+        return self.outputs
+
     distributed: ClassVar[bool] = False
     """Whether the stage runs on every process, so that the cluster's layout is part of what determines its bits."""
+
+    brief: ClassVar[bool] = False
+    """Whether the stage ends within minutes and keeps nothing on the way, so that a request to stop waits for its end."""
 
     judges: ClassVar[bool] = False
     """Whether the verifier decides over the result, so that its rules are part of what determines it."""
@@ -89,6 +102,30 @@ class StageConfig(Strict):
 
     told: ClassVar[tuple[str, ...]] = ("kind",)
     """Keys that a plan does not list as settings, because `describe` or `judged_by` tells them."""
+
+    unnamed: ClassVar[tuple[str, ...]] = ()
+    """Keys that are no part of the stage's name: what they decide either changes no result or is recorded beside it. Every
+    other key is; `tests/planning/test_what_names_a_stage.py` says of each key of each kind which it is."""
+
+    added: ClassVar[Mapping[str, JsonValue]] = {}
+    """Keys that came later, with the value that says what was done before them: where they have it, they are no part of the
+    name, so that finished stages keep theirs."""
+
+    moved: ClassVar[dict[str, str]] = {}
+    """Keys that there were once, and what stands for each now: the end of a line about one."""
+
+    @classmethod
+    def today(cls, block: Mapping[str, JsonValue]) -> Mapping[str, JsonValue]:
+        """A block as it would be written now, from one that may have been written for an older version."""
+        return block
+
+    @property
+    def naming(self) -> dict[str, JsonValue]:
+        """What of the configuration is part of the stage's name."""
+        found: dict[str, JsonValue] = self.model_dump(mode="json", exclude=set(self.unnamed))
+        return {
+            key: value for key, value in found.items() if key not in self.added or value != self.added[key]
+        }
 
     kind: str
     """What the stage does: a folder of `stages/`, ours or a plugin's."""
@@ -124,14 +161,34 @@ class StageConfig(Strict):
         return ()
 
     @property
+    def teaches(self) -> tuple[Need, ...]:
+        """What is read of corpora for its answers to be taught; nothing where the model writes its own."""
+        return ()
+
+    @property
     def opens_base(self) -> bool:
         """Whether the stage opens the model that the recipe starts from (`model.base`)."""
         return bool(self.trains) and not self.starts_from
 
     @property
+    def counts_tokens(self) -> bool:
+        """Whether the stage reads the tokenizer of that model, where the recipe names one."""
+        return False
+
+    @property
+    def folders(self) -> Mapping[str, str]:
+        """Folders outside of the run that the stage reads, by the key that names each; an empty name is none."""
+        return {}
+
+    @property
     def rates(self) -> Mapping[str, float]:
         """Learning rate of each part that trains."""
         return {}
+
+    @property
+    def divided(self) -> str:
+        """What DeepSpeed divides, where the stage says it for itself; else empty."""
+        return ""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -156,6 +213,11 @@ class StageConfig(Strict):
             charts=self.charts,
         )
 
+    def leaving_out(self, names: Collection[str], where: str) -> Self:
+        """The same stage where nothing is read of these data cards (the recipe's `without`). Raises RecipeError naming the
+        key where nothing is left of it."""
+        return self
+
     def check(self, where: str) -> None:
         """Cross-field rules. Raises RecipeError naming the key."""
 
@@ -163,5 +225,22 @@ class StageConfig(Strict):
         """Rules that depend on the model: it takes pictures as they are whose sides are multiples of `grid` pixels and that
         have `least` to `most` pixels in all. Raises RecipeError naming the key."""
 
+    def check_layers(self, where: str, layers: Mapping[str, Collection[str]]) -> None:
+        """Rules that depend on the model: the names of the linear layers of its parts, of those parts whose family can tell
+        them unloaded. Raises RecipeError naming the key."""
+
+    def check_quantized(self, where: str) -> None:
+        """Rules for a language model in 4 bits. Raises RecipeError naming the key."""
+
+    def check_divided(self, where: str, how: str) -> None:
+        """Rules for a stage whose state DeepSpeed keeps, `how` being its level. Raises RecipeError naming the key."""
+
     def check_world(self, where: str, world_size: int) -> None:
         """Rules that depend on the number of processes. Raises RecipeError naming the key."""
+
+    def check_moved(self, where: str, begun_on: int, world_size: int) -> None:
+        """Rules for a stage named after `begun_on` processes that goes on with others. Raises RecipeError naming the key."""
+
+    def try_out(self, where: str) -> None:
+        """What shows only by running it, told before the first stage of a run: code of the user's that cannot be loaded.
+        Takes seconds at most. Raises RecipeError, or MissingInput for a package, naming the key."""

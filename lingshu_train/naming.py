@@ -5,11 +5,22 @@ from __future__ import annotations
 import hashlib
 import importlib
 import json
+import re
 from pathlib import Path
 from types import ModuleType
 
 from lingshu_train import environment
 from lingshu_train.errors import LingshuError, MissingInput, RecipeError
+
+NAME_RULE = "a name has at most 64 letters, digits, _, - and ., and begins with a letter, a digit or _"
+_NAME = re.compile(r"\w[\w.-]{0,63}")
+_NAME_BYTES = 180
+"""A folder's name has at most 255 on common file systems, and a stage's ends in its hash."""
+
+
+def is_name(text: str) -> bool:
+    """Whether a text is a name by `NAME_RULE`: one part of a path on every file system, and one word of a command line."""
+    return bool(_NAME.fullmatch(text)) and len(text.encode()) <= _NAME_BYTES
 
 
 def components(package: str) -> list[str]:
@@ -40,11 +51,15 @@ def component(package: str, name: str, *, where: str, error: type[LingshuError])
 def plugin_digests() -> dict[str, str]:
     """sha256 of every Python file of the plugins, by its path in them: what they do is part of what names a stage.
 
-    Trackers are left out, since they cannot change a bit.
+    Trackers and papers are left out, since they cannot change a bit.
     """
     files = [(root, path) for root in environment.plugins() for path in sorted(root.rglob("*.py"))]
     named = {path.relative_to(root).as_posix(): path for root, path in files}
-    return {name: file_digest(path) for name, path in named.items() if not name.startswith("trackers/")}
+    return {
+        name: file_digest(path)
+        for name, path in named.items()
+        if not name.startswith(("trackers/", "papers/"))
+    }
 
 
 def _room(package: str) -> ModuleType:

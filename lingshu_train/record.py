@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 AnswerType = Literal["mcq", "yes_no", "short", "numeric", "multi_select", "bbox", "label_set", "free"]
 ANSWER_TYPES: tuple[str, ...] = get_args(AnswerType)
 
+IMAGE_MARK = "<image>"
+"""In a question, an earlier question or an option: where the next of the sample's pictures stands."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -34,10 +37,14 @@ class Asked:
 class Sample(Asked):
     """One question about zero or more images, with the answer that counts as right.
 
-    `images` are sha256 digests of image files in the corpus that holds the sample. `question_type` "free" marks text
-    that no rule can judge (captions, reports). `reasoning` is the trace that supervised fine-tuning teaches, shown
-    inside `<think>`; empty where there is none. `turns` are earlier questions of the same dialogue, each with its answer.
-    `group` is the patient, volume or picture the sample was cut from: splits never divide a group.
+    `images` are sha256 digests of image files in the corpus that holds the sample. They stand, in their order, at the
+    IMAGE_MARKs of the earlier questions, the question and its options, one for each; where there is no mark, all of them
+    before the first question. `question_type` "free" marks text that no rule can judge (captions, reports). `reasoning` is
+    the trace that supervised fine-tuning teaches before the answer, empty where there is none, and `form` how the two are
+    written: a text with {reasoning} and {answer}, or empty for the tags of data/chat.py. `turns` are earlier questions of the
+    same dialogue, each with its answer, which is taught too. `system` stands before all of it, in place of the recipe's system
+    prompt, where the publisher's row has one of its own. `group` is the patient, volume or picture the sample was cut from:
+    splits never divide a group.
     """
 
     split: str
@@ -47,6 +54,8 @@ class Sample(Asked):
     images: tuple[str, ...] = ()
     turns: tuple[tuple[str, str], ...] = ()
     reasoning: str = ""
+    form: str = ""
+    system: str = ""
     group: str = ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path, PurePosixPath
 from types import UnionType
 from typing import Annotated, TypeVar, Union, get_args, get_origin
 
@@ -12,7 +13,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Val
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from lingshu_train import vocabulary
-from lingshu_train.errors import LingshuError
+from lingshu_train.documents import read_json
+from lingshu_train.errors import DataError, LingshuError
+from lingshu_train.naming import NAME_RULE, is_name
 from lingshu_train.vocabulary import ModalityWord
 
 
@@ -26,6 +29,23 @@ def _known(language: str) -> str:
     return language
 
 
+def _named(text: str) -> str:
+    if not is_name(text):
+        raise PydanticCustomError("name", NAME_RULE)
+    return text
+
+
+def _inside(path: str) -> str:
+    parts = PurePosixPath(path).parts
+    if not parts or path.startswith("/") or ".." in parts or "\\" in path or "\0" in path:
+        raise PydanticCustomError("inside", "must be a file inside the folder")
+    return path
+
+
+Name = Annotated[str, AfterValidator(_named)]
+"""A name of a run, a stage or a term: see `naming.NAME_RULE`."""
+Inside = Annotated[str, AfterValidator(_inside)]
+"""A path that leads nowhere out of the folder it is below."""
 Modality = Annotated[ModalityWord, BeforeValidator(_spelt)]
 """A modality in any known spelling, read as the vocabulary's word. An unknown one is refused with the list."""
 Language = Annotated[str, AfterValidator(_known)]
@@ -41,6 +61,14 @@ class Strict(BaseModel):
 
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+def load(model: type[ModelT], path: Path, *, otherwise: str) -> ModelT:
+    """A JSON file of a run as its record. MissingInput (66), DataError (65) with what is wrong and `otherwise`, what to do."""
+    try:
+        return parse(model, read_json(path), where=f"{path}:", error=DataError)
+    except DataError as fault:
+        raise DataError(f"{fault}; {otherwise}") from None
 
 
 def parse(model: type[ModelT], data: object, *, where: str, error: type[LingshuError]) -> ModelT:
@@ -94,13 +122,15 @@ def nearest(key: str, known: Iterable[str]) -> str:
 
 
 def _sentence(where: str, item: ErrorDetails, model: type[BaseModel]) -> str:
-    parts = [str(part) for part in item["loc"]]
+    parts = [str(part) for part in item["loc"] if part != "[key]"]
     # A place in a file is "FILE: key", one in a recipe "key.key".
     key = f"{where} {'.'.join(parts)}".rstrip() if where.endswith(":") else ".".join([where, *parts])
     if item["type"] == "extra_forbidden":
         place: object = model
         for part in parts[:-1]:
             place = below(place, part)
+        if parts[-1] in getattr(place, "moved", {}):
+            return f"{key} {place.moved[parts[-1]]}"  # type: ignore[attr-defined]
         known = nearest(parts[-1], keys_of(place))
         return f"{key}: unknown key" + (f"; {known}" if known else "")
     if item["type"] == "missing":

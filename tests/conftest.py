@@ -3,21 +3,40 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import families
 import file_server
+import followed
 import pytest
+import small_run
 import tiny
 from layouts import Layout, once, stage_for
 from urllib3.util import Retry
 
+from lingshu_train import stopping
 from lingshu_train.hub import patience
 from lingshu_train.hub.sources import physionet
 from lingshu_train.model.shape import FAMILIES
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages import _kinds as kinds
+
+os.environ.setdefault("LINGSHU_KEY", "a-key-of-the-tests-that-signs-nothing-else")
+"""No test makes a key in the home of whoever runs it."""
+
+
+@pytest.fixture(autouse=True)
+def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test that trains in this very process leaves its signals as they were: the next one's children inherit them."""
+    for name in ("_asked", "_act", "_heeds"):
+        monkeypatch.setattr(stopping, name, getattr(stopping, name))
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +65,12 @@ def _base(root: Path) -> None:
 
 
 @pytest.fixture(scope="session")
+def small(shared: Path) -> Path:
+    """The undisturbed run of a small recipe on two processes, from `lingshu run`."""
+    return once(shared / "small", small_run.straight) / small_run.STRAIGHT
+
+
+@pytest.fixture(scope="session")
 def straight(base: Path, shared: Path) -> Callable[[Layout], Stage]:
     """The uninterrupted run of a layout, done once and shared."""
 
@@ -60,6 +85,12 @@ def straight(base: Path, shared: Path) -> Callable[[Layout], Stage]:
         return stage
 
     return run
+
+
+@pytest.fixture(scope="session")
+def followed_run(base: Path, shared: Path) -> Path:
+    """A run of stages whose steps can be traced and replayed."""
+    return once(shared / "followed", lambda root: followed.build(base, root))
 
 
 ROOMS = (

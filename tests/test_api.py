@@ -105,6 +105,16 @@ def test_a_run_tells_its_states_its_files_and_what_it_measured(run: Path) -> Non
     assert (damaged.name, damaged.damaged) == ("evaluate", ("results.json",))
 
 
+def test_a_stage_that_was_made_from_another_than_the_one_here_is_not_whole(run: Path) -> None:
+    (parent,) = [each.folder for each in lingshu.status(run) if each.name == "shallow"]
+    path = parent / "manifest.json"
+    path.write_text(path.read_text().replace('"seconds": 41.5', '"seconds": 41.6'))
+    assert all(each.whole for each in lingshu.verify_run(run)), "made again, to the same bytes"
+    path.write_text(path.read_text().replace('"content": "', '"content": "f'))
+    torn, *_ = [each for each in lingshu.verify_run(run) if each.broken]
+    assert torn.name == "deep" and not torn.whole and "another shallow" in torn.broken[0]
+
+
 def test_a_response_is_judged_as_rewards_judge_it() -> None:
     assert lingshu.judge(
         "<answer>12 mm</answer>", answer="1.2 cm", question_type="numeric", policy="strict"

@@ -25,7 +25,8 @@ from lingshu_train.model import family, load
 from lingshu_train.planning import recipe
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.training.collate import Collator
-from lingshu_train.training.feed import Limit, Rows
+from lingshu_train.training.feed import Rows
+from lingshu_train.training.limit import Limit
 
 CARD = "loader_rows"
 WANTED = recipe.load("quickstart").model.model_copy(
@@ -84,11 +85,11 @@ def batches(folder: Path) -> Callable[[], Iterable[timing.Batch]]:
     collate = Collator(
         processor=load.processor(FAMILY, str(folder / "model"), WANTED.budget),
         packing=False,
-        tokens=rows.tokens,
+        stored=rows.stored,
         family=FAMILY,
         model=None,
     )
-    table = rows.dataset(system="", with_completion=True)
+    table = rows.dataset(system="", whole=True)
     return lambda: DataLoader(table, batch_size=timing.BATCH, collate_fn=collate)
 
 

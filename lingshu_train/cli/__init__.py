@@ -20,7 +20,25 @@ from typer.main import get_command, get_group
 
 import lingshu_train
 from lingshu_train import shipped
-from lingshu_train.cli import _complete, compare, data, doctor, explain, look, project, publish, run, track
+from lingshu_train.cli import (
+    _complete,
+    compare,
+    data,
+    diff,
+    doctor,
+    drill,
+    explain,
+    forget,
+    look,
+    papers,
+    project,
+    publish,
+    replay,
+    run,
+    trace,
+    track,
+    vouch,
+)
 from lingshu_train.cli._help import examples
 from lingshu_train.cli._say import complain
 from lingshu_train.errors import LingshuError, MissingInput, OutputFailed, RunAgain, UsageError
@@ -57,7 +75,10 @@ app = typer.Typer(
         "lingshu run quickstart", "lingshu plan lingshu_7b stages.rl.steps=100", "lingshu data list --present"
     ),
 )
-for verbs in (project, run, look, compare, data, publish, track, explain, doctor):
+for verbs in (
+    *(project, run, look, compare, diff, replay, trace, forget),
+    *(data, vouch, publish, papers, track, explain, doctor, drill),
+):
     app.add_typer(verbs.app)
 
 
@@ -162,5 +183,6 @@ def _close_output() -> None:
 
 
 def _refuse(fault: LingshuError) -> int:
-    complain(fault)
+    if not fault.told:
+        complain(fault)
     return fault.exit_code

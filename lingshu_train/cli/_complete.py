@@ -21,8 +21,20 @@ def cards(incomplete: str) -> list[str]:
         return []
 
 
+def cards_and_recipes(incomplete: str) -> list[str]:
+    """Data cards and recipes, each name once."""
+    return list(dict.fromkeys([*cards(incomplete), *recipes(incomplete)]))
+
+
 def explained(incomplete: str) -> list[str]:
     """Names and keys that can be explained."""
     from lingshu_train.reference import find
 
     return [name for name in find.addresses() if name.startswith(incomplete)]
+
+
+def papers(incomplete: str) -> list[str]:
+    """Papers that can be written of a run."""
+    from lingshu_train import papers as room
+
+    return [name for name in room.names() if name.startswith(incomplete)]

@@ -38,6 +38,14 @@ CardNames = Annotated[
     list[str],
     typer.Argument(metavar="CARD", help="Names of data cards.", autocompletion=_complete.cards),
 ]
+CardOrRecipeNames = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="CARD",
+        help="Names of data cards, or of recipes for all their cards.",
+        autocompletion=_complete.cards_and_recipes,
+    ),
+]
 DataRoot = Annotated[
     Path, typer.Option("--data-root", metavar="FOLDER", help="Where the data lies.", readable=False)
 ]
@@ -78,3 +86,30 @@ def examples(*lines: str) -> str:
     """The end of a verb's help: commands that can be typed as they stand."""
     # \b keeps the lines apart where typer would fill a paragraph.
     return "\n".join(["\b", "For example:", *(f"  {line}" for line in lines)])
+
+
+PasswordEnv = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="The variable that holds the password of the key.", show_default="none"
+    ),
+]
+FamilyName = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Family of the model.", show_default="the default of recipes"),
+]
+MinPixels = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Fewest pixels the model takes.", show_default="the family's"),
+]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(metavar="N", min=1, help="Most pixels the model takes.", show_default="the family's"),
+]
+LeastSide = Annotated[int, typer.Option(metavar="N", min=1, help="Refuse pictures with a smaller side.")]
+MostRefused = Annotated[
+    float,
+    typer.Option(metavar="SHARE", min=0, max=1, help="The share of a card's rows that may be refused."),
+]
+MOST_REFUSED = 0.01
+"""As `tolerance.MOST_REFUSED` says: help shall not wait for that to be loaded."""

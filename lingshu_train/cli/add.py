@@ -13,13 +13,13 @@ import typer
 from typer.models import OptionInfo
 
 from lingshu_train import environment
+from lingshu_train.cli import _dialogue
 from lingshu_train.cli._help import DATA, DataRoot, examples
 from lingshu_train.cli._say import say
 from lingshu_train.errors import CannotCreate, DataError, UsageError
 
 if TYPE_CHECKING:
     from lingshu_train.data.adding.decide import Decision
-    from lingshu_train.data.adding.told import Told
     from lingshu_train.data.adding.trial import Trial
 
 app = typer.Typer()
@@ -35,6 +35,46 @@ def _option(metavar: str, help: str) -> OptionInfo:
     return found
 
 
+Source = Annotated[
+    Path,
+    typer.Argument(metavar="FILE_OR_FOLDER", help="A table, or a folder of pictures.", readable=False),
+]
+Name = Annotated[str, _option("NAME", "What card and recipe are called.")]
+Images = Annotated[Path | None, _option("FOLDER", "Where the names of pictures start.")]
+ImageColumn = Annotated[str, _option("COLUMN", "Column of the pictures; none: text alone.")]
+QuestionColumn = Annotated[str, _option("COLUMN", "Column of the questions.")]
+Ask = Annotated[str, _option("TEXT", "One question for all rows.")]
+AnswerColumn = Annotated[str, _option("COLUMN", "Column of the answers.")]
+OptionColumns = Annotated[
+    list[str] | None, _option("COLUMN", "Column of the options, or given once for each option's.")
+]
+PatientColumn = Annotated[
+    str, _option("COLUMN", "Column of the patient; for folders a pattern, as '^[^/]+/([^_]+)_'; none.")
+]
+SplitColumn = Annotated[str, _option("COLUMN", "Column of the split; none: rows are divided.")]
+Window = Annotated[str, _option("WINDOW", "For more than 8 bits: spread, full, lung, ... or CENTRE,WIDTH.")]
+Delimiter = Annotated[str, _option("SIGN", "What stands between the cells of a .csv.")]
+Encoding = Annotated[str, _option("NAME", "Encoding of a text table, such as latin-1.")]
+Licence = Annotated[
+    str, _option("ID", "SPDX id of the licence; internal where nothing is said: nothing leaves.")
+]
+Modality = Annotated[str, _option("WORD", "Kind of picture, such as x-ray or ct.")]
+Language = Annotated[str, _option("CODE", "Language of questions and answers, such as en.")]
+AnswerType = Annotated[str, _option("TYPE", "Type of all answers, such as short or free.")]
+HeldOut = Annotated[
+    float,
+    typer.Option(metavar="SHARE", min=0.01, max=0.9, help="Share of the rows that training never sees."),
+]
+MostBad = Annotated[
+    float, typer.Option(metavar="SHARE", min=0, max=1, help="Refuse a set of which more rows are bad.")
+]
+RecipeName = Annotated[
+    str, _option("NAME", "adapt (one GPU) or tiny (CPU, shows the path); adapt where a GPU is here.")
+]
+Cards = Annotated[Path, typer.Option(metavar="FOLDER", help="Where the card is written.", readable=False)]
+Yes = Annotated[bool, typer.Option("--yes", help="Take the proposal, and write.", show_default=False)]
+
+
 @app.command(
     "add",
     epilog=examples(
@@ -43,50 +83,28 @@ def _option(metavar: str, help: str) -> OptionInfo:
     ),
 )
 def add(  # noqa: PLR0913 (each is an option of the command line)
-    path: Annotated[
-        Path,
-        typer.Argument(metavar="FILE_OR_FOLDER", help="A table, or a folder of pictures.", readable=False),
-    ],
-    name: Annotated[str, _option("NAME", "What card and recipe are called.")] = "",
-    images: Annotated[Path | None, _option("FOLDER", "Where the names of pictures start.")] = None,
-    image: Annotated[str, _option("COLUMN", "Column of the pictures; none: text alone.")] = "",
-    question: Annotated[str, _option("COLUMN", "Column of the questions.")] = "",
-    ask: Annotated[str, _option("TEXT", "One question for all rows.")] = "",
-    answer: Annotated[str, _option("COLUMN", "Column of the answers.")] = "",
-    options: Annotated[
-        list[str] | None, _option("COLUMN", "Column of the options, or given once for each option's.")
-    ] = None,
-    patient: Annotated[
-        str, _option("COLUMN", "Column of the patient; for folders a pattern, as '^[^/]+/([^_]+)_'; none.")
-    ] = "",
-    split: Annotated[str, _option("COLUMN", "Column of the split; none: rows are divided.")] = "",
-    window: Annotated[
-        str, _option("WINDOW", "For more than 8 bits: spread, full, lung, ... or CENTRE,WIDTH.")
-    ] = "",
-    delimiter: Annotated[str, _option("SIGN", "What stands between the cells of a .csv.")] = "",
-    encoding: Annotated[str, _option("NAME", "Encoding of a text table, such as latin-1.")] = "",
-    licence: Annotated[
-        str, _option("ID", "SPDX id of the licence; internal where nothing is said: nothing leaves.")
-    ] = "",
-    modality: Annotated[str, _option("WORD", "Kind of picture, such as x-ray or ct.")] = "",
-    language: Annotated[str, _option("CODE", "Language of questions and answers, such as en.")] = "",
-    answer_type: Annotated[str, _option("TYPE", "Type of all answers, such as short or free.")] = "",
-    held_out: Annotated[
-        float,
-        typer.Option(metavar="SHARE", min=0.01, max=0.9, help="Share of the rows that training never sees."),
-    ] = 0.2,
-    most_refused: Annotated[
-        float, typer.Option(metavar="SHARE", min=0, max=1, help="Refuse a set of which more rows are bad.")
-    ] = 0.01,
-    recipe: Annotated[
-        str, _option("NAME", "adapt (one GPU) or tiny (CPU, shows the path); adapt where a GPU is here.")
-    ] = "",
-    cards: Annotated[
-        Path, typer.Option(metavar="FOLDER", help="Where the card is written.", readable=False)
-    ] = Path("data_cards"),
-    yes: Annotated[
-        bool, typer.Option("--yes", help="Take the proposal, and write.", show_default=False)
-    ] = False,
+    path: Source,
+    name: Name = "",
+    images: Images = None,
+    image: ImageColumn = "",
+    question: QuestionColumn = "",
+    ask: Ask = "",
+    answer: AnswerColumn = "",
+    options: OptionColumns = None,
+    patient: PatientColumn = "",
+    split: SplitColumn = "",
+    window: Window = "",
+    delimiter: Delimiter = "",
+    encoding: Encoding = "",
+    licence: Licence = "",
+    modality: Modality = "",
+    language: Language = "",
+    answer_type: AnswerType = "",
+    held_out: HeldOut = 0.2,
+    most_refused: MostBad = 0.01,
+    recipe: RecipeName = "",
+    cards: Cards = Path("data_cards"),
+    yes: Yes = False,
     data_root: DataRoot = DATA,
 ) -> int:
     """Make a card and a recipe of your own files. Nothing of them is copied or changed."""
@@ -100,7 +118,7 @@ def add(  # noqa: PLR0913 (each is an option of the command line)
     asking = sys.stdin.isatty() and not yes
     base = _base(recipe)
     try:
-        decision = _decided(path, told, asking=asking)
+        decision = _dialogue.decided(path, told, asking=asking)
     except typer.Abort:
         raise UsageError(
             "no answer was given, and nothing was written; flags and --yes stand in for answers"
@@ -113,20 +131,12 @@ def add(  # noqa: PLR0913 (each is an option of the command line)
     for label, line in decision.said:
         print(f"{label:<10} {line}")
     print("\n".join(["samples", *(f"  {line}" for line in decision.samples)]))
-    if asking and not _agreed(f"Write {files[0]} and {files[1]}?"):
+    if asking and not _dialogue.agreed(f"Write {files[0]} and {files[1]}?"):
         return 0
     if not asking and not yes:
         print(f"nothing was written; add --yes to write {files[0]} and {files[1]}")
         return 0
     return _written(decision, files, base=base, most_refused=most_refused, data_root=data_root)
-
-
-def _agreed(question: str) -> bool:
-    """A terminal that is closed says no."""
-    try:
-        return typer.confirm(question, default=True, err=True)
-    except typer.Abort:
-        return False
 
 
 def _base(recipe: str) -> str:
@@ -137,59 +147,6 @@ def _base(recipe: str) -> str:
     if any(Path(place).exists() for place in GPU):
         return "adapt"
     return "adapt_tiny"
-
-
-def _decided(path: Path, told: Told, *, asking: bool) -> Decision:
-    """The proposal with what the data decides; with a person at the terminal, what is unclear is asked."""
-    from lingshu_train.data.adding import decide
-    from lingshu_train.data.adding.proposing import propose
-    from lingshu_train.data.adding.told import Unclear
-
-    while True:
-        try:
-            proposal = propose(path, told)
-            break
-        except Unclear as open:
-            if not asking:
-                raise
-            told = _answered(told, open)
-    if asking:
-        told = _more(told, grouped=proposal.grouped)
-        proposal = propose(path, told)
-    return decide.decide(proposal, told)
-
-
-def _answered(told: Told, open: object) -> Told:
-    from lingshu_train.data.adding.told import Unclear
-
-    assert isinstance(open, Unclear)
-    say(open.why)
-    for number, choice in enumerate(open.choices, start=1):
-        say(f"  {number}. {choice}")
-    given = typer.prompt(open.flag, err=True).strip()
-    if given.isdecimal() and 0 < int(given) <= len(open.choices):
-        given = open.choices[int(given) - 1]
-    return replace(told, **{open.flag: given})
-
-
-def _more(told: Told, *, grouped: bool) -> Told:
-    """What need not be known, and is better known."""
-    from lingshu_train.data.adding.told import NONE
-
-    if not grouped and not told.patient:
-        told = replace(told, patient=_prompt("Column of the patient", NONE))
-    if not told.modality:
-        told = replace(
-            told, modality=_prompt("Kind of picture, such as x-ray or ct", "unknown", drop="unknown")
-        )
-    if not told.licence:
-        told = replace(told, licence=_prompt("Licence; internal: nothing leaves this machine", "internal"))
-    return told
-
-
-def _prompt(text: str, default: str, *, drop: str = "") -> str:
-    given = str(typer.prompt(text, default=default, err=True)).strip()
-    return "" if given == drop else given
 
 
 def _free(name: str, folder: Path) -> tuple[Path, Path]:
@@ -265,8 +222,8 @@ def _tried(name: str, texts: tuple[str, str]) -> Trial:
 
 def _accept(found: Trial, most: float) -> None:
     """DataError where prepare or training would refuse the set."""
-    total = found.refused + sum(found.kept.values())
-    if found.share > most:
+    if not found.accepted(most):
+        total = found.refused + found.kept.total()
         raise DataError(
             f"{found.refused:,} of {total:,} rows are refused, more than --most-refused {most:g}; the first: "
             f"{found.examples[0]}"
@@ -304,7 +261,7 @@ def _checked(name: str, data_root: Path, *, refused: int, twins: int) -> int:
     from lingshu_train.data.checks import check as checking
 
     report = checking.check(cards.load(name), data_root, sample=SAMPLED)
-    for line in report.problems:
+    for line in (*report.problems, *report.leaks):
         print(line)
     print(f"check      {name}: {report.summary}")
     return 0 if refused or twins else report.exit_code

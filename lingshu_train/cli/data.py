@@ -1,28 +1,45 @@
-"""The data verbs: add (in add.py), list, show, fetch, check, prepare, export."""
+"""The data verbs: list, show, fetch, unpack, export; add is in add.py, check and prepare are in prepare.py."""
 
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, get_args
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
 from lingshu_train.cli import add as adding
-from lingshu_train.cli._help import DATA, CardFolders, CardName, CardNames, DataRoot, examples
+from lingshu_train.cli import prepare as preparing
+from lingshu_train.cli._help import (
+    DATA,
+    CardFolders,
+    CardName,
+    CardNames,
+    CardOrRecipeNames,
+    DataRoot,
+    examples,
+)
 from lingshu_train.cli._say import complain, say
-from lingshu_train.errors import DataError, MissingInput, NotPermitted, UsageError
+from lingshu_train.errors import LingshuError, OutputFailed, UsageError
+
+if TYPE_CHECKING:
+    from lingshu_train.data.cards.card import Card
 
 app = typer.Typer(name="data", help="Add your own data; fetch, check and prepare that of cards.")
 app.add_typer(adding.app)
+app.add_typer(preparing.app)
 
 
 @app.command(
     "list",
-    epilog=examples("lingshu data list --modality mri --task vqa", "lingshu data list --no-present"),
+    epilog=examples(
+        "lingshu data list --modality mri --task vqa",
+        "lingshu data list --no-present",
+        "lingshu data list --evidence --rests-on none",
+    ),
 )
-def list_cards(
+def list_cards(  # noqa: PLR0913 (each is an option of the command line)
     modality: Annotated[
         str | None, typer.Option(metavar="WORD", help="Only cards with this kind of picture.")
     ] = None,
@@ -34,16 +51,38 @@ def list_cards(
     present: Annotated[
         bool | None, typer.Option(help="Only cards whose data is here, or is not.", show_default=False)
     ] = None,
+    evidence: Annotated[
+        bool,
+        typer.Option(
+            "--evidence", help="Show what each card's account of the files rests on.", show_default=False
+        ),
+    ] = False,
+    rests_on: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CLASS",
+            help="Only cards that rest on real_bytes, publisher_code, others_code, description or none.",
+        ),
+    ] = None,
     data_root: DataRoot = DATA,
     card_folders: CardFolders = None,
 ) -> None:
     """One line per card."""
-    from lingshu_train.data.cards import card, catalogue
+    from lingshu_train.data.cards import catalogue, source
 
-    if access is not None and access not in get_args(card.Access):
-        raise UsageError(f"--access {access}: unknown; it is one of {', '.join(get_args(card.Access))}")
-    found = catalogue.rows(modality=modality, task=task, access=access, present=present, data_root=data_root)
-    print(catalogue.table(found))
+    if access is not None and access not in get_args(source.Access):
+        raise UsageError(f"--access {access}: unknown; it is one of {', '.join(get_args(source.Access))}")
+    if rests_on is not None and rests_on not in catalogue.CLASSES:
+        raise UsageError(f"--rests-on {rests_on}: unknown; it is one of {', '.join(catalogue.CLASSES)}")
+    found = catalogue.rows(
+        modality=modality,
+        task=task,
+        access=access,
+        present=present,
+        rests_on=rests_on,
+        data_root=data_root,
+    )
+    print(catalogue.evidence(found) if evidence or rests_on else catalogue.table(found))
 
 
 @app.command()
@@ -56,128 +95,92 @@ def show(card: CardName, card_folders: CardFolders = None) -> None:
 
 
 @app.command(
-    epilog=examples("lingshu data fetch slake", "lingshu data fetch slake vqa_rad --yes --data-root /data")
+    epilog=examples(
+        "lingshu data fetch slake",
+        "lingshu data fetch lingshu_7b --json",
+        "lingshu data fetch slake vqa_rad --yes --data-root /data",
+    )
 )
 def fetch(
-    cards: CardNames,
+    names: CardOrRecipeNames,
     yes: Annotated[bool, typer.Option("--yes", help="Really download.", show_default=False)] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="What would come, for machines.", show_default=False)
+    ] = False,
     data_root: DataRoot = DATA,
     card_folders: CardFolders = None,
 ) -> int:
     """Show what a download would bring; with --yes, download it."""
-    from lingshu_train.data.cards import card
-    from lingshu_train.hub import fetch as fetching
+    from lingshu_train.cli import _named
 
-    # What is a person's turn for one card does not keep the others from coming. The first such code is the answer.
-    code = 0
-    for one in [card.load(name) for name in cards]:
+    if yes and as_json:
+        raise UsageError("--json: says what would come; leave it or --yes out")
+    found = _named.cards_of(names, data_root)
+    return _bring(found) if yes else _offer(found, as_json=as_json)
+
+
+def _offer(found: Sequence[tuple[Card, Path]], *, as_json: bool) -> int:
+    """What would come of each card, and a last line that counts. The answer is the first card's code that is wrong."""
+    from lingshu_train.hub import offering
+
+    code, offers = 0, []
+    for card, root in found:
         try:
-            if yes:
-                print(fetching.fetch(one, data_root, say=say), flush=True)
-            else:
-                print(fetching.offer(one, data_root))
-        except (NotPermitted, MissingInput, DataError) as fault:
+            offers.append(offering.of(card, root))
+        except LingshuError as fault:
             complain(fault)
             code = code or fault.exit_code
-    if not yes:
-        print("nothing was downloaded; add --yes to download it")
+            continue
+        if not as_json:
+            print(offering.text(offers[-1]))
+    totals = offering.totals(offers)
+    if as_json:
+        sources = [offering.plain(one) for card in offers for one in card]
+        print(json.dumps({"sources": sources, "totals": offering.plain(totals)}, indent=2))
+        return code
+    if len(found) > 1:
+        for line in offering.names(offers):
+            print(line)
+        print(totals)
+    print("nothing was downloaded; add --yes to download it")
     return code
 
 
-@app.command()
-def check(
-    card: CardName,
-    sample: Annotated[
-        int | None,
-        typer.Option(
-            metavar="N", min=0, help="Decode only N pictures of each split; all else is still read."
-        ),
-    ] = None,
-    data_root: DataRoot = DATA,
-    card_folders: CardFolders = None,
-) -> int:
-    """Is the card right, and its data here and whole?"""
-    from lingshu_train.data.cards import card as cards
-    from lingshu_train.data.checks import check as checking
+def _bring(found: Sequence[tuple[Card, Path]]) -> int:
+    """Fetch all that can be fetched, and tell at the end what is left. What is a person's turn for one card does not keep the
+    others from coming. The answer is the code of the first that is left."""
+    from lingshu_train.hub import fetch as fetching
 
-    report = checking.check(cards.load(card), data_root, sample=sample)
-    for line in report.problems:
-        print(line)
-    for line in report.known:
-        print(f"known: {line}")
-    for line in report.unknown:
-        print(f"unknown: {line}")
-    for line in report.answers:
-        print(f"answers: {line}")
-    print(f"{card}: {report.summary}")
-    return report.exit_code
+    left: list[LingshuError] = []
+    for card, root in found:
+        try:
+            outcome = fetching.fetch(card, root, say=say)
+        except OutputFailed:
+            raise  # The disk is full, for the other cards too.
+        except LingshuError as fault:
+            left.append(fault)
+            continue
+        for line in outcome.lines:
+            print(line, flush=True)
+        left += outcome.left
+    for one in left:
+        complain(one)
+    return left[0].exit_code if left else 0
 
 
-@app.command(
-    epilog=examples(
-        "lingshu data prepare pmc_vqa --workers 8",
-        "lingshu data prepare slake vqa_rad --split train --split validation --out mine",
-    )
-)
-def prepare(  # noqa: PLR0913 (each is an option of the command line)
+@app.command(epilog=examples("lingshu data unpack allava"))
+def unpack(
     cards: CardNames,
-    split: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="A split to take; may be given again.", show_default="train"),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Where the corpus goes.",
-            show_default="DATA_ROOT/prepared/NAME-HASH",
-            readable=False,
-        ),
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Processes.", show_default="all cores")
-    ] = None,
-    family: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Family of the model.", show_default="the default of recipes"),
-    ] = None,
-    min_pixels: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Fewest pixels the model takes.", show_default="the family's"),
-    ] = None,
-    max_pixels: Annotated[
-        int | None,
-        typer.Option(metavar="N", min=1, help="Most pixels the model takes.", show_default="the family's"),
-    ] = None,
-    least_side: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Refuse pictures with a smaller side.")
-    ] = 1,
-    most_refused: Annotated[
-        float,
-        typer.Option(metavar="SHARE", min=0, max=1, help="Stop where more of a card's rows are refused."),
-    ] = 0.01,
     data_root: DataRoot = DATA,
     card_folders: CardFolders = None,
 ) -> None:
-    """Turn cards into a corpus that recipes can take as it is."""
-    from lingshu_train.data.corpus import claiming, preparing, specification
-    from lingshu_train.model import shape
-    from lingshu_train.model.settings import FAMILY
+    """Unpack the archives that you put into a card's folder."""
+    from lingshu_train.data.cards import card
+    from lingshu_train.hub import by_hand
 
-    model = shape.of(family or FAMILY)
-    wanted = specification.of_rows(
-        cards,
-        split or ["train"],
-        data_root=data_root,
-        least_side=least_side,
-        model=model,
-        budget=model.published_budget(min_pixels=min_pixels, max_pixels=max_pixels),
-    )
-    folder = claiming.claim(out, wanted) if out else data_root / "prepared" / preparing.name(wanted)
-    summary = preparing.prepare(
-        folder, wanted, workers=workers or os.cpu_count() or 1, most_refused=most_refused
-    )
-    print(preparing.text(summary, folder))
+    for one in [card.load(name) for name in cards]:
+        for line in by_hand.unpacked(one, data_root, say=say):
+            print(line, flush=True)
 
 
 @app.command()

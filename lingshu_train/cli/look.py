@@ -1,4 +1,4 @@
-"""Verbs that look at what is there and change nothing but a report: status, report, verify, score."""
+"""Verbs that look at what is there and change nothing but a report: status, report, score."""
 
 from __future__ import annotations
 
@@ -16,13 +16,19 @@ app = typer.Typer()
 
 
 @app.command()
-def status(folder: RunFolder) -> None:
+def status(folder: RunFolder) -> int:
     """Say which stages of a run are done."""
+    from lingshu_train.runs import manifest
     from lingshu_train.runs import run as runs
 
     found = runs.read(folder)
-    for stage in found.stages:
-        print(f"{stage.name:<12} {stage.kind:<9} {found.state(stage)}")
+    states = [(stage, found.state(stage)) for stage in found.stages]
+    for stage, state in states:
+        print(f"{stage.name:<12} {stage.kind:<9} {state}")
+    damaged = [stage for stage, state in states if state == "damaged"]
+    if damaged:
+        manifest.read(found.folder(damaged[0]))
+    return 0
 
 
 @app.command(
@@ -49,32 +55,6 @@ def report(
     for line in view.damage:
         say(f"lingshu: damaged: {line}")
     return DataError.exit_code if view.damage else 0
-
-
-@app.command()
-def verify(folder: RunFolder) -> int:
-    """Check every file of a run against its recorded hash."""
-    from lingshu_train.runs import manifest
-    from lingshu_train.runs import run as runs
-
-    found = runs.read(folder)
-    code = 0
-    for stage in found.stages:
-        state = found.state(stage)
-        damaged = manifest.damaged(found.folder(stage)) if state == "done" else []
-        if state == "done":
-            files = len(manifest.read(found.folder(stage)).files)
-            state_of_files = (
-                f"changed or missing: {', '.join(damaged)}" if damaged else f"{files} files whole"
-            )
-            print(f"{stage.name}: {state_of_files}")
-        else:
-            print(
-                f"{stage.name}: {state}"
-                + (f" ({manifest.NAME} cannot be read)" if state == "damaged" else "")
-            )
-        code = DataError.exit_code if damaged or state == "damaged" else code
-    return code
 
 
 @app.command(

@@ -57,12 +57,14 @@ def run_recipe(
 def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()) -> None:
     """One run, with its report. What one of the run folders `others` has finished already is taken from there."""
     from lingshu_train.hub import base
-    from lingshu_train.planning import outline, outputs, plan
+    from lingshu_train.planning import disk, outline, outputs, plan
     from lingshu_train.report import page
-    from lingshu_train.running import launch, reporting
+    from lingshu_train.running import attend, launch, launchers, reporting
     from lingshu_train.runs import manifest, sharing
     from lingshu_train.runs import run as runs
 
+    for name, value in launchers.joined(environment.inherited()).items():
+        environment.give(name, value)
     with ExitStack() as stack:
 
         def planned(world_size: int | None = None) -> plan.Plan:
@@ -79,9 +81,11 @@ def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()
                 raise MissingInput(f"data is missing: {missing[0]}{more}")
             output = Path(made.output)
             runs.refuse_foreign(output, made.recipe)
-            # A damaged manifest is told before the first stage, not after hours.
-            if not all([manifest.done(stage.path) for stage in made.stages]):
+            # A finished stage that is damaged is told before the first stage, not after hours.
+            if not all([manifest.finished(stage) for stage in made.stages]):
                 base.need(chosen.model, say=say)
+            disk.check(chosen, made)
+            made.try_out()
             stack.enter_context(runs.hold(output))
             runs.write(output, recipe=made.recipe, stages=made.stages, plan=made.digest)
             for stage in made.stages:
@@ -90,8 +94,8 @@ def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()
             stack.enter_context(reporting.beside(output, say))
             return made
 
-        if launch.under_torchrun():
-            made = launch.attend(lambda: planned(launch.world_size()), say)
+        if launch.several():
+            made = attend.attend(lambda: planned(launch.world_size()), say)
             if made is None:
                 return
         else:
@@ -105,19 +109,71 @@ def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()
 @app.command(
     "plan",
     epilog=examples(
-        "lingshu plan quickstart", "lingshu plan lingshu_7b cluster.processes=8 '~stages.rl.watch'"
+        "lingshu plan quickstart",
+        "lingshu plan lingshu_7b cluster.processes=8 '~stages.rl.watch'",
+        'lingshu plan adapt_lora --simulate --gpu "RTX 4090"',
+        "lingshu plan lingshu_7b --simulate --gpu H100 --gpus 16",
     ),
 )
-def show_plan(
+def show_plan(  # noqa: PLR0913 (each is an option of the command line)
     recipe: Recipe,
     overrides: Overrides = None,
     multirun: Multirun = False,
     card_folders: CardFolders = None,
+    simulate: Annotated[
+        bool,
+        typer.Option(
+            "--simulate",
+            help="Go through one step of each training stage at its true sizes, without a GPU: memory, speed, whether it fits.",
+            show_default=False,
+        ),
+    ] = False,
+    gpu: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="With --simulate: the card, such as H100 or 'RTX 4090'."),
+    ] = None,
+    gpus: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="With --simulate: how many cards; else the recipe's processes."
+        ),
+    ] = None,
+    row_tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=128,
+            help="With --simulate: tokens of your longest row, where the recipe allows longer.",
+        ),
+    ] = None,
+    mean_tokens: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="With --simulate: tokens of a usual row, for the speed."),
+    ] = None,
+    as_json: Annotated[
+        bool,
+        typer.Option(
+            "--json", help="With --simulate: all numbers as JSON, in bytes and seconds.", show_default=False
+        ),
+    ] = False,
 ) -> None:
-    """Show what a recipe would do: stages, data, trained parts, state."""
+    """Show what a recipe would do, and take."""
     from lingshu_train.planning import outline, outputs, plan, sweep
     from lingshu_train.planning import recipe as recipes
 
+    asked = {"gpu": gpu, "gpus": gpus, "row_tokens": row_tokens, "mean_tokens": mean_tokens}
+    given = {name: value for name, value in asked.items() if value is not None}
+    if not simulate and (given or as_json):
+        name = next(iter(given), "json").replace("_", "-")
+        raise UsageError(f"--{name}: only with --simulate")
+    if simulate:
+        if multirun:
+            raise UsageError("--simulate: of one recipe at a time; leave -m out")
+        from lingshu_train.simulation import report
+
+        found = report.simulate(recipe, overrides or (), report.Asked.model_validate(given))
+        print(found.model_dump_json(indent=2) if as_json else report.text(found))
+        return
     if multirun:
         print(
             outline.several(
@@ -136,12 +192,9 @@ def _sweep(recipe: str, overrides: Sequence[str]) -> int:
     """Every run of a sweep, one after another. A run that fails does not stop the others; its code is the answer."""
     from lingshu_train.comparison import side_by_side, text
     from lingshu_train.planning import sweep
-    from lingshu_train.running import launch
+    from lingshu_train.running import launchers
 
-    if launch.under_torchrun():
-        raise UsageError(
-            "-m under torchrun: its runs start one after another; give each a command of its own"
-        )
+    launchers.refuse_several(environment.inherited(), "-m starts its runs one after another")
     wanted = sweep.jobs(recipe, overrides)
     folders = [Path(job.recipe.output) for job in wanted]
     code = 0

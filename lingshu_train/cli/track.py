@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 import yaml
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter
 
 from lingshu_train.cli._help import CardFolders, RunFolder, examples
 from lingshu_train.cli._say import say
+from lingshu_train.documents import yaml_value
 from lingshu_train.errors import UsageError
 
 app = typer.Typer()
@@ -63,8 +64,8 @@ def _pair(param: str) -> tuple[str, JsonValue]:
     if not given:
         raise UsageError(f"{param}: a param is key=value")
     try:
-        return key, yaml.safe_load(value)
-    except yaml.YAMLError:
+        return key, TypeAdapter(JsonValue).validate_python(yaml_value(value))
+    except (yaml.YAMLError, ValueError, RecursionError):
         raise UsageError(
             f"{param}: the value cannot be read as YAML; text with signs goes in quotes"
         ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from lingshu_train.comparison.gather import Contender
+from lingshu_train.comparison.gather import Contender, MadeOf
 
 NONE = "–"
 
@@ -18,14 +18,19 @@ class Apart:
     rows: tuple[tuple[str, tuple[str, ...]], ...]
 
 
-def apart(runs: Sequence[Contender]) -> list[Apart]:
+def apart(runs: Sequence[Contender | MadeOf]) -> list[Apart]:
     """What differs, by what it belongs to; a part that is the same has no rows."""
     parts = {
         "Settings": [one.settings for one in runs],
         "Data": [one.data for one in runs],
         "Code and machine": [one.code for one in runs],
     }
-    return [Apart(title=title, rows=_rows(values)) for title, values in parts.items()]
+    return [of(title, values) for title, values in parts.items()]
+
+
+def of(title: str, values: Sequence[Mapping[str, str]]) -> Apart:
+    """Of one mapping a run, the keys that are not the same in all."""
+    return Apart(title=title, rows=_rows(values))
 
 
 def _rows(values: Sequence[Mapping[str, str]]) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -42,11 +42,26 @@ class Contender:
         return self.settings.get(SEED, "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeOf:
+    """What a run was made of, flat: see `Contender`."""
+
+    settings: Mapping[str, str]
+    data: Mapping[str, str]
+    code: Mapping[str, str]
+
+
+def made_of(found: Run) -> MadeOf:
+    """Settings of a run's stages that were begun, data and code of those that have finished. DataError: a file is damaged."""
+    begun = [stages.read(path) for path in _files(found, "stage.json")]
+    made = [manifest.read(path.parent) for path in _files(found, manifest.NAME)]
+    return MadeOf(settings=dict(_settings(begun)), data=dict(_data(made)), code=dict(_code(made)))
+
+
 def read(folder: Path) -> Contender:
     """MissingInput: no run, or nothing evaluated yet. DataError: a file of it is damaged."""
     found = run.read(folder)
-    begun = [stages.read(path) for path in _files(found, "stage.json")]
-    made = [manifest.read(path.parent) for path in _files(found, manifest.NAME)]
+    made = made_of(found)
     measured: dict[str, Path] = {}
     for entry in found.stages:
         if entry.about.role == "results" and found.state(entry) == "done":
@@ -59,13 +74,21 @@ def read(folder: Path) -> Contender:
     return Contender(
         folder=folder,
         recipe=found.recipe,
-        results=Results(models={name: results.read(measured[name]).models[name] for name in models}),
+        results=_joined({name: measured[name] for name in models}),
         models=models,
         answers={name: _answers(results.predictions(measured[name], name)) for name in models},
-        settings=dict(_settings(begun)),
-        data=dict(_data(made)),
-        code=dict(_code(made)),
+        settings=made.settings,
+        data=made.data,
+        code=made.code,
     )
+
+
+def _joined(measured: Mapping[str, Path]) -> Results:
+    """Of each model what the stage has measured that evaluated it last."""
+    found = Results()
+    for name, folder in measured.items():
+        found = found.joined(results.read(folder).of([name]))
+    return found
 
 
 def _files(found: Run, name: str) -> list[Path]:
@@ -98,6 +121,9 @@ def _data(made: list[Manifest]) -> Iterator[tuple[str, str]]:
             continue
         yield f"{one.stage.name}: cards", ", ".join(one.stage.about.cards)
         yield f"{one.stage.name}: fingerprint", str(one.results.get("fingerprint", ""))[:12]
+        digests = one.results.get(manifest.CARDS)
+        for name, digest in sorted(digests.items()) if isinstance(digests, dict) else ():
+            yield f"{one.stage.name}: card {name}", str(digest)[:12]
 
 
 def _code(made: list[Manifest]) -> Iterator[tuple[str, str]]:

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
+from lingshu_train.comparison.apart import Apart
 from lingshu_train.comparison.measure import Difference, Row, Spread
 from lingshu_train.comparison.side_by_side import Comparison
 from lingshu_train.report.numbers import points
@@ -27,7 +28,7 @@ def text(found: Comparison) -> str:
         lines += ["", "all tasks, by model", *_measured(found, found.overall)]
     lines += ["", f"model {found.tables[-1].model}, by task", *_measured(found, found.tables[-1].rows)]
     if len(found.runs) > 1:
-        lines += ["", *_notes(found), *_apart(found)]
+        lines += ["", *_notes(found), *apart(found.labels, found.apart)]
     return "\n".join(lines)
 
 
@@ -106,16 +107,19 @@ def _notes(found: Comparison) -> list[str]:
     return lines
 
 
-def _apart(found: Comparison) -> list[str]:
+def apart(
+    labels: Sequence[str], parts: Sequence[Apart], *, more: str = "all of them with --html"
+) -> list[str]:
+    """What is not the same in some runs, part by part."""
     lines: list[str] = []
-    for part in found.apart:
+    for part in parts:
         if not part.rows:
             lines += ["", f"{part.title}: the same"]
             continue
-        rows = [["", *found.labels], *([key, *map(_short, told)] for key, told in part.rows[:_MOST])]
+        rows = [["", *labels], *([key, *map(_short, told)] for key, told in part.rows[:_MOST])]
         lines += ["", f"{part.title}: what differs", *_aligned(rows, left=len(rows[0]))]
         if len(part.rows) > _MOST:
-            lines.append(f"... and {len(part.rows) - _MOST} more, all of them with --html")
+            lines.append(f"... and {len(part.rows) - _MOST} more, {more}")
     return lines
 
 

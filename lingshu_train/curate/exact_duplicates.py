@@ -35,5 +35,6 @@ def decide(rows: Iterable[Candidate], params: Params) -> Iterator[Decision]:
 
 def _key(sample: Sample, *, split: str) -> bytes:
     """Sixteen bytes a row: two of a million rows collide once in 10^26."""
-    content = [split, sample.images, sample.turns, sample.question, dict(sample.options), sample.answer]
+    asked = [sample.system, sample.turns, sample.question, dict(sample.options)]
+    content = [split, sample.images, *asked, sample.answer]
     return hashlib.blake2b(canonical(content).encode(), digest_size=16).digest()

@@ -27,7 +27,8 @@ class Device(Strict):
 
 
 class Probed(Strict):
-    """What running/probe.py tells. `flash_attn`: what is wrong with that package; empty: nothing, or not installed."""
+    """What running/probe.py tells. `flash_attn`: what is wrong with that package; empty: nothing, or not installed.
+    `attention`: what `model.attention: auto` is here, and why."""
 
     torch: str
     built_for: str
@@ -35,6 +36,7 @@ class Probed(Strict):
     bfloat16: bool
     nccl: str
     flash_attn: str
+    attention: str = "sdpa (no GPU)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +112,13 @@ def _attention(probed: Probed) -> Finding:
         told = f"flash-attn {flash} does not load ({probed.flash_attn})"
         advice = "install one that is built for this torch, or take model.attention=sdpa"
         return Finding(name="attention", state="warn", told=told, advice=advice)
-    return Finding(name="attention", state="ok", told="sdpa" + (f", flash-attn {flash}" if flash else ""))
+    lacks = probed.devices and probed.attention.startswith("sdpa")
+    return Finding(
+        name="attention",
+        state="warn" if lacks else "ok",
+        told=f"auto takes {probed.attention}",
+        advice="the extra gpu brings flash attention; with sdpa long rows take longer" if lacks else "",
+    )
 
 
 def _built(target: str) -> str:

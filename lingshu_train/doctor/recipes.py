@@ -13,14 +13,10 @@ from lingshu_train.doctor.machine import size
 from lingshu_train.errors import LingshuError
 from lingshu_train.model import base as bases
 from lingshu_train.model.settings import Settings
-from lingshu_train.planning import estimate, outline, plan
+from lingshu_train.planning import disk, estimate, outline, plan
 from lingshu_train.planning import recipe as recipes
 from lingshu_train.planning.plan import Plan
 from lingshu_train.planning.recipe import Recipe
-from lingshu_train.training.config import TrainingConfig
-
-_WEIGHT, _ADAM = 4, 8
-"""Bytes a parameter on disk: weights in float32; two moments of what trains."""
 
 
 def finding(name: str, compute: Compute, overrides: Sequence[str] = ()) -> Finding:
@@ -60,8 +56,9 @@ def _base(model: Settings) -> Iterator[str]:
 
 
 def _packages(recipe: Recipe) -> Iterator[str]:
-    if recipe.model.attention == "flash_attention_2" and importlib.util.find_spec("flash_attn") is None:
-        yield "flash-attn is not installed: install the extra gpu, or add model.attention=sdpa"
+    flash = any(importlib.util.find_spec(name) for name in ("flash_attn", "kernels"))
+    if recipe.model.attention == "flash_attention_2" and not flash:
+        yield "neither kernels nor flash-attn is installed: install the extra gpu, or add model.attention=auto"
 
 
 def _data(made: Plan) -> Iterator[str]:
@@ -90,13 +87,6 @@ def _devices(recipe: Recipe, made: Plan, compute: Compute) -> Iterator[str]:
 
 def _disk(recipe: Recipe, made: Plan) -> Iterator[str]:
     """The models of its stages and the checkpoints that they keep, against what is free where it writes."""
-    wanted = 0
-    for one in made.planned:
-        cost = estimate.cost(recipe, one.stage, one.config)
-        if cost and isinstance(one.config, TrainingConfig) and plan.state(one.stage) != "done":
-            total, trainable = sum(cost.total.values()), sum(cost.trainable.values())
-            checkpoint = _WEIGHT * total + _ADAM * trainable
-            wanted += _WEIGHT * total + (one.config.keep + 1) * checkpoint
-    free = machine.free(Path(made.output))
+    wanted, free = disk.needed(recipe, made), machine.free(Path(made.output))
     if wanted > free:
         yield f"about {size(wanted)} of disk for models and checkpoints, {size(free)} free at {made.output}: output=FOLDER"

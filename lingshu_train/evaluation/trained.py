@@ -12,7 +12,7 @@ from transformers.utils import logging
 from lingshu_train.errors import DataError, UsageError
 from lingshu_train.model.settings import Settings
 from lingshu_train.rollouts import Weights
-from lingshu_train.runs import manifest
+from lingshu_train.runs import inputs, manifest
 from lingshu_train.runs import run as runs
 from lingshu_train.schema import parse
 
@@ -20,7 +20,8 @@ from lingshu_train.schema import parse
 def weights(folder: Path, stage: str, *, device: str = "") -> Weights:
     """Where the model lies, with the recipe's block `model`. `device` empty: a GPU where there is one.
 
-    MissingInput (66): no such run or stage, or it has not finished. UsageError (64): the stage leaves no model.
+    MissingInput (66): no such run or stage, or it has not finished. UsageError (64): the stage leaves no model. DataError (65):
+    its model is not the one that it left.
     """
     found = runs.read(folder)
     entry = found.stage(stage)
@@ -29,6 +30,7 @@ def weights(folder: Path, stage: str, *, device: str = "") -> Weights:
         raise UsageError(f"{folder}: stage {stage!r} leaves no model; these do: {models or 'none'}")
     place = found.folder(entry)
     record = manifest.read(place).stage
+    inputs.whole(place, "model")
     settings = parse(Settings, record.model, where=f"{place}: model", error=DataError)
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return Weights(source=str(place / "model"), settings=settings, device=chosen)

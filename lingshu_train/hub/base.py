@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from logging import ERROR, getLogger
+from pathlib import Path
 
 from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import (
@@ -16,7 +17,9 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 
-from lingshu_train.errors import LingshuError, MissingInput, NotPermitted, OutputFailed, RunAgain
+from lingshu_train import environment
+from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted, OutputFailed, RunAgain
+from lingshu_train.hub import signature
 from lingshu_train.hub.patience import PASSING
 from lingshu_train.hub.remote import TransportFault
 from lingshu_train.model import base as bases
@@ -29,13 +32,17 @@ _FULL = ("os error 28", "No space left")
 
 def need(settings: Settings, *, say: Callable[[str], None]) -> None:
     """See that the recipe's base is here and can be started from; download it where it is on the hub and not in the cache.
+    Where the user names a key (LINGSHU_BASE_KEY), every file of it has to be as signed with it, before any is opened.
 
-    MissingInput (66): it is nowhere, or lacks something. DataError (65): it is damaged. RecipeError (78): another architecture.
-    NotPermitted (77): its owner wants the terms accepted.
+    MissingInput (66): it is nowhere, or lacks something. DataError (65): it is damaged, or not as it was signed. RecipeError
+    (78): another architecture. NotPermitted (77): its owner wants the terms accepted; it is not signed, or with another key.
     """
     found = bases.find(settings)
     if found is None:
         return
+    key = environment.base_key()
+    if key is not None:
+        found = _signed(found, settings, key, say)
     try:
         bases.check(found, settings, thorough=True)
     except MissingInput:
@@ -45,7 +52,34 @@ def need(settings: Settings, *, say: Callable[[str], None]) -> None:
         found = found.model_copy(update={"kind": "absent"})
     if found.kind == "absent":
         _bring(found, say)
+        if key is not None:
+            _verify(bases.find(settings) or found, key, say)
         bases.check(bases.find(settings) or found, settings, thorough=True)
+
+
+def _signed(base: Base, settings: Settings, key: Path, say: Callable[[str], None]) -> Base:
+    """A base that holds. A snapshot that an earlier download without a key has left lacks what no loader reads, and the
+    signature covers all: it is brought whole, and checked again."""
+    if base.kind == "absent":
+        return base
+    try:
+        _verify(base, key, say)
+    except (DataError, NotPermitted):
+        if base.kind != "cached" or constants.HF_HUB_OFFLINE:
+            raise
+        _bring(base, say)
+        base = bases.find(settings) or base
+        _verify(base, key, say)
+    return base
+
+
+def _verify(base: Base, key: Path, say: Callable[[str], None]) -> None:
+    try:
+        say(f"model {base.named}: {signature.verify(Path(base.folder), key)}")
+    except (DataError, NotPermitted, MissingInput) as fault:
+        raise type(fault)(
+            f"model.base: {base.named}: {fault}; LINGSHU_BASE_KEY wants it signed with {key}"
+        ) from None
 
 
 def _bring(base: Base, say: Callable[[str], None]) -> None:
@@ -56,9 +90,11 @@ def _bring(base: Base, say: Callable[[str], None]) -> None:
     revision = base.revision or None
     try:
         told = HfApi().model_info(base.named, revision=revision, files_metadata=True)
-        sizes = [file.size or 0 for file in told.siblings or () if file.rfilename.endswith(_KINDS)]
-        say(f"model {base.named}: not in the cache; downloading {sum(sizes) / 2**30:,.1f} GiB")
-        snapshot_download(base.named, revision=revision, allow_patterns=list(bases.NEEDED))
+        whole = environment.base_key() is not None
+        sizes = [file.size or 0 for file in told.siblings or () if whole or file.rfilename.endswith(_KINDS)]
+        if base.kind == "absent":
+            say(f"model {base.named}: not in the cache; downloading {sum(sizes) / 2**30:,.1f} GiB")
+        snapshot_download(base.named, revision=revision, allow_patterns=None if whole else list(bases.NEEDED))
     except (HfHubHTTPError, HFValidationError, TransportFault, RuntimeError, OSError, ValueError) as fault:
         raise _refusal(base, fault) from None
 

@@ -10,41 +10,53 @@ import yaml
 
 from lingshu_train.data.cards import licences
 from lingshu_train.data.cards.card import Card
-from lingshu_train.model import base as bases
 from lingshu_train.model import origin as origins
 from lingshu_train.model import shape
 from lingshu_train.model.origin import Origin
-from lingshu_train.runs import results, run
+from lingshu_train.runs import moved, results, run, withdrawn
 from lingshu_train.runs.flat import scalars
 from lingshu_train.runs.manifest import Manifest
 from lingshu_train.runs.results import ALL, Accuracy, Results
 
 TEMPLATE = Path(__file__).with_name("model_card.md")
-HIDDEN = ("kind", "data", "base", "save_every", "keep", "loader_workers")
+HIDDEN = (
+    "kind",
+    "data",
+    "base",
+    "save_every",
+    "save_every_minutes",
+    "save_beside",
+    "keep",
+    "keep_finished",
+    "loader_workers",
+)
 """Settings that do not change what was learned, or stand elsewhere in the card."""
 
 
-def render(manifests: Sequence[Manifest], cards: Sequence[Card]) -> str:
+def render(manifests: Sequence[Manifest], cards: Sequence[Card], *, adapter: bool = False) -> str:
     """Markdown with the hub's front matter.
 
     `manifests` are those of the stages that the model descends from, oldest first, with its evaluation;
-    `cards` are the data cards they name. Results are read from the evaluation's folder.
+    `cards` are the data cards they name. Results are read from the evaluation's folder. `adapter`: the repository holds what
+    was trained beside the base, and not the base itself.
     """
     trained = [made for made in manifests if made.stage.about.trains]
     last = trained[-1] if trained else manifests[-1]
     named = run.trained_on({made.stage.name: made.stage for made in manifests}, last.stage.name)
     used = [card for card in cards if card.name in named]
-    start = _origin(trained)
+    start = origins.first(trained)
     measured = _measured(manifests)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        front_matter=yaml.safe_dump(front_matter(start, used, trained), sort_keys=False, allow_unicode=True),
+        front_matter=yaml.safe_dump(
+            front_matter(start, used, trained, adapter=adapter), sort_keys=False, allow_unicode=True
+        ),
         title=f"{last.stage.run}: {last.stage.name}",
         origin=_started(start),
         stages=", ".join(f"{made.stage.name} ({made.stage.kind})" for made in trained) or "no training stage",
         results=_results(measured, last.stage.name),
-        usage=shape.usage(str(last.stage.model["family"])),
+        usage=_usage(str(last.stage.model["family"]), start, adapter=adapter),
         settings="\n\n".join(_settings(made) for made in trained),
-        data=_data(used),
+        data=_data(used) + _left_out(manifests) + _withdrawn(trained),
         restrictions=_restrictions(used),
         run=last.stage.run,
         version=last.stage.version,
@@ -56,12 +68,13 @@ def render(manifests: Sequence[Manifest], cards: Sequence[Card]) -> str:
 
 
 def front_matter(
-    start: Origin | None, cards: Sequence[Card], trained: Sequence[Manifest]
+    start: Origin | None, cards: Sequence[Card], trained: Sequence[Manifest], *, adapter: bool = False
 ) -> dict[str, object]:
     """The hub's own keys. The licence is open only where nothing else binds the weights."""
     found: dict[str, object] = {}
     if start and start.kind == "hub":
-        found |= {"base_model": start.name, "base_model_relation": "finetune"}
+        relation = "adapter" if adapter else "finetune"
+        found |= {"base_model": start.name, "base_model_relation": relation}
     if licences.terms(cards).free and start is None:
         found["license"] = "apache-2.0"
     else:
@@ -75,25 +88,24 @@ def front_matter(
     return {
         **found,
         "pipeline_tag": "image-text-to-text",
-        "library_name": "transformers",
+        "library_name": "peft" if adapter else "transformers",
         "tags": ["medical", "vision-language", "lingshu-train", *kinds],
     }
 
 
-def _origin(trained: Sequence[Manifest]) -> Origin | None:
-    """What the first training stage started from, as it was recorded; None for random weights.
-
-    A run of a version that did not record it tells the recipe's words alone. They name a model of the hub only where no folder
-    is called so.
-    """
-    if not trained or trained[0].stage.about.starts_from:
-        return None
-    recorded = origins.read(trained[0].results)
-    base = str(trained[0].stage.model.get("base") or "")
-    if recorded or not base:
-        return recorded
-    hub = base.count("/") == 1 and bases.REPOSITORY.fullmatch(base) and not Path(base).exists()
-    return Origin(kind="hub" if hub else "folder", name=base if hub else Path(base).name)
+def _usage(family: str, start: Origin | None, *, adapter: bool) -> str:
+    """How to run it. An adapter is opened on its base, and then used as the base is."""
+    whole = shape.usage(family)
+    if not adapter:
+        return whole
+    base = start.name if start else "the base model"
+    return (
+        f"These files are an adapter: they change `{base}` and are of no use without it. With `peft` beside what is named "
+        "below, open the base as shown, take tokenizer and processor from this repository, and put the adapter on:\n\n"
+        "```python\nfrom peft import PeftModel\n\n"
+        'model = PeftModel.from_pretrained(model, "owner/name")  # this repository, or a folder that holds it\n```\n\n'
+        f"The base, by the name `{base}` where `owner/name` stands for the model:\n\n{whole}"
+    )
 
 
 def _started(start: Origin | None) -> str:
@@ -111,12 +123,12 @@ def _started(start: Origin | None) -> str:
 
 def _measured(manifests: Sequence[Manifest]) -> Results:
     """Of every model, in the order of the stages that made them, as in the report; a base that no stage made comes first."""
-    models: dict[str, dict[str, Accuracy]] = {}
+    found = Results()
     for made in manifests:
         if made.stage.about.role == "results":
-            models |= results.read(made.stage.path).models
+            found = found.joined(results.read(made.stage.path))
     order = {made.stage.name: place for place, made in enumerate(manifests)}
-    return Results(models=dict(sorted(models.items(), key=lambda item: order.get(item[0], -1))))
+    return found.of(sorted(found.models, key=lambda name: order.get(name, -1)))
 
 
 def _results(measured: Results, model: str) -> str:
@@ -132,12 +144,18 @@ def _results(measured: Results, model: str) -> str:
             (label, str(first.n), f"{100 * first.constant:.1f}", *(_cell(known[name]) for name in names))
         )
     heads = ("task", "n", "best constant answer", *names)
-    note = (
+    notes = [
         "Accuracy in percent on held-out questions, with 95 % Wilson intervals. Greedy decoding, without penalties or other "
-        "settings: those that the base model may have been published with are neither applied nor passed on. Held out "
-        "means other volumes, patients or pictures of the same data: no benchmark, and no word on other data."
-    )
-    return f"{_table(heads, rows)}\n\n{note}"
+        "settings: those that the base model may have been published with are neither applied nor passed on."
+    ]
+    if measured.leaks:
+        notes.append("Not all of these questions ask about pictures that training has not shown:")
+        notes.append("\n".join(f"- {line}" for line in measured.leaks))
+    else:
+        notes[0] += (
+            " Held out means other volumes, patients or pictures of the same data: no benchmark, and no word on other data."
+        )
+    return "\n\n".join([_table(heads, rows), *notes])
 
 
 def _cell(measured: Accuracy | None) -> str:
@@ -153,6 +171,8 @@ def _settings(made: Manifest) -> str:
         ("precision", str(made.stage.model.get("dtype", ""))),
         ("sharding", made.stage.cluster.deepspeed),
     ]
+    if (told := made.results.get(moved.FACT)) is not None:
+        rows.append((moved.FACT.replace("_", " "), str(told)))
     return f"### {made.stage.name} ({made.stage.kind})\n\n" + _table(("setting", "value"), rows)
 
 
@@ -173,6 +193,28 @@ def _data(cards: Sequence[Card]) -> str:
             )
         )
     return _table(heads, rows) if rows else "No data card is recorded."
+
+
+def _left_out(manifests: Sequence[Manifest]) -> str:
+    """Cards of the recipe that no stage read, by stage."""
+    lines = [f"- {made.stage.name}: {', '.join(gone)}" for made in manifests if (gone := made.stage.left_out)]
+    if not lines:
+        return ""
+    told = "The recipe reads more than this model saw. These sets were left out, and their shares went to the others:"
+    return "\n\n" + "\n".join([told, "", *lines])
+
+
+def _withdrawn(trained: Sequence[Manifest]) -> str:
+    """Rows that were withdrawn from stages of the model, by how many and not by whose."""
+    lines = [
+        f"- {made.stage.name}: {said}" for made in trained if (said := withdrawn.said(made.stage.withdrawn))
+    ]
+    if not lines:
+        return ""
+    told = (
+        "Consent to some of it was withdrawn. These rows kept their places in the order and taught nothing:"
+    )
+    return "\n\n" + "\n".join([told, "", *lines])
 
 
 def _restrictions(cards: Sequence[Card]) -> str:

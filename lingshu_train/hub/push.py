@@ -5,29 +5,31 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lingshu_train.data.cards import card, licences
 from lingshu_train.data.cards.card import Card
-from lingshu_train.errors import MissingInput, NotPermitted, OutputFailed, UsageError
-from lingshu_train.hub import staging
+from lingshu_train.errors import DataError, MissingInput, NotPermitted, OutputFailed, UsageError
+from lingshu_train.hub import signature, staging, statement, vouching
 from lingshu_train.hub.patience import Patience
 from lingshu_train.hub.remote import Remote
 from lingshu_train.hub.staging import ALLOWED, StagedFile
-from lingshu_train.runs import manifest, run
+from lingshu_train.runs import manifest, pushed, run
 from lingshu_train.runs import stage as stages
 from lingshu_train.runs.run import Run, RunStage
 
 FOLDER = "export"
 REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}")
 """The hub takes at most 96 characters for each part of a name."""
-NEEDED = ("config.json", "README.md")
+NEEDED = (("config.json", "adapter_config.json"), ("README.md",))
+"""One file of each of these: an export is a whole model, or what was trained beside one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Push:
-    """What would be sent where. `reasons` say why it must be private; `left_out` stays at home."""
+    """What would be sent where. `reasons` say why it must be private; `left_out` stays at home. `signed`: who signed it,
+    where somebody has."""
 
     repo_id: str
     stage: str
@@ -36,6 +38,8 @@ class Push:
     reasons: tuple[str, ...]
     files: tuple[StagedFile, ...]
     left_out: tuple[str, ...]
+    folder: Path
+    signed: str = ""
 
     @property
     def text(self) -> str:
@@ -48,6 +52,7 @@ class Push:
             for file in self.files
         ]
         lines += [f"  stays here: {name}" for name in self.left_out]
+        lines += [f"  signed with {self.signed}"] if self.signed else []
         return "\n".join(
             [*lines, f"{len(self.files)} files, {sum(file.size for file in self.files):,} bytes"]
         )
@@ -60,9 +65,11 @@ class Pushed:
     url: str
     commit: str
     files: int
+    signed: str = ""
 
     def __str__(self) -> str:
-        return f"{self.url}: {self.files} files read back and equal, commit {self.commit[:12]}"
+        signed = f", all of them as signed with {self.signed}" if self.signed else ""
+        return f"{self.url}: {self.files} files read back and equal{signed}, commit {self.commit[:12]}"
 
 
 def plan_push(
@@ -90,7 +97,16 @@ def plan_push(
         reasons=allowed.private,
         files=files,
         left_out=left_out,
+        folder=folder / FOLDER,
+        signed=_signed(files, folder / FOLDER),
     )
+
+
+def sign(plan: Push, key: Path, *, password: str = "") -> Push:
+    """Sign what a plan would send, and add the signature to it. Raises as `signature.sign`."""
+    signature.sign(plan.folder, key, password=password, expected=vouching.left_by_stage(plan.folder))
+    files, left_out = staging.choose(plan.folder)
+    return replace(plan, files=files, left_out=left_out, signed=_signed(files, plan.folder))
 
 
 def push(plan: Push, *, revision: str = "main", patience: Patience | None = None) -> Pushed:
@@ -103,14 +119,54 @@ def push(plan: Push, *, revision: str = "main", patience: Patience | None = None
     remote = Remote.connect(plan.repo_id, revision=revision, patience=patience or Patience())
     remote.prepare(private=plan.private)
     remote.refuse_others({file.name for file in plan.files})
-    with tempfile.TemporaryDirectory(prefix="push-", dir=plan.files[0].path.parent.parent) as place:
-        staging.copy(plan.files, Path(place))
+    with tempfile.TemporaryDirectory(prefix="push-", dir=plan.files[0].path.parent.parent) as beside:
+        staging.copy(plan.files, Path(beside))
         commit = remote.commit(
-            {file.name: Path(place) / file.name for file in plan.files},
+            {file.name: Path(beside) / file.name for file in plan.files},
             message=f"Model of stage {plan.stage}, content {plan.content[:12]}",
         )
     remote.check(commit, {file.name: file for file in plan.files})
-    return Pushed(url=remote.url, commit=commit, files=len(plan.files))
+    if plan.signed:
+        _check_signed(remote, commit, plan)
+    place = plan.files[0].path.parent.parent
+    sent = {"repo": plan.repo_id, "url": remote.url, "commit": commit, "revision": revision}
+    pushed.remember(place, **sent, content=plan.content)
+    return Pushed(url=remote.url, commit=commit, files=len(plan.files), signed=plan.signed)
+
+
+def _signed(files: Sequence[StagedFile], folder: Path) -> str:
+    """Who says that he signed these files and no others; empty where nobody does. DataError (65) names the first file of
+    which his signature says something else."""
+    path = folder / statement.NAME
+    found = {file.name: file.sha256 for file in files}
+    if found.pop(statement.NAME, None) is None:
+        return ""
+    said = statement.read(path)
+    again = "sign it again (`lingshu sign`), or move the signature out of that folder"
+    if not said.by_file:
+        raise DataError(f"{path}: does not tell the sha256 of each file; {again}")
+    for name in sorted(said.digests.keys() | found.keys()):
+        if name not in found:
+            raise DataError(f"{folder / name}: is signed, and is not among the files that are sent; {again}")
+        if said.digests.get(name) != found[name]:
+            what = "is not what was signed" if name in said.digests else "is not signed"
+            raise DataError(f"{folder / name}: {what}; {again}")
+    return said.whose
+
+
+def _check_signed(remote: Remote, commit: str, plan: Push) -> None:
+    """What the hub holds is what was signed: the signature itself arrived, and there is no file besides. OutputFailed
+    (74)."""
+    path = plan.folder / statement.NAME
+    if remote.content(commit, statement.NAME) != path.read_bytes():
+        raise OutputFailed(
+            f"{remote.url}: {statement.NAME} arrived with other bytes (commit {commit[:12]}); push again"
+        )
+    more = sorted(remote.names(commit) - statement.read(path).files - {statement.NAME})
+    if more:
+        raise OutputFailed(
+            f"{remote.url}: {more[0]} is there and not signed (commit {commit[:12]}); push elsewhere"
+        )
 
 
 def _export(found: Run, name: str) -> RunStage:
@@ -141,7 +197,7 @@ def _compare(files: Sequence[StagedFile], written: dict[str, str], folder: Path)
     """Every published file is one that the stage wrote, unchanged, and the model is whole."""
     expected = {name.removeprefix(f"{FOLDER}/"): digest for name, digest in written.items()}
     for file in files:
-        if file.name not in expected:
+        if file.name not in expected and file.name != statement.NAME:
             raise NotPermitted(
                 f"{file.path}: not written by this run's export stage, so not published; move it out of that folder"
             )
@@ -155,7 +211,7 @@ def _compare(files: Sequence[StagedFile], written: dict[str, str], folder: Path)
             f"{place}: missing or changed since it was exported, so not published; to export again, move {folder.name} "
             "away and run the recipe again"
         )
-    missing = [name for name in NEEDED if name not in found]
+    missing = [" or ".join(names) for names in NEEDED if found.keys().isdisjoint(names)]
     if missing or not any(name.endswith(".safetensors") for name in found):
         raise MissingInput(
             f"{folder / FOLDER}: no {', '.join(missing) or 'safetensors file'}: not an exported model"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,7 +69,7 @@ class Remote:
 
     def refuse_others(self, ours: set[str]) -> None:
         """CannotCreate where the branch holds files that this push would leave beside its own."""
-        others = sorted(set(self._files(self.revision)) - ours - set(OWN))
+        others = sorted(self.names(self.revision) - ours)
         if others:
             raise CannotCreate(
                 f"{self.url}: branch {self.revision} holds other files ({', '.join(others[:3])}); push to "
@@ -101,6 +102,20 @@ class Remote:
                 raise OutputFailed(
                     f"{self.url}: {name} arrived with other bytes (commit {commit[:12]}); push again"
                 )
+
+    def names(self, revision: str) -> set[str]:
+        """The files at a revision, without the hub's own."""
+        return set(self._files(revision)) - set(OWN)
+
+    def content(self, revision: str, name: str) -> bytes:
+        """A small file as the hub gives it to whoever asks, past every cache."""
+
+        def once() -> bytes:
+            with tempfile.TemporaryDirectory(prefix="read-back-") as folder:
+                found = self.api.hf_hub_download(self.repo_id, name, revision=revision, local_dir=folder)
+                return Path(found).read_bytes()
+
+        return self._patiently("read a file back", once)
 
     def _files(self, revision: str) -> dict[str, RepoFile]:
         def once() -> dict[str, RepoFile]:

@@ -12,7 +12,9 @@ from pathlib import Path, PurePosixPath
 
 from safetensors import SafetensorError, safe_open
 
+from lingshu_train import credentials
 from lingshu_train.errors import DataError, NotPermitted
+from lingshu_train.hub import statement
 from lingshu_train.naming import file_digest
 
 ALLOWED = (".safetensors", ".json", ".jinja", ".txt", ".md")
@@ -20,14 +22,6 @@ PICKLES = (".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".joblib", ".npy",
 """Suffixes of files that can run code where they are loaded, whatever they hold; numpy's may hold pickled objects."""
 PICKLE_START = re.compile(rb"\x80[\x02-\x05]|PK\x03\x04")
 """A pickle of protocol 2 to 5, or the zip archive in which torch.save puts one."""
-
-SECRETS = {
-    "a Hugging Face token": re.compile(r"\bhf_[A-Za-z0-9]{20,}|\bapi_org_[A-Za-z0-9]{20,}"),
-    "a GitHub token": re.compile(r"\bgh[pousr]_[A-Za-z0-9]{30,}|\bgithub_pat_[A-Za-z0-9_]{30,}"),
-    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-    "a Weights & Biases key": re.compile(r"\bwandb_v1_\w{20,}|(?i:wandb|api_?key)\W{0,8}[0-9a-f]{40}\b"),
-    "a private key": re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +73,8 @@ def copy(files: Sequence[StagedFile], target: Path) -> None:
 
 
 def _allowed(name: str) -> bool:
+    if name == statement.NAME:
+        return True
     parts = PurePosixPath(name).parts
     return name.endswith(ALLOWED) and not any(part.startswith(".") for part in parts)
 
@@ -97,7 +93,7 @@ def _refuse_secret(path: Path) -> None:
     words = (
         _texts(path) if path.suffix == ".safetensors" else path.read_text(encoding="utf-8", errors="replace")
     )
-    for kind, pattern in SECRETS.items():
+    for kind, pattern in credentials.KINDS.items():
         found = pattern.search(words)
         if found:
             line = words.count("\n", 0, found.start()) + 1

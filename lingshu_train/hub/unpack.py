@@ -5,6 +5,7 @@ Stricter than tarfile's data filter, which allows links and cuts absolute names,
 
 from __future__ import annotations
 
+import filecmp
 import gzip
 import lzma
 import shutil
@@ -12,14 +13,15 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from lingshu_train.errors import DataError, OutputFailed
+from lingshu_train.errors import CannotCreate, DataError, OutputFailed
+from lingshu_train.hub.joining import joined
 from lingshu_train.runs.files import failure
 
 CHUNK = 1 << 20
@@ -31,6 +33,9 @@ FLOOR = 2**30
 """An archive may grow to RATIO times its size (text shrinks some 10 times, label masks some 100; a bomb comes near the
 1,032 times of deflate), and a small one to FLOOR bytes."""
 
+SECOND = ".second"
+"""A member under a name that an earlier one has, until the two are compared; no member is called so, since hidden files stay
+out."""
 _TORN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, NotImplementedError)
 
 
@@ -42,18 +47,20 @@ class Member:
     open: Callable[[], IO[bytes] | None]
 
 
-def unpack(archive: Path) -> int:
-    """Unpack a zip, a tar or a single gzipped file beside it; returns how many files came out.
+def unpack(archive: Path, into: Path | None = None, *, flat: bool = False, parts: Sequence[Path] = ()) -> int:
+    """Unpack a zip, a tar or a single gzipped file; returns how many files came out. `into`: the folder; None: beside it.
+    `parts`: the files that hold the archive, where it was cut.
 
-    A member outside the folder, a link, a device, a password, a bomb or a torn archive: DataError, and nothing of the archive
-    appears. Hidden files (also what macOS adds) are left out.
+    `flat` leaves the members' own folders out. A member outside the folder, a link, a device, a password, a bomb, two members
+    that would share a name with other bytes, or a torn archive: DataError, and nothing of the archive appears. The same where
+    another file lies under a member's name: CannotCreate. Hidden files (also what macOS adds) are left out.
     """
     beside = archive.with_name(f".unpacking-{archive.name}")
     shutil.rmtree(beside, ignore_errors=True)
     try:
         beside.mkdir()
-        _extract(archive, beside)
-        return _move(beside, archive.parent)
+        _extract(archive, beside, flat=flat, parts=parts or (archive,))
+        return _move(archive, beside, into or archive.parent)
     except OSError as fault:
         if isinstance(fault, gzip.BadGzipFile):
             raise _torn(archive, fault) from None
@@ -71,16 +78,22 @@ def _torn(archive: Path, fault: Exception) -> DataError:
     )
 
 
-def _extract(archive: Path, folder: Path) -> None:
-    limit, came, files = max(FLOOR, RATIO * archive.stat().st_size), 0, 0
+def _extract(archive: Path, folder: Path, *, flat: bool, parts: Sequence[Path]) -> None:
+    names: dict[str, str] = {}
+    limit, came, files = max(FLOOR, RATIO * sum(one.stat().st_size for one in parts)), 0, 0
     free = shutil.disk_usage(folder).free
-    with _members(archive) as members:
+    with joined(parts) as stream, _members(archive, stream) as members:
         for member in members:
             place = _place(archive, member.name)
             if place is None:
                 continue
             files += 1
-            target = folder / place
+            target = folder / (place.name if flat else place)
+            again = flat and target.exists()
+            if again:
+                target = folder / SECOND
+            elif flat:
+                names[place.name] = member.name
             target.parent.mkdir(parents=True, exist_ok=True)
             source = member.open()
             if source is None:
@@ -95,18 +108,28 @@ def _extract(archive: Path, folder: Path) -> None:
                     if came > free:
                         raise OutputFailed(f"{archive}: disk full while unpacking; free space and run again")
                     out.write(piece)
+            if again and not filecmp.cmp(target, folder / place.name, shallow=False):
+                other = names[place.name]
+                raise _refused(archive, member.name, f"would have the name of {other!r} and has other bytes")
+    (folder / SECOND).unlink(missing_ok=True)
 
 
-def _move(source: Path, target: Path) -> int:
-    """Give every file its final name. Each move is a rename on the same disk."""
-    count = 0
-    for path in sorted(source.rglob("*")):
-        if path.is_file():
-            place = target / path.relative_to(source)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            path.replace(place)
-            count += 1
-    return count
+def _move(archive: Path, source: Path, target: Path) -> int:
+    """Give every file its final name. Each move is a rename on the same disk. What lies there already is written over by none:
+    CannotCreate before the first move."""
+    found = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    for name in found:
+        place = target / name
+        if place.exists() and not (place.is_file() and filecmp.cmp(place, source / name, shallow=False)):
+            raise CannotCreate(
+                f"{archive}: holds {name}, and another {place} lies there already; nothing was unpacked. Move that file "
+                "away, or give the archive a folder of its own with `into` in the card"
+            )
+    for name in found:
+        place = target / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        (source / name).replace(place)
+    return len(found)
 
 
 def _place(archive: Path, name: str) -> PurePosixPath | None:
@@ -118,20 +141,20 @@ def _place(archive: Path, name: str) -> PurePosixPath | None:
     return None if hidden or not place.parts else place
 
 
-def _gunzipped(archive: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.GzipFile(archive, "rb"))
+def _gunzipped(stream: IO[bytes]) -> IO[bytes]:
+    return cast(IO[bytes], gzip.GzipFile(fileobj=stream, mode="rb"))
 
 
 @contextmanager
-def _members(archive: Path) -> Iterator[Iterator[Member]]:
+def _members(archive: Path, stream: IO[bytes]) -> Iterator[Iterator[Member]]:
     if archive.name.endswith((".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")):
-        with tarfile.open(archive) as opened:
+        with tarfile.open(fileobj=stream) as opened:
             yield _tar(archive, opened)
     elif archive.suffix == ".zip":
-        with zipfile.ZipFile(archive) as packed:
+        with zipfile.ZipFile(stream) as packed:
             yield _zip(archive, packed)
     elif archive.suffix == ".gz":
-        yield iter([Member(name=archive.stem, open=lambda: _gunzipped(archive))])
+        yield iter([Member(name=archive.stem, open=lambda: _gunzipped(stream))])
     else:
         raise DataError(f"{archive}: not an archive that can be unpacked (zip, tar, gz); correct `unpack`")
 

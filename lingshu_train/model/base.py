@@ -106,6 +106,12 @@ def check(base: Base, settings: Settings, *, thorough: bool = False) -> None:
             raise DataError(f"model.base: {words}: no tokenizer of the tokenizers library")
 
 
+def files(folder: Path) -> tuple[str, ...]:
+    """The names of the files of a model's folder that loading it may read: configuration, weights, tokenizer, templates."""
+    patterns = (*NEEDED, "*.bin")
+    return tuple(sorted({path.name for kind in patterns for path in folder.glob(kind) if path.is_file()}))
+
+
 def _snapshot(repository: Path, revision: str) -> Path | None:
     """As huggingface_hub lays out its cache: refs/NAME holds a commit, snapshots/COMMIT the files."""
     commit = revision

@@ -7,7 +7,7 @@ one here, `chat_template.jinja`, `usage.md` (for model cards). Nobody else knows
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import ClassVar, Protocol
@@ -69,6 +69,9 @@ class Family(Protocol):
         lengths = batch["attention_mask"].sum(dim=1).tolist()
         return torch.cat([torch.arange(length) for length in lengths])[None]
 
+    def quicken(self, model: PreTrainedModel) -> None:
+        """Whatever makes a model that was loaded faster and changes no bit of it. What is saved stays upstream's."""
+
     def blank(self, model: PreTrainedModel) -> dict[str, torch.Tensor]:
         """The smallest legal picture, all zeros, as `get_image_features` takes it: arguments by name, in their order, the
         pixels first. Zero rows of each mean no picture."""
@@ -77,6 +80,23 @@ class Family(Protocol):
         """Take all tokens out of what `get_image_features` gave, so that nothing of it enters the text, and leave the
         gradients' way back to the vision tower."""
         features.pooler_output = features.pooler_output[:0]
+
+    def apart(self, pictures: Batch) -> list[dict[str, torch.Tensor]]:
+        """The pictures of a batch one by one, or whatever part of one the vision tower sees alone, as `blank` gives one."""
+        return [
+            {name: tensor[i : i + 1] for name, tensor in pictures.items()}
+            for i in range(min(map(len, pictures.values())))
+        ]
+
+    def patches(self, batch: Batch) -> list[int]:
+        """Patches of each picture of a batch, or of whatever part of one the vision tower sees alone."""
+        name = self.picture_inputs[0]
+        return [len(one[name]) for one in self.apart({name: batch[name]})] if name in batch else []
+
+    def repeat(self, features: BaseModelOutputWithPooling, copies: Sequence[int]) -> None:
+        """Make of what `get_image_features` gave for some of `apart` what it gives for the n-th being the `copies[n]`-th of
+        them. No index: its gradient would be summed in any order on a GPU."""
+        features.pooler_output = torch.stack([features.pooler_output[i] for i in copies])
 
     # A small model from nothing.
 

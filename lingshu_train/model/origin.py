@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 import yaml
 
-from lingshu_train.documents import decoded, read_text
+from lingshu_train.documents import decoded, read_text, yaml_value
 from lingshu_train.errors import LingshuError
 from lingshu_train.model import base as bases
 from lingshu_train.model.settings import Settings
 from lingshu_train.naming import digest, file_digest
 from lingshu_train.runs import manifest
+from lingshu_train.runs.manifest import Manifest
 from lingshu_train.schema import Strict
 
 FACT = "started_from"
@@ -60,6 +62,22 @@ def read(results: object) -> Origin | None:
     return Origin.model_validate(told) if isinstance(told, dict) else None
 
 
+def first(trained: Sequence[Manifest]) -> Origin | None:
+    """What the first of these training stages started from, as it was recorded; None for random weights.
+
+    A run of a version that did not record it tells the recipe's words alone. They name a model of the hub only where no folder
+    is called so.
+    """
+    if not trained or trained[0].stage.about.starts_from:
+        return None
+    recorded = read(trained[0].results)
+    base = str(trained[0].stage.model.get("base") or "")
+    if recorded or not base:
+        return recorded
+    hub = base.count("/") == 1 and bases.REPOSITORY.fullmatch(base) and not Path(base).exists()
+    return Origin(kind="hub" if hub else "folder", name=base if hub else Path(base).name)
+
+
 def _weights(folder: Path) -> str:
     files = sorted([*folder.glob("*.safetensors"), *folder.glob("*.bin")])
     return digest({path.name: file_digest(path) for path in files})
@@ -79,7 +97,7 @@ def _front_matter(path: Path) -> dict[object, object]:
     """Of another's file: what cannot be read tells nothing."""
     try:
         text = read_text(path)
-        found = yaml.safe_load(text[4:].split("\n---", 1)[0]) if text.startswith("---\n") else None
+        found = yaml_value(text[4:].split("\n---", 1)[0]) if text.startswith("---\n") else None
     except (LingshuError, yaml.YAMLError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
@@ -10,6 +11,11 @@ from torch import nn
 
 from lingshu_train.model.family import Family
 from lingshu_train.model.shape import PARTS, Part
+
+_ADDED = re.compile(r"\.lora_[AB]\.|\.modules_to_save\.")
+"""What peft adds to a model's parameters."""
+_WRAPPED = "base_model.model."
+"""How peft's names of a model with adapters begin; the model's own follow."""
 
 
 class Group(TypedDict):
@@ -23,6 +29,7 @@ class Group(TypedDict):
 
 def part_of(family: Family, name: str) -> Part:
     """The part a parameter belongs to. An unknown name is our mistake, not the user's: the table is then wrong."""
+    name = name.removeprefix(_WRAPPED)
     for prefix, part in family.prefixes:
         if name.startswith(prefix):
             return part
@@ -37,6 +44,19 @@ def freeze_all_but(family: Family, model: nn.Module, train: Sequence[str]) -> No
         parameter.requires_grad_(part_of(family, name) in train)
 
 
+def lower_frozen(model: nn.Module, dtype: torch.dtype) -> None:
+    """Keep what does not train in the number format of the forward pass: it needs no master copy."""
+    for parameter in model.parameters():
+        if not parameter.requires_grad and parameter.is_floating_point():
+            parameter.data = parameter.data.to(dtype)
+
+
+def round_to(model: nn.Module, dtype: torch.dtype) -> None:
+    """Give every weight the value that it has in another number format, and leave its own format."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.to(dtype).to(parameter.dtype)
+
+
 def optimizer_groups(
     family: Family, model: nn.Module, *, learning_rate: Mapping[str, float], weight_decay: float
 ) -> list[Group]:
@@ -49,7 +69,7 @@ def optimizer_groups(
             if parameter.requires_grad and part_of(family, name) == part
         ]
         for decay in (True, False):
-            chosen = [parameter for parameter in trainable if (len(_whole_shape(parameter)) > 1) == decay]
+            chosen = [parameter for parameter in trainable if (len(whole_shape(parameter)) > 1) == decay]
             if chosen:
                 groups.append(
                     {
@@ -63,14 +83,17 @@ def optimizer_groups(
 
 
 def counts(family: Family, model: nn.Module) -> dict[Part, int]:
-    """Parameters per part as the model really has them; tied tensors once."""
+    """Parameters per part as the model really has them; tied tensors once, and no adapters."""
     found = dict.fromkeys(PARTS, 0)
     for name, parameter in model.named_parameters():
-        found[part_of(family, name)] += _whole_shape(parameter).numel()
+        if not _ADDED.search(name):
+            found[part_of(family, name)] += whole_shape(parameter).numel()
     return found
 
 
-def _whole_shape(parameter: nn.Parameter) -> torch.Size:
-    """ds_shape is the full shape where ZeRO-3 has left this rank an empty shard."""
-    found: torch.Size = getattr(parameter, "ds_shape", parameter.shape)
+def whole_shape(parameter: nn.Parameter) -> torch.Size:
+    """Its shape before anything divided or packed it: under ZeRO-3 a rank has an empty shard, and in 4 bits two numbers are a
+    byte."""
+    state = getattr(parameter, "quant_state", None)
+    found: torch.Size = state.shape if state is not None else getattr(parameter, "ds_shape", parameter.shape)
     return found

@@ -35,8 +35,13 @@ class Settings(Strict):
     dtype: Literal["float32", "bfloat16"] = "bfloat16"
     """Number format of the forward pass, of evaluation and of the export. Weights are kept in float32 while they
     train."""
-    attention: Literal["sdpa", "eager", "flash_attention_2"] = "sdpa"
-    """How attention is computed. `sdpa` runs everywhere; `flash_attention_2` needs a GPU and the package flash-attn."""
+    attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "sdpa"
+    """How attention is computed. `sdpa` runs everywhere, and where samples lie end to end takes each by itself;
+    `flash_attention_2` needs a GPU, bfloat16 and the package kernels or flash-attn. `auto` is `flash_attention_2` where it
+    can be had, and `sdpa` elsewhere; which it was stands in the manifest, and the name of a stage does not depend on it."""
+    quantize: Literal["none", "nf4"] = "none"
+    """`nf4` keeps the linear layers of the language model in 4 bits while adapters train beside them (QLoRA), for a small GPU.
+    What a stage leaves, and evaluation, are in `dtype`. Needs the extra qlora; every training stage needs an adapter."""
     gradient_checkpointing: bool = False
     """Compute activations twice rather than keep them: less memory, more time."""
     min_pixels: int = Field(gt=0)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import importlib
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass
 from importlib import resources
-from typing import ClassVar, Literal, Protocol, get_args
+from typing import ClassVar, Literal, NamedTuple, Protocol, get_args
 
 from lingshu_train import naming
 from lingshu_train.errors import DataError, RecipeError
@@ -18,6 +20,11 @@ Part = Literal["vision_tower", "merger", "language_model"]
 PARTS: tuple[Part, ...] = get_args(Part)
 """The trainable parts, in the paper's words: vision encoder, projector, LLM (output head included). Every family has these
 three, so that a recipe's `train` and `learning_rate` mean the same for each."""
+
+
+Depth = Literal["text", "vision", "vision_beside"]
+"""Kinds of layers: of the language model, of the vision tower, and of the vision tower where some of its layers work in another
+way (such as over the whole picture)."""
 
 
 class Unfit(DataError):
@@ -57,6 +64,46 @@ class PictureBudget(Protocol):
         """Patches the vision tower works on, the measure of its cost."""
 
 
+class Linear(NamedTuple):
+    """Linear layers of one name and size: `times` of them, `inputs` values to `outputs`."""
+
+    inputs: int
+    outputs: int
+    times: int
+
+    @property
+    def weights(self) -> int:
+        """Numbers in their matrices, all of them together, without biases."""
+        return self.inputs * self.outputs * self.times
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What the work of a step depends on. `places`: for tokens, padding included; `squares`: tokens of each sample, squared and
+    summed; `patch_squares`: patches of each picture likewise; `taught`: tokens that the model is asked for."""
+
+    samples: int = 0
+    tokens: int = 0
+    image_tokens: int = 0
+    places: int = 0
+    taught: int = 0
+    squares: int = 0
+    patches: int = 0
+    patch_squares: int = 0
+
+    def __add__(self, other: Counted) -> Counted:
+        return Counted(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+
+
+class Forward(NamedTuple):
+    """Operations of a part's forward pass: products with its weights, attention, whose products have none, and products of
+    weights with what the model is given, which needs no gradient."""
+
+    weights: float
+    attention: float
+    given: float = 0.0
+
+
 class Shape(Strict, ABC):
     """The sizes of one model of a family, as `model.shape` of a recipe gives them."""
 
@@ -76,6 +123,39 @@ class Shape(Strict, ABC):
     @abstractmethod
     def parameters(self) -> dict[Part, int]:
         """Number of parameters of each part; tied embeddings count once."""
+
+    def linear(self) -> dict[Part, dict[str, Linear]]:
+        """The linear layers of each part by the ends of their names, without the output head. Whatever a family leaves out can
+        only be told from a loaded model."""
+        return {}
+
+    def operations(self, counted: Counted) -> Mapping[Part, Forward]:
+        """Of the forward pass over what was counted, by part; nothing where a family does not say. The output head counts at
+        taught positions alone, attention of text as the half that causality leaves."""
+        return {}
+
+    def layers(self) -> dict[str, tuple[str, ...]]:
+        """The names in `linear`."""
+        return {part: tuple(found) for part, found in self.linear().items()}
+
+    @property
+    def largest(self) -> int:
+        """Numbers in the largest tensor; 0 where a family does not say."""
+        return 0
+
+    @property
+    def cached(self) -> int:
+        """Numbers that generation keeps of each token: keys and values of all layers; 0 where a family does not say."""
+        return 0
+
+    def depths(self) -> dict[Depth, int]:
+        """How many layers of each kind there are, where all of a kind do the same work: memory and operations of a pass are
+        then linear in their numbers, and a simulation traces few of them. Empty where that does not hold."""
+        return {}
+
+    def with_depths(self, depths: Mapping[Depth, int]) -> Shape:
+        """The same model with as many layers of each kind; only asked of a family that names `depths`."""
+        raise NotImplementedError
 
     @abstractmethod
     def budget(self, *, min_pixels: int, max_pixels: int) -> PictureBudget:

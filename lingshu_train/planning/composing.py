@@ -2,31 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra import compose, initialize_config_dir
+from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
+from hydra.plugins.config_source import ConfigResult, ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import OmegaConf
+from omegaconf import ListConfig, OmegaConf
 from omegaconf._utils import get_yaml_loader
 from omegaconf.basecontainer import BaseContainer
 from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException, UnsupportedInterpolationType
 
 from lingshu_train.documents import not_yaml, read_text
 from lingshu_train.errors import DataError, RecipeError
+from lingshu_train.planning import bounds
 
 OUTSIDE = "recipes read nothing from outside; write the value, or key=value on the command line"
-MOST_VALUES = 100_000
-"""The largest recipe of ours has some hundred; a few nested aliases stand for billions."""
 _SETTING = re.compile(r"(?:\+{0,2}[^\s=+~]+=.*|~[^\s=+~]+(?:=.*)?)", re.DOTALL)
 _HYDRA = re.compile(r"[+~]*hydra(?:[./@=]|$)")
 _ABSENT = re.compile(r"Could not (?:override|delete from config\.) '([^']+)'")
@@ -55,6 +58,7 @@ def composed(file: Path, overrides: Sequence[str] = (), *, shipped: Path) -> dic
     The only interpolations are those of the recipe's own keys: no resolver is there to read anything else. Raises Refused
     (78) with one line, without the name of the recipe.
     """
+    bounds.check_overrides(overrides)
     for override in overrides:
         _check_override(override)
     _check(file)
@@ -64,11 +68,10 @@ def composed(file: Path, overrides: Sequence[str] = (), *, shipped: Path) -> dic
             # A file's own values come after its defaults, whether it says _self_ or not.
             warnings.filterwarnings("ignore", message=".*Defaults list is missing", category=UserWarning)
             with initialize_config_dir(config_dir=str(file.parent), version_base="1.3"), _no_resolvers():
-                found = OmegaConf.to_container(
-                    compose(config_name=file.stem, overrides=list(overrides)),
-                    resolve=True,
-                    throw_on_missing=True,
-                )
+                with _checking(shipped), _either_form():
+                    written = compose(config_name=file.stem, overrides=list(overrides))
+                bounds.check_growth(OmegaConf.to_container(written, resolve=False))
+                found = OmegaConf.to_container(written, resolve=True, throw_on_missing=True)
     except UnsupportedInterpolationType as fault:
         raise Refused(f"{fault.full_key or 'defaults'}: {_first(fault)}: {OUTSIDE}") from None
     except (HydraException, OmegaConfBaseException) as fault:
@@ -85,6 +88,7 @@ def composed(file: Path, overrides: Sequence[str] = (), *, shipped: Path) -> dic
             _choice(overrides, file, shipped) or _line(str(fault)) or type(fault).__name__
         ) from None
     assert isinstance(found, dict)
+    bounds.check_credentials(found)
     return {str(key): value for key, value in found.items()}
 
 
@@ -99,19 +103,26 @@ def _choice(overrides: Sequence[str], file: Path, shipped: Path) -> str:
     return ""
 
 
-def _check(file: Path) -> None:
-    """What can be told of the file itself before Hydra reads it."""
+def _check(file: Path, *, below: bool = False) -> None:
+    """What can be told of the file itself before Hydra reads it. `below`: the defaults of another lead to it."""
     try:
-        data = yaml.load(read_text(file), Loader=get_yaml_loader())
+        text = read_text(file, most=bounds.MOST_FILE)
     except DataError as fault:
         raise Refused(str(fault).removeprefix(f"{file}: ")) from None
+    try:
+        bounds.check_file(text)
+        data = yaml.load(text, Loader=get_yaml_loader())
+        bounds.check_credentials(data)
     except (yaml.YAMLError, RecursionError, ValueError) as fault:
+        bounds.check_text(text)
         raise Refused(not_yaml(fault)) from None
+    bounds.check_text(text)
+    if data is None and below:
+        return
     if data is None:
         raise Refused("empty; a recipe has at least `defaults: [quickstart]`")
     if not isinstance(data, dict):
         raise Refused(f"must be a mapping of keys to values, is a {type(data).__name__}")
-    _refuse_growth(data, {})
     if "hydra" in data:
         raise Refused("hydra: Hydra's own settings are not used here; take the block out")
     defaults = data.get("defaults", [])
@@ -140,19 +151,26 @@ def _check_override(override: str) -> None:
         ) from None
 
 
-def _refuse_growth(node: object, sizes: dict[int, int], above: frozenset[int] = frozenset()) -> int:
-    """How many values a file stands for once its aliases (*name) are written out. Refused where one holds itself, and
-    where a few lines become more than a recipe ever has."""
-    if not isinstance(node, dict | list):
-        return 1
-    if id(node) in above:
-        raise Refused("a value holds itself, by an alias (*name) inside its own anchor (&name)")
-    if id(node) not in sizes:
-        inner = [*node.keys(), *node.values()] if isinstance(node, dict) else node
-        sizes[id(node)] = 1 + sum(_refuse_growth(one, sizes, above | {id(node)}) for one in inner)
-    if sizes[id(node)] > MOST_VALUES:
-        raise Refused(f"its aliases (*name) stand for more than {MOST_VALUES:,} values")
-    return sizes[id(node)]
+@contextmanager
+def _checking(shipped: Path) -> Iterator[None]:
+    """Check every file that the defaults lead to, as the recipe's own, before Hydra reads it. Those of ours are sound."""
+    files = SourcesRegistry.instance().resolve("file")
+    plain = files.load_config
+
+    def load(source: ConfigSource, config_path: str) -> ConfigResult:
+        file = Path(os.path.realpath(os.path.join(source.path, source._normalize_file_name(config_path))))
+        if file.is_file() and not file.is_relative_to(os.path.realpath(shipped)):
+            try:
+                _check(file, below=True)
+            except RecipeError as fault:
+                raise Refused(f"{file.name}: {fault}") from None
+        return plain(source, config_path)
+
+    files.load_config = load  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        files.load_config = plain  # type: ignore[method-assign]
 
 
 @contextmanager
@@ -181,6 +199,30 @@ def _no_resolvers() -> Iterator[None]:
         yield
     finally:
         BaseContainer._resolvers.update(kept)
+
+
+@contextmanager
+def _either_form() -> Iterator[None]:
+    """A list where a mapping stood replaces it, and the reverse: some keys have both forms, and OmegaConf refuses to merge one
+    with the other."""
+    plain = BaseContainer._merge_with
+
+    def merge(node: BaseContainer, *others: Any) -> None:
+        above, key = node._get_parent(), node._key()
+        if (
+            len(others) == 1
+            and isinstance(above, BaseContainer)
+            and isinstance(node, ListConfig) != isinstance(others[0], ListConfig | list | tuple)
+        ):
+            above.__setitem__(key, others[0])
+        else:
+            plain(node, *others)
+
+    BaseContainer._merge_with = merge  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        BaseContainer._merge_with = plain  # type: ignore[method-assign]
 
 
 def _refused(fault: Exception) -> Refused:

@@ -33,6 +33,8 @@ def advice(override: str, written: Mapping[str, object], document: object) -> st
 def _absent(
     path: str, before: list[str], part: str, *, place: Mapping[str, object], record: object, added: str
 ) -> str:
+    if part in getattr(record, "moved", {}):
+        return f"{path} {record.moved[part]}"  # type: ignore[attr-defined]
     if part in keys_of(record):
         here, kind = ".".join(before) or "the recipe", place.get("kind")
         owner = kind if isinstance(kind, str) else before[-1] if before else "recipes"

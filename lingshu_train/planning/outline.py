@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from pydantic import JsonValue
 from lingshu_train.data.cards import card as cards
 from lingshu_train.kind import PlanLine
 from lingshu_train.model import base as bases
-from lingshu_train.planning import estimate
+from lingshu_train.planning import disk, estimate, teaching
 from lingshu_train.planning.plan import Plan, Planned, state
 from lingshu_train.planning.recipe import Recipe
+from lingshu_train.runs import withdrawn
 from lingshu_train.runs.run import trained_on
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trackers import _sharing as sharing
@@ -20,7 +22,16 @@ from lingshu_train.trackers import _sharing as sharing
 
 def text(recipe: Recipe, plan: Plan) -> str:
     """The whole plan: one block a stage, then the data that is not on this machine and how to get it."""
-    lines = [f"{plan.recipe}: {plan.title}", f"output  {plan.output}", *_model(recipe), *_trackers(plan), ""]
+    lines = [
+        f"{plan.recipe}: {plan.title}",
+        f"output  {plan.output}",
+        *_model(recipe),
+        *_disk(recipe, plan),
+        *_without(recipe),
+        *_withdrawn(recipe),
+        *_trackers(plan),
+        "",
+    ]
     for number, each in enumerate(plan.planned, 1):
         stage = each.stage
         lines.append(f"{number}. {stage.name} ({stage.kind}): {state(stage)}")
@@ -69,15 +80,54 @@ def _trackers(plan: Plan) -> list[str]:
     return [f"tracker {line}" for line in told]
 
 
+def _without(recipe: Recipe) -> list[str]:
+    """Which cards of the recipe no stage reads, and that shares follow."""
+    if not recipe.without:
+        return []
+    count = len(recipe.without)
+    return [
+        f"without {count} card{'s' * (count > 1)}: {', '.join(recipe.without)}; their shares go to the others"
+    ]
+
+
+def _disk(recipe: Recipe, plan: Plan) -> list[str]:
+    """What the stages to do will write, where any of them trains."""
+    wanted = disk.needed(recipe, plan)
+    return (
+        [f"disk    {disk.size(wanted)} at most for models and checkpoints of the stages to do"]
+        if wanted
+        else []
+    )
+
+
+def _withdrawn(recipe: Recipe) -> list[str]:
+    """Which rows keep their places and yield nothing."""
+    found = recipe.withdrawn
+    return [f"without {withdrawn.said(found.corpora)}: their places yield nothing"] if found else []
+
+
 def _model(recipe: Recipe) -> list[str]:
     counts = recipe.model.shape.parameters()
     parts = ", ".join(f"{part} {_count(number)}" for part, number in counts.items())
     model = recipe.model
+    low = f"; while training, the language model in {model.quantize}" if model.quantize != "none" else ""
     return [
         f"base    {bases.said(model)}",
         f"model   {_count(sum(counts.values()))} parameters ({parts})",
-        f"        {model.dtype}, attention {model.attention}, {model.min_pixels} to {model.max_pixels} pixels an image",
+        f"        {model.dtype}, attention {_attention(recipe)}, {model.min_pixels} to {model.max_pixels} pixels an image{low}",
     ]
+
+
+def _attention(recipe: Recipe) -> str:
+    """What `auto` comes to, as far as can be told without torch."""
+    model, cluster = recipe.model, recipe.cluster
+    if model.attention != "auto":
+        return model.attention
+    if cluster.device == "cpu" or model.dtype != "bfloat16" or cluster.deterministic:
+        return "auto: sdpa"
+    there = [name for name in ("flash_attn", "kernels") if importlib.util.find_spec(name)]
+    lacking = "" if there else " (neither kernels nor flash-attn is installed here)"
+    return f"auto: flash_attention_2 on GPUs that can{lacking}, else sdpa"
 
 
 def _stage(recipe: Recipe, planned: Planned) -> list[PlanLine]:
@@ -85,9 +135,11 @@ def _stage(recipe: Recipe, planned: Planned) -> list[PlanLine]:
     lines = [PlanLine("folder", Path(stage.folder).name)]
     if config.parents:
         lines.append(PlanLine("reads", ", ".join(config.parents)))
+    if stage.withdrawn:
+        lines.append(PlanLine("without", withdrawn.said(stage.withdrawn)))
     if config.card_names:
         lines.append(PlanLine("cards", _cards(config.card_names, stage)))
-    lines += [*config.describe(), *_cost(recipe, planned), *config.judged_by()]
+    lines += [*config.describe(), *teaching.lines(planned), *_cost(recipe, planned), *config.judged_by()]
     given = config.model_dump(mode="json", exclude_unset=True, exclude=set(config.told))
     settings = [f"{key}={_value(value)}" for key, value in given.items() if value not in ("", None)]
     return [*lines, PlanLine("settings", ", ".join(settings))]
@@ -99,13 +151,21 @@ def _cost(recipe: Recipe, planned: Planned) -> list[PlanLine]:
     if not cost:
         return []
     rates = planned.config.rates
-    trains = ", ".join(f"{part} {_count(n)} at {rates[part]:g}" for part, n in cost.trainable.items())
+    ways = {part: f" ({how})" for part, how in cost.adapters.items()}
+    trains = ", ".join(
+        f"{part} {_count(n)} at {rates[part]:g}{ways.get(part, '')}" for part, n in cost.trainable.items()
+    )
     frozen = [part for part in cost.total if part not in cost.trainable]
     gib = cost.state_bytes / 2**30
     return [
         PlanLine("trains", trains + (f"; frozen: {', '.join(frozen)}" if frozen else "")),
-        PlanLine("memory", f"{gib:.2f} GiB a process for weights, gradients and optimizer"),
+        PlanLine("memory", f"{gib:.2f} GiB a process for weights, gradients and optimizer{_beside(cost)}"),
     ]
+
+
+def _beside(cost: estimate.Cost) -> str:
+    """What DeepSpeed keeps elsewhere."""
+    return f"; {cost.host_bytes / 2**30:.2f} GiB on the host" if cost.host_bytes else ""
 
 
 def _cards(names: tuple[str, ...], stage: Stage) -> str:

@@ -10,12 +10,14 @@ from pydantic import SerializeAsAny
 import lingshu_train
 from lingshu_train import naming, verify
 from lingshu_train.data.cards import card as cards
+from lingshu_train.data.corpus.summary import SUMMARY
+from lingshu_train.documents import read_json
 from lingshu_train.errors import DataError, RecipeError
 from lingshu_train.kind import Need, StageConfig
 from lingshu_train.planning.recipe import Block, Recipe
 from lingshu_train.runs import checkpoint, manifest
 from lingshu_train.runs.stage import Stage
-from lingshu_train.schema import Strict
+from lingshu_train.schema import Strict, parse
 from lingshu_train.trackers._choice import Chosen
 
 
@@ -43,13 +45,19 @@ class Plan(Strict):
     def digest(self) -> str:
         return naming.digest([stage.content for stage in self.stages])
 
+    def try_out(self) -> None:
+        """Run what shows only by running, of the stages that are still to do. Raises RecipeError naming the key."""
+        for each in self.planned:
+            if state(each.stage) != "done":
+                each.config.try_out(f"stages.{each.stage.name}")
+
 
 def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
     """Decide every path. `world_size` is the launcher's where it started the processes; else the cluster block counts.
 
     Raises RecipeError where a stage reads one that does not come before it, or names an unknown card.
     """
-    world = world_size or recipe.cluster.processes
+    world, moved = _processes(recipe, world_size)
     output = Path(recipe.output).absolute()
     done: dict[str, Planned] = {}
     for block in recipe.stages:
@@ -57,7 +65,18 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
         _check_needs(recipe, block, done)
         several = world if config.distributed else 1
         config.check_world(block.where, several)
+        cluster = recipe.cluster.dividing(config.divided)
+        if config.distributed and cluster.divides(several):
+            config.check_divided(block.where, cluster.deepspeed)
+        actual = moved or several if config.distributed else 1
+        if actual != several:
+            config.check_moved(block.where, several, actual)
         content = _content(recipe, block, parents=done, world=several)
+        withdrawn = recipe.withdrawn.of(config.parents, content) if recipe.withdrawn else {}
+        if withdrawn:
+            content = naming.digest(
+                [content, {name: one.model_dump(mode="json") for name, one in withdrawn.items()}]
+            )
         stage = Stage(
             run=recipe.name,
             name=block.name,
@@ -68,11 +87,13 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
             about=config.about(),
             config=config.model_dump(mode="json"),
             model=recipe.model.model_dump(mode="json"),
-            cluster=recipe.cluster,
-            world_size=several,
+            cluster=cluster,
+            world_size=actual,
+            begun_on=several if actual != several else 0,
             seed=recipe.seed,
             data_root=recipe.data_root,
             version=lingshu_train.__version__,
+            withdrawn=withdrawn,
         )
         done[block.name] = Planned(stage=stage, config=config)
     return Plan(
@@ -82,6 +103,22 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
         planned=tuple(done.values()),
         trackers=recipe.trackers,
     )
+
+
+def _processes(recipe: Recipe, launched: int | None) -> tuple[int, int | None]:
+    """The processes that stages are named after, and those that run them where these are others (`cluster.continue_on`)."""
+    cluster = recipe.cluster
+    moved = cluster.continue_on
+    if moved is None:
+        return launched or cluster.processes, None
+    if launched and launched != moved:
+        raise RecipeError(f"cluster.continue_on: {moved}, and the launcher has started {launched} processes")
+    if cluster.divides(cluster.processes) or cluster.divides(moved):
+        raise RecipeError(
+            f"cluster.continue_on: beside cluster.deepspeed={cluster.deepspeed}, whose files are of one number of processes; "
+            "it takes checkpoints with cluster.deepspeed=none"
+        )
+    return cluster.processes, moved
 
 
 def state(stage: Stage) -> str:
@@ -108,6 +145,11 @@ def _check_needs(recipe: Recipe, block: Block, done: dict[str, Planned]) -> None
             raise RecipeError(
                 f"{where}: stage {parent!r} leaves no {role}; these do: {', '.join(fit) or 'none'}"
             )
+        if need.output and need.output not in done[parent].config.leaves:
+            fit = [name for name, one in done.items() if need.output in one.config.leaves]
+            raise RecipeError(
+                f"{where}: stage {parent!r} leaves no {need.output}; these do: {', '.join(fit) or 'none'}"
+            )
         _check_corpus(need, where, done)
     if block.config.opens_base and not recipe.model.base:
         where = f"{block.where}.{'base: empty' if block.config.trains else 'with_base: true'}"
@@ -116,7 +158,7 @@ def _check_needs(recipe: Recipe, block: Block, done: dict[str, Planned]) -> None
 
 def _check_corpus(need: Need, where: str, done: dict[str, Planned]) -> None:
     """What is read of a corpus is in it, as far as can be known before its data is read."""
-    holds = _holds(need.stage, done) if need.split else None
+    holds = (_there(done[need.stage]) or _holds(need.stage, done)) if need.split else None
     if holds is None:
         return
     if need.split not in holds:
@@ -132,6 +174,29 @@ def _check_corpus(need: Need, where: str, done: dict[str, Planned]) -> None:
             )
 
 
+def _there(planned: Planned) -> Mapping[str, frozenset[str] | None] | None:
+    """The tasks of each split of a corpus that is finished, or that was prepared before; None where none is there yet."""
+    folder = planned.config.folders.get("prepared") or str(planned.stage.path / "corpus")
+    file = Path(folder) / SUMMARY
+    if planned.config.role != "corpus" or not file.is_file():
+        return None
+    try:
+        found = read_json(file)
+        given = {"tasks": found.get("tasks") if isinstance(found, dict) else None}
+        tasks = parse(_Tasks, given, where=f"{file}:", error=DataError).tasks
+    except DataError:
+        # A damaged corpus is told where its stage is looked at.
+        return None
+    splits = {split for counts in tasks.values() for split in counts}
+    return {split: frozenset(task for task, counts in tasks.items() if split in counts) for split in splits}
+
+
+class _Tasks(Strict):
+    """Of a corpus's summary: task -> split -> rows."""
+
+    tasks: dict[str, dict[str, int]]
+
+
 def _holds(name: str, done: dict[str, Planned]) -> Mapping[str, frozenset[str] | None] | None:
     """What is in a corpus; a corpus made of another has no more than that."""
     config = done[name].config
@@ -142,13 +207,13 @@ def _holds(name: str, done: dict[str, Planned]) -> Mapping[str, frozenset[str] |
 
 
 def _content(recipe: Recipe, block: Block, *, parents: dict[str, Planned], world: int) -> str:
-    """Hash of all that determines a stage's result: its settings, its parents' results, its cards, the rules of the
-    verifier where it judges, the code of plugins, and the layout of processes, since sums over ranks are rounded in
-    another order."""
+    """Hash of all that determines a stage's result: its settings but the unnamed ones, its parents' results, its cards, the
+    rules of the verifier where it judges, the code of plugins, and the layout of processes, since sums over ranks are
+    rounded in another order."""
     config = block.config
     return naming.digest(
         {
-            "block": config.model_dump(mode="json"),
+            "block": config.naming,
             "model": recipe.model.model_dump(mode="json"),
             "seed": recipe.seed,
             "parents": {name: parents[name].stage.content for name in config.parents},
@@ -158,8 +223,11 @@ def _content(recipe: Recipe, block: Block, *, parents: dict[str, Planned], world
             "files": {name: naming.file_digest(Path(name)) for name in config.files},
             "plugins": naming.plugin_digests(),
             "verifier": verify.version() if config.judges else "",
-            "processes": world,
-            "deepspeed": recipe.cluster.deepspeed if world > 1 else "none",
+            **(
+                recipe.cluster.dividing(config.divided).layout(world)
+                if config.distributed
+                else recipe.cluster.alone
+            ),
             "version": lingshu_train.__version__,
         }
     )

@@ -12,13 +12,14 @@ from hydra.errors import HydraException
 from pydantic import Field, JsonValue, SerializeAsAny
 
 from lingshu_train import shipped
-from lingshu_train.documents import there
+from lingshu_train.documents import read_json, there
 from lingshu_train.errors import MissingInput, RecipeError, UsageError
 from lingshu_train.kind import StageConfig
 from lingshu_train.model.settings import Settings
-from lingshu_train.planning import composing, keys
+from lingshu_train.planning import bounds, composing, keys, leaving_out
 from lingshu_train.runs.cluster import Cluster
-from lingshu_train.schema import Strict, parse
+from lingshu_train.runs.withdrawn import Withdrawn
+from lingshu_train.schema import Name, Strict, parse
 from lingshu_train.stages import _kinds as kinds
 from lingshu_train.trackers import _choice as trackers
 from lingshu_train.trackers._choice import Chosen
@@ -40,7 +41,7 @@ class Block(Strict):
 class Document(Strict):
     """A composed recipe file. `pipeline` gives the order of the stages."""
 
-    name: str
+    name: Name
     """The recipe's name, in lower case; a run folder belongs to one."""
     title: str
     """What it is, in a sentence."""
@@ -54,10 +55,15 @@ class Document(Strict):
     """Which model."""
     cluster: Cluster
     """Which processes."""
-    pipeline: tuple[str, ...]
+    pipeline: tuple[Name, ...]
     """The stages to run, in this order, by their names in `stages`."""
-    stages: dict[str, dict[str, JsonValue]]
+    stages: dict[Name, dict[str, JsonValue]]
     """What each stage does, by a name of your choice; `kind` decides which keys it has."""
+    without: tuple[Name, ...] = ()
+    """Data cards that no stage reads, though the recipe lists them: what one cannot have. A part of a mixture keeps its share
+    while a card of it is left; what goes leaves its share to the others in proportion. For example `[synth_vqa, mimic_cxr]`."""
+    withdrawn: str = ""
+    """A file of rows that keep their place in the order and yield nothing, as `lingshu forget` writes it; empty: none."""
     trackers: tuple[Chosen, ...] = ()
     """Programs that follow the run; none unless you say so."""
     notes: dict[str, str] = Field(default_factory=dict)
@@ -80,10 +86,38 @@ class Recipe(Strict):
     stages: tuple[Block, ...]
     trackers: tuple[Chosen, ...]
     notes: dict[str, str]
+    without: tuple[str, ...] = ()
+    withdrawn: Withdrawn | None = None
 
 
 def names(folder: Path = RECIPES) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
+def _check_quantized(document: Document, block: Block) -> None:
+    """4 bits are no number that DeepSpeed could divide."""
+    block.config.check_quantized(block.where)
+    dividing = block.config.divided or document.cluster.deepspeed
+    if document.cluster.dividing(dividing).divides(document.cluster.processes):
+        raise RecipeError(
+            f"model.quantize: {document.model.quantize} beside cluster.deepspeed {dividing}, which cannot divide weights in 4 "
+            "bits; cluster.deepspeed=none: adapters are small, so that there is little to divide"
+        )
+
+
+def _check_offload(cluster: Cluster) -> None:
+    """DeepSpeed moves what it divides."""
+    if not cluster.offloads:
+        return
+    if cluster.deepspeed == "none":
+        raise RecipeError(
+            f"cluster.offload: {cluster.offload} is DeepSpeed's work, and cluster.deepspeed is none; cluster.deepspeed=zero2"
+        )
+    if cluster.offload == "all" and cluster.deepspeed != "zero3":
+        raise RecipeError(
+            f"cluster.offload: all moves weights too, which cluster.deepspeed={cluster.deepspeed} keeps whole in each process; "
+            "cluster.deepspeed=zero3, or cluster.offload=optimizer"
+        )
 
 
 def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
@@ -92,8 +126,14 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
     Raises RecipeError (78) for anything unknown or of a wrong type, MissingInput (66) for a file that is not there, UsageError
     (64) where a key names several values (planning/sweep.py takes these).
     """
+    bounds.check_overrides(overrides)
     _refuse_several(overrides)
-    document = parse(Document, _compose(name, overrides), where=f"recipe {name}:", error=RecipeError)
+    return read(_compose(name, overrides), where=f"recipe {name}:")
+
+
+def read(data: object, *, where: str) -> Recipe:
+    """A composed recipe, checked: RecipeError (78), MissingInput (66) as of `load`. `where` stands before a wrong key."""
+    document = parse(Document, data, where=where, error=RecipeError)
     if not document.pipeline:
         raise RecipeError(f"pipeline: empty; stages has: {', '.join(document.stages)}")
     for stage in document.pipeline:
@@ -101,17 +141,23 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
             raise RecipeError(f"pipeline: {stage!r} stands twice; a stage runs once")
         if stage not in document.stages:
             raise RecipeError(f"pipeline: unknown stage {stage!r}; stages has: {', '.join(document.stages)}")
+    if document.cluster.deterministic and document.model.attention == "flash_attention_2":
+        raise RecipeError(
+            "cluster.deterministic: model.attention=flash_attention_2 sums in any order; take model.attention=sdpa"
+        )
+    _check_offload(document.cluster)
     trackers.check(document.trackers)
-    blocks = tuple(
-        Block(name=stage, config=kinds.read(document.stages[stage], where=f"stages.{stage}"))
-        for stage in document.pipeline
-    )
+    leaving_out.check(document.without, document.stages)
+    blocks = tuple(_block(document, stage) for stage in document.pipeline)
     for block in blocks:
         block.config.check(block.where)
         budget = document.model.budget
         block.config.check_pictures(
             block.where, grid=budget.grid, least=budget.min_pixels, most=budget.max_pixels
         )
+        block.config.check_layers(block.where, document.model.shape.layers())
+        if document.model.quantize != "none":
+            _check_quantized(document, block)
     return Recipe(
         name=document.name,
         title=document.title,
@@ -123,7 +169,32 @@ def load(name: str, overrides: Sequence[str] = ()) -> Recipe:
         stages=blocks,
         trackers=document.trackers,
         notes=document.notes,
+        without=document.without,
+        withdrawn=_withdrawn(document),
     )
+
+
+def _block(document: Document, stage: str) -> Block:
+    where = f"stages.{stage}"
+    config = kinds.read(document.stages[stage], where=where)
+    return Block(
+        name=stage, config=config.leaving_out(document.without, where) if document.without else config
+    )
+
+
+def _withdrawn(document: Document) -> Withdrawn | None:
+    path = Path(document.withdrawn)
+    if not document.withdrawn:
+        return None
+    if not there(path):
+        raise MissingInput(f"withdrawn: {path}: no such file; `lingshu forget` writes one")
+    found = parse(Withdrawn, read_json(path), where=f"withdrawn: {path}:", error=RecipeError)
+    unknown = sorted(set(found.corpora) - set(document.pipeline))
+    if unknown:
+        raise RecipeError(
+            f"withdrawn: {path}: corpora: no stage {unknown[0]!r} in this pipeline: {', '.join(document.pipeline)}"
+        )
+    return found
 
 
 def override(text: str) -> Override | None:

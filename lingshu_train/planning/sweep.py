@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import ChoiceSweep, Override, RangeSweep
 from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
 from lingshu_train.errors import UsageError
 from lingshu_train.naming import digest
+from lingshu_train.planning import bounds
 from lingshu_train.planning import recipe as recipes
 from lingshu_train.planning.recipe import Recipe
 
 _LONGEST = 80
+MOST_RUNS = 1000
+"""Runs of a sweep: more is a slip of the hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +41,7 @@ def jobs(name: str, overrides: Sequence[str]) -> list[Job]:
     A run's folder is the recipe's `output` and what it chooses: runs/quickstart-seed-1. UsageError (64): a key names values in
     a way that has no list of them. RecipeError and the rest as `recipe.load` has them, of the first run that is not right.
     """
+    bounds.check_overrides(overrides)
     read = {text: recipes.override(text) for text in overrides}
     several = [one for one in read.values() if one is not None and one.is_sweep_override()]
     plain = [text for text, one in read.items() if one is None or not one.is_sweep_override()]
@@ -52,15 +58,31 @@ def _load(name: str, overrides: Sequence[str], *, suffix: str) -> Recipe:
 
 
 def _combinations(several: Sequence[Override]) -> list[tuple[str, ...]]:
+    _refuse_many(several)
     for one in several:
         try:
             BasicSweeper.split_arguments([one], None)
-        except HydraException:
+        except (HydraException, OmegaConfBaseException):
             raise UsageError(
                 f"{one.input_line}: a sweep takes values with commas between, choice(a,b) or range(start,stop)"
             ) from None
     (found,) = BasicSweeper.split_arguments(list(several), None)
     return [tuple(one) for one in found]
+
+
+def _refuse_many(several: Sequence[Override]) -> None:
+    """UsageError (64) before a list of more runs than anyone means is made; range(0,1000000000) is soon typed."""
+    many = 1
+    for one in several:
+        value = one.value()
+        if isinstance(value, RangeSweep) and value.start is not None and value.stop is not None:
+            many *= max(1, math.ceil((float(value.stop) - float(value.start)) / (float(value.step) or 1.0)))
+        elif isinstance(value, ChoiceSweep):
+            many *= len(value.list)
+        if many > MOST_RUNS:
+            raise UsageError(
+                f"{one.input_line}: a sweep has at most {MOST_RUNS:,} runs, and this one more than {many - 1:,}"
+            )
 
 
 def _names(keys: Iterable[str]) -> dict[str, str]:

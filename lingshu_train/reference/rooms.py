@@ -107,7 +107,13 @@ ANSWER = Room(
     package="lingshu_train.verify.types",
     use="`question_type: NAME` of a row",
 )
-ROOMS = (STAGE, REWARD, STEP, TRACKER, ENGINE, FORMAT, FAMILY, METRIC, ANSWER)
+PAPER = Room(
+    word="paper",
+    title="Papers",
+    package="lingshu_train.papers",
+    use="`lingshu papers RUN --only NAME`",
+)
+ROOMS = (STAGE, REWARD, STEP, TRACKER, ENGINE, FORMAT, FAMILY, METRIC, ANSWER, PAPER)
 
 
 def entries(room: Room) -> tuple[Entry, ...]:

@@ -111,7 +111,7 @@ def view(run_folder: Path, *, cards: Path | None = None) -> RunView:
     predictions: dict[str, tuple[Prediction, ...]] = {}
     for evaluated in (each for each in stages if each.about.role == "results"):
         here = salvage.whole(results.read, evaluated.folder, Results())
-        measured = Results(models={**measured.models, **here.found.models})
+        measured = measured.joined(here.found)
         damage += here.faults
         for name in here.found.models:
             lines = salvage.records(results.predictions_file(evaluated.folder, name), RootModel[Prediction])

@@ -99,6 +99,8 @@ def page(view: RunView, flags: Flags) -> str:
         "rollouts": gallery.rollouts(view, flags),
         "warnings": provenance.warnings(view, flags),
         "statuses": provenance.statuses(view, flags),
+        "card_rows": provenance.rows(view),
+        "lessons": provenance.lessons(view),
         "settings": provenance.settings(view),
         "machines": provenance.machines(view),
         "hashes": provenance.hashes(view),

@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 
+from pydantic import JsonValue
+
 from lingshu_train.data.cards import licences
-from lingshu_train.data.cards.card import Source
+from lingshu_train.data.cards.source import Source
 from lingshu_train.report.gather import RunView, StageView
 from lingshu_train.report.numbers import counted
 from lingshu_train.report.thinking import Flags
 from lingshu_train.report.training import UNSCORED
-from lingshu_train.runs import tracked
+from lingshu_train.runs import tracked, withdrawn
 from lingshu_train.runs.flat import scalars
 from lingshu_train.runs.manifest import NAME, Manifest
 
@@ -86,6 +88,83 @@ def origin(source: Source) -> str:
     return f"{place}: {source.name}" + (f", revision {source.revision}" if source.revision else "")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardRows:
+    """Rows of a card in a corpus: how many were kept, with how many answers, which the card skips, and which are kept and not
+    whole, as words."""
+
+    stage: str
+    card: str
+    kept: str
+    answers: str
+    skipped: str
+    notes: str
+
+
+def rows(view: RunView) -> list[CardRows]:
+    """What became of the rows of every card, in every corpus."""
+    found = []
+    for made in view.manifests:
+        kept, answers, skipped, notes = (
+            _tables(made, name) for name in ("cards", "answers", "skipped", "notes")
+        )
+        found += [
+            CardRows(
+                stage=made.stage.name,
+                card=name,
+                kept=_count(kept.get(name, 0)),
+                answers=_count(answers.get(name, 0)),
+                skipped=_counts(skipped.get(name)),
+                notes=_counts(notes.get(name)),
+            )
+            for name in dict.fromkeys((*kept, *skipped))
+        ]
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardTaught:
+    """What an epoch of a stage teaches of a card, as words."""
+
+    stage: str
+    card: str
+    rows: str
+    answers: str
+    taught: str
+    tokens: str
+
+
+def lessons(view: RunView) -> list[CardTaught]:
+    """What every supervised stage teaches of every card."""
+    return [
+        CardTaught(
+            stage=made.stage.name,
+            card=name,
+            **{what: _count(counts.get(what, 0)) for what in ("rows", "answers", "taught", "tokens")},
+        )
+        for made in view.manifests
+        if made.stage.about.trains
+        for name, counts in _tables(made, "taught").items()
+        if isinstance(counts, dict)
+    ]
+
+
+def _tables(manifest: Manifest, name: str) -> Mapping[str, JsonValue]:
+    """Counts by card that a stage told; none where it told none."""
+    told = manifest.results.get(name)
+    return told if isinstance(told, dict) else {}
+
+
+def _counts(table: JsonValue) -> str:
+    """`no answer 3, another 1`, or a dash."""
+    named = table.items() if isinstance(table, dict) else ()
+    return ", ".join(f"{word} {_count(number)}" for word, number in named) or "–"
+
+
+def _count(number: JsonValue) -> str:
+    return f"{number:,}" if isinstance(number, int) else str(number)
+
+
 def settings(view: RunView) -> list[Named]:
     """Every hyperparameter of every stage, as the stage was given it."""
     found = []
@@ -114,6 +193,10 @@ def warnings(view: RunView, flags: Flags) -> list[str]:
     for manifest in view.manifests:
         found += _told(manifest, "warnings")
         found += [f"checkpoint set aside: {line}" for line in _told(manifest, "checkpoints_set_aside")]
+        if lost := withdrawn.said(manifest.stage.withdrawn):
+            found.append(f"{manifest.stage.name}: {lost} are withdrawn; their places yield nothing")
+        if gone := manifest.stage.left_out:
+            found.append(f"{manifest.stage.name}: without {', '.join(gone)}, which the recipe lists")
     found += [f"{each.name}: {line}" for each in view.stages for line in tracked.faults(each.folder)]
     if not view.running:
         found += [_stopped(each) for each in view.stages if each.state == "unfinished"]

@@ -93,7 +93,7 @@ def _parts(path: Path) -> Salvaged[list[bytes]]:
 def _object(part: bytes) -> dict[str, Any] | None:
     try:
         line = json.loads(part)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return line if isinstance(line, dict) else None
 

@@ -31,7 +31,7 @@ def summary_table(run_folder: Path) -> str:
             points(value) for value in (each.interval.value, each.interval.low, each.interval.high)
         )
         lines.append(f"{each.after} − {each.before}: {gain} points (95 % {low} to {high}, n = {each.n})")
-    return "\n".join(lines)
+    return "\n".join([*lines, *view.results.leaks])
 
 
 def _cell(measured: Accuracy | None) -> str:

@@ -14,7 +14,8 @@ from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.record import Completion, Sample, Score
 from lingshu_train.rewards._isolated import Isolated, Limits
 from lingshu_train.rewards._reward import reward
-from lingshu_train.schema import Strict, parse
+from lingshu_train.rewards._values import checked, total
+from lingshu_train.schema import Name, Strict, parse
 
 _SHAPING = (-0.3, 0.1)
 _FORM = -0.1
@@ -25,7 +26,7 @@ Scorer = Callable[[Sample, Completion], Score]
 class Term(Strict):
     """One reward of a composition."""
 
-    name: str
+    name: Name
     """A file of `rewards/`; beside `file`, a name of your own."""
     weight: float = 1.0
     """What its value is multiplied with."""
@@ -53,7 +54,8 @@ class Composition(Strict):
 
 @dataclass(frozen=True, slots=True)
 class Total:
-    """A sample's reward (None: unscored, never zero) and each term's own score, with what composed them."""
+    """A sample's reward and each term's own score, with what composed them. None: unscored, never zero; so is a sum beyond
+    the size that a single reward may have."""
 
     value: float | None
     scores: dict[str, Score]
@@ -64,7 +66,9 @@ class Total:
 class Composed:
     """A reward ready to be called on a batch: `composed(samples, completions) -> list[Total]`, in order."""
 
-    def __init__(self, composition: Composition, scorers: dict[str, Scorer], workers: list[Isolated]) -> None:
+    def __init__(
+        self, composition: Composition, scorers: dict[str, Scorer], workers: dict[str, Isolated]
+    ) -> None:
         self.composition = composition
         self._scorers = scorers
         self._workers = workers
@@ -73,17 +77,22 @@ class Composed:
         pairs = zip(samples, completions, strict=True)
         return [self._total(sample, completion) for sample, completion in pairs]
 
+    def start(self) -> None:
+        """Load the files of user rewards now. Raises RecipeError (78) with what their own code raised."""
+        for key, worker in self._workers.items():
+            worker.start(where=key)
+
     def close(self) -> None:
         """End the processes of user rewards. They start again by themselves when called."""
-        for worker in self._workers:
+        for worker in self._workers.values():
             worker.close()
 
     def _total(self, sample: Sample, completion: Completion) -> Total:
-        scores = {name: scorer(sample, completion) for name, scorer in self._scorers.items()}
+        scores = {name: checked(scorer(sample, completion)) for name, scorer in self._scorers.items()}
         combine = _gated if self.composition.mode == "gated" else _summed
         read = scores.get("accuracy")
         answer = str(read.detail.get("normalized", "")) if read else ""
-        return Total(combine(self.composition, scores), scores, sample.question_type, answer)
+        return Total(total(combine(self.composition, scores)), scores, sample.question_type, answer)
 
 
 def check(composition: Composition, *, where: str) -> None:
@@ -115,11 +124,11 @@ def compose(
     """
     check(composition, where=where)
     scorers: dict[str, Scorer] = {}
-    workers: list[Isolated] = []
+    workers: dict[str, Isolated] = {}
     for index, term in enumerate(composition.terms):
         if term.file:
             worker = Isolated(Path(term.file), term.params, limits=term.limits, known_timeouts=known_timeouts)
-            workers.append(worker)
+            workers[f"{where}.terms.{index}.file"] = worker
             scorers[term.name] = worker.score
         else:
             scorers[term.name] = _scorer(term, where=f"{where}.terms.{index}")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from lingshu_train.rewards._compose import Total
+from lingshu_train.rewards._values import OUT_OF_RANGE
 
 _FEWEST = 4
 _UNUSUAL = ("because", "alias", "gloss", "polarity", "statement", "list", "not_other")
@@ -18,12 +19,24 @@ def metrics(totals: Sequence[Total]) -> dict[str, float]:
         return {}
     found: dict[str, float] = {"reward/unscored": float(sum(total.value is None for total in totals))}
     values = [total.value for total in totals if total.value is not None]
+    if beyond := sum(_out_of_range(total) for total in totals):
+        found["reward/out_of_range"] = float(beyond)
     if values:
         found["reward/mean"] = sum(values) / len(values)
     for name in totals[0].scores:
         found |= _term(name, totals)
     found |= {f"answers/top_share/{kind}": share for kind, share in top_shares(totals).items()}
     return found
+
+
+def faults(totals: Sequence[Total]) -> list[tuple[str, str, str]]:
+    """Term, status and reason (empty where none is known) of every score that is missing, in order."""
+    return [
+        (name, score.status, str(score.detail.get("why") or ""))
+        for total in totals
+        for name, score in total.scores.items()
+        if score.value is None
+    ]
 
 
 def top_shares(totals: Sequence[Total]) -> dict[str, float]:
@@ -79,6 +92,13 @@ def alarm(
         f"reward rose by {rise:.3f} over the last {window} generation windows while held-out accuracy changed "
         f"by {gain:+.3f}: read the audit file for answers that please the reward only"
     )
+
+
+def _out_of_range(total: Total) -> bool:
+    """Whether a term, or only their sum, was too large to be trained on."""
+    scores = total.scores.values()
+    beyond = any(score.status == OUT_OF_RANGE for score in scores)
+    return beyond or (total.value is None and all(score.value is not None for score in scores))
 
 
 def _variance(values: Sequence[float]) -> float:

@@ -19,14 +19,15 @@ _Request = tuple[Prompt, int]
 
 
 class Transformers:
-    """A loaded model, in evaluation mode, and its processor. Draws from no random state but each completion's own."""
+    """A loaded model, in evaluation mode, its processor, and the tokens that end an answer (model/load.py: `ends`). Draws from
+    no random state but each completion's own."""
 
     def __init__(
         self, model: PreTrainedModel, text: ProcessorMixin, *, batch: int, ends: Sequence[int]
     ) -> None:
         self._model, self._text, self._batch = model, text, batch
         self._pad: int = text.tokenizer.pad_token_id
-        self._ends = _end_tokens(model, ends)
+        self._ends = list(ends)
 
     def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
         rows = [
@@ -125,10 +126,3 @@ class Transformers:
             max_tokens=sampling.max_tokens,
             seed=seed,
         )
-
-
-def _end_tokens(model: PreTrainedModel, ends: Sequence[int]) -> list[int]:
-    """Every token that ends an answer: those of its family, and those that the model was published with."""
-    stated = model.generation_config.eos_token_id
-    others = stated if isinstance(stated, list) else [stated]
-    return sorted({*ends, *others} - {None})

@@ -26,18 +26,21 @@ def start(params: Params, weights: Weights | None) -> Transformers:
     if weights is None:
         raise RecipeError("engine transformers: opens a model of this machine, and none is named")
     # What may be said of an engine is read without torch.
-    from lingshu_train.model import family, load
+    from lingshu_train.model import family, flash, load
     from lingshu_train.rollouts._generating import Transformers
 
     settings = weights.settings
     architecture = family.of(settings.family)
+    attention: str = settings.attention
+    if attention == "auto":
+        attention = flash.choose(device=str(weights.device).partition(":")[0], dtype=settings.dtype).name
     model = load.model(
         architecture,
         weights.source,
         dtype=settings.dtype,
-        attention=settings.attention,
+        attention=attention,
         revision=weights.revision,
     )
     text = load.processor(architecture, weights.source, settings.budget, revision=weights.revision)
-    ends = architecture.end_tokens(text.tokenizer)
+    ends = load.ends(architecture, model, text)
     return Transformers(model.to(weights.device).eval(), text, batch=params.batch, ends=ends)

@@ -22,7 +22,16 @@ def probe() -> dict[str, object]:
         "bfloat16": torch.cuda.is_bf16_supported() if cuda else True,
         "nccl": ".".join(map(str, nccl.version())) if cuda else "",  # type: ignore[no-untyped-call]
         "flash_attn": _import("flash_attn"),
+        **({"attention": _attention()} if cuda else {}),
     }
+
+
+def _attention() -> str:
+    """What training in bfloat16 on this machine's GPU takes; nothing is fetched for it."""
+    from lingshu_train.model import flash
+
+    found, said = flash.package()
+    return str(flash.Choice(flash.FLASH if found else flash.SDPA, said))
 
 
 def _import(package: str) -> str:

@@ -8,9 +8,9 @@ from lingshu_train import environment
 from lingshu_train.errors import OutputFailed
 from lingshu_train.running import followers
 from lingshu_train.running.followers import Say
+from lingshu_train.runs import manifest, results, tracked
 from lingshu_train.runs import run as runs
 from lingshu_train.runs import stage as stages
-from lingshu_train.runs import tracked
 from lingshu_train.trackers import _choice as choice
 from lingshu_train.trackers._choice import Chosen
 
@@ -29,6 +29,9 @@ def send(run_folder: Path, chosen: Chosen, *, recorded: bool = False, say: Say) 
     with runs.hold(found.path):
         folders = {one.name: found.folder(one) for one in found.stages if found.state(one) != "to do"}
         records = {name: stages.read(folder / "stage.json") for name, folder in folders.items()}
+        for folder in folders.values():
+            manifest.done(folder)  # A damaged manifest, or results, is told here and not by the tracker.
+            results.read(folder)
         for name, folder in folders.items():
             with followers.beside(
                 # Where it lies now: a run may have been moved or copied.

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import platform
 import sys
 import time
+import traceback
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
+from signal import Signals
+from typing import NoReturn
 
-from lingshu_train import dist, environment
-from lingshu_train.errors import LingshuError, RecipeError
+from lingshu_train import dist, environment, pulse, stopping
+from lingshu_train.errors import LingshuError, RecipeError, RunAgain
+from lingshu_train.kind import StageConfig
 from lingshu_train.model.settings import Settings
-from lingshu_train.runs import manifest
-from lingshu_train.runs.files import ELSEWHERE, failure, write_json
+from lingshu_train.running import checking, faults
+from lingshu_train.runs import checkpoint, holding, manifest
+from lingshu_train.runs.files import ELSEWHERE, failure
 from lingshu_train.runs.stage import Stage, read
 from lingshu_train.schema import parse
 from lingshu_train.stages import _kinds as kinds
-
-FAULT = "error.json"
-"""Where a failed rank leaves its one line and exit code, because launchers of several processes lose both."""
+from lingshu_train.training.divergence import GoneBack
 
 WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO)
 """Refusals of the operating system that the user can mend; any other is a defect of ours and keeps its traceback."""
@@ -33,16 +34,44 @@ TRACKERS = ("tensorboard", "trackio", "wandb")
 
 def main(path: str) -> int:
     """Run the stage described by `path` on this rank; returns the exit code."""
+    pulse.start()
     stage = read(Path(path))
+    stopping.listen(lambda number: _end(stage, number))
     try:
-        _run(stage)
+        with holding.holding(stage.path, dist.group()):
+            _run(stage)
+    except GoneBack as fault:
+        if number := stopping.asked():
+            return _report(
+                stage, RunAgain(f"told to stop ({number.name}); {fault}; run the same command again to go on")
+            )
+        _go_back(fault)
     except LingshuError as fault:
         return _report(stage, fault)
     except OSError as fault:
         if fault.errno not in WRITING:
-            raise
+            return _raised(stage, fault)
         return _report(stage, _refused(stage, fault))
+    except Exception as fault:  # noqa: BLE001 - whatever a rank raises is to be told by its first line
+        return _raised(stage, fault)
+    if number := stopping.asked():
+        done = f"told to stop ({number.name}); the stage was at its end and is finished; run the same command again to go on"
+        return _report(stage, RunAgain(done))
     return 0
+
+
+def _end(stage: Stage, number: Signals) -> None:
+    """Told to stop before there is anything to save: what is on disk is what a kill would leave, and that is gone on from."""
+    told = f"told to stop ({number.name}); what was finished is kept; run the same command again to go on"
+    _report(stage, RunAgain(told))
+    os._exit(RunAgain.exit_code)
+
+
+def _go_back(fault: GoneBack) -> NoReturn:
+    if dist.place().first:
+        sys.stderr.write(f"lingshu: {fault}\n")
+    pulse.pass_on()
+    dist.begin_anew()
 
 
 def _refused(stage: Stage, fault: OSError) -> LingshuError:
@@ -60,19 +89,50 @@ def _run(stage: Stage) -> None:
     model = parse(Settings, stage.model, where="model", error=RecipeError)
     budget = model.budget
     config.check_pictures(where, grid=budget.grid, least=budget.min_pixels, most=budget.max_pixels)
+    config.check_layers(where, model.shape.layers())
     run = kinds.run_of(stage.kind)
     device, threads = _device(stage) if config.distributed else ("cpu", environment.threads())
-    dist.start(stage.content, device=device)
+    if config.brief:
+        stopping.listen()
+    dist.start(stage.content, device=device, timeout_s=stage.cluster.collective_timeout)
+    _bring_base(config, model)
+    checked = checking.check(stage, config, model)
     results = run(stage, config, model)
+    # The end of a stage is short, and all of its work hangs on it.
+    stopping.listen()
     dist.barrier()
     if dist.place().first:
         here = manifest.environment(
             device=device, processor=_processor(device), world_size=dist.place().world_size, threads=threads
         )
         seconds = time.monotonic() - started
-        manifest.write(stage, ran_on=here, results=results, outputs=list(config.outputs), seconds=seconds)
+        manifest.write(
+            stage,
+            ran_on=here,
+            results=results,
+            outputs=list(config.leaves),
+            seconds=seconds,
+            inputs=checked,
+        )
+        checkpoint.clear_finished(stage)
     dist.barrier()
     dist.stop()
+
+
+def _bring_base(config: StageConfig, model: Settings) -> None:
+    """On machines that share no cache, one rank of each downloads the model that a stage opens, and the others wait for it. The
+    command has brought it to its own machine already."""
+    if not config.opens_base or dist.place().world_size == 1:
+        return
+    if dist.place().local_rank == 0:
+        from lingshu_train.hub import base
+
+        base.need(model, say=_tell)
+    dist.barrier()
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"lingshu: {line}\n")
 
 
 def _device(stage: Stage) -> tuple[str, int]:
@@ -97,26 +157,32 @@ def _processor(device: str) -> str:
 
 
 def _report(stage: Stage, fault: LingshuError) -> int:
-    target = stage.path / FAULT
-    # Several ranks may meet the same fault; the first to write speaks.
-    if not target.exists():
-        sys.stderr.write(f"lingshu: {fault}\n")
-        # On a full disk the exit code and the line above are all that the launcher has.
-        with suppress(LingshuError):
-            write_json(
-                target, {"message": str(fault), "exit_code": fault.exit_code, "rank": dist.place().rank}
-            )
-    sys.stderr.flush()
+    faults.first(stage, fault, loud=not pulse.heard())
     return fault.exit_code
 
 
+def _raised(stage: Stage, fault: Exception) -> int:
+    """A defect keeps its traceback, and its first line goes to the launcher, which says it once. A lost rank is none."""
+    if dist.place().world_size > 1 and (why := faults.lost(fault)):
+        return _report(
+            stage,
+            RunAgain(
+                f"rank {dist.place().rank}: lost another rank ({why}); run the same command again to go on"
+            ),
+        )
+    sys.stderr.write("".join(traceback.format_exception(fault)))
+    sys.stderr.flush()
+    text = str(fault).strip().partition("\n")[0]
+    which = f"rank {dist.place().rank}: " if dist.place().world_size > 1 else ""
+    told = f"{which}{type(fault).__name__}{': ' if text else ''}{text}; the lines above say where"
+    faults.first(stage, faults.StageFailed(told, LingshuError.exit_code), loud=False)
+    return LingshuError.exit_code
+
+
 def reported(stage: Stage) -> tuple[str, int] | None:
-    """The fault a rank of this stage reported, if any: message and exit code."""
-    target = stage.path / FAULT
-    if not target.is_file():
-        return None
-    data = json.loads(target.read_text(encoding="utf-8"))
-    return str(data["message"]), int(data["exit_code"])
+    """The fault a rank of this stage left, if any: message and exit code."""
+    found = faults.reported(stage)
+    return (str(found), found.exit_code) if found else None
 
 
 def _keep_out(packages: Sequence[str]) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lingshu_train.schema import Strict
+from lingshu_train.schema import Name, Strict
 
 
 class Cluster(Strict):
     """Which processes the stages run on. Recipes take one of `recipes/cluster/` and change what differs."""
 
-    name: str
+    name: Name
     """What this set of machines is called in plans and manifests."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where stages compute; `auto` takes a GPU where there is one. It does not change the name of a stage."""
@@ -21,7 +21,56 @@ class Cluster(Strict):
     counts instead."""
     deepspeed: Literal["none", "zero1", "zero2", "zero3"] = "none"
     """What DeepSpeed divides among the processes: `zero1` the optimizer's state, `zero2` the gradients too, `zero3`
-    the weights too. `none` is plain data parallelism. Says nothing on one process."""
+    the weights too. `none` is plain data parallelism. Says nothing on one process, but for what `offload` takes from the
+    GPU."""
+    offload: Literal["none", "optimizer", "all"] = "none"
+    """What DeepSpeed keeps in the host's memory, on one process too: `optimizer` the float32 weights that the optimizer changes
+    and its state, whose step the host then computes (from `zero1` on); `all` what the forward pass needs of the weights as
+    well (`zero3` alone). Slower, for GPUs that hold no more."""
+    continue_on: int | None = Field(default=None, gt=0)
+    """Processes on which the stages of a run begun on `processes` go on from their checkpoints, where machines were lost
+    or won. They keep their names, and each step its samples. Sums are rounded in another order from there, so that the end
+    is not that of a run without to the bit; manifest and model card say so. Not for what DeepSpeed divides."""
+    deterministic: bool = False
+    """On GPUs, train with kernels alone that always sum in the same order, so that what is resumed or replayed has the same
+    bits on the same GPU and versions. It costs speed; an operation that has no such kernel ends the stage (70), and
+    `flash_attention_2` is refused. It changes nothing on a CPU, and not the name of a stage."""
     threads: int = Field(default=0, ge=0)
     """CPU threads of each process (OMP_NUM_THREADS), and processes that prepare data and measure lengths; 0 leaves it
     to the system."""
+    grace: float = Field(default=600.0, gt=0, allow_inf_nan=False)
+    """Seconds that the processes of a stage have, once they are told to stop, to finish their step (GRPO: the window) and to
+    save; then they are killed."""
+    step_timeout: Literal["auto", "none"] | Annotated[float, Field(gt=0, allow_inf_nan=False)] = "auto"
+    """Seconds without a step after which a process is taken to stand still, and the stage ends with exit code 75 and the stacks
+    of all processes; `auto` is ten times the median step, at least 60. A GRPO window counts as one step. `none` waits for
+    ever."""
+    collective_timeout: float = Field(default=1800.0, gt=0, allow_inf_nan=False)
+    """Seconds that a process waits for the others where they exchange gradients or rewards, with gloo and nccl alike. Waiting
+    for the first process to save, measure or evaluate is not counted."""
+
+    @property
+    def offloads(self) -> bool:
+        """Whether anything lies in the host's memory, so that DeepSpeed is in use on one process too."""
+        return self.offload != "none"
+
+    def dividing(self, own: str) -> Cluster:
+        """The cluster as a stage divides its work there that says so itself; this one where it does not."""
+        return self.model_copy(update={"deepspeed": own}) if own else self
+
+    def divides(self, world_size: int) -> bool:
+        """Whether DeepSpeed keeps the state of a stage on so many processes."""
+        return self.deepspeed != "none" and (world_size > 1 or self.offloads)
+
+    def layout(self, world_size: int) -> dict[str, object]:
+        """What of this changes the last bits of a stage on so many processes: sums are rounded in another order."""
+        return {
+            "processes": world_size,
+            "deepspeed": self.deepspeed if self.divides(world_size) else "none",
+            **({"offload": self.offload} if self.offloads else {}),
+        }
+
+    @property
+    def alone(self) -> dict[str, object]:
+        """The same, of a stage that always has one process and no optimizer."""
+        return {"processes": 1, "deepspeed": "none"}

@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -39,6 +39,16 @@ def sync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def settle(folder: Path, names: Iterable[str]) -> None:
+    """Force files below `folder`, and every folder on the way to them, to disk: before a list that vouches for them is."""
+    paths = [folder / name for name in names]
+    for path in paths:
+        sync(path)
+    between = {above for path in paths for above in path.parents if above.is_relative_to(folder)}
+    for above in sorted(between, key=lambda one: -len(one.parts)):
+        sync(above)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, RootModel
 
-from lingshu_train.documents import read_json, there
+from lingshu_train.documents import there
 from lingshu_train.errors import DataError
 from lingshu_train.naming import canonical
 from lingshu_train.record import Asked, Judged, Sample
 from lingshu_train.runs import ledger, manifest
 from lingshu_train.runs.files import write_json, write_text
 from lingshu_train.runs.ledger import Ledger
-from lingshu_train.schema import parse
+from lingshu_train.runs.stage import AGAIN
+from lingshu_train.schema import Name, load, parse
 
 NAME = "results.json"
 PREDICTIONS = "predictions"
@@ -48,12 +49,54 @@ class Accuracy(BaseModel):
         }
 
 
+class CardAccuracy(Accuracy):
+    """Accuracy of one model on the questions of one data card. `leaked`: how many of them show a picture, or are of a group,
+    that the model was trained on in this run; None where that cannot be told. `unseen`: the accuracy on the others, where
+    there are both."""
+
+    leaked: int | None = None
+    unseen: Accuracy | None = None
+
+
 class Results(BaseModel):
-    """Accuracy by model (the name of the stage that made it, in plan order), then by task."""
+    """Accuracy by model (the name of the stage that made it, in plan order), then by task; `cards`: then by data card."""
 
     model_config = ConfigDict(frozen=True)
 
-    models: dict[str, dict[str, Accuracy]] = {}
+    models: dict[Name, dict[str, Accuracy]] = {}
+    cards: dict[Name, dict[str, CardAccuracy]] = {}
+
+    def joined(self, other: Results) -> Results:
+        """With what another stage measured."""
+        return Results(models={**self.models, **other.models}, cards={**self.cards, **other.cards})
+
+    def of(self, models: Sequence[str]) -> Results:
+        """Those models alone, in this order."""
+        return Results(
+            models={name: self.models[name] for name in models},
+            cards={name: self.cards[name] for name in models if name in self.cards},
+        )
+
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """A sentence for each data card and each number of its questions that show what a model was trained on."""
+        found: dict[tuple[str, int, int], list[str]] = {}
+        for model, cards in self.cards.items():
+            for card, line in cards.items():
+                if line.leaked:
+                    found.setdefault((card, line.leaked, line.n), []).append(model)
+        return tuple(
+            f"{card}: {leaked / n:.0%} of its questions ask about a training picture of {', '.join(models)} "
+            f"({leaked:,} of {n:,}{self._unseen(card, models)})"
+            for (card, leaked, n), models in found.items()
+        )
+
+    def _unseen(self, card: str, models: Sequence[str]) -> str:
+        """What the last of the models reaches on the other questions."""
+        line = self.cards[models[-1]][card]
+        if line.unseen is None:
+            return ""
+        return f"; {models[-1]} {line.accuracy:.1%} right, {line.unseen.accuracy:.1%} on the others"
 
     @property
     def tasks(self) -> tuple[str, ...]:
@@ -108,7 +151,7 @@ def read(stage_folder: Path) -> Results:
     path = stage_folder / NAME
     if not there(path):
         return Results()
-    return parse(Results, read_json(path), where=f"{path}:", error=DataError)
+    return load(Results, path, otherwise=AGAIN)
 
 
 def write_predictions(stage_folder: Path, model: str, judged: Iterable[Judged]) -> None:

@@ -15,15 +15,17 @@ from typing import Literal
 from filelock import lock_descriptor
 
 from lingshu_train.documents import read_json, there
-from lingshu_train.errors import CannotCreate, DataError, MissingInput
+from lingshu_train.errors import CannotCreate, DataError, MissingInput, UsageError
 from lingshu_train.kind import About
 from lingshu_train.runs import manifest
+from lingshu_train.runs import stage as stages
 from lingshu_train.runs.files import ELSEWHERE, failure, write_json
 from lingshu_train.runs.stage import Stage
-from lingshu_train.schema import Strict, parse
+from lingshu_train.schema import Inside, Name, Strict, parse
 
 NAME = "run.json"
 LOCK = ".lock"
+AGAIN = "`lingshu run` of its recipe into this folder writes it again"
 
 State = Literal["done", "unfinished", "to do", "damaged"]
 
@@ -31,9 +33,9 @@ State = Literal["done", "unfinished", "to do", "damaged"]
 class RunStage(Strict):
     """One stage of a run, in plan order. `folder` lies below the run folder."""
 
-    name: str
+    name: Name
     kind: str
-    folder: str
+    folder: Inside
     about: About
 
 
@@ -70,13 +72,22 @@ class Run(Strict):
 
 
 def read(folder: Path) -> Run:
-    """The run in `folder`. MissingInput when there is none, DataError when run.json is damaged."""
+    """The run in `folder`. MissingInput when there is none, UsageError (64) for a file, DataError when run.json is damaged."""
     path = folder / NAME
     if not there(path):
-        what = "a file, and a run is a folder" if there(folder) else "no such folder"
-        if os.path.isdir(folder):
-            what = f"no {NAME}, so this is not a run folder"
+        if there(folder) and not os.path.isdir(folder):
+            raise UsageError(
+                f"{folder}: a file, and a run is a folder; name the folder that `lingshu run` wrote"
+            )
+        what = f"no {NAME}, so this is not a run folder" if os.path.isdir(folder) else "no such folder"
         raise MissingInput(f"{folder}: {what}; `lingshu run RECIPE` makes one")
+    try:
+        return _read(path)
+    except DataError as fault:
+        raise DataError(f"{fault}; {AGAIN}") from None
+
+
+def _read(path: Path) -> Run:
     data = read_json(path)
     if not isinstance(data, dict):
         raise DataError(f"{path}: must be an object with recipe, stages and plan")
@@ -88,7 +99,7 @@ def read(folder: Path) -> Run:
             f"{path}: written by a version before 0.3; look at it with that version, and give a new run another folder "
             "(output=FOLDER)"
         )
-    return parse(Run, {**data, "path": str(folder.resolve())}, where=f"{path}:", error=DataError)
+    return parse(Run, {**data, "path": str(path.parent.resolve())}, where=f"{path}:", error=DataError)
 
 
 def write(folder: Path, *, recipe: str, stages: Sequence[Stage], plan: str) -> Run:
@@ -139,8 +150,9 @@ def hold(folder: Path) -> Iterator[None]:
         started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         try:
             stream.truncate(0)
-            stream.write(json.dumps({"host": platform.node(), "pid": os.getpid(), "started": started}) + "\n")
-            stream.flush()
+            said = json.dumps({"host": platform.node(), "pid": os.getpid(), "started": started}) + "\n"
+            # Not through the stream's buffer, which a full disk would make fail once more when it is closed.
+            os.write(stream.fileno(), said.encode())
         except OSError as fault:
             raise failure(path, fault, instead=ELSEWHERE) from None
         yield
@@ -169,14 +181,30 @@ def _owner(path: Path) -> str:
 def refuse_foreign(folder: Path, recipe: str) -> None:
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise CannotCreate(f"{folder}: is a file; {ELSEWHERE}")
-    if (folder / NAME).is_file():
-        owner = read(folder).recipe
-        if owner != recipe:
-            raise CannotCreate(f"{folder}: belongs to a run of recipe {owner!r}, not {recipe!r}; {ELSEWHERE}")
+    owner = _recipe(folder)
+    if owner and owner != recipe:
+        raise CannotCreate(f"{folder}: belongs to a run of recipe {owner!r}, not {recipe!r}; {ELSEWHERE}")
+    if owner:
         return
     held = sorted(path.name for path in folder.iterdir() if path.name != LOCK) if folder.is_dir() else []
     if held:
         raise CannotCreate(f"{folder}: not empty and not a run (holds {', '.join(held[:3])}); {ELSEWHERE}")
+
+
+def _recipe(folder: Path) -> str:
+    """Whose run lies here; empty where none does. Where run.json was lost or cannot be read, its stages say it, when all of
+    them say the same: run.json holds nothing else that a plan does not tell."""
+    lost: DataError | None = None
+    try:
+        return read(folder).recipe
+    except MissingInput:
+        pass
+    except DataError as fault:
+        lost = fault
+    owners = {stages.read(path).run for path in folder.glob("*/stage.json")}
+    if lost and len(owners) != 1:
+        raise lost
+    return owners.pop() if len(owners) == 1 else ""
 
 
 def trained_on(stages: Mapping[str, Stage], name: str) -> set[str]:

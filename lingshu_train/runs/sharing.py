@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lingshu_train.errors import DataError
-from lingshu_train.naming import file_digest
 from lingshu_train.runs import manifest
-from lingshu_train.runs.files import failure, link_file, write_json
+from lingshu_train.runs.files import failure, link_file, settle, sync, write_json
 from lingshu_train.runs.manifest import Manifest
 from lingshu_train.runs.stage import Stage
 
@@ -26,7 +25,8 @@ def take(stage: Stage, others: Sequence[Path]) -> Path | None:
         source = other / stage.path.name
         made = _whole(source)
         if made and made.stage.content == stage.content:
-            _link(made, source, stage)
+            here = made.stage.model_copy(update={"folder": stage.folder, "parents": stage.parents})
+            link(made, source, here)
             return source
     return None
 
@@ -39,22 +39,22 @@ def _whole(folder: Path) -> Manifest | None:
         return None
 
 
-def _link(made: Manifest, source: Path, stage: Stage) -> None:
-    """The records say where the stage lies now, as if it had run here; all else in them is of the run that made it."""
+def link(made: Manifest, source: Path, stage: Stage) -> None:
+    """What `made` vouches for in `source` as the stage, which is not there yet. The records say which stage it is and where it
+    lies now, as if it had run here; all else in them is of the run that made it."""
     beside = stage.path.with_name(f".{stage.path.name}.taking")
-    here = made.stage.model_copy(update={"folder": stage.folder, "parents": stage.parents})
-    read = {name: file_digest(Path(folder) / manifest.NAME) for name, folder in sorted(stage.parents.items())}
+    read = {"inputs": manifest.parents_of(stage), "links": manifest.links_of(stage)}
     try:
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
         for name in made.files:
             (beside / name).parent.mkdir(parents=True, exist_ok=True)
             link_file(source / name, beside / name)
-        write_json(beside / "stage.json", here.model_dump(mode="json"))
-        write_json(
-            beside / manifest.NAME,
-            made.model_copy(update={"stage": here, "inputs": read}).model_dump(mode="json"),
-        )
+        settle(beside, made.files)
+        write_json(beside / "stage.json", stage.portable())
+        taken = made.model_copy(update={"stage": stage, **read})
+        write_json(beside / manifest.NAME, manifest.portable(taken))
         beside.rename(stage.path)
+        sync(stage.path.parent)
     except OSError as fault:
         raise failure(stage.path, fault) from None

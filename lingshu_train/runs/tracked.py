@@ -6,10 +6,9 @@ import secrets
 import time
 from pathlib import Path
 
-from lingshu_train.documents import read_json, there
-from lingshu_train.errors import DataError
+from lingshu_train.documents import there
 from lingshu_train.runs.files import write_json
-from lingshu_train.schema import Strict, parse
+from lingshu_train.schema import Strict, load
 
 FOLDER = ".trackers"
 
@@ -43,7 +42,7 @@ def read(stage_folder: Path, name: str) -> Tracked | None:
     path = stage_folder / FOLDER / f"{name}.json"
     if not there(path):
         return None
-    return parse(Tracked, read_json(path), where=f"{path}:", error=DataError)
+    return load(Tracked, path, otherwise="move it away: the tracker then has the stage as a new run")
 
 
 def write(stage_folder: Path, name: str, tracked: Tracked) -> None:

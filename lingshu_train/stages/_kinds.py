@@ -29,7 +29,8 @@ def read(data: dict[str, JsonValue], *, where: str) -> StageConfig:
     if not isinstance(kind, str):
         raise RecipeError(f"{where}.kind: missing; stages/ has: {', '.join(naming.components(PACKAGE))}")
     naming.component(PACKAGE, kind, where=f"{where}.kind", error=RecipeError)
-    return parse(config_class(kind), data, where=where, error=RecipeError)
+    found = config_class(kind)
+    return parse(found, found.today(data), where=where, error=RecipeError)
 
 
 def config_class(kind: str) -> type[StageConfig]:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from pydantic import Field, JsonValue
 
-from lingshu_train.documents import read_json, there
-from lingshu_train.errors import DataError, MissingInput, RecipeError
+from lingshu_train.documents import there
+from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.runs.files import write_json
-from lingshu_train.schema import Strict, parse
+from lingshu_train.schema import Name, Strict, load, parse
 from lingshu_train.trackers._tracker import component
 
 FILE = "trackers.json"
@@ -21,7 +21,7 @@ FILE = "trackers.json"
 class Chosen(Strict):
     """One tracker that follows the run."""
 
-    name: str
+    name: Name
     """A file of `trackers/`."""
     params: dict[str, JsonValue] = Field(default_factory=dict)
     """Its own settings: see the tracker."""
@@ -65,4 +65,4 @@ def read(stage_folder: Path) -> tuple[Chosen, ...]:
     path = stage_folder / FILE
     if not there(path):
         return ()
-    return parse(_Written, read_json(path), where=f"{path}:", error=DataError).trackers
+    return load(_Written, path, otherwise="move it away, and say the tracker's params again").trackers

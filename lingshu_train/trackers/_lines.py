@@ -56,7 +56,9 @@ class Tail:
     def _parsed(self, line: bytes) -> dict[str, JsonValue]:
         try:
             found: dict[str, JsonValue] = json.loads(line)
-        except ValueError:
+            if not isinstance(found, dict):
+                raise ValueError
+        except (ValueError, RecursionError):
             raise DataError(
                 f"{self._path}: a whole line is not JSON; something else changed the file"
             ) from None

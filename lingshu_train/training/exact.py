@@ -6,41 +6,42 @@ changes its signature.
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
+from peft import PeftModel
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import Sampler
-from transformers import Trainer
 
 from lingshu_train import dist
-from lingshu_train.errors import OutputFailed, TrainingDiverged
+from lingshu_train.errors import OutputFailed
 from lingshu_train.model import load, parts, vision_guard
 from lingshu_train.model.family import Family
-from lingshu_train.runs import checkpoint
+from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.files import failure
 from lingshu_train.runs.stage import Stage
+from lingshu_train.training import adapters, guarded, head, optimizers, soundness
+from lingshu_train.training.config import Optimizer
+from lingshu_train.training.divergence import Guard
+from lingshu_train.training.guarded import Batch, Guarded
+from lingshu_train.training.metering import Meter
+from lingshu_train.training.writing import Writer
 
 UPSTREAM = {
     "_get_train_sampler": ("self", "train_dataset"),
     "create_optimizer": ("self", "model"),
-    "training_step": ("self", "model", "inputs", "num_items_in_batch"),
-    "log": ("self", "logs", "start_time"),
     "_get_output_dir": ("self", "trial"),
     "_save_checkpoint": ("self", "model", "trial"),
     "_save": ("self", "output_dir", "state_dict"),
     "_load_from_checkpoint": ("self", "resume_from_checkpoint", "model"),
-    "get_batch_samples": ("self", "epoch_iterator", "num_batches", "device"),
+    **guarded.UPSTREAM,
 }
-
-
-Batch = dict[str, torch.Tensor]
-"""What the collator makes, or a GRPO window's part."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +49,8 @@ class TrainingRun:
     """What a training run is, beside its trainer: where it writes, what comes n-th, and where it starts.
 
     `row(i)` is the data set row of the i-th item the loader yields, `items_per_step` how many items one optimizer step
-    consumes over all ranks, `resume` the checkpoint that training goes on from.
+    consumes over all ranks, `resume` the checkpoint that training goes on from. `base` and `revision` are what an adapter
+    names as its model: an id of the hub, or a folder beside the stage's.
     """
 
     stage: Stage
@@ -60,6 +62,10 @@ class TrainingRun:
     learning_rate: dict[str, float]
     weight_decay: float
     keep: int
+    optimizer: Optimizer = "adamw"
+    beside: bool = False
+    base: str = ""
+    revision: str = ""
 
     @property
     def start(self) -> int:
@@ -81,23 +87,42 @@ class Items(Sampler[int]):
             yield self.run.row(i)
 
 
-class Exact(Trainer):  # type: ignore[misc]
+class Exact(Guarded):
     """Mixin that goes before a TRL trainer. Needs `ignore_data_skip=True` and `logging_steps=1`."""
 
     run: TrainingRun
+    writer: Writer
+    meter: Meter | None = None
+    """What counts the steps, where somebody reads it."""
+    tokens_taken = 0
+    """Tokens of this rank in the batches of the step, where its collator counts them."""
     optimizer: torch.optim.Optimizer | None
     _random_state_restored = False
 
     def begin(self, run: TrainingRun) -> None:
-        """Attach the run; call before `train`."""
+        """Attach the run; call before `train`. A `guard` that may go back is set afterwards."""
         self.run = run
+        self.guard = Guard(run.stage.path)
+        self.writer = Writer(run.stage, keep=run.keep, beside=run.beside)
         # Without this the mean of micro-batch means is taken (R1): transformers says of many models that they take no loss
         # arguments.
         self.model_accepts_loss_kwargs = True
-        sharded = run.stage.world_size > 1 and run.stage.cluster.deepspeed == "zero3"
+        head.labelled_alone()
+        if isinstance(self.model, PeftModel):
+            adapters.begin(
+                self.model,
+                seed=run.stage.seed,
+                base=run.base,
+                revision=run.revision,
+                masters=not self.is_deepspeed_enabled,
+                low=self.args.bf16,
+            )
+        cluster = run.stage.cluster
+        sharded = cluster.divides(run.stage.world_size) and cluster.deepspeed == "zero3"
         for model in (self.model, getattr(self, "ref_model", None)):
             if model is not None:
-                vision_guard.install(run.family, self.accelerator.unwrap_model(model), sharded=sharded)
+                below = adapters.base_of(self.accelerator.unwrap_model(model))
+                vision_guard.install(run.family, below, sharded=sharded)
 
     def _get_train_sampler(self, train_dataset: object = None) -> Sampler[int]:
         return Items(self.run)
@@ -110,10 +135,14 @@ class Exact(Trainer):  # type: ignore[misc]
                 learning_rate=self.run.learning_rate,
                 weight_decay=self.run.weight_decay,
             )
-            self.optimizer = torch.optim.AdamW(
-                [dict(group) for group in groups],
+            self.optimizer = optimizers.build(
+                self.run.optimizer,
+                groups,
                 betas=(self.args.adam_beta1, self.args.adam_beta2),
                 eps=self.args.adam_epsilon,
+                # On a CPU the last bits would change. What lies on the host is stepped by torch's own kernel there, for which,
+                # other than for DeepSpeed's, nothing has to be compiled.
+                fused=self.args.device.type == "cuda" or self.run.stage.cluster.offloads,
             )
         return self.optimizer
 
@@ -121,68 +150,70 @@ class Exact(Trainer):  # type: ignore[misc]
         self, epoch_iterator: Iterator[Batch], num_batches: int, device: torch.device
     ) -> tuple[list[Batch], torch.Tensor | int | None]:
         """Upstream restores the random state before the loader starts, and starting it draws a number."""
-        batches: tuple[list[Batch], torch.Tensor | int | None] = super().get_batch_samples(
-            epoch_iterator, num_batches, device
-        )
+        with self.meter.loading() if self.meter else nullcontext():
+            batches: tuple[list[Batch], torch.Tensor | int | None] = super().get_batch_samples(
+                epoch_iterator, num_batches, device
+            )
+        if self.meter:
+            left_out = self.guard.leaves_out(self.next_step)
+            self.tokens_taken = self.meter.count(batches[0], left_out=left_out)
         if self.run.resume is not None and not self._random_state_restored:
             self._load_rng_state(str(self.run.resume))
             self._random_state_restored = True
         return batches
 
-    def training_step(
-        self, model: nn.Module, inputs: Batch, num_items_in_batch: torch.Tensor | int | None = None
-    ) -> torch.Tensor:
-        loss: torch.Tensor = super().training_step(model, inputs, num_items_in_batch)
-        if not torch.isfinite(loss):
-            raise TrainingDiverged(
-                f"step {self.state.global_step + 1}: the loss is {loss.item()}; nothing of it is saved"
-            )
-        return loss
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        norm = logs.get("grad_norm", 0.0)
-        if not math.isfinite(norm):
-            raise TrainingDiverged(
-                f"step {self.state.global_step}: the gradient norm is {norm}; nothing of it is saved"
-            )
-        super().log(logs, start_time)
-
     def create_model_card(self, *args: object, **kwargs: object) -> None:
         """TRL writes a README beside every checkpoint; ours is made at export, from the manifests."""
 
     def _get_output_dir(self, trial: object = None) -> str:
-        return str(checkpoint.staging(self.run.stage.path, self.state.global_step))
+        return str(self.writer.place)
+
+    def _clip_grad_norm(self, model: nn.Module) -> Any:
+        norm = super()._clip_grad_norm(model)
+        if self.meter:
+            self.meter.peaks.enter("update")
+        return norm
 
     def _save_checkpoint(self, model: nn.Module, trial: object = None) -> None:
+        with self.meter.saving() if self.meter else nullcontext():
+            self._save_whole(model, trial)
+
+    def _save_whole(self, model: nn.Module, trial: object) -> None:
         """Upstream writes in place, so a kill leaves half a checkpoint that the next resume trips over."""
-        stage, step = self.run.stage, self.state.global_step
-        staging = Path(self._get_output_dir())
-        if dist.place().first:
-            checkpoint.room(stage.path)
-            shutil.rmtree(staging, ignore_errors=True)
-            staging.mkdir(parents=True)
-        dist.barrier()
+        step = self.state.global_step
+        self.look_at_weights(step)
+        staging = self.writer.begin(step, needed=_needed(self.model))
         try:
-            super()._save_checkpoint(model, trial)
+            with dist.patience():
+                super()._save_checkpoint(model, trial)
         except (OSError, RuntimeError, SafetensorError) as fault:
             raise _unsaved(staging, fault) from fault
         dist.barrier()
         if dist.place().first:
-            written = staging / f"checkpoint-{step}"
-            world = dist.place().world_size
-            checkpoint.commit(stage.path, written, step=step, content=stage.content, world_size=world)
-            checkpoint.prune(stage.path, keep=self.run.keep)
-        dist.barrier()
+            ledger.carry(self.run.stage.path, staging / f"checkpoint-{step}", step=step)
+        self.writer.commit(soundness.optimizer_steps(self.optimizer))
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None) -> None:
         super()._save(output_dir, state_dict)
+        if isinstance(self.model, PeftModel) and self.args.should_save:
+            # Its card names the model by where it lies on this machine.
+            (Path(output_dir or self.args.output_dir) / "README.md").unlink(missing_ok=True)
         # A pickle of all arguments, a hub token in clear among them, that nothing here reads.
         (Path(output_dir or self.args.output_dir) / "training_args.bin").unlink(missing_ok=True)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Upstream loads hub names into a model with other names and only warns (R2, transformers#43701)."""
+        if isinstance(self.model, PeftModel):
+            adapters.load(self.model, Path(resume_from_checkpoint))
+            return
         state = load.strict_state(self.run.family, Path(resume_from_checkpoint), self.model)
         self.model.load_state_dict(state, strict=True)
+
+
+def _needed(model: nn.Module) -> int:
+    """Bytes of a checkpoint at most: weights and two moments of all that trains, and weights of what does not, in float32."""
+    sizes = [(parts.whole_shape(one).numel(), one.requires_grad) for one in model.parameters()]
+    return sum(number * (12 if trains else 4) for number, trains in sizes)
 
 
 def _unsaved(staging: Path, fault: Exception) -> OutputFailed | Exception:

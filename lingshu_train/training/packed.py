@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import math
 from bisect import bisect_right
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 from datasets import Dataset
 
-from lingshu_train import dist
+from lingshu_train import dist, naming
 from lingshu_train.data.order import packing
-from lingshu_train.runs.arrays import save_array
-from lingshu_train.runs.files import failure, write_json
+from lingshu_train.errors import OutputFailed
+from lingshu_train.runs.arrays import save_array, sealed
+from lingshu_train.runs.files import failure
 from lingshu_train.training.feed import Columns, Numbers, Rows, numbered
 
 _TOKEN, _PATCH = 15.2, 1.35
 """Work in 10^9 operations of a 7B model: forward and backward of a token, and of a patch of the vision tower."""
+_PLAN = ("order", "offsets", "work", "fill")
 FOLDER = "packs"
 """Below the stage's folder: for each epoch the rows in packed order, and where each pack starts. Made again if lost."""
 
@@ -74,13 +76,12 @@ class Packed:
         """The rows of packs `start` to `stop`, in order."""
         return np.concatenate([self._pack(n) for n in range(start, stop)])
 
-    def dataset(self, *, system: str, with_completion: bool) -> Dataset:
+    def dataset(self, *, system: str, whole: bool) -> Dataset:
         """What TRL reads: the columns of `Rows`, each a list over the rows of the pack."""
 
         def read(batch: dict[str, list[int]]) -> Columns:
             packs = [
-                self._rows.columns(self._pack(n).tolist(), system=system, with_completion=with_completion)
-                for n in batch["row"]
+                self._rows.columns(self._pack(n).tolist(), system=system, whole=whole) for n in batch["row"]
             ]
             return {name: [pack[name] for pack in packs] for name in packs[0]}
 
@@ -102,29 +103,54 @@ class Packed:
         return self._order[epoch][first:end].astype(np.int64)
 
     def _open(self) -> None:
-        """The next epoch's plan, made by the first rank where there is none."""
+        """The next epoch's plan, made by the first rank where there is none, or what is kept of it is damaged."""
         epoch = len(self._offsets)
-        done = self._folder / f"epoch-{epoch}.json"
-        if dist.place().first and not done.is_file():
-            self._plan(epoch, done)
+        if dist.place().first and self._kept(epoch) is None:
+            self._plan(epoch)
         dist.barrier()
-        self._order.append(np.load(self._folder / f"order-{epoch}.npy", mmap_mode="r"))
-        self._offsets.append(np.load(self._folder / f"offsets-{epoch}.npy", mmap_mode="r"))
-        self._work.append(np.load(self._folder / f"work-{epoch}.npy", mmap_mode="r"))
-        self.fill.append(json.loads(done.read_text(encoding="utf-8"))["fill"])
+        order, offsets, work, fill = self._kept(epoch) or _lost(self._folder)
+        self._order.append(order)
+        self._offsets.append(offsets)
+        self._work.append(work)
+        self.fill.append(float(fill[0]))
         self._starts.append(self._starts[-1] + len(self._offsets[-1]) - 1)
 
-    def _plan(self, epoch: int, done: Path) -> None:
+    def _kept(self, epoch: int) -> list[npt.NDArray[Any]] | None:
+        """The four arrays of an epoch's plan; None where one of them is not as it was made."""
+        found = [sealed(self._folder / f"{name}-{epoch}.npy", self._key(epoch)) for name in _PLAN]
+        return None if any(one is None for one in found) else [one for one in found if one is not None]
+
+    def _key(self, epoch: int) -> str:
+        """The seed, the rows and their lengths are those of the stage, in whose folder the plan lies."""
+        return naming.digest([epoch, len(self._rows), self._tokens, self._patches])
+
+    def _plan(self, epoch: int) -> None:
         size = len(self._rows)
         rows = self._rows.rows(epoch * size, (epoch + 1) * size)
         tokens, patches = self._rows.costs(rows)
-        packs = packing.plan(tokens, patches, tokens=self._tokens, most_patches=self._patches)
+        packs = packing.plan(
+            tokens,
+            patches,
+            tokens=self._tokens,
+            most_patches=self._patches,
+            border=self._rows.mixture.border if epoch == 0 else None,
+        )
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
         except OSError as fault:
             raise failure(self._folder, fault) from None
-        save_array(self._folder / f"order-{epoch}.npy", rows[packs.order].astype(np.uint32))
-        save_array(self._folder / f"offsets-{epoch}.npy", packs.offsets)
         work = _TOKEN * packs.sums(tokens) + _PATCH * packs.sums(patches)
-        save_array(self._folder / f"work-{epoch}.npy", work.astype(np.float32))
-        write_json(done, {"packs": len(packs), "rows": size, "fill": packs.fill(tokens)})
+        made: tuple[npt.NDArray[Any], ...] = (
+            rows[packs.order].astype(np.uint32),
+            packs.offsets,
+            work.astype(np.float32),
+            np.array([packs.fill(tokens)]),
+        )
+        for name, values in zip(_PLAN, made, strict=True):
+            save_array(self._folder / f"{name}-{epoch}.npy", values, key=self._key(epoch))
+
+
+def _lost(folder: Path) -> NoReturn:
+    raise OutputFailed(
+        f"{folder}: what was written there is not what is read back; run the same command again"
+    )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import count
 from typing import NamedTuple, Protocol
+
+from lingshu_train.record import IMAGE_MARK
 
 
 class Policy(StrEnum):
@@ -64,12 +68,25 @@ class Key(NamedTuple):
 
 
 def key(item: Question) -> Key:
-    """The hashable value of an item."""
+    """The hashable value of an item. Its pictures' marks are words, "picture 1" and so on, or options that are pictures alone
+    would be equal."""
+    question, options = item.question, tuple(item.options.items()) if item.options else ()
+    if IMAGE_MARK in question or any(IMAGE_MARK in text for _, text in options):
+        numbers = count(1)
+        question = _worded(question, numbers)
+        options = tuple((letter, _worded(text, numbers)) for letter, text in options)
     return Key(
         item.question_type,
         item.answer,
-        item.question,
-        tuple(item.options.items()) if item.options else (),
+        question,
+        options,
         tuple(item.aliases) if item.aliases else (),
         item.tol,
     )
+
+
+def _worded(text: str, numbers: Iterator[int]) -> str:
+    return _MARK.sub(lambda _: f"picture {next(numbers)}", text)
+
+
+_MARK = re.compile(re.escape(IMAGE_MARK))

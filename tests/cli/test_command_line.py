@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -71,7 +72,7 @@ def test_overrides_reach_the_recipe_as_they_were_typed(
         (["trian"], "no such command 'trian'", ""),
         (["--fast"], "no such option: --fast", ""),
         (["run"], "missing argument 'RECIPE'", "run"),
-        (["plan"], "there are adapt, adapt_tiny, lingshu_32b, lingshu_7b, lingshu_7b_gated, quickstart, and YAML files of your own", "plan"),
+        (["plan"], "there are adapt, adapt_24gb, adapt_48gb, adapt_80gb, adapt_lora, adapt_tiny, lingshu_32b, lingshu_7b, lingshu_7b_clean, lingshu_7b_gated, lingshu_7b_open, quickstart, and YAML files of your own", "plan"),
         (["data", "prepare", "slake", "--max-pixels", "-5"], "greater than or equal to 1", "data prepare"),
         (["plan", "quickstart", "--fast"], "no such option: --fast", "plan"),
         (["plan", "quickstart", "-odd=1"], "no such option: -o", "plan"),
@@ -124,6 +125,20 @@ def test_a_value_that_nothing_can_have_is_refused(
 def test_an_access_class_that_does_not_exist_is_not_an_empty_list(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["data", "list", "--access", "clsoed"]) == 64
     assert "open, gated, credentialed, local" in capsys.readouterr().err
+    assert cli.main(["data", "list", "--rests-on", "rumour"]) == 64
+    assert "real_bytes, publisher_code, others_code, description, none" in capsys.readouterr().err
+
+
+def test_the_list_of_evidence_ends_with_a_count_of_its_classes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["data", "list", "--evidence"]) == 0
+    *_, last = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"\d+ cards: real_bytes \d+, .*none \d+", last)
+    assert cli.main(["data", "list", "--rests-on", "none", "--modality", "histopathology"]) == 0
+    head, *cards, last = capsys.readouterr().out.splitlines()
+    assert (
+        head.split()[:3] == ["name", "role", "evidence"] and last == f"{len(cards)} cards: none {len(cards)}"
+    )
+    assert {"cpd", "breast_cancer"} <= {line.split()[0] for line in cards}
 
 
 def test_ctrl_c_says_how_to_go_on(
@@ -200,7 +215,7 @@ def test_the_version_is_that_of_the_package(word: str, capsys: pytest.CaptureFix
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("lingshu re", ["report"]),
+        ("lingshu rep", ["report", "replay"]),
         ("lingshu data sh", ["show"]),
         ("lingshu run ", recipe.names()),
         ("lingshu data show vqa_", [name for name in card.names() if name.startswith("vqa_")]),

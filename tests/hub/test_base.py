@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -16,8 +17,9 @@ from huggingface_hub import constants
 from safetensors.numpy import save, save_file
 
 from lingshu_train import cli
-from lingshu_train.errors import LingshuError, MissingInput, NotPermitted
+from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted
 from lingshu_train.hub import base as bringing
+from lingshu_train.hub import signature
 from lingshu_train.model import base as bases
 from lingshu_train.model.settings import Settings
 from lingshu_train.planning import recipe
@@ -231,3 +233,62 @@ def test_the_cache_is_where_the_hubs_own_variables_say(
     assert bases.said(settings("ada/tiny")) == "ada/tiny (in the cache)"
     shutil.rmtree(snapshot)
     assert "not in the cache" in bases.said(settings("ada/tiny"))
+
+
+@pytest.fixture
+def signed(hub: Hub, keys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    """A model on the hub that its author has signed, with a file that no loader reads."""
+    pytest.importorskip("model_signing", reason="the extra sign is not installed")
+    pytest.importorskip("OpenSSL", reason="the extra sign is not installed")
+    folder = model(tmp_path / "author")
+    (folder / "README.md").write_text("a model")
+    (folder / "notes.bin").write_bytes(b"read by nobody")
+    signature.sign(folder, keys / "ours.pem")
+    hub.create("ada/signed").commit(
+        "main", {path.name: Blob(path.read_bytes(), lfs=False) for path in folder.iterdir()}
+    )
+    shutil.rmtree(folder)
+    monkeypatch.setenv("LINGSHU_BASE_KEY", str(keys / "ours.pub"))
+    return hub
+
+
+def test_a_signed_base_is_checked_after_the_download_and_every_time_again(signed: Hub, cache: Path) -> None:
+    said: list[str] = []
+    bringing.need(settings("ada/signed"), say=said.append)
+    assert "files as signed with" in said[-1]
+    (weights,) = cache.rglob("snapshots/*/model.safetensors")
+    target = weights.resolve()
+    target.write_bytes(target.read_bytes()[:-1] + b"\x01")
+    with pytest.raises(
+        DataError, match=r"model\.safetensors: was changed .* LINGSHU_BASE_KEY wants it signed"
+    ):
+        bringing.need(settings("ada/signed"), say=said.append)
+
+
+def test_a_base_that_is_not_signed_with_the_named_key_is_refused_before_a_file_of_it_is_opened(
+    signed: Hub, keys: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent_alone(base: bases.Base, *given: object, **named: object) -> None:
+        assert base.kind == "absent", "a file of it was opened"
+
+    monkeypatch.setattr(bases, "check", absent_alone)
+    monkeypatch.setenv("LINGSHU_BASE_KEY", str(keys / "theirs.pub"))
+    with pytest.raises(NotPermitted, match="was signed with"):
+        bringing.need(settings("ada/signed"), say=lambda line: None)
+    capsys.readouterr()  # the bars of the download
+    plain = model(Path.cwd() / "plain")
+    assert "the folder was not signed" in refused(capsys, str(plain), code=77)
+    monkeypatch.setenv("LINGSHU_BASE_KEY", str(keys / "nothing.pub"))
+    assert "no such file" in refused(capsys, str(plain), code=66)
+
+
+def test_what_an_earlier_download_without_a_key_left_out_is_brought_before_the_check(
+    signed: Hub, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = os.environ["LINGSHU_BASE_KEY"]
+    monkeypatch.delenv("LINGSHU_BASE_KEY")
+    bringing.need(settings("ada/signed"), say=lambda line: None)
+    assert not list(cache.rglob("snapshots/*/notes.bin"))
+    monkeypatch.setenv("LINGSHU_BASE_KEY", key)
+    bringing.need(settings("ada/signed"), say=lambda line: None)
+    assert list(cache.rglob("snapshots/*/notes.bin"))

@@ -15,7 +15,7 @@ from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import fetched
 from lingshu_train.data.checks import check as checking
 from lingshu_train.errors import CannotCreate, DataError, MissingInput, NotPermitted, RunAgain
-from lingshu_train.hub import fetch
+from lingshu_train.hub import offering
 
 pytestmark = pytest.mark.usefixtures("alone")
 
@@ -109,7 +109,7 @@ def test_a_gated_set_without_or_with_the_wrong_token_says_where_to_accept(
     card = made(tmp_path, "{kind: hub, name: a/b}", access="gated")
     with pytest.raises(NotPermitted, match=r"https://huggingface\.co/datasets/a/b"):
         get(card, tmp_path / "data")
-    assert "accept them there" in fetch.offer(card, tmp_path / "data")
+    assert "accept them there" in offering.text(offering.of(card, tmp_path / "data"))
     assert hub.requests == []
     undeclared = made(tmp_path, "{kind: hub, name: a/b}", name="undeclared")
     with pytest.raises(NotPermitted, match=r"https://huggingface\.co/datasets/a/b"):
@@ -169,6 +169,30 @@ def test_an_unknown_revision_repository_or_pattern_is_named(hub: Hub, tmp_path: 
         )
 
 
+def test_rows_that_the_publisher_has_named_otherwise_since_come_and_are_told(
+    hub: Hub, tmp_path: Path
+) -> None:
+    repo = hub.create("datasets/a/b", gated=False)
+    lines = b'{"a": 1}\n'
+    names = ("data/train-00000-of-00002.jsonl", "data/train-00001-of-00002.jsonl", "notes.md")
+    repo.commit("main", {name: Blob(lines, lfs=False) for name in names})
+    said: list[str] = []
+    card = made(tmp_path, "{kind: hub, name: a/b}", files="train: train.json")
+    get(card, tmp_path / "data", said)
+    assert any("data/train-*-of-*.jsonl in place of train.json" in line for line in said)
+    assert left(tmp_path / "data" / "made") == {*names[:2], fetched.RECORD}
+    hub.requests.clear()
+    assert "is here already" in get(card, tmp_path / "data") and hub.requests == []
+
+
+def test_two_names_that_could_stand_for_one_are_never_chosen_between(hub: Hub, tmp_path: Path) -> None:
+    repo = hub.create("datasets/a/b", gated=False)
+    repo.commit("main", {name: Blob(b"[]", lfs=False) for name in ("train.jsonl", "data/train.json")})
+    card = made(tmp_path, "{kind: hub, name: a/b}", files="train: train.json")
+    with pytest.raises(DataError, match=r"both data/train\.json and train\.jsonl could stand for it"):
+        get(card, tmp_path / "data")
+
+
 def test_a_repository_cannot_write_outside_the_data_folder(hub: Hub, tmp_path: Path) -> None:
     slake(hub, **{"../escaped.json": b"[]"})
     card = made(tmp_path, "{kind: hub, name: a/b}", files="train: '*.json'")
@@ -198,3 +222,26 @@ def test_files_that_a_person_put_there_are_not_written_over(hub: Hub, tmp_path: 
     with pytest.raises(CannotCreate, match=r"imgs\.zip: lies there already"):
         get(card, tmp_path / "data")
     assert (folder / "imgs.zip").read_bytes() == b"mine"
+
+
+def test_two_repositories_fill_one_folder_and_neither_takes_what_the_other_has_not_finished(
+    hub: Hub, tmp_path: Path
+) -> None:
+    slake(hub)
+    other = hub.create("datasets/c/d")
+    other.commit("main", {"README.md": Blob(b"#", lfs=False), "images/1.png": Blob(b"1" * 999, lfs=True)})
+    further = "companions: [{kind: hub, name: c/d, include: ['images/*']}]"
+    card = made(tmp_path, f"{{kind: hub, name: a/b, {further}}}")
+    hub.faults.append(Fault(r"GET .*c/d/resolve", 0, times=99))
+    with pytest.raises(RunAgain):
+        get(card, tmp_path / "data")
+    folder = tmp_path / "data" / "made"
+    assert (folder / "train.json").is_file() and cards.root(card, tmp_path / "data") is None
+    hub.faults.clear()
+    hub.requests.clear()
+    get(card, tmp_path / "data")
+    assert left(folder) == {"train.json", "test.json", "images/1.png", fetched.RECORD}
+    assert not any("a/b" in request for request in hub.requests)
+    record = fetched.read(folder)
+    assert record is not None
+    assert record.companions[0].revision == other.branches["main"], "today's, since the card names none"

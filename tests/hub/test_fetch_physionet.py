@@ -11,7 +11,7 @@ from fetching import ROWS, get, left, made, sha256
 from lingshu_train import cli
 from lingshu_train.data.cards import fetched
 from lingshu_train.errors import DataError, MissingInput, NotPermitted
-from lingshu_train.hub import download, fetch
+from lingshu_train.hub import download, offering
 from lingshu_train.hub.patience import Patience
 from lingshu_train.hub.sources import physionet
 
@@ -42,7 +42,7 @@ def test_credentialed_data_without_an_account_says_what_to_do_and_asks_nothing(
     with pytest.raises(NotPermitted, match=r"sign the data use agreement at .*\.netrc") as refused:
         get(card, tmp_path / "data")
     assert refused.value.exit_code == 77
-    assert "sign the data use agreement" in fetch.offer(card, tmp_path / "data")
+    assert "sign the data use agreement" in offering.text(offering.of(card, tmp_path / "data"))
     assert physio.requests == []
     assert not (tmp_path / "data").exists()
 

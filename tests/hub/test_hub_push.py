@@ -6,13 +6,12 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import huggingface_hub
 import made_up_run
 import pytest
-from hub_server import Fault, Hub, serve
+from hub_server import READER, TOKEN, Fault, Hub
 from huggingface_hub import constants
 from urllib3.util import Retry
 
@@ -29,23 +28,7 @@ from lingshu_train.hub.patience import Patience
 from lingshu_train.hub.push import plan_push, push
 from lingshu_train.runs import manifest, run
 
-TOKEN = "hf_" + "WritesHerOwnRepositories0123456789"
-READER = "hf_" + "ReadsOnlyAndWritesNothing0123456789"
 REPO = "ada/lingshu-tiny"
-
-
-@pytest.fixture
-def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
-    """A hub that the client finds, and a home without anyone's real token."""
-    with serve() as running:
-        running.tokens = {TOKEN: ("ada", True), READER: ("ada", False)}
-        monkeypatch.setattr(constants, "ENDPOINT", running.endpoint)
-        template = running.endpoint + "/{repo_id}/resolve/{revision}/{filename}"
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
-        monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
-        monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
-        monkeypatch.setenv("HF_TOKEN", TOKEN)
-        yield running
 
 
 @pytest.fixture

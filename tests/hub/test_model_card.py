@@ -263,3 +263,13 @@ def test_a_run_that_builds_its_model_started_from_nothing_whatever_its_recipe_na
     assert "started from random weights" in model_card.render(
         built, [card.load("scans", folder=tmp_path / "cards")]
     )
+
+
+def test_cards_that_the_run_did_without_are_named_by_stage(tmp_path: Path) -> None:
+    before, text = made(tmp_path)
+    assert "were left out" not in text
+    config = {**before[0].stage.config, "left_out": ["mimic_cxr", "synth_vqa"]}
+    before[0] = before[0].model_copy(update={"stage": before[0].stage.model_copy(update={"config": config})})
+    text = model_card.render(before, [card.load("scans", folder=tmp_path / "cards")])
+    assert "These sets were left out, and their shares went to the others:" in text
+    assert f"- {before[0].stage.name}: mimic_cxr, synth_vqa" in text

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from fetching import left, zipped
 
-from lingshu_train.errors import DataError
+from lingshu_train.errors import CannotCreate, DataError
 from lingshu_train.hub.unpack import unpack
 
 
@@ -138,3 +138,45 @@ def test_archives_of_several_parts_share_a_folder_and_hidden_files_stay_out(tmp_
     (tmp_path / "split.csv.gz").write_bytes(gzip.compress(b"a,b\n"))
     assert unpack(tmp_path / "split.csv.gz") == 1
     assert (tmp_path / "split.csv").read_bytes() == b"a,b\n"
+
+
+def test_flat_leaves_the_members_folders_out_and_refuses_two_of_one_name(tmp_path: Path) -> None:
+    path = tmp_path / "in" / "made.zip"
+    path.parent.mkdir()
+    path.write_bytes(zipped({"a/1.png": b"1", "b/c/2.png": b"2", "b/1.png": b"1"}))
+    assert unpack(path, tmp_path / "out", flat=True) == 2, "equal bytes are one file"
+    assert left(tmp_path / "out") == {"1.png", "2.png"}
+    path.write_bytes(zipped({"a/3.png": b"3", "b/3.png": b"another"}))
+    with pytest.raises(
+        DataError, match=r"member 'b/3.png' would have the name of 'a/3.png' and has other bytes"
+    ):
+        unpack(path, tmp_path / "out", flat=True)
+    assert left(tmp_path) == {"in/made.zip", "out/1.png", "out/2.png"}, "nothing of it appears"
+
+
+@pytest.mark.parametrize("name", ["../out.txt", "/abs.txt", "a/../../out.txt", "C:/out.txt"])
+def test_flat_and_another_folder_excuse_no_unsafe_member(tmp_path: Path, name: str) -> None:
+    (tmp_path / "made.zip").write_bytes(zipped({"good.txt": b"good", name: b"evil"}))
+    with pytest.raises(DataError, match="leads out of the folder"):
+        unpack(tmp_path / "made.zip", tmp_path / "inner", flat=True)
+    with pytest.raises(DataError, match="is a link or a device"):
+        unpack(
+            archive(tmp_path, [(member("a/link", tarfile.SYMTYPE, "good.txt"), b"")]),
+            tmp_path / "inner",
+            flat=True,
+        )
+    assert left(tmp_path) == {"made.zip", "made.tar.gz"}
+
+
+def test_what_lies_there_is_not_written_over_and_what_was_unpacked_before_a_kill_is_met_again(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "made.zip").write_bytes(zipped({"a.png": b"a", "b.png": b"b"}))
+    (tmp_path / "a.png").write_bytes(b"a")
+    assert unpack(tmp_path / "made.zip") == 2
+    (tmp_path / "b.png").write_bytes(b"mine")
+    with pytest.raises(
+        CannotCreate, match=r"holds b\.png, and another .* lies there already; nothing was unpacked"
+    ):
+        unpack(tmp_path / "made.zip")
+    assert (tmp_path / "b.png").read_bytes() == b"mine"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import re
 import shutil
 from pathlib import Path
@@ -16,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from lingshu_train.data import chat, images
 from lingshu_train.errors import DataError, RecipeError
-from lingshu_train.model import load, parts, shape
+from lingshu_train.model import load, parts, shape, stored
 from lingshu_train.model.shape import PARTS
 from lingshu_train.training.collate import IGNORED
 
@@ -111,7 +112,7 @@ def test_a_chat_goes_on_where_its_prompt_ends_and_its_answer_ends_with_an_end_to
     for sample in tiny.samples(kit.rows())[:4]:
         asked = chat.prompt(sample, system="Be brief.", images=True)
         prompt = text.apply_chat_template(asked, tokenize=False, add_generation_prompt=True)
-        whole = text.apply_chat_template([*asked, *chat.completion(sample)], tokenize=False)
+        whole = text.apply_chat_template(chat.conversation(sample, system="Be brief."), tokenize=False)
         assert prompt.count(text.image_token) == len(sample.images)
         assert whole.startswith(prompt)
         taught = text.tokenizer(whole.removeprefix(prompt).rstrip(), add_special_tokens=False)["input_ids"]
@@ -184,7 +185,7 @@ def test_packed_logits_and_gradients_are_those_of_separate_runs(kit: Kit) -> Non
 def singles(kit: Kit) -> list[families.Batch]:
     """The rows of the batch of both, each by itself."""
     rows = kit.rows()
-    collate, data = kit.collator(rows, kit.model()), rows.dataset(system="", with_completion=True)
+    collate, data = kit.collator(rows, kit.model()), rows.dataset(system="", whole=True)
     numbers: dict[bool, list[int]] = {True: [], False: []}
     for row, sample in enumerate(tiny.samples(rows)):
         numbers[bool(sample.images)].append(row)
@@ -237,6 +238,22 @@ def test_a_model_with_anything_but_every_parameter_is_refused(
     save_file(weights, path, metadata={"format": "pt"})
     with pytest.raises(DataError, match=said):
         load.model(kit.family, str(tmp_path / "model"), dtype="float32", attention="sdpa")
+
+
+@pytest.mark.parametrize("shard", ["1GB", "40KB"])
+def test_a_name_too_many_is_found_in_the_files_themselves(kit: Kit, shard: str, tmp_path: Path) -> None:
+    model = kit.model()
+    model.save_pretrained(tmp_path, max_shard_size=shard)
+    assert stored.superfluous(model, str(tmp_path)) == set()
+    path = sorted(tmp_path.glob("*.safetensors"))[-1]
+    save_file({**load_file(path), "model.stranger.weight": torch.zeros(3)}, path, metadata={"format": "pt"})
+    index = tmp_path / "model.safetensors.index.json"
+    assert index.is_file() == (shard == "40KB")
+    if index.is_file():
+        said = json.loads(index.read_text())
+        said["weight_map"]["model.stranger.weight"] = path.name
+        index.write_text(json.dumps(said))
+    assert stored.superfluous(model, str(tmp_path)) == {"model.stranger.weight"}
 
 
 def test_a_model_of_another_family_is_refused_in_one_line(kit: Kit, tmp_path: Path) -> None:

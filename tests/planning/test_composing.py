@@ -159,7 +159,7 @@ def test_settings_of_hydra_itself_are_refused(override: str, capsys: pytest.Capt
         ("[1]\n", "must be a mapping of keys to values, is a list"),
         ("just text", "must be a mapping of keys to values, is a str"),
         ("? [a, b]\n: 1\n", "line 1, column 3: not YAML: found unhashable key"),
-        ("[" * 5000, "not YAML"),
+        ("[" * 5000, "nested deeper than 64 levels"),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_recipe_says_where_and_why(

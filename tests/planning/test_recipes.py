@@ -34,7 +34,7 @@ LEFT_OPEN = {
         "stages.data.cards=[slake]",
         "+stages.data.card_splits={slake: {train: train, validation: held_out}}",
     )
-    for one in ("adapt", "adapt_tiny")
+    for one in ("adapt", "adapt_24gb", "adapt_48gb", "adapt_80gb", "adapt_lora", "adapt_tiny")
 }
 """What a recipe leaves to the user: here, some card."""
 
@@ -85,15 +85,15 @@ def test_no_golden_plan_outlives_its_recipe() -> None:
 
 
 IMPORTS = """
-import json, sys, time
+import json, sys
 from lingshu_train import cli
 code = cli.main(["plan", sys.argv[1], *json.loads(sys.argv[2])])
-print(json.dumps([code, time.process_time(), sorted(set(sys.modules) & set(sys.argv[3:]))]), file=sys.stderr)
+print(json.dumps([code, sorted(set(sys.modules) & set(sys.argv[3:]))]), file=sys.stderr)
 """
 
 
 @pytest.mark.parametrize("name", recipe.names())
-def test_planning_imports_nothing_heavy_and_is_quick(name: str, tmp_path: Path) -> None:
+def test_planning_imports_nothing_heavy(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", IMPORTS, name, json.dumps(given(name)), *HEAVY],
         cwd=tmp_path,
@@ -101,11 +101,10 @@ def test_planning_imports_nothing_heavy_and_is_quick(name: str, tmp_path: Path) 
         capture_output=True,
         text=True,
     )
-    code, seconds, heavy = json.loads(done.stderr.splitlines()[-1])
+    code, heavy = json.loads(done.stderr.splitlines()[-1])
     assert code == 0, done.stderr
     assert heavy == []
     assert done.stdout.startswith(f"{name}: ")
-    assert seconds < 2.5, "0.7 s of processor time on the machine this was written on"
     assert not list(tmp_path.iterdir()), "a plan writes nothing"
 
 
@@ -120,9 +119,9 @@ def test_the_supervised_stages_have_every_number_of_the_paper(name: str) -> None
     vision, projector, llm = "vision_tower", "merger", "language_model"
     rates = {vision: 2e-6, projector: 1e-5, llm: 1e-5}
     paper = {
-        "shallow": {"train": {vision, projector}, "epochs": 1, "packing": False},
-        "deep": {"train": {vision, projector, llm}, "epochs": 1, "packing": False},
-        "instruct": {"train": {vision, projector, llm}, "epochs": 2, "packing": True},
+        "shallow": {"train": {vision, projector}, "epochs": 1, "packs": False},
+        "deep": {"train": {vision, projector, llm}, "epochs": 1, "packs": False},
+        "instruct": {"train": {vision, projector, llm}, "epochs": 2, "packs": True},
     }
     for stage, stated in paper.items():
         config = found[stage]
@@ -130,9 +129,10 @@ def test_the_supervised_stages_have_every_number_of_the_paper(name: str) -> None
         assert config.learning_rate == {part: rates[part] for part in stated["train"]}
         assert config.epochs == stated["epochs"]
         assert config.steps is None
-        assert config.packing is stated["packing"]
+        assert config.packs is stated["packs"]
         assert (config.warmup_steps, config.schedule, config.max_length) == (100, "cosine", 8192)
-        assert (config.per_device_batch, config.accumulation) == (1, 8)
+        assert config.per_device_batch * config.accumulation == 8, "a GPU and step; the paper's are 1 and 8"
+        assert config.layout == ("packs" if stated["packs"] else "end_to_end")
 
 
 def test_the_reinforcement_stage_has_every_number_of_the_paper() -> None:
@@ -159,6 +159,26 @@ def test_the_instruction_mixture_has_the_group_sizes_of_the_paper_and_leaves_no_
     assert sum(Fraction(str(mix.share)) for mix in mixes) == 1
     named = [card for mix in mixes for card in mix.cards]
     assert sorted(named) == sorted(found["instruct_data"].cards)
+
+
+def test_the_clean_recipe_is_the_paper_s_with_another_slake_and_the_unseen_questions_beside_the_test() -> (
+    None
+):
+    paper, clean = stages("lingshu_7b"), stages("lingshu_7b_clean")
+
+    def swapped(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple("slake_clean" if name == "slake" else name for name in names)
+
+    for name in ("instruct_data", "rl_data"):
+        assert clean[name].cards == swapped(paper[name].cards)
+    assert [mix.cards for mix in clean["instruct"].data] == [
+        swapped(mix.cards) for mix in paper["instruct"].data
+    ]
+    assert [mix.share for mix in clean["instruct"].data] == [mix.share for mix in paper["instruct"].data]
+    added = [card for card in clean["benchmarks"].cards if card not in paper["benchmarks"].cards]
+    assert added == ["slake_unseen_test"]
+    assert [card for card in clean["benchmarks"].cards if card != added[0]] == list(paper["benchmarks"].cards)
+    assert "slake" not in {card for config in clean.values() for card in config.card_names}
 
 
 def test_the_reinforcement_selection_keeps_yes_no_at_five_percent() -> None:

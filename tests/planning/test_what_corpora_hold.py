@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from lingshu_train.errors import RecipeError
@@ -76,3 +79,22 @@ def test_a_card_or_a_split_named_twice_is_a_mistake_of_the_recipe() -> None:
         recipe.load("quickstart", ("stages.data.cards=[slake,slake]", *OWN[1:]))
     with pytest.raises(RecipeError, match=r"stages\.data\.splits: train stands twice"):
         recipe.load("quickstart", (*OWN, "+stages.data.splits=[train,train]"))
+
+
+def test_tasks_of_rows_are_told_by_the_plan_once_the_corpus_is_there(tmp_path: Path) -> None:
+    """Also of a corpus that was prepared before: a misspelt task is found before anything runs."""
+    wrong = (*OWN, f"output={tmp_path}", "stages.shallow.data=[{corpus:data,tasks:[closed_vqq]}]")
+    planned = plan.build(recipe.load("quickstart", wrong))
+    summary = {"tasks": {"closed_vqa": {"train": 3}, "caption": {"held_out": 2, "train": 1}}}
+    folder = planned.stages[0].path / "corpus"
+    folder.mkdir(parents=True)
+    (folder / "corpus.json").write_text(json.dumps(summary))
+    with pytest.raises(
+        RecipeError,
+        match=r"stages\.shallow\.data: unknown task 'closed_vqq'; stage 'data' has in split 'train': caption, closed_vqa$",
+    ):
+        plan.build(recipe.load("quickstart", wrong))
+    assert plan.build(recipe.load("quickstart", (*wrong[:-1], "stages.shallow.data=[{corpus:data}]"))).stages
+    before = (*wrong, f"+stages.data.prepared={folder}", f"output={tmp_path / 'other'}")
+    with pytest.raises(RecipeError, match="unknown task 'closed_vqq'"):
+        plan.build(recipe.load("quickstart", before))

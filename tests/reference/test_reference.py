@@ -167,11 +167,9 @@ def test_explaining_a_block_explains_its_keys(capsys: pytest.CaptureFixture[str]
 
 
 def test_an_explained_key_shows_type_default_and_meaning(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main(["explain", "sft.packing"]) == 0
+    assert cli.main(["explain", "sft.weight_decay"]) == 0
     assert capsys.readouterr().out == (
-        "packing  (stage sft)\n"
-        "  true or false; default false\n"
-        "    Put several samples into one sequence (a pack), which never see each other.\n"
+        "weight_decay  (stage sft)\n  number, at least 0; default 0\n    Weight decay of AdamW.\n"
     )
 
 

@@ -287,3 +287,18 @@ def test_the_report_is_made_without_torch_or_transformers(tmp_path: Path) -> Non
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_data_part_says_of_each_card_which_rows_it_skips_and_which_are_not_whole(
+    finished: tuple[Path, str],
+) -> None:
+    text = " ".join(re.sub(r"<[^>]+>", " ", finished[1]).split())
+    assert "scans prepare 400 1,150 no answer 1,234 an opening answer 5" in text
+
+
+def test_the_data_part_says_how_many_answers_and_tokens_of_each_card_a_stage_teaches(
+    finished: tuple[Path, str],
+) -> None:
+    text = " ".join(re.sub(r"<[^>]+>", " ", finished[1]).split())
+    assert "taught of stage rows answers their tokens all tokens" in text
+    assert "400 1,150 20,500 91,000" in text

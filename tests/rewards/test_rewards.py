@@ -227,9 +227,11 @@ def test_a_hanging_user_reward_costs_one_sample_and_is_recorded(tmp_path: Path) 
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        ("    return [0] * (1 << 34)", "crashed"),
-        ("    raise KeyError('no such field')", "crashed"),
+        ("    return [0] * (1 << 34)", "raised"),
+        ("    raise KeyError('no such field')", "raised"),
+        ("    import sys; sys.exit(3)", "raised"),
         ("    import os; os._exit(3)", "crashed"),
+        ("    import ctypes; ctypes.string_at(0)", "crashed"),
         ("    return 'high'", "invalid"),
         ("    return float('nan')", "invalid"),
         ("    return True", "invalid"),

@@ -139,7 +139,9 @@ def test_a_completion_ends_at_the_limit_or_at_any_end_token_of_the_model(
     second = whole.token_ids[1]
     assert own not in whole.token_ids
     monkeypatch.setattr(engine._model.generation_config, "eos_token_id", [own, second])
-    others = Transformers(engine._model, engine._text, batch=64, ends=[own])
+    ends = load.ends(family.of(tiny_model.SETTINGS.family), engine._model, engine._text)
+    assert set(ends) == {own, second}
+    others = Transformers(engine._model, engine._text, batch=64, ends=ends)
     first = min(whole.token_ids.index(second), 1)
     ended, *_ = others.answer(PROMPTS, GREEDY)
     assert ended.token_ids == whole.token_ids[: first + 1], "with the token that ended it, and nothing after"

@@ -201,11 +201,11 @@ def test_a_refusal_of_the_disk_is_one_line_and_leaves_the_older_checkpoint(
 ) -> None:
     save(tmp_path, 3)
 
-    def refuse(path: Path) -> None:
+    def refuse(path: Path, names: object) -> None:
         raise OSError(number, os.strerror(number), str(path))
 
     with monkeypatch.context() as patched:
-        patched.setattr(checkpoint, "sync", refuse)
+        patched.setattr(checkpoint, "settle", refuse)
         with pytest.raises(error, match=words) as caught:
             save(tmp_path, 6)
     assert "\n" not in str(caught.value)

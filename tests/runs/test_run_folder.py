@@ -178,3 +178,31 @@ class holder:
     def __exit__(self, *_: object) -> None:
         self.process.kill()
         self.process.wait(10)
+
+
+LIMITED = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), int(sys.argv[1])))
+from lingshu_train import cli
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize(("room", "file"), [(0, ".lock"), (100, "run.json"), (6000, "run.json")])
+def test_a_disk_that_takes_nothing_before_the_first_stage_is_one_line(
+    room: int, file: str, tmp_path: Path
+) -> None:
+    """A file's greatest size stands in for a full disk: lock, run.json and stage.json are written by the launcher itself."""
+    command = [
+        sys.executable,
+        "-c",
+        LIMITED,
+        str(room),
+        "run",
+        "quickstart",
+        f"output={tmp_path / 'run'}",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 74
+    (line,) = done.stderr.splitlines()
+    assert file in line

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import made_up_run
@@ -107,4 +106,4 @@ def test_a_kill_in_the_middle_leaves_no_half_stage(
         sharing.take(first, [finished])
     assert not first.path.exists()
     assert sharing.take(first, [finished])
-    assert json.loads((first.path / "stage.json").read_text(encoding="utf-8"))["folder"] == first.folder
+    assert read_stage(first.path / "stage.json") == first

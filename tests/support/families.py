@@ -76,7 +76,7 @@ class Kit:
         return Collator(
             processor=self.processor,
             packing=packing,
-            tokens=rows.tokens,
+            stored=rows.stored,
             family=self.family,
             model=model,
         )
@@ -85,7 +85,7 @@ class Kit:
         """A batch of text, one of pictures, and one of both, as the collator makes them."""
         rows = self.rows()
         collate = self.collator(rows, self.model(), packing=packing)
-        data = rows.dataset(system="", with_completion=True)
+        data = rows.dataset(system="", whole=True)
         found = {"text": [], "pictures": []}
         for row, sample in enumerate(tiny.samples(rows)):
             found["pictures" if sample.images else "text"].append(row)

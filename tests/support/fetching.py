@@ -74,4 +74,8 @@ def left(folder: Path) -> set[str]:
 
 
 def get(card: cards.Card, root: Path, said: list[str] | None = None) -> str:
-    return fetch.fetch(card, root, say=(said if said is not None else []).append)
+    """Fetch a card; the first thing that is left undone is raised."""
+    outcome = fetch.fetch(card, root, say=(said if said is not None else []).append)
+    if outcome.left:
+        raise outcome.left[0]
+    return "\n".join(outcome.lines)

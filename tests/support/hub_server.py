@@ -18,6 +18,8 @@ from urllib.parse import unquote, urlsplit
 
 from loopback import serving
 
+TOKEN = "hf_" + "WritesHerOwnRepositories0123456789"
+READER = "hf_" + "ReadsOnlyAndWritesNothing0123456789"
 GITATTRIBUTES = b"*.safetensors filter=lfs diff=lfs merge=lfs -text\n"
 
 

@@ -22,6 +22,8 @@ class Server(ThreadingHTTPServer):
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     """Answers with `handler`; yields the server's address."""
+    # A head and a body are sent one by one; with Nagle's rule the second waits 40 ms for a word of the client.
+    handler.disable_nagle_algorithm = True  # type: ignore[attr-defined]
     server = Server(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

@@ -81,6 +81,9 @@ def card(
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
 
 
+TAUGHT = {"scans": {"rows": 400, "answers": 1150, "tokens": 91000, "taught": 20500}}
+
+
 def build(
     folder: Path, *, until: str = "export", cards: Sequence[str] = ("scans",), questions: int = 120
 ) -> Path:
@@ -96,9 +99,17 @@ def build(
     for stage in stages[: len(done)]:
         outputs = _fill(stage, rng, pictures=pictures, questions=questions)
         facts = (
-            {"rows": 400, "refused": {"too_small": 3}, "unknown_modalities": {"adaptive optics": 7}}
+            {
+                "rows": 400,
+                "refused": {"too_small": 3},
+                "unknown_modalities": {"adaptive optics": 7},
+                "cards": {"scans": 400},
+                "answers": {"scans": 1150},
+                "skipped": {"scans": {"no answer": 1234}},
+                "notes": {"scans": {"an opening answer": 5}},
+            }
             if stage.kind == "prepare"
-            else {"steps": 60}
+            else {"steps": 60, **({"taught": TAUGHT} if stage.kind == "sft" else {})}
         )
         manifest.write(stage, ran_on=_environment(), results=facts, outputs=outputs, seconds=41.5)
     following = stages[len(done) : len(done) + 1]

@@ -10,6 +10,7 @@ from typing import Any
 import tiny
 import torch
 from layouts import stage_for
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from lingshu_train.runs.stage import Stage
 from lingshu_train.training.collate import IGNORED, Collator
@@ -33,7 +34,7 @@ class Kit:
         return Collator(
             processor=self.text,
             packing=packing,
-            tokens=self.rows.tokens,
+            stored=self.rows.stored,
             family=tiny.FAMILY,
             model=model,
         )
@@ -85,6 +86,15 @@ def run_of(
         weight_decay=0.0,
         keep=9,
     )
+
+
+def collated(text: Any, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Rows as TRL's own collator makes a batch of prompts and their last answers."""
+    split = [
+        {"prompt": row["messages"][:-1], "completion": row["messages"][-1:], "images": row["images"]}
+        for row in rows
+    ]
+    return dict(DataCollatorForVisionLanguageModeling(text, completion_only_loss=True)(split))
 
 
 def gradients(model: Any, batches: list[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:

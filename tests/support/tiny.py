@@ -30,7 +30,8 @@ from lingshu_train.runs import ledger, manifest
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages import _kinds as kinds
-from lingshu_train.training.feed import Limit, Rows
+from lingshu_train.training.feed import Rows
+from lingshu_train.training.limit import Limit
 
 MODEL: dict[str, Any] = {
     "family": "qwen2_5_vl",
@@ -80,13 +81,17 @@ def processor(source: Path) -> ProcessorMixin:
 
 
 def write_corpus(
-    folder: Path, rows: Iterable[tuple[Sample, Sequence[Image.Image]]], **options: int
+    folder: Path,
+    rows: Iterable[tuple[Sample, Sequence[Image.Image]]],
+    *,
+    control: Sequence[str] = (),
+    **options: int,
 ) -> Summary:
-    """A finished corpus of samples and their pictures, as a prepare stage leaves it."""
+    """A finished corpus of samples and their pictures, as a prepare stage leaves it; no text holds one of `control`."""
     writer = Writer(folder, **options)
     for sample, pictures in rows:
         writer.add([Kept(sample=sample, pictures=tuple(png(picture) for picture in pictures))])
-    return writer.finish(licences={}, budget=BUDGET)
+    return writer.finish(licences={}, budget=BUDGET, control_tokens=control)
 
 
 def png(picture: Image.Image) -> StoredPicture:
@@ -178,6 +183,7 @@ def make_stage(
     parents: dict[str, Path],
     model: dict[str, Any] = MODEL,
     deepspeed: str = "none",
+    offload: str = "none",
     world_size: int = 1,
 ) -> Stage:
     """A stage record as the planner would write it, its configuration checked by its kind."""
@@ -193,7 +199,7 @@ def make_stage(
         about=read.about(),
         config=config,
         model=model,
-        cluster=Cluster(name="test", device="cpu", deepspeed=deepspeed, threads=1),  # type: ignore[arg-type]
+        cluster=Cluster(name="test", device="cpu", deepspeed=deepspeed, offload=offload, threads=1),  # type: ignore[arg-type]
         world_size=world_size,
         seed=0,
         data_root=str(root / "data"),
@@ -250,7 +256,7 @@ def run_here(stage: Stage) -> Facts:
 def start(stage: Stage) -> subprocess.Popen[bytes]:
     """Start a stage's processes as the launcher does."""
     path = stage.write()
-    environment = launch._environment(stage)
+    environment = launch.environment(stage)
     log = (stage.path / "log.txt").open("ab")
     return subprocess.Popen(launch.command(stage, path), env=environment, stdout=log, stderr=log)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import tiny
 from PIL import Image
+from transformers import ProcessorMixin
 
 from lingshu_train.errors import RecipeError
 from lingshu_train.model import family
@@ -23,13 +24,20 @@ TEXTS = (
 
 def build(folder: Path) -> Path:
     """Weights, tokenizer and processor, as a stage leaves them."""
+    words = processor(folder).tokenizer
+    # A wide start: answers to different prompts then differ.
+    made = family.of(SETTINGS.family).build_model(SETTINGS.shape, words, initializer_range=0.3, seed=0)
+    made.save_pretrained(folder)
+    return folder
+
+
+def processor(folder: Path) -> ProcessorMixin:
+    """Tokenizer and processor alone."""
     architecture = family.of(SETTINGS.family)
     words = architecture.build_tokenizer(TEXTS, vocabulary=SETTINGS.shape.vocabulary)
-    # A wide start: answers to different prompts then differ.
-    made = architecture.build_model(SETTINGS.shape, words, initializer_range=0.3, seed=0)
+    made = architecture.build_processor(words, SETTINGS.budget)
     made.save_pretrained(folder)
-    architecture.build_processor(words, SETTINGS.budget).save_pretrained(folder)
-    return folder
+    return made
 
 
 def picture(number: int) -> Image.Image:

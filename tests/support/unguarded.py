@@ -26,7 +26,7 @@ def main(path: str, *flags: str) -> int:
     else:
         start = torch.distributed.init_process_group
         torch.distributed.init_process_group = lambda *args, **kwargs: start(
-            *args, **kwargs, timeout=PATIENCE
+            *args, **{**kwargs, "timeout": PATIENCE}
         )
     return worker.main(path)
 

@@ -83,7 +83,7 @@ def run(stage: Stage, *, without_guard: bool = False, flags: tuple[str, ...] = (
         module = argv.index("lingshu_train.running.worker")
         argv[module - 1 : module + 1] = [str(Path(tiny.__file__).with_name("unguarded.py"))]
     with (stage.path / "log.txt").open("ab") as log:
-        process = subprocess.Popen([*argv, *flags], env=launch._environment(stage), stdout=log, stderr=log)
+        process = subprocess.Popen([*argv, *flags], env=launch.environment(stage), stdout=log, stderr=log)
         try:
             return "failed" if process.wait(timeout=LIMIT) else "done"
         except subprocess.TimeoutExpired:
@@ -120,21 +120,22 @@ def test_without_the_guard_ranks_wait_for_each_other_or_lose_their_connection(
 
 
 @pytest.fixture(scope="module")
-def one_rank() -> dict[bool, dict[str, list[float]]]:
-    """The steps of one rank, per whether it packs; run when first asked for."""
+def one_rank() -> dict[str, dict[str, list[float]]]:
+    """The steps of one rank, per layout; run when first asked for."""
     return {}
 
 
 @pytest.mark.parametrize(
-    ("deepspeed", "packing"), [("none", False), ("zero2", False), ("zero3", False), ("zero3", True)]
+    ("deepspeed", "layout"),
+    [("none", "padded"), ("zero2", "padded"), ("zero3", "padded"), ("zero3", "packs")],
 )
 def test_a_rank_with_text_and_one_with_pictures_take_the_steps_of_one_with_both(
-    deepspeed: str, packing: bool, make: Make, one_rank: dict[bool, dict[str, list[float]]]
+    deepspeed: str, layout: str, make: Make, one_rank: dict[str, dict[str, list[float]]]
 ) -> None:
-    if packing not in one_rank:
-        one_rank[packing] = steps(make("sft", world=1, packing=packing))
-    found = steps(make("sft", world=2, deepspeed=deepspeed, packing=packing))
-    for name, values in one_rank[packing].items():
+    if layout not in one_rank:
+        one_rank[layout] = steps(make("sft", world=1, layout=layout))
+    found = steps(make("sft", world=2, deepspeed=deepspeed, layout=layout))
+    for name, values in one_rank[layout].items():
         assert found[name] == pytest.approx(values, rel=SFT), name
 
 
@@ -187,7 +188,7 @@ def rollout(kit: Kit, cls: type, rows: list[int]) -> list[tuple[list[int], torch
         max_completion_length=6,
         beta=0.0,
     )
-    data = kit.rows.dataset(system="", with_completion=False)
+    data = kit.rows.dataset(system="", whole=False)
     trainer = cls(
         model=kit.model(),
         args=args,

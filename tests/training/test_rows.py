@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,10 @@ import tiny
 from layouts import stage_for
 from plain_order import PlainOrder
 
+from lingshu_train.data.corpus import lengths
 from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import DataError
+from lingshu_train.model.settings import Settings
 from lingshu_train.record import Sample
 from lingshu_train.runs.stage import Stage
 from lingshu_train.training.packed import Packed
@@ -31,14 +34,12 @@ def source(base: Path) -> Path:
 
 
 def test_stored_lengths_are_those_of_the_batches_that_training_sees(base: Path, stage: Stage) -> None:
-    from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+    from stock import collated
 
     rows = tiny.rows(stage, source(base))
     text = tiny.processor(source(base))
-    data = rows.dataset(system="", with_completion=True)
-    batch = DataCollatorForVisionLanguageModeling(text, completion_only_loss=True)(
-        [data[row] for row in range(32)]
-    )
+    data = rows.dataset(system="", whole=True)
+    batch = collated(text, [data[row] for row in range(32)])
     tokens, patches = rows.costs(np.arange(32))
     assert tokens.tolist() == batch["attention_mask"].sum(dim=1).tolist()
     assert len(set(tokens.tolist())) == 3
@@ -136,7 +137,7 @@ def test_loader_workers_read_what_the_process_itself_reads(packing: bool, base: 
     from torch.utils.data import DataLoader
 
     items = packed(base, stage) if packing else tiny.rows(stage, source(base))
-    data = items.dataset(system="", with_completion=True)
+    data = items.dataset(system="", whole=True)
     numbers = [items.row(n) for n in range(6)]
     loaded = list(DataLoader(data, sampler=numbers, batch_size=2, num_workers=2, collate_fn=list))
     alone = [[data[number] for number in numbers[start : start + 2]] for start in (0, 2, 4)]
@@ -150,3 +151,45 @@ def test_loader_workers_read_what_the_process_itself_reads(packing: bool, base: 
 
 def flat(nested: Any) -> list[Any]:
     return [nested] if not isinstance(nested, list) else [one for part in nested for one in flat(part)]
+
+
+def test_lengths_are_found_again_whatever_the_tokenizer_was_last_asked_for(base: Path, stage: Stage) -> None:
+    """Padding stays in a tokenizer, and is saved with a trained model; a second table would be measured for it."""
+    wanted = Settings.model_validate_json(json.dumps(stage.model))
+    text = tiny.processor(source(base))
+    before = lengths._key(text, wanted)
+    text.tokenizer(["a", "several words"], padding=True, truncation=True, max_length=4)
+    assert lengths._key(text, wanted) == before
+
+
+def test_a_measurement_that_was_ended_goes_on_from_the_parts_that_it_kept(
+    base: Path, stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tiny.draw_corpus(tmp_path / "again") / "corpus"
+    wanted = Settings.model_validate_json(json.dumps(stage.model))
+    monkeypatch.setattr(lengths, "_CHUNK", 4)
+    monkeypatch.setattr(lengths, "_PART", 8)
+    real, measured = lengths._part, []
+
+    def ended(*args: Any) -> Any:
+        if len(measured) == 5:
+            raise KeyboardInterrupt
+        measured.append(args[-1])
+        return real(*args)
+
+    monkeypatch.setattr(lengths, "_part", ended)
+    with pytest.raises(KeyboardInterrupt):
+        lengths.of(folder, str(source(base)), wanted)
+    assert measured == [0, 4, 8, 12, 16]
+    [kept] = folder.glob(".lengths-*.parts")
+    assert sorted(part.name for part in kept.iterdir()) == ["0.npy", "8.npy"]
+    data = bytearray((kept / "8.npy").read_bytes())
+    data[-200] ^= 1
+    (kept / "8.npy").write_bytes(data)
+    measured.clear()
+    monkeypatch.setattr(lengths, "_part", lambda *args: measured.append(args[-1]) or real(*args))
+    found = lengths.of(folder, str(source(base)), wanted)
+    assert measured == list(range(8, 40, 4)), "what is whole is taken over, what is damaged is measured again"
+    assert not list(folder.glob(".lengths-*"))
+    fresh = tiny.draw_corpus(tmp_path / "fresh") / "corpus"
+    assert np.array_equal(found, lengths.of(fresh, str(source(base)), wanted))

@@ -14,6 +14,7 @@ from lingshu_train.stages.grpo import run as grpo
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer
 from lingshu_train.stages.sft.run import ExactSFTTrainer
 from lingshu_train.training.exact import UPSTREAM, Exact
+from lingshu_train.training.guarded import Guarded
 
 NAMED_OTHERWISE = {(GRPOTrainer, "_get_train_sampler"): ("self", "dataset")}
 """Where TRL renames a parameter of transformers. Callers pass it by position."""
@@ -51,7 +52,7 @@ def test_trl_has_the_grpo_method_with_the_parameters_we_override(name: str) -> N
     assert parameters(getattr(GRPOTrainer, name)) == grpo.UPSTREAM[name]
 
 
-@pytest.mark.parametrize("ours", [Exact, ExactSFTTrainer, ExactGRPOTrainer])
+@pytest.mark.parametrize("ours", [Guarded, Exact, ExactSFTTrainer, ExactGRPOTrainer])
 def test_every_method_we_override_is_named_and_takes_the_same_parameters(ours: type) -> None:
     named = UPSTREAM | grpo.UPSTREAM
     for name in overridden(ours):
@@ -67,7 +68,7 @@ def test_our_methods_come_before_those_of_trl(ours: type) -> None:
     assert order.index(Exact) < order.index(SFTTrainer if ours is ExactSFTTrainer else GRPOTrainer)
     for name in UPSTREAM:
         owner = next(one for one in order if name in vars(one))
-        assert issubclass(owner, Exact), f"{name} of {owner.__name__} hides ours"
+        assert issubclass(owner, Guarded), f"{name} of {owner.__name__} hides ours"
 
 
 @pytest.mark.parametrize("name", ["_load_rng_state", "_step", "_buffered_inputs"])

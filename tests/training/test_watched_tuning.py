@@ -79,7 +79,7 @@ def test_packed_training_is_measured_on_the_same_rows_as_any_other(base: Path, t
     rate = dict.fromkeys(tiny.ALL_PARTS, 1e-12)
     plain = finished(watched(base, tmp_path, learning_rate=rate))
     packed = finished(
-        watched(base, tmp_path / "packed", learning_rate=rate, packing=True, accumulation=2, max_length=130)
+        watched(base, tmp_path / "packed", learning_rate=rate, layout="packs", accumulation=2, max_length=130)
     )
     assert measured(packed, LOSS)[12] == pytest.approx(measured(plain, LOSS)[12], rel=1e-6)
 
@@ -92,9 +92,9 @@ def test_the_held_out_loss_is_that_of_the_model_library(base: Path, tmp_path: Pa
     assert facts["watched"] == {"rows": 8, "left_out_as_too_long": {"data": 0}}
     model, text = tiny.model(stage.path / "model").eval(), tiny.processor(stage.path / "model")
     rows = tiny.rows(stage, stage.path / "model", split="held_out")
-    collate = Collator(processor=text, packing=False, tokens=rows.tokens, family=tiny.FAMILY, model=model)
+    collate = Collator(processor=text, packing=False, stored=rows.stored, family=tiny.FAMILY, model=model)
     loss, tokens = 0.0, 0
-    for item in rows.dataset(system="", with_completion=True):
+    for item in rows.dataset(system="", whole=True):
         batch = collate([item])
         count = int((batch["labels"][:, 1:] != -100).sum())
         with torch.no_grad():

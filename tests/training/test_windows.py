@@ -101,7 +101,7 @@ def test_a_training_run_reads_and_processes_each_picture_of_a_window_once(
         model=kit.model(),
         args=args,
         reward_funcs=[lambda completions, **_: torch.arange(len(completions)).tolist()],
-        train_dataset=rows.dataset(system="", with_completion=False),
+        train_dataset=rows.dataset(system="", whole=False),
         processing_class=words,
     )
     row = item_to_row(PlainOrder(32).row, prompts=PROMPTS, group=GROUP, repeats=REPEATS)

@@ -7,6 +7,7 @@ unmarked: right in evaluation, not in training.
 from __future__ import annotations
 
 import importlib.util
+import sys
 from collections import Counter
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +26,8 @@ BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "verifier.py"
 def benchmark() -> ModuleType:
     spec = importlib.util.spec_from_file_location("benchmark", BENCHMARK)
     assert spec is not None and spec.loader is not None
+    # What the scripts share lies beside them.
+    sys.path.append(str(BENCHMARK.parent))
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

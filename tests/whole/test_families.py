@@ -40,9 +40,9 @@ def sft(**changes: object) -> dict[str, object]:
 @pytest.mark.slow
 def test_pictures_and_text_are_trained_on_alike_padded_and_packed(kit: Kit) -> None:
     losses = {}
-    for name, packing in (("padded", False), ("packed", True)):
+    for name, layout in (("padded", "padded"), ("packed", "packs")):
         # All rows in one batch, and in one pack.
-        config = sft(steps=1, packing=packing, per_device_batch=1 if packing else 32, max_length=4096)
+        config = sft(steps=1, layout=layout, per_device_batch=1 if layout == "packs" else 32, max_length=4096)
         stage = kit.stage(name, config, "data", "base")
         told = carry_out(stage)
         assert told["trained_parts"] == sorted(PARTS)
@@ -73,7 +73,7 @@ def test_what_was_trained_is_asked_exported_and_loaded_by_everyone(kit: Kit) -> 
 def test_lengths_are_counted_in_processes_that_never_heard_of_the_family(kit: Kit) -> None:
     given = kit.root / "data" / "corpus", str(kit.source), kit.settings, range(1)
     (here,), (there,) = (list(lengths._parts(*given, workers=workers)) for workers in (1, 2))
-    assert here.shape == (40, 3)
+    assert here.shape == (40, 5)
     assert np.array_equal(here, there)
 
 

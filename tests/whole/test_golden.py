@@ -85,13 +85,10 @@ def write() -> None:
     """Run both stages once, as the fixtures do, and commit what they did."""
     import conftest
 
-    class Folders:
-        def mktemp(self, name: str) -> Path:
-            return Path(tempfile.mkdtemp(prefix=name))
-
-    base = conftest.base.__wrapped__(Folders())  # type: ignore[attr-defined]
+    root = Path(tempfile.mkdtemp(prefix="golden"))
+    conftest._base(root / "base")
     for kind in ("sft", "grpo"):
-        stage = conftest.stage_for(base, Folders().mktemp(kind), (kind, 1, "none"))
+        stage = conftest.stage_for(root / "base", root / kind, (kind, 1, "none"))
         assert tiny.run(stage) == 0, (stage.path / "log.txt").read_text()
         text = json.dumps(recorded(stage), indent=1, sort_keys=True) + "\n"
         place(kind).write_text(text, encoding="utf-8")

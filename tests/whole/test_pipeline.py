@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -87,6 +88,18 @@ def test_plain_transformers_loads_the_export(run: Path) -> None:
         json.loads((place / "preprocessor_config.json").read_text())["processor_class"]
         == "Qwen2_5_VLProcessor"
     )
+
+
+def test_the_export_carries_the_chain_of_manifests_back_to_its_corpus(run: Path) -> None:
+    told = json.loads((folder_of(run, "export") / "export" / "provenance.json").read_text())
+    named = {one["stage"]: one for one in told["stages"]}
+    assert {"data", "base", "shallow", "deep", "instruct", "rl", "evaluate"} == set(named)
+    for name, one in named.items():
+        manifest = folder_of(run, name) / "manifest.json"
+        assert one["manifest"] == hashlib.sha256(manifest.read_bytes()).hexdigest()
+        assert all(named[parent]["manifest"] == sha256 for parent, sha256 in one["parents"].items())
+    assert named["data"]["cards"] and not named["data"]["parents"]
+    assert "chain: " in lingshu("verify", str(run)).stdout
 
 
 def test_report_status_and_verify_tell_of_the_run(run: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from layouts import once
 
 ROOT = Path(__file__).parents[2]
-SHIPPED = ("recipes", "data_cards", "launch/deepspeed", "launch/slurm.sh")
+SHIPPED = ("recipes", "data_cards", "launch/deepspeed", "launch/slurm.sh", "launch/k8s")
 
 
 @pytest.fixture(scope="module")

@@ -1,2 +1,2 @@
 """A stranger's files to a card and a recipe: what they are, what their columns mean, how their pictures look. No torch, and
-nothing asked: the dialogue is cli/add.py. Nothing is copied or changed here either."""
+nothing asked: the dialogue is cli/_dialogue.py. Nothing is copied or changed here either."""

@@ -9,7 +9,7 @@ from itertools import islice
 
 from tqdm import tqdm
 
-from lingshu_train.data.corpus import chunks, preparing
+from lingshu_train.data.corpus import chunks, preparing, tolerance
 from lingshu_train.data.corpus.specification import Specification
 from lingshu_train.data.corpus.writer import Kept, Refused
 
@@ -29,10 +29,9 @@ class Trial:
     patients: list[str] = field(default_factory=list)
     twins: list[str] = field(default_factory=list)
 
-    @property
-    def share(self) -> float:
-        """Of all rows, those that are refused."""
-        return self.refused / max(1, self.refused + sum(self.kept.values()))
+    def accepted(self, most: float) -> bool:
+        """Whether preparing lets pass what is refused."""
+        return tolerance.within(refused=self.refused, kept=self.kept.total(), most=most)
 
 
 def trial(wanted: Specification, *, workers: int) -> Trial:
@@ -45,7 +44,7 @@ def trial(wanted: Specification, *, workers: int) -> Trial:
             for outcome in outcomes:
                 if isinstance(outcome, Refused):
                     _refused(found, outcome)
-                else:
+                elif isinstance(outcome, Kept):
                     _kept(found, outcome, patients, pictures)
             bar.update(len(outcomes))
     return found

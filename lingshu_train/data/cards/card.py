@@ -11,25 +11,31 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
-from urllib.parse import unquote, urlsplit
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, JsonValue
 
 from lingshu_train import environment
-from lingshu_train.data.cards import folders, patterns
-from lingshu_train.documents import not_yaml, read_text
+from lingshu_train.data.cards import alike, folders
+from lingshu_train.data.cards.source import Access, Source
+from lingshu_train.documents import MOST_YAML, check_yaml, not_yaml, read_text
 from lingshu_train.errors import DataError, RecipeError
-from lingshu_train.naming import digest
+from lingshu_train.naming import NAME_RULE, digest, is_name
 from lingshu_train.schema import Language, Modality, Strict, parse
 
 INFORMS: Mapping[str, set[str] | bool] = {
-    "source": {"how_to_get", "url", "folder", "files", "also", "include", "unpack"},
-    **dict.fromkeys(("problems", "overlaps", "used_in", "creators", "citations", "year"), True),
+    "source": {"how_to_get", "url", "folder", "files", "also", "include", "unpack", "bytes", "companions"},
+    "licence": {"read"},
+    **dict.fromkeys(("problems", "overlaps", "used_in", "creators", "citations", "year", "evidence"), True),
 }
+"""What a corpus does not depend on."""
 
-Access = Literal["open", "gated", "credentialed", "local"]
+RECORD = ".lingshu-source.json"
+"""The file in a data folder that says what was downloaded into it (fetched.py)."""
+
+EvidenceKind = Literal["real_bytes", "publisher_code", "others_code", "description", "none"]
+Day = Annotated[str, Field(pattern=r"^(\d{4}-\d{2}-\d{2})?$")]
 Role = Literal["training", "benchmark", "demonstration"]
 
 
@@ -51,60 +57,23 @@ class Licence(Strict):
     commercial: bool | None = None
     """Whether commercial use is allowed; none: not known."""
 
+    read: Day = ""
+    """The day on which the terms were read at the source, as 2026-11-29; empty: not written down."""
+
     def __str__(self) -> str:
         return self.id + (" (not read at the source)" if self.unverified else "")
 
 
-class RemoteFile(Strict):
-    """A file at a web address."""
+class Evidence(Strict):
+    """What a card's account of the publisher's files rests on."""
 
-    url: str
-    """The file's web address."""
-    path: str = ""
-    """Where it goes below the data folder; empty: the address's last part."""
-    sha256: str = ""
-    """Its checksum, where it is known."""
-    bytes: int | None = None
-    """Its size, where it is known."""
-
-    @property
-    def place(self) -> str:
-        return self.path or unquote(urlsplit(self.url).path.rpartition("/")[2])
-
-
-class Source(Strict):
-    """Where the data comes from, and what is fetched of it."""
-
-    kind: Literal["package", "hub", "http", "physionet", "local"]
-    """Where the data comes from: an installed Python package, the Hugging Face Hub, web addresses, PhysioNet, or a
-    folder that you fill."""
-    name: str
-    """Its name there: the package, the repository (`owner/name`), the project."""
-    revision: str = ""
-    """Version or commit; empty leaves a set of the hub unpinned."""
-    url: str = ""
-    """A web page about it."""
-    folder: str = ""
-    """Folder below the data root, where that is not the card's name (a benchmark in its training set). Of kind local it may be
-    a whole path: the data is read where it lies."""
-    how_to_get: str = ""
-    """What a person has to do for the data, in a sentence."""
-    files: tuple[RemoteFile, ...] = ()
-    """Of http: the files to fetch."""
-    also: tuple[str, ...] = ()
-    """PhysioNet projects whose files belong into the same folder."""
-    include: tuple[str, ...] = ()
-    """Of the hub and PhysioNet: patterns of files to fetch beside those of the splits."""
-    unpack: tuple[str, ...] = ()
-    """Patterns of archives that are unpacked where they lie."""
-
-    @model_validator(mode="after")
-    def _below_the_data_root(self) -> Source:
-        if self.kind != "local" and Path(self.folder).is_absolute():
-            raise ValueError(
-                "folder: a whole path is for data of kind local; of others it is below the data root"
-            )
-        return self
+    kind: EvidenceKind = "none"
+    """The best that was looked at: `real_bytes` (the files themselves), `publisher_code` (code of theirs that reads them),
+    `others_code` (public code of others that does), `description` (a page or a paper), `none`."""
+    of: str = ""
+    """What that was: files, a repository, a page, and what it showed."""
+    read: Day = ""
+    """The day on which it was looked at, as 2026-11-29."""
 
 
 class Split(Strict):
@@ -144,6 +113,9 @@ class Lingshu(Strict):
     """The layout of the publisher's files: a file of `data/rows/formats/`."""
     fields: dict[str, JsonValue] = Field(default_factory=dict)
     """What the layout must know: see the format. Its `files` says which file holds which split."""
+    variants: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    """Other layouts of the same data, by name (a version, a mirror): the keys of `fields` that differ there, each with all
+    it holds; none takes a key away. Which one is read is what lies in the data folder: see docs/data.md."""
     answer_type: tuple[str, ...] = ()
     """Types of the answers, such as `mcq`, `yes_no`, `short`, `free`."""
     splits: dict[str, Split] = Field(default_factory=dict)
@@ -154,6 +126,8 @@ class Lingshu(Strict):
     """Known faults of the set."""
     used_in: tuple[str, ...] = ()
     """Where the paper uses it."""
+    evidence: Evidence = Evidence()
+    """What the account of the files, in `format` and `fields`, rests on."""
     creators: tuple[str, ...] = ()
     """Who made it."""
     citations: tuple[str, ...] = ()
@@ -178,7 +152,12 @@ class Card(Strict):
     @property
     def digest(self) -> str:
         """What a corpus prepared from this card depends on: the strict block without what only informs."""
-        return digest(self.lingshu.model_dump(mode="json", exclude=INFORMS))
+        content = self.lingshu.model_dump(mode="json", exclude={**INFORMS, "variants": True})
+        others = [(one.kind, one.name, one.revision, one.into) for one in self.lingshu.source.companions]
+        # Left out where there are none, so that a card without them is called what it was before there were any.
+        content |= {"companions": others} if others else {}
+        content |= {"variants": self.lingshu.variants} if self.lingshu.variants else {}
+        return digest(content)
 
     @property
     def where(self) -> str:
@@ -192,8 +171,9 @@ class Card(Strict):
 
     @property
     def unpinned(self) -> bool:
-        """The publisher may change the data under this card: it comes from the hub and names no commit."""
-        return self.lingshu.source.kind == "hub" and not self.lingshu.source.revision
+        """A publisher may change the data under this card: some of it comes from the hub and names no commit."""
+        source = self.lingshu.source
+        return any(one.kind == "hub" and not one.revision for one in (source, *source.companions))
 
     def folder(self, data_root: Path) -> Path:
         """Where the data of this card belongs. Cards may share a folder. A whole path stands for itself."""
@@ -202,8 +182,30 @@ class Card(Strict):
     @property
     def files(self) -> dict[str, str]:
         """Split -> the files that hold its rows, as a pattern below the data folder; empty where the card holds no rows."""
-        found = self.lingshu.fields.get("files", {})
+        return self.files_of("")
+
+    def files_of(self, variant: str) -> dict[str, str]:
+        """The same of another layout."""
+        found = self.fields_of(variant).get("files", {})
         return {split: str(pattern) for split, pattern in found.items()} if isinstance(found, dict) else {}
+
+    def fields_of(self, variant: str) -> dict[str, JsonValue]:
+        """`fields` as they are in one of `variants`; with an empty name as they stand."""
+        other = self.lingshu.variants[variant] if variant else {}
+        gone = {key for key, value in other.items() if value is None}
+        return {key: value for key, value in {**self.lingshu.fields, **other}.items() if key not in gone}
+
+    @property
+    def kept_out_by(self) -> tuple[str, ...]:
+        """Files of others, as patterns, whose rows keep rows of this card out."""
+        found = self.lingshu.fields.get("without")
+        others = found if isinstance(found, list) else []
+        return tuple(str(one["files"]) for one in others if isinstance(one, dict) and "files" in one)
+
+    @property
+    def layouts(self) -> tuple[str, ...]:
+        """The layouts in which the data may lie: its `fields` as they stand (an empty name), then the variants."""
+        return ("", *self.lingshu.variants)
 
     @property
     def journal(self) -> str:
@@ -221,6 +223,8 @@ def load(name: str, *, where: str = "data_cards", folder: Path | None = None) ->
 
     Unknown name, or two cards of this name: RecipeError; bad card: DataError.
     """
+    if not is_name(name):
+        raise RecipeError(f"{where}: {name!r} names no data card; {NAME_RULE}")
     path = folders.find(name) if folder is None else folder / f"{name}.md"
     if path is None or not os.path.isfile(path):  # Also where the name is longer than a file's may be.
         known = names(folder)
@@ -252,28 +256,64 @@ def _read(path: Path, written: int, size: int) -> Card:
 
 
 def root(card: Card, data_root: Path) -> Path | None:
-    """The folder that holds the card's data on this machine. None where no split has a file, or some are on their way."""
-    if card.lingshu.source.kind == "package":
-        spec = importlib.util.find_spec(card.lingshu.source.name)
+    """The folder that holds the card's data on this machine. None where no split has a file, or some are on their way.
+
+    Where a download put something there, what a person has to add to it must be there too. Data that a person put there as a
+    whole counts as it is.
+    """
+    source = card.lingshu.source
+    if source.kind == "package":
+        spec = importlib.util.find_spec(source.name)
         return Path(spec.origin).parent if spec and spec.origin else None
     folder = card.folder(data_root)
-    if not folder.is_dir() or (folder / card.journal).exists():
+    if (folder / card.journal).exists():
         return None
-    if card.files:
-        here = any(next(patterns.files(folder, pattern), None) for pattern in card.files.values())
-    else:
-        here = any(not path.name.startswith(".") for path in folder.iterdir())
-    return folder if here else None
+    found = _holding(card, folder)
+    if len(found) != 1:
+        return None
+    by_hand = [one for one in source.companions if one.by_hand(one.access or card.lingshu.access)]
+    if by_hand and (folder / RECORD).exists() and not all(one.shown(folder) for one in by_hand):
+        return None
+    return found[0]
+
+
+def _holding(card: Card, folder: Path) -> list[Path]:
+    """The data folder where the card's rows lie in it, else the folders around them in it (`alike.around`)."""
+    if has_rows(card, folder):
+        return [folder]
+    if not card.files or not folder.is_dir():
+        return []
+    wanted = {pattern: None for one in card.layouts for pattern in card.files_of(one).values()}
+    return [place for place in alike.around(folder, wanted) if has_rows(card, place)]
+
+
+def around(card: Card, folder: Path) -> list[Path]:
+    """The folders in a data folder that hold the card's rows, where it does not itself."""
+    return [place for place in _holding(card, folder) if place != folder]
+
+
+def has_rows(card: Card, folder: Path) -> bool:
+    """Whether a split has a file, in whichever layout, and the files are there that keep rows out of it; of a card without
+    rows, whether there is any file."""
+    if not folder.is_dir():
+        return False
+    if not card.files:
+        return any(not path.name.startswith(".") for path in folder.iterdir())
+    wanted = {pattern: None for one in card.layouts for pattern in card.files_of(one).values()}
+    here = any(alike.there(folder, pattern) for pattern in wanted)
+    return here and all(alike.there(folder, other) for other in card.kept_out_by)
 
 
 def _split(path: Path, where: str) -> tuple[dict[str, object], str]:
-    text = read_text(path)
+    text = read_text(path, most=MOST_YAML)
     parts = text.split("\n---\n", 1)
     if not text.startswith("---\n") or len(parts) != 2:
         raise DataError(f"{where}: a card starts with YAML front matter between two lines of ---")
     try:
         # The same safe loader, compiled where PyYAML was built with libyaml: a plan reads a hundred cards.
-        head = yaml.load(parts[0][4:], Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        check_yaml(parts[0][4:], loader)
+        head = yaml.load(parts[0][4:], Loader=loader)
     except (yaml.YAMLError, RecursionError, ValueError) as fault:
         # A date that is none is a ValueError.
         raise DataError(f"{where}: front matter, {not_yaml(fault, above=1)}") from None

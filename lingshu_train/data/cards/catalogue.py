@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 from lingshu_train import environment, vocabulary
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import licences, presence
-from lingshu_train.data.cards.card import Card
+from lingshu_train.data.cards.card import Card, Evidence, EvidenceKind
 from lingshu_train.errors import UsageError
+
+CLASSES: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
+"""Of evidence, the best first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,7 +23,7 @@ class Entry:
     """One line of the catalogue. `rows` is the sum over splits, None where a split states no count.
 
     `revision`: "unpinned" where the publisher may change the data, empty where the source has no revisions. `folder`: where
-    the card lies; "lingshu" for one that comes with it.
+    the card lies; "lingshu" for one that comes with it. `evidence`: what its account of the files rests on.
     """
 
     name: str
@@ -34,6 +39,7 @@ class Entry:
     revision: str
     present: bool
     folder: str
+    evidence: Evidence
 
 
 def rows(
@@ -42,13 +48,16 @@ def rows(
     task: str | None = None,
     access: str | None = None,
     present: bool | None = None,
+    rests_on: str | None = None,
     data_root: Path,
 ) -> list[Entry]:
     """The cards that match every filter given, own ones first, by name. `task` matches part of a word.
 
     `modality` may be in any known spelling; UsageError lists the vocabulary for another, and the tasks of cards
-    for one that no card has.
+    for one that no card has. `rests_on`: the class of the evidence.
     """
+    if rests_on is not None and rests_on not in CLASSES:
+        raise UsageError(f"rests_on: {rests_on!r} is none of: {', '.join(CLASSES)}")
     word = None if modality is None else vocabulary.modality(modality)
     if word is not None and word not in vocabulary.MODALITIES:
         raise UsageError(f"modality: {modality!r} is none of: {', '.join(vocabulary.MODALITIES)}")
@@ -63,6 +72,7 @@ def rows(
         and _among(task, entry.task)
         and access in (None, entry.access)
         and present in (None, entry.present)
+        and rests_on in (None, entry.evidence.kind)
     ]
 
 
@@ -85,11 +95,22 @@ def table(rows: Sequence[Entry]) -> str:
         )
         for entry in rows
     ]
-    widths = [max(len(line[place]) for line in [head, *lines]) for place in range(len(head) - 1)]
     there = sum(entry.present for entry in rows)
-    return "\n".join(
-        [*(_aligned(line, widths) for line in [head, *lines]), f"{len(rows)} cards, data present for {there}"]
-    )
+    return _columns(head, lines, last=f"{len(rows)} cards, data present for {there}")
+
+
+def evidence(rows: Sequence[Entry]) -> str:
+    """What each card's account of the files rests on, for a terminal, with a last line that counts the classes."""
+    if not rows:
+        return "no data card matches"
+    head = ("name", "role", "evidence", "read", "rests on")
+    lines = [
+        (entry.name, entry.role, entry.evidence.kind, entry.evidence.read or "-", entry.evidence.of or "-")
+        for entry in rows
+    ]
+    count = Counter(entry.evidence.kind for entry in rows)
+    classes = ", ".join(f"{kind} {count[kind]}" for kind in CLASSES if count[kind])
+    return _columns(head, lines, last=f"{len(rows)} cards: {classes}")
 
 
 def show(card: Card) -> str:
@@ -100,6 +121,10 @@ def show(card: Card) -> str:
         (
             "source",
             f"{block.source.kind} {block.source.name} {block.source.revision or '(revision not pinned)'}",
+        ),
+        *(
+            ("further source", f"{one.kind} {one.name} {one.revision}".strip())
+            for one in block.source.companions
         ),
         ("access", block.access),
         ("licence", str(block.licence)),
@@ -113,6 +138,7 @@ def show(card: Card) -> str:
         ("answers", ", ".join(block.answer_type)),
         ("format", block.format),
         *((f"split {name}", _counts(split)) for name, split in block.splits.items()),
+        ("rests on", _rests_on(block.evidence)),
         ("overlaps", ", ".join(block.overlaps)),
         ("cite", "; ".join(block.citations)),
     ]
@@ -147,6 +173,7 @@ def _entry(card: Card, data_root: Path) -> Entry:
         revision="unpinned" if card.unpinned else block.source.revision,
         present=cards.root(card, data_root) is not None,
         folder=str(environment.near(card.file.parent)) if card.own and card.file else "lingshu",
+        evidence=block.evidence,
     )
 
 
@@ -156,6 +183,16 @@ def _among(wanted: str | None, words: Sequence[str]) -> bool:
 
 def _short(words: Sequence[str], keep: int = 4) -> str:
     return ", ".join(words[:keep]) + (f" +{len(words) - keep}" if len(words) > keep else "")
+
+
+def _rests_on(found: Evidence) -> str:
+    of = f": {found.of}" if found.of else ""
+    return f"{found.kind}{f', read {found.read}' if found.read else ''}{of}"
+
+
+def _columns(head: Sequence[str], lines: Sequence[Sequence[str]], *, last: str) -> str:
+    widths = [max(len(line[place]) for line in [head, *lines]) for place in range(len(head) - 1)]
+    return "\n".join([*(_aligned(line, widths) for line in [head, *lines]), last])
 
 
 def _aligned(line: Sequence[str], widths: Sequence[int]) -> str:

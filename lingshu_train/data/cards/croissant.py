@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from lingshu_train.data.cards import patterns
 from lingshu_train.data.cards.card import Card
+from lingshu_train.data.cards.source import Publication
 from lingshu_train.data.rows import layouts
 from lingshu_train.data.rows.row import SplitFiles
 
@@ -50,7 +51,9 @@ def croissant(card: Card) -> dict[str, JsonValue]:
         "conditionsOfAccess": f"{block.access}: {block.source.how_to_get or url}",
         "usageInfo": "; ".join(
             f"{permission} {_PERMISSION[value]}"
-            for permission, value in block.licence.model_dump(exclude={"id", "name", "unverified"}).items()
+            for permission, value in block.licence.model_dump(
+                exclude={"id", "name", "unverified", "read"}
+            ).items()
         ),
         "rai:dataLimitations": list(block.problems),
         "distribution": [*_distribution(card, url), *_pictures(card)],
@@ -60,16 +63,7 @@ def croissant(card: Card) -> dict[str, JsonValue]:
 
 def home(card: Card) -> str:
     """The web address of a card's data set, or a name where it has none."""
-    source = card.lingshu.source
-    if source.url:
-        return source.url
-    return {
-        "hub": f"https://huggingface.co/datasets/{source.name}",
-        "physionet": f"https://physionet.org/content/{source.name}/",
-        "http": source.name,
-        "package": f"urn:python-package:{source.name}",
-        "local": f"urn:local-data:{source.name}",
-    }[source.kind]
+    return card.lingshu.source.home
 
 
 def _context() -> dict[str, JsonValue]:
@@ -107,14 +101,16 @@ def _licence(card: Card) -> str:
 
 
 def _distribution(card: Card, url: str) -> list[dict[str, JsonValue]]:
-    """The set's home as a repository, the files that are fetched from addresses of their own, one part per split."""
+    """The set's home as a repository, those of its further sources, the files that are fetched from addresses of their own, one
+    part per split."""
     source = card.lingshu.source
-    pinned = source.kind == "hub" and source.revision
-    repository = {
-        **_object("home", f"{url}/tree/{source.revision}" if pinned else url),
-        "description": "Where the data set lives.",
-        "encodingFormat": "git+https" if source.kind == "hub" else "text/html",
-    }
+    homes = [
+        _home("home", source, url, "Where the data set lives."),
+        *(
+            _home(f"companion-{number}", one, one.home, "Where further files of the data set live.")
+            for number, one in enumerate(source.companions)
+        ),
+    ]
     remote = [
         {
             **_object(f"remote-{number}", file.url, sha256=file.sha256),
@@ -122,9 +118,19 @@ def _distribution(card: Card, url: str) -> list[dict[str, JsonValue]]:
             "encodingFormat": _mime(file.place),
             **({"contentSize": f"{file.bytes} B"} if file.bytes else {}),
         }
-        for number, file in enumerate(source.files)
+        for number, file in enumerate(file for one in (source, *source.companions) for file in one.files)
     ]
-    return [repository, *remote, *(_part(card, split, pattern) for split, pattern in card.files.items())]
+    return [*homes, *remote, *(_part(card, split, pattern) for split, pattern in card.files.items())]
+
+
+def _home(name: str, source: Publication, url: str, about: str) -> dict[str, JsonValue]:
+    """A source, at the commit where one is pinned."""
+    hub = source.kind == "hub"
+    return {
+        **_object(name, f"{url}/tree/{source.revision}" if hub and source.revision else url),
+        "description": about,
+        "encodingFormat": "git+https" if hub else "text/html",
+    }
 
 
 def _part(card: Card, split: str, pattern: str) -> dict[str, JsonValue]:

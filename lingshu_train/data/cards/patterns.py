@@ -1,7 +1,9 @@
-"""File patterns of a card: `*` as in a shell, `**` for any folders, and one `{a,b}` group; and names in other spellings.
+"""File patterns of a card: `*` as in a shell, `**` for any folders, and `{a,b}` groups; and names in other spellings.
 
 One name has several spellings in Unicode (an archive made on a Mac spells `ü` as two characters), and a file may be reached
-through links. Whatever the pattern and the spelling, the same files are found.
+through links. Whatever the pattern and the spelling, the same files are found. Names that begin with a dot are matched only
+by patterns that begin with one, as in a shell: what a Mac or a tool leaves beside the data (`._a.png`, `__MACOSX/`) is no data.
+An ending in lower case stands for the same in capitals (`.JPG`), where the names are else the same.
 """
 
 from __future__ import annotations
@@ -16,15 +18,18 @@ from pathlib import Path
 
 SAVED = "state.json"
 """What lies beside the rows where the `datasets` library has saved a data set."""
+_ENDING = 5
+"""Letters of the longest ending of a file (`.jsonl`); what is longer behind a dot is a part of the name."""
 _WILD = re.compile(r"[*?\[]")
 
 
 def expand(pattern: str) -> list[str]:
-    """One pattern for each choice of the `{a,b}` group; the pattern itself where it has none."""
+    """One pattern for each choice of the `{a,b}` groups; the pattern itself where it has none."""
     group = re.search(r"\{([^{}]*)\}", pattern)
     if group is None:
         return [pattern]
-    return [pattern[: group.start()] + choice + pattern[group.end() :] for choice in group[1].split(",")]
+    rest = expand(pattern[group.end() :])
+    return [pattern[: group.start()] + choice + end for choice in group[1].split(",") for end in rest]
 
 
 def files(folder: Path, pattern: str) -> Iterator[Path]:
@@ -63,13 +68,15 @@ def composed(name: str) -> str:
 
 
 def there(folder: Path, name: str) -> Path:
-    """The file `name` below `folder` as it is spelt on disk; as given where it is not there, or two fit."""
+    """The file `name` below `folder` as it is spelt on disk, its ending in either case; as given where it is not there, or two
+    fit."""
     path = folder / name
     if _exists(path):
         return path
     place = folder
     for part in Path(name).parts:
         found = [part] if _exists(place / part) else _spellings(place).get(composed(part), ())
+        found = found or _endings(place).get(_folded(part), ())
         if len(found) != 1:
             return path
         place = place / found[0]
@@ -100,13 +107,17 @@ def _below(folder: Path, parts: tuple[str, ...], above: tuple[Path, ...]) -> Ite
         yield from _below(folder, rest or ("*",), above)
         inside = (*above, Path(os.path.realpath(folder)))
         for path in _entries(folder):
-            if path.is_dir() and not _again(path, inside):
+            if not _left_behind(path.name, "*") and path.is_dir() and not _again(path, inside):
                 yield from _below(path, parts, inside)
     elif part == "..":
         yield from _below(folder.parent, rest, above)
     elif _WILD.search(part):
         for path in _entries(folder):
-            if fnmatchcase(composed(path.name), composed(part)) and (not rest or path.is_dir()):
+            name = composed(path.name)
+            own = composed(part)
+            fits = fnmatchcase(name, own) or fnmatchcase(_folded(name), own)
+            fits = fits and not _left_behind(name, part)
+            if fits and (not rest or path.is_dir()):
                 yield from _below(path, rest, above)
     else:
         path = folder / part
@@ -115,6 +126,11 @@ def _below(folder: Path, parts: tuple[str, ...], above: tuple[Path, ...]) -> Ite
         else:
             for name in _spelt(folder).get(composed(part), ()):
                 yield from _below(folder / name, rest, above)
+
+
+def _left_behind(name: str, part: str) -> bool:
+    """Whether `*` does not stand for this name: hidden, or what a Mac adds to its archives."""
+    return (name.startswith(".") and not part.startswith(".")) or name == "__MACOSX"
 
 
 def _again(path: Path, above: tuple[Path, ...]) -> bool:
@@ -145,6 +161,28 @@ def _spellings(folder: Path) -> dict[str, tuple[str, ...]]:
         return _remembered(folder, folder.stat().st_mtime_ns)
     except (OSError, ValueError):
         return {}
+
+
+def _endings(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The same by names with their endings in lower case, as cameras and Windows write `.JPG`."""
+    try:
+        return _remembered_endings(folder, folder.stat().st_mtime_ns)
+    except (OSError, ValueError):
+        return {}
+
+
+def _folded(name: str) -> str:
+    stem, dot, ending = composed(name).rpartition(".")
+    return f"{stem}.{ending.lower()}" if dot and len(ending) <= _ENDING else composed(name)
+
+
+@lru_cache(maxsize=64)
+def _remembered_endings(folder: Path, changed: int) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    for names in _remembered(folder, changed).values():
+        for name in names:
+            found[_folded(name)] = (*found.get(_folded(name), ()), name)
+    return found
 
 
 @lru_cache(maxsize=64)

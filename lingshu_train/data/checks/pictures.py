@@ -1,111 +1,144 @@
-"""The pictures of a split, each looked at once: does it decode, and is the same file in another split?"""
+"""The pictures of a card, each looked at once: is it there, does it decode, how large is it, and which file is it?"""
 
 from __future__ import annotations
 
 import hashlib
-import heapq
-import itertools
+import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 
-from lingshu_train.data import images
-from lingshu_train.data.cards.card import Card
-from lingshu_train.data.checks.seen import Occurrence, Seen
-from lingshu_train.data.rows.row import Picture
+from lingshu_train.data.corpus import chunks
+from lingshu_train.data.corpus.seen import Seen
+from lingshu_train.data.corpus.specification import Specification
+from lingshu_train.data.corpus.writer import StoredPicture
+from lingshu_train.data.images.opening import NoFile
+from lingshu_train.data.rows.row import NoPicture, Picture
 from lingshu_train.errors import DataError, MissingInput
+from lingshu_train.model.shape import Unfit
 
-BATCH = 32
-"""Pictures read at once; what they hold in memory is bounded by it."""
+FAULTS: Mapping[str, type[DataError | MissingInput]] = {
+    "DataError": DataError,
+    "MissingInput": MissingInput,
+    "NoFile": NoFile,
+    "NoPicture": NoPicture,
+    "Unfit": Unfit,
+}
+"""What a picture may be refused with, by name."""
+
+_SIDE, _HUGE = 56, 10**9
+"""Pixels of a picture that nobody decoded: small enough for every budget, and large enough for every box."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """One picture. `twin`: where a file of the same bytes was met first, in another split or card.
+class Look:
+    """What is known of a picture. `digest`: sha256 of its file's bytes. `size`, `whole`, `moved`: as for `StoredPicture`, where
+    it was decoded. `fault`, of the kind `raises`: why it cannot be taken."""
 
-    `again`: it was told of before, and is now decoded as one of the sample.
-    """
-
-    name: str
-    where: str
-    fault: str = ""
+    digest: str = ""
     decoded: bool = False
-    twin: Occurrence | None = None
-    again: bool = False
+    size: tuple[int, int] = (0, 0)
+    whole: tuple[int, int] = (0, 0)
+    moved: bool = False
+    fault: str = ""
+    raises: str = ""
+
+    def text(self) -> str:
+        """For the notebook."""
+        return json.dumps(
+            [self.digest, self.decoded, self.size, self.whole, self.moved, self.fault, self.raises]
+        )
+
+    @classmethod
+    def of(cls, text: str) -> Look:
+        """As `text` wrote it."""
+        digest, decoded, size, whole, moved, fault, raises = json.loads(text)
+        return cls(
+            digest=digest,
+            decoded=decoded,
+            size=tuple(size),
+            whole=tuple(whole),
+            moved=moved,
+            fault=fault,
+            raises=raises,
+        )
 
 
 @dataclass(slots=True)
 class Pictures:
-    """Takes the pictures of one split. `sample` None decodes each, a number so many, chosen by their sha256."""
+    """Looks at pictures and remembers what it saw in `seen`. `decode`: whether they are decoded, or only compared."""
 
     seen: Seen
-    card: Card
-    split: str
-    sample: int | None
-    waiting: list[tuple[Picture, str]] = field(default_factory=list)
-    chosen: list[tuple[int, int, Picture, str]] = field(default_factory=list)
-    order: Iterator[int] = field(default_factory=itertools.count)
+    wanted: Specification
+    decode: bool
+    here: dict[str, Look] = field(default_factory=dict)
 
-    def take(self, pictures: Sequence[Picture], where: str) -> Iterator[Examined]:
-        """Take the pictures of a row at `where`; yields those that have been examined by now."""
+    def look(self, pictures: Iterable[Picture], *, decode: bool | None = None) -> None:
+        """Look at those that were not looked at before, several at a time."""
+        decodes = self.decode if decode is None else decode
+        self.here = {}
+        fresh: dict[str, Picture] = {}
         for picture in pictures:
-            here = Occurrence(card=self.card.name, split=self.split, where=where)
-            file = picture.path or hashlib.sha256(picture.data).hexdigest()
-            key = f"{self.card.name} {self.split} {file} {picture.excerpt}"
-            if not self.seen.add("file", key, here):
-                self.waiting.append((picture, where))
-        if len(self.waiting) >= BATCH:
-            yield from self._examine()
+            key = named(picture)
+            known = self.seen.recall("look", key)
+            found = Look.of(known) if known else None
+            if found and (found.decoded or found.fault or not decodes):
+                self.here[key] = found
+            else:
+                fresh.setdefault(key, picture)
+        for key, found in zip(fresh, _each(fresh.values(), self.wanted, decode=decodes), strict=True):
+            self.here[key] = found
+            self.seen.remember("look", key, found.text())
 
-    def rest(self) -> Iterator[Examined]:
-        """Those still waiting, and the sample."""
-        yield from self._examine()
-        chosen = [(picture, where) for _, _, picture, where in self.chosen]
-        for start in range(0, len(chosen), BATCH):
-            batch = chosen[start : start + BATCH]
-            for (picture, where), (_, fault) in zip(batch, _each(batch, decode=True), strict=True):
-                yield Examined(name=picture.name, where=where, fault=fault, decoded=not fault, again=True)
+    def of(self, picture: Picture) -> Look:
+        """What was seen of a picture of the last `look`."""
+        return self.here[named(picture)]
 
-    def _examine(self) -> Iterator[Examined]:
-        batch, self.waiting = self.waiting, []
-        for (picture, where), (digest, fault) in zip(
-            batch, _each(batch, decode=self.sample is None), strict=True
-        ):
-            here = Occurrence(card=self.card.name, split=self.split, where=where)
-            first = None if fault else self.seen.add("picture", digest, here)
-            apart = first and (first.card, first.split) != (here.card, here.split)
-            yield Examined(
-                name=picture.name,
-                where=where,
-                fault=fault,
-                decoded=self.sample is None and not fault,
-                twin=first if apart else None,
-            )
-            if not fault and self.sample:
-                self._choose(digest, picture, where)
-
-    def _choose(self, digest: str, picture: Picture, where: str) -> None:
-        """Keep the `sample` pictures with the smallest digests: any pictures, and the same ones each time."""
-        entry = (-int(digest, 16), next(self.order), picture, where)
-        if len(self.chosen) < (self.sample or 0):
-            heapq.heappush(self.chosen, entry)
-        else:
-            heapq.heappushpop(self.chosen, entry)
+    def stored(self, picture: Picture, _: Specification) -> StoredPicture:
+        """What the corpus would keep of it, without the bytes; where it was not decoded, of a size that breaks no rule. Raises
+        what is wrong with it."""
+        found = self.of(picture)
+        if found.fault:
+            raise FAULTS[found.raises](found.fault)
+        side = max(_SIDE, self.wanted.least_side)
+        width, height = found.size if found.decoded else (side, side)
+        return StoredPicture(
+            data=b"",
+            digest=found.digest,
+            suffix="",
+            width=width,
+            height=height,
+            whole=found.whole if found.decoded else (_HUGE, _HUGE),
+            moved=found.moved,
+        )
 
 
-def _each(batch: Iterable[tuple[Picture, str]], *, decode: bool) -> Iterator[tuple[str, str]]:
+def named(picture: Picture) -> str:
+    """What tells a picture from all others: its file or bytes, and what of it is meant."""
+    return f"{picture.path or hashlib.sha256(picture.data).hexdigest()} {picture.excerpt}"
+
+
+def _each(pictures: Iterable[Picture], wanted: Specification, *, decode: bool) -> Iterator[Look]:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(lambda one: _look(one[0], decode=decode), batch)
+        yield from pool.map(lambda one: _look(one, wanted, decode=decode), pictures)
 
 
-def _look(picture: Picture, *, decode: bool) -> tuple[str, str]:
-    """The sha256 of the file's bytes, and why it cannot be read."""
+def _look(picture: Picture, wanted: Specification, *, decode: bool) -> Look:
+    found = Look()
     try:
-        digest = picture.digest()
+        found = Look(digest=picture.digest())
         if decode:
-            images.read(picture.path or Path(picture.name), data=picture.data, excerpt=picture.excerpt)
+            kept = chunks.stored(picture, wanted)
+            return replace(
+                found,
+                decoded=True,
+                size=(kept.width, kept.height),
+                whole=kept.whole,
+                moved=kept.moved,
+            )
     except (DataError, MissingInput) as fault:
-        return "", str(fault)
-    return digest, ""
+        kinds = (name for name, kind in FAULTS.items() if type(fault) is kind)
+        raises = next(kinds, "DataError" if isinstance(fault, DataError) else "MissingInput")
+        return replace(found, fault=str(fault), raises=raises)
+    return found

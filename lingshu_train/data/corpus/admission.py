@@ -14,7 +14,7 @@ from lingshu_train.data import forgery
 from lingshu_train.data.corpus.specification import Specification
 from lingshu_train.data.corpus.writer import Kept, Outcome, Refused, StoredPicture
 from lingshu_train.model.shape import Unfit
-from lingshu_train.record import Sample
+from lingshu_train.record import IMAGE_MARK, Sample
 from lingshu_train.verify import gold_problem
 from lingshu_train.verify.types import bbox, label_set
 
@@ -33,7 +33,7 @@ def _problems(
     sample: Sample, pictures: Sequence[StoredPicture], wanted: Specification
 ) -> Iterator[tuple[str, str]]:
     """A few words that are the same for all rows refused for it, and the reason."""
-    yield from _text(sample, wanted)
+    yield from _text(sample, wanted, len(pictures))
     if sample.question_type != "free":
         problem = gold_problem(sample)
         if problem:
@@ -45,16 +45,14 @@ def _problems(
         yield from _labels(sample)
 
 
-def _text(sample: Sample, wanted: Specification) -> Iterator[tuple[str, str]]:
+def _text(sample: Sample, wanted: Specification, pictures: int) -> Iterator[tuple[str, str]]:
     """What a prompt and its completion are made of."""
     asked = [("question", sample.question), ("answer", sample.answer)]
-    asked += [
-        (name, text) for turn in sample.turns for name, text in zip(("turn", "turn"), turn, strict=True)
-    ]
+    asked += [("turn", text) for turn in sample.turns for text in turn]
     for name, text in asked:
-        if not _visible(text):
+        if not _visible(text.replace(IMAGE_MARK, "")):
             yield f"{name}: nothing to be seen", f"{name}: {text!r} holds nothing that can be seen"
-    forged = forgery.found(sample, wanted.control)
+    forged = forgery.found(sample, wanted.control, pictures=pictures)
     if forged:
         yield f"{forged.field}: {forged.kind}", str(forged)
 

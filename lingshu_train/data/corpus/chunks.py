@@ -6,24 +6,26 @@ What a chunk gives depends on the specification alone, not on who does the work 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import islice
-from pathlib import Path
 
 from PIL import Image
 
 from lingshu_train.data import images
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
+from lingshu_train.data.corpus import leaks
 from lingshu_train.data.corpus.admission import PROPORTIONS, admitted
+from lingshu_train.data.corpus.leaks import Compared
 from lingshu_train.data.corpus.specification import Specification
-from lingshu_train.data.corpus.writer import Outcome, Refused, StoredPicture
+from lingshu_train.data.corpus.writer import Kept, LeftOut, Outcome, Refused, StoredPicture
+from lingshu_train.data.images.opening import NoFile
 from lingshu_train.data.rows import layouts, reading
 from lingshu_train.data.rows.layouts import PictureLayout, Questions, RowLayout
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Picture
+from lingshu_train.data.rows.row import NoPicture, Picture, Row, Skipped
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.model.shape import Unfit
 
@@ -34,12 +36,13 @@ it, and some ten megabytes of results, so that several chunks may wait for their
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowChunk:
-    """Some lines of a card's `own` split, for `split` of the corpus."""
+    """Some lines of a card's `own` split, for `split` of the corpus. `compared`: its rows are held against those of others."""
 
     card: str
     own: str
     split: str
     lines: tuple[Line, ...]
+    compared: bool = False
 
     @property
     def where(self) -> str:
@@ -50,20 +53,15 @@ class RowChunk:
         return [outcome for line in self.lines for outcome in self._outcomes(line, wanted)]
 
     def _outcomes(self, line: Line, wanted: Specification) -> Iterator[Outcome]:
-        """The samples of one line, their ids made unique by the card's name and split."""
-        modality = cards.load(self.card).lingshu.modality
-        try:
-            for row in _reader(wanted, self.card, self.own).rows(line):
-                sample = replace(
-                    row.sample,
-                    id=f"{self.card}/{self.own}/{row.sample.id}",
-                    split=self.split,
-                    turns=tuple((turn.question, turn.answer) for turn in row.turns),
-                    modality=row.sample.modality or (modality[0] if len(modality) == 1 else ""),
-                )
-                yield admitted(sample, [_stored(picture, wanted) for picture in row.images], wanted)
-        except (DataError, MissingInput) as fault:
-            yield Refused(card=self.card, where=line.where, reason=str(fault), kind=_kind(line, fault))
+        card, rows = cards.load(self.card), _reader(wanted, self.card, self.own).all(line)
+        for row, outcome in verdicts(
+            line, rows, card=card, splits=(self.own, self.split), wanted=wanted, stored=stored
+        ):
+            if self.compared and row is not None and isinstance(outcome, Kept):
+                pictures = tuple((one.name, leaks.digest(one)) for one in row.images)
+                yield replace(outcome, compared=Compared(where=line.where, pictures=pictures))
+            else:
+                yield outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,22 +81,72 @@ class QuestionChunk:
         asking = _questions(wanted)[self.task]
         made = (asking.sample(self.split, self.task, n) for n in range(self.start, self.stop))
         return [
-            admitted(sample, [_stored(picture, wanted) for picture in pictures], wanted)
+            admitted(sample, [stored(picture, wanted) for picture in pictures], wanted)
             for sample, pictures in made
         ]
 
 
+NOT_HERE = "a picture that is not in this part of the set"
+"""Why a row is left out of which a part lies here on purpose."""
+
 Chunk = RowChunk | QuestionChunk
+Storing = Callable[[Picture, Specification], StoredPicture]
 
 
-def chunks(wanted: Specification) -> Iterator[Chunk]:
-    """The chunks in order: questions first, by split and task, then the rows of each card."""
+def verdicts(
+    line: Line,
+    rows: Iterator[Row | Skipped],
+    *,
+    card: Card,
+    splits: tuple[str, str],
+    wanted: Specification,
+    stored: Storing,
+) -> Iterator[tuple[Row | None, Outcome]]:
+    """What becomes of each row of one line, for whoever prepares it or checks it: the one place that decides.
+
+    `splits`: the card's own name of the split, and its name in the corpus. `stored` makes a picture as the corpus keeps it.
+    What `rows` or `stored` raises (DataError, MissingInput) refuses the row and ends the line; of a card of which a part lies
+    here, a row whose picture is not there is left out, by name.
+    """
+    own, split = splits
+    modality = card.lingshu.modality
+    try:
+        for row in rows:
+            if isinstance(row, Skipped):
+                yield None, LeftOut(card=card.name, reason=row.reason, stated=row.stated, own=own)
+                continue
+            sample = replace(
+                row.sample,
+                id=f"{card.name}/{own}/{row.sample.id}",
+                split=split,
+                turns=tuple((turn.question, turn.answer) for turn in row.turns),
+                modality=row.sample.modality or (modality[0] if len(modality) == 1 else ""),
+            )
+            found = admitted(sample, [stored(picture, wanted) for picture in row.images], wanted)
+            if isinstance(found, Kept):
+                found = replace(found, notes=row.notes, told=row.told, own=own)
+            elif isinstance(found, Refused):
+                found = replace(found, where=line.where, own=own)
+            yield row, found
+    except (DataError, MissingInput) as fault:
+        if card.name in wanted.part and isinstance(fault, NoPicture | NoFile):
+            yield None, LeftOut(card=card.name, reason=NOT_HERE, where=line.where, told=str(fault), own=own)
+            return
+        kind = _kind(line, fault)
+        yield None, Refused(card=card.name, where=line.where, reason=str(fault), kind=kind, own=own)
+
+
+def chunks(wanted: Specification, compared: Collection[str] = ()) -> Iterator[Chunk]:
+    """The chunks in order: questions first, by split and task, then the rows of each card. `compared`: cards whose rows are
+    held against others."""
     yield from _asked(wanted)
     for (_, splits), card in zip(wanted.splits, wanted.loaded(), strict=True):
         if isinstance(layouts.of(card), RowLayout):
             for own, split in splits:
                 for lines in _parts(_reader(wanted, card.name, own).lines()):
-                    yield RowChunk(card=card.name, own=own, split=split, lines=lines)
+                    yield RowChunk(
+                        card=card.name, own=own, split=split, lines=lines, compared=card.name in compared
+                    )
 
 
 def expected(wanted: Specification) -> int | None:
@@ -162,14 +210,13 @@ def _questions(wanted: Specification) -> dict[str, Questions]:
     return found
 
 
-def _stored(picture: Image.Image | Picture, wanted: Specification) -> StoredPicture:
-    """A picture as the corpus keeps it, with its hash."""
+def stored(picture: Image.Image | Picture, wanted: Specification) -> StoredPicture:
+    """A picture as the corpus keeps it, with its hash. DataError: it is not there, or damaged; Unfit: no budget holds it."""
     encoded = partial(images.encoded, budget=wanted.budget)
     if isinstance(picture, Image.Image):
         kept = encoded(picture)
     else:
-        source = picture.data or picture.path or Path(picture.name)
-        kept = encoded(source, name=picture.name, excerpt=picture.excerpt)
+        kept = encoded(picture.source(), name=picture.name, excerpt=picture.excerpt)
     digest = hashlib.sha256(kept.data).hexdigest()
     return StoredPicture(
         data=kept.data,

@@ -26,12 +26,16 @@ from lingshu_train.documents import read_json, there
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.naming import digest
 from lingshu_train.record import ANSWER_TYPES, Sample
-from lingshu_train.runs.arrays import save_array
+from lingshu_train.runs.arrays import save_array, sealed
 from lingshu_train.schema import parse
 
 RowNumbers = npt.NDArray[np.uint32]
 KEPT = "kept.npy"
 """Of a curated corpus, the numbers of the rows that curation left, in ascending order."""
+
+
+_END = 65_536
+"""Bytes at the end of an Arrow file, which hold its table of batches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,7 +173,13 @@ def read_summary(folder: Path) -> Summary:
         raise MissingInput(
             f"{folder}: no corpus here ({SUMMARY} is missing); a stage of kind prepare writes one"
         )
-    summary = parse(Summary, read_json(path), where=f"{path}:", error=DataError)
+    try:
+        found = read_json(path)
+    except DataError as fault:
+        raise DataError(f"{fault}; {again(folder)}") from None
+    if isinstance(found, dict) and "answers" not in found:
+        raise DataError(f"{path}: was made before all answers of a dialogue were taught; {again(folder)}")
+    summary = parse(Summary, found, where=f"{path}:", error=DataError)
     for word in summary.modalities:
         # A corpus of an older version: filters and balance would take a part of what they name.
         if vocabulary.modality(word) != word:
@@ -196,15 +206,35 @@ def _check(folder: Path, summary: Summary, wanted: Mapping[str, tuple[str | None
                 raise RecipeError(f"{name}: unknown {name} {value!r}; {folder} has: {there}")
 
 
+def identity(folder: Path) -> str:
+    """Hash of what the rows of a corpus are, for what is made from them and kept beside them: how many lie in which batch of
+    which file, and where. Takes no time; whether the rows are those of the manifest is checked when a stage starts.
+    A corpus of which rows were erased keeps what it had before: what is stored beside it counts places, which are the same."""
+    if there(folder / SUMMARY) and (before := read_summary(folder).identity):
+        return before
+    ends = []
+    for path in sorted(folder.glob("rows-*.arrow")):
+        with path.open("rb") as stream:
+            size = stream.seek(0, 2)
+            stream.seek(max(size - _END, 0))
+            ends.append([path.name, size, hashlib.sha256(stream.read()).hexdigest()])
+    return digest(ends)
+
+
 def _kept(folder: Path, reader: ShardReader, wanted: Mapping[str, tuple[str | None, ...]]) -> RowNumbers:
-    """The chosen rows, memory-mapped: found once for a filter and kept beside the corpus, where that can be written."""
+    """The chosen rows, memory-mapped: found once for a filter and kept beside the corpus, where that can be written; found
+    again where what is kept is damaged or of other rows."""
     path = folder / f"chosen-{digest(wanted)[:12]}.npy"
-    if not path.is_file():
-        chosen = _chosen(reader, wanted)
-        if not os.access(folder, os.W_OK):
-            return chosen
-        save_array(path, chosen)
-    return _numbers(path)
+    key = digest([identity(folder), wanted])
+    found: RowNumbers | None = sealed(path, key)
+    if found is not None:
+        return found
+    chosen = _chosen(reader, wanted)
+    if not os.access(folder, os.W_OK):
+        return chosen
+    save_array(path, chosen, key=key)
+    found = sealed(path, key)
+    return chosen if found is None else found
 
 
 def _numbers(path: Path) -> RowNumbers:

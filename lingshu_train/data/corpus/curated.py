@@ -37,6 +37,8 @@ def without(found: Corpus, folder: Path, withdrawn: RowNumbers) -> Summary:
         **counted(next(found.stretch(int(row), int(row) + 1)) for row in left),
         licences=source.licences,
         refused=source.refused,
+        skipped=source.skipped,
+        notes=source.notes,
         shards=source.shards,
         max_pixels=source.max_pixels,
         grid=source.grid,

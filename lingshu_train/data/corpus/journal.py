@@ -9,12 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypedDict
 
+from lingshu_train.data.corpus import seen
 from lingshu_train.data.corpus.records import Location
+from lingshu_train.data.corpus.seen import Seen
 from lingshu_train.data.corpus.summary import TallyState
 from lingshu_train.errors import CannotCreate, DataError, LingshuError, OutputFailed
 
@@ -49,7 +51,7 @@ class Journal:
             # Locked until it is closed: a second writer would remove what the first is writing.
             self._base.execute("pragma locking_mode = exclusive")
             self._base.execute("begin immediate")
-            for statement in _TABLES.split(";"):
+            for statement in (*_TABLES.split(";"), *seen.TABLES):
                 self._base.execute(statement)
         except sqlite3.DatabaseError as fault:
             raise self._failure(fault) from None
@@ -77,6 +79,14 @@ class Journal:
                 f"sample {sample_id}: the id occurs twice; ids are unique within a corpus"
             ) from None
 
+    @contextmanager
+    def seen(self) -> Iterator[Seen]:
+        """What was met of rows that are compared, for as long as it is asked or told; a commit covers it too."""
+        try:
+            yield Seen(self._base)
+        except sqlite3.DatabaseError as fault:
+            raise self._failure(fault) from None
+
     def commit(self, number: int, state: State) -> None:
         """Shard `number` lies on disk whole, and `state` is what the writer needs to go on after it."""
         self._write("insert into shards values (?, ?)", (number, json.dumps(state)))
@@ -85,7 +95,8 @@ class Journal:
 
     def finish(self) -> None:
         """Keep the picture index alone, under its final name."""
-        for statement in ("drop table ids", "drop table shards", "commit", "vacuum"):
+        dropped = (f"drop table {name}" for name in ("ids", "shards", *seen.NAMES))
+        for statement in (*dropped, "commit", "vacuum"):
             self._write(statement, ())
         self._base.close()
         self._path.replace(self._path.with_name(INDEX))

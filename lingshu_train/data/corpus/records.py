@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TypedDict, cast
+from typing import NotRequired, TypedDict, cast
 
 import pyarrow as pa
 
@@ -56,6 +56,7 @@ class Record(TypedDict):
     question_type: AnswerType
     answer: str
     reasoning: str
+    form: str
     group: str
     modality: str
     tol: float | None
@@ -63,6 +64,8 @@ class Record(TypedDict):
     aliases: list[str]
     turns: list[_Turn]
     images: list[_Location]
+    system: NotRequired[str]
+    """Corpora of before have no such column."""
 
 
 _TEXT = (
@@ -74,6 +77,7 @@ _TEXT = (
     "question_type",
     "answer",
     "reasoning",
+    "form",
     "group",
     "modality",
 )
@@ -97,6 +101,7 @@ SCHEMA = pa.schema(
         ("aliases", pa.list_(pa.string())),
         ("turns", pa.list_(_TURN)),
         ("images", pa.list_(_LOCATION)),
+        ("system", pa.string()),
     ]
 )
 
@@ -112,6 +117,7 @@ def record(sample: Sample, locations: Sequence[Location]) -> Record:
         "question_type": sample.question_type,
         "answer": sample.answer,
         "reasoning": sample.reasoning,
+        "form": sample.form,
         "group": sample.group,
         "modality": sample.modality,
         "tol": sample.tol,
@@ -119,6 +125,7 @@ def record(sample: Sample, locations: Sequence[Location]) -> Record:
         "aliases": list(sample.aliases),
         "turns": [{"question": question, "answer": answer} for question, answer in sample.turns],
         "images": [cast(_Location, asdict(location)) for location in locations],
+        "system": sample.system,
     }
 
 
@@ -133,6 +140,7 @@ def sample_of(row: Record) -> Sample:
         question_type=row["question_type"],
         answer=row["answer"],
         reasoning=row["reasoning"],
+        form=row["form"],
         group=row["group"],
         modality=row["modality"],
         tol=row["tol"],
@@ -140,6 +148,7 @@ def sample_of(row: Record) -> Sample:
         aliases=tuple(row["aliases"]),
         turns=tuple((turn["question"], turn["answer"]) for turn in row["turns"]),
         images=tuple(location["digest"] for location in row["images"]),
+        system=row.get("system", ""),
     )
 
 

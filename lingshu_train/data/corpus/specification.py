@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from lingshu_train.data.cards import alike, variants
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
 from lingshu_train.errors import UsageError
@@ -34,7 +35,8 @@ class Specification:
 
     `image_size` is the side of a view of a labelled picture. Pictures over the budget are fitted as the processor would
     fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused. `context` and
-    `control` are the model's (`model.shape.Shape`): a row that needs more tokens, or holds one of these, is refused.
+    `control` are the model's (`model.shape.Shape`): a row that needs more tokens, or holds one of these, is refused. `part`:
+    cards of which a part lies here on purpose, whose rows may name pictures that do not.
     """
 
     splits: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -46,6 +48,7 @@ class Specification:
     seed: int
     context: int
     control: tuple[str, ...]
+    part: tuple[str, ...] = ()
 
     @property
     def cards(self) -> tuple[str, ...]:
@@ -63,27 +66,30 @@ class Specification:
         return found
 
 
-def of_rows(
+def of_rows(  # noqa: PLR0913 (each is an option of the command line)
     names: Sequence[str],
-    splits: Sequence[str],
+    splits: Sequence[str] | None,
     *,
     data_root: Path,
     least_side: int,
     model: type[Shape],
     budget: PictureBudget,
+    part: bool = False,
 ) -> Specification:
-    """A corpus of cards that hold rows, every split under its own name, for the models of a family.
+    """A corpus of cards that hold rows, every split under its own name, for the models of a family. `splits` None: all that
+    each card has; of a `part` of the data those that have a file.
 
     UsageError (64): a card or a split is named twice, or no picture can keep to the budget.
     """
-    for option, named in (("", names), ("--split ", splits)):
+    for option, named in (("", names), ("--split ", splits or ())):
         twice = next((name for name in named if named.count(name) > 1), None)
         if twice:
             raise UsageError(f"{option}{twice}: named twice")
     if fault := shape.fault(budget):
         raise UsageError(fault)
+    taken = {name: splits or _all(name, data_root, part=part) for name in names}
     return Specification(
-        splits=tuple((name, tuple((one, one) for one in splits)) for name in names),
+        splits=tuple((name, tuple((one, one) for one in own)) for name, own in taken.items()),
         data_root=str(data_root),
         asked=(),
         image_size=56,
@@ -92,4 +98,26 @@ def of_rows(
         seed=0,
         context=model.context,
         control=model.control,
+        part=tuple(names) if part else (),
     )
+
+
+def check_splits(card: Card, splits: Sequence[str]) -> None:
+    """UsageError (64): a card of rows has no such split."""
+    for split in splits:
+        if card.files and split not in card.files:
+            raise UsageError(
+                f"--split {split}: {card.name} has no such split; it has: {', '.join(card.files)}"
+            )
+
+
+def _all(name: str, data_root: Path, *, part: bool) -> tuple[str, ...]:
+    card = cards.load(name, where="cards")
+    root = cards.root(card, data_root) if part else None
+    return (here(card, root) if root else ()) or tuple(card.files)
+
+
+def here(card: Card, root: Path) -> tuple[str, ...]:
+    """The splits of which a file lies in the card's data folder."""
+    found = card.files_of(variants.seen(card, root))
+    return tuple(split for split, pattern in found.items() if alike.there(root, pattern))

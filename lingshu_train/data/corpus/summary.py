@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypedDict
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from lingshu_train import vocabulary
+from lingshu_train.data import chat
 from lingshu_train.data.corpus.records import Location
 from lingshu_train.record import Sample
 from lingshu_train.schema import Strict
@@ -17,11 +18,16 @@ SUMMARY = "corpus.json"
 
 
 class Summary(Strict):
-    """corpus.json, written last. Counts are of the samples kept; `refused` counts the others by reason.
+    """corpus.json, written last. Counts are of the samples kept; `refused` counts the others by reason, without those that
+    a card leaves out itself: these stand in `skipped`, by card and reason. `notes`: of those kept, how many lack what of
+    the publisher's row, by card. `answers`: of each card those that its rows teach, a dialogue's all.
 
     `shards` holds the number of rows of each shard. Only a JPEG may have more than `max_pixels`; what had more was fitted,
-    both sides to multiples of `grid`. No text holds one of `control_tokens`.
-    `fingerprint` covers every row, and every picture by its hash.
+    both sides to multiples of `grid`. No text holds one of `control_tokens`. `layouts`: of each card that knows several
+    layouts of its data, or whose data lies otherwise than it says, what was read. `differs`: of each card's split that has
+    another number of rows than it states, what and why.
+    `fingerprint` covers every row, and every picture by its hash. Of a corpus with `erased` rows it is that from before, as is
+    `identity`: every other row and every place is as it was.
     """
 
     samples: int
@@ -32,13 +38,20 @@ class Summary(Strict):
     question_types: dict[str, int]
     modalities: dict[str, int]
     cards: dict[str, int]
+    answers: dict[str, int]
     licences: dict[str, str]
     refused: dict[str, int]
+    skipped: dict[str, dict[str, int]] = Field(default_factory=dict)
+    notes: dict[str, dict[str, int]] = Field(default_factory=dict)
     shards: tuple[int, ...]
     max_pixels: int
     grid: int
     control_tokens: tuple[str, ...] = ()
+    layouts: dict[str, str] = Field(default_factory=dict)
+    differs: dict[str, str] = Field(default_factory=dict)
     fingerprint: str
+    erased: int = 0
+    identity: str = ""
 
     @property
     def unknown_modalities(self) -> dict[str, int]:
@@ -62,6 +75,7 @@ class Counts(TypedDict):
     question_types: dict[str, int]
     modalities: dict[str, int]
     cards: dict[str, int]
+    answers: dict[str, int]
 
 
 class TallyState(TypedDict):
@@ -103,21 +117,38 @@ class Tally:
         self.count("question_types", sample.question_type)
         self.count("modalities", sample.modality)
         self.count("cards", sample.card)
+        self.count("answers", sample.card, chat.answers(sample))
+
+    def skip(self, card: str, reason: str) -> None:
+        """A row that its card leaves out."""
+        self.count(f"skipped/{card}", reason)
+        self.count("cards/skipped", card)
+
+    def note(self, card: str, notes: Iterable[str]) -> None:
+        """What a sample of a card lacks of the publisher's row."""
+        for note in notes:
+            self.count(f"notes/{card}", note)
+
+    def tables(self, what: str) -> dict[str, dict[str, int]]:
+        """The tables of `what`: card, or task -> its counts."""
+        prefix = f"{what}/"
+        return {
+            name.removeprefix(prefix): table for name, table in self.counts.items() if name.startswith(prefix)
+        }
 
     def table(self) -> Counts:
         """What a summary says of the samples and pictures that were counted."""
-        counts, prefix = self.counts, "tasks/"
+        counts = self.counts
         return {
             "samples": sum(counts.get("splits", {}).values()),
             "images": self.images,
             "image_bytes": self.image_bytes,
             "splits": counts.get("splits", {}),
-            "tasks": {
-                name.removeprefix(prefix): table for name, table in counts.items() if name.startswith(prefix)
-            },
+            "tasks": self.tables("tasks"),
             "question_types": counts.get("question_types", {}),
             "modalities": counts.get("modalities", {}),
             "cards": counts.get("cards", {}),
+            "answers": counts.get("answers", {}),
         }
 
 

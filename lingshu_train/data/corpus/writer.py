@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from lingshu_train.data.corpus import shards
+from lingshu_train.data.corpus import leaks, shards
 from lingshu_train.data.corpus.journal import Journal, State
+from lingshu_train.data.corpus.leaks import Compared
 from lingshu_train.data.corpus.records import Location
+from lingshu_train.data.corpus.seen import Seen
 from lingshu_train.data.corpus.shards import Tar
+from lingshu_train.data.corpus.stated import Counted
 from lingshu_train.data.corpus.summary import SUMMARY, Summary, Tally
 from lingshu_train.model.shape import PictureBudget
 from lingshu_train.naming import canonical, digest
@@ -22,6 +26,13 @@ from lingshu_train.record import Sample
 from lingshu_train.runs.files import failure, sync, write_json
 
 QUARANTINE = "quarantine.jsonl"
+KEPT, REFUSED, STATED, LEFT = "split/kept", "split/refused", "split/stated", "split/left/"
+"""Tables of a tally by card and split (`_part`): rows that are kept; that are refused; that the card leaves out, and counts
+among its own. The last is the beginning of a table for each: what is left out, by reason."""
+LEAK = "leak/"
+"""The beginning of a table of a tally for each card of which something stands in two splits: the first such thing."""
+SEEN = "seen/"
+"""The beginning of a table for each card of what is called or lies otherwise than it says, in its rows."""
 SHARD_BYTES = 1_000_000_000
 """Of pictures: small enough that a crash costs minutes, large enough that millions of rows are some hundred files."""
 SHARD_ROWS = 50_000
@@ -46,24 +57,50 @@ class StoredPicture:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A sample and its pictures, ready to be stored."""
+    """A sample and its pictures, ready to be stored. `notes`: what of the publisher's row is not in it, in a few words each.
+    `own`, here and below: its split by the card's own name, empty for a question. `compared`: what other splits are held
+    against, where they are. `told`: what is called or lies otherwise than the card says."""
 
     sample: Sample
     pictures: tuple[StoredPicture, ...] = ()
+    notes: tuple[str, ...] = ()
+    own: str = ""
+    compared: Compared | None = None
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A row that is not in the corpus: `where` it stands (file and line, or sample id) and why."""
+    """A row that is not in the corpus: `where` it stands (file and line; of a question the sample's id) and why."""
 
     card: str
     where: str
     reason: str
     kind: str
     """The reason in a few words, the same for all rows refused for it."""
+    own: str = ""
+
+    def __str__(self) -> str:
+        return self.reason if self.reason.startswith(self.where) else f"{self.where}: {self.reason}"
 
 
-Outcome = Kept | Refused
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LeftOut:
+    """A row that the card itself skips, and why, in a few words. `stated`: it is one of those that the card states. Of a row
+    that is left out because the data is not here, `where` it stands and what is `told` of it."""
+
+    card: str
+    reason: str
+    stated: bool = True
+    where: str = ""
+    told: str = ""
+    own: str = ""
+
+    def __str__(self) -> str:
+        return self.told if self.told.startswith(self.where) else f"{self.where}: {self.told}"
+
+
+Outcome = Kept | Refused | LeftOut
 
 
 class Writer:
@@ -87,16 +124,35 @@ class Writer:
         self._clean(quarantined)
         self._rows: list[tuple[Sample, tuple[Location, ...]]] = []
         self._tar: Tar | None = None
-        self._last = ""
+        self._last: dict[str, str] = {}
 
     def counts(self, what: str) -> Mapping[str, int]:
-        """So far: `cards` kept, or `refused/cards`."""
+        """So far: `cards` kept, `refused/cards`, or `cards/skipped`."""
         return self._tally.counts.get(what, {})
 
-    @property
-    def last_refused(self) -> str:
-        """Where and why of the latest refusal of this run."""
-        return self._last
+    def counted(self, card: str, own: str) -> Counted:
+        """The rows of a card's split so far."""
+        part = _part(card, own)
+        kept, refused, missed = (self.counts(what).get(part, 0) for what in (KEPT, REFUSED, STATED))
+        return Counted(
+            kept=kept,
+            refused=refused,
+            missed=missed,
+            skipped=self.counts(LEFT + part),
+            last=self._last.get(part, ""),
+        )
+
+    def leak(self, card: str) -> str:
+        """The first thing of a card that was met in two splits of the corpus; empty where none was."""
+        return next(iter(self.counts(f"{LEAK}{card}")), "")
+
+    def otherwise(self, card: str) -> Mapping[str, int]:
+        """What of a card is called or lies otherwise than it says, by rows so far."""
+        return self.counts(f"{SEEN}{card}")
+
+    def seen(self) -> AbstractContextManager[Seen]:
+        """What of the rows that are compared was met so far."""
+        return self._journal.seen()
 
     @property
     def images(self) -> int:
@@ -109,6 +165,8 @@ class Writer:
             for outcome in outcomes:
                 if isinstance(outcome, Kept):
                     self._keep(outcome)
+                elif isinstance(outcome, LeftOut):
+                    self._skip(outcome)
                 else:
                     self._refuse(outcome)
             self.done += 1
@@ -118,9 +176,16 @@ class Writer:
             raise failure(self.folder, fault) from None
 
     def finish(
-        self, *, licences: Mapping[str, str], budget: PictureBudget, control_tokens: Iterable[str] = ()
+        self,
+        *,
+        licences: Mapping[str, str],
+        budget: PictureBudget,
+        control_tokens: Iterable[str] = (),
+        layouts: Mapping[str, str] | None = None,
+        differs: Mapping[str, str] | None = None,
     ) -> Summary:
-        """Close the last shard and write corpus.json. `control_tokens`: what no text of its rows holds."""
+        """Close the last shard and write corpus.json. `control_tokens`: what no text of its rows holds. `layouts`: which
+        was read, of cards that know several. `differs`: of cards whose data is not what they state, how."""
         try:
             self._commit()
             self._journal.finish()
@@ -131,10 +196,14 @@ class Writer:
             **tally.table(),
             licences=dict(licences),
             refused=tally.counts.get("refused", {}),
+            skipped=tally.tables("skipped"),
+            notes=tally.tables("notes"),
             shards=tuple(tally.shards),
             max_pixels=budget.max_pixels,
             grid=budget.grid,
             control_tokens=tuple(control_tokens),
+            layouts=dict(layouts or {}),
+            differs=dict(differs or {}),
             fingerprint=digest(tally.digests),
         )
         write_json(self.folder / SUMMARY, summary.model_dump(mode="json"))
@@ -150,6 +219,15 @@ class Writer:
         self._journal.claim(kept.sample.id)
         self._rows.append((kept.sample, tuple(self._stored(picture) for picture in kept.pictures)))
         self._tally.sample(kept.sample)
+        self._tally.count(KEPT, _part(kept.sample.card, kept.own))
+        if kept.compared:
+            with self._journal.seen() as seen:
+                for met in leaks.crossed(seen, kept.sample, kept.compared):
+                    if not self.leak(kept.sample.card):
+                        self._tally.count(f"{LEAK}{kept.sample.card}", str(met))
+        for one in kept.told:
+            self._tally.count(f"{SEEN}{kept.sample.card}", one)
+        self._tally.note(kept.sample.card, kept.notes)
 
     def _stored(self, picture: StoredPicture) -> Location:
         known = self._journal.find(picture.digest)
@@ -165,14 +243,23 @@ class Writer:
         self._tally.image_bytes += location.size
         return location
 
-    def _refuse(self, refused: Refused) -> None:
+    def _skip(self, left: LeftOut) -> None:
+        self._tally.skip(left.card, left.reason)
+        self._tally.count(LEFT + _part(left.card, left.own), left.reason)
+        if left.stated:
+            self._tally.count(STATED, _part(left.card, left.own))
+        if left.told:
+            self._put_aside(Refused(card=left.card, where=left.where, reason=left.told, kind=left.reason))
+
+    def _put_aside(self, row: Refused) -> None:
         with (self.folder / QUARANTINE).open("a", encoding="utf-8") as stream:
-            stream.write(canonical(asdict(refused)) + "\n")
-        self._last = (
-            refused.reason
-            if refused.reason.startswith(refused.where)
-            else f"{refused.where}: {refused.reason}"
-        )
+            told = {key: value for key, value in asdict(row).items() if key != "own"}
+            stream.write(canonical(told) + "\n")
+
+    def _refuse(self, refused: Refused) -> None:
+        self._put_aside(refused)
+        self._last[_part(refused.card, refused.own)] = str(refused)
+        self._tally.count(REFUSED, _part(refused.card, refused.own))
         self._tally.count("refused", refused.kind)
         self._tally.count("refused/cards", refused.card)
 
@@ -219,10 +306,16 @@ class Writer:
         self._temporary(name).replace(self.folder / name)
 
 
+def _part(card: str, own: str) -> str:
+    return f"{card} {own}"
+
+
 def _digest(rows: list[tuple[Sample, tuple[Location, ...]]]) -> str:
     """sha256 of the rows of a shard with the hashes of their pictures."""
     found = hashlib.sha256()
     for sample, locations in rows:
         record = asdict(sample) | {"images": [location.digest for location in locations]}
+        if not sample.system:
+            del record["system"]  # Corpora without any keep their fingerprints.
         found.update((canonical(record) + "\n").encode())
     return found.hexdigest()

@@ -30,6 +30,10 @@ FAULTS: tuple[type[Exception], ...] = (
 """What decoders raise on damaged input: they were written for whole files, and trust what the header says."""
 
 
+class NoFile(MissingInput):
+    """A file that a row names is not there."""
+
+
 @contextmanager
 def opened(
     path: Path, data: bytes, *, kind: str, faults: tuple[type[Exception], ...] = ()
@@ -45,7 +49,7 @@ def named(path: Path, *, kind: str, faults: tuple[type[Exception], ...] = ()) ->
     try:
         yield
     except FileNotFoundError:
-        raise MissingInput(f"{path}: no such file") from None
+        raise NoFile(f"{path}: no such file") from None
     except FAULTS + faults as fault:
         raise DataError(f"{path}: cannot be read as {kind}: {_line(fault)}") from None
 

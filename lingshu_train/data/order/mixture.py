@@ -2,6 +2,7 @@
 
 An epoch has a fixed number of draws of each ingredient, permuted by one keyed permutation: whole passes over its rows,
 and the rest of the draws from a round, a pass in keyed order on which each epoch goes on where the one before stopped.
+Rows that are to come late are the last of the first epoch; every other epoch has them anywhere.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from math import floor, gcd
 import numpy as np
 from numpy.typing import NDArray
 
+from lingshu_train.data.order.late import LateLast
 from lingshu_train.data.order.permutation import Permutation, permute
 from lingshu_train.errors import RecipeError
 
@@ -60,11 +62,15 @@ class Mixture:
     until it ends with an epoch (for halves of an even number after two), and the next is shuffled anew.
 
     Where every ingredient has one draw per row, an epoch is a permutation of their rows, one ingredient after another.
+
+    `late`: of each ingredient the rows, ascending, that come after all others in the first epoch; empty: of none.
     """
 
     ingredients: tuple[Ingredient, ...]
     seed: int
+    late: tuple[Ints, ...] = field(default=(), repr=False, compare=False)
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _first: LateLast | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         assert self.ingredients, "a mixture needs an ingredient"
@@ -73,16 +79,25 @@ class Mixture:
         )
         starts = tuple(accumulate((item.draws for item in self.ingredients), initial=0))
         object.__setattr__(self, "_starts", starts)
+        parts = [self._slots_of(number, rows, epoch=0)[1] for number, rows in enumerate(self.late)]
+        slots = np.sort(np.concatenate([np.empty(0, np.int64), *parts]))
+        first = LateLast(self.size, slots, f"{self.seed}/0") if len(slots) else None
+        object.__setattr__(self, "_first", first)
 
     @property
     def size(self) -> int:
         """Samples of one epoch."""
         return self._starts[-1]
 
+    @property
+    def border(self) -> int:
+        """The first sample of a late row: those of the first epoch before it are of others. The whole epoch where none is."""
+        return self._first.border if self._first else self.size
+
     def locate(self, n: int) -> tuple[int, int]:
         """Ingredient and row of the n-th sample since the start of training. O(1) time and memory."""
         epoch, position = divmod(n, self.size)
-        slot = Permutation(self.size, f"{self.seed}/{epoch}")(position)
+        slot = self._slot(epoch, position)
         number = bisect_right(self._starts, slot) - 1
         item = self.ingredients[number]
         place = slot - self._starts[number]
@@ -100,14 +115,56 @@ class Mixture:
             found[block], rows[block] = self._locate_block(numbers[block])
         return found, rows
 
+    def draws_of(self, number: int, rows: Ints, *, epoch: int) -> tuple[Ints, Ints]:
+        """When distinct rows of ingredient `number` come in an epoch: `locate_many` turned round.
+
+        Two arrays of one length: places in `rows`, and the number since the start of training at which that row comes. Time
+        grows with `rows` alone, above permutations that are shuffled outright.
+        """
+        which, slots = self._slots_of(number, rows, epoch=epoch)
+        first = self._first if epoch == 0 else None
+        order = first or Permutation(self.size, f"{self.seed}/{epoch}")
+        return which, order.sources(slots) + epoch * self.size
+
+    def _slot(self, epoch: int, position: int) -> int:
+        if epoch == 0 and self._first:
+            return int(self._first.many(np.array([position]))[0])
+        return Permutation(self.size, f"{self.seed}/{epoch}")(position)
+
+    def _slots_of(self, number: int, rows: Ints, *, epoch: int) -> tuple[Ints, Ints]:
+        """Places in distinct `rows` of an ingredient, and the slots of an epoch that each has."""
+        item = self.ingredients[number]
+        every = np.arange(len(rows))
+        which = [every] * (item.whole // item.rows)
+        places = [rows + turn * item.rows for turn in range(item.whole // item.rows)]
+        if item.rest:
+            turn, nth = divmod(epoch, item.epochs)
+            circle = Permutation(item.rows, f"{self._prefix(number)}{turn}").sources(rows)
+            ahead = (circle - nth * item.rest) % item.rows
+            which.append(np.flatnonzero(ahead < item.rest))
+            places.append(item.whole + ahead[which[-1]])
+        return np.concatenate(which), np.concatenate(places) + self._starts[number]
+
     def _locate_block(self, numbers: Ints) -> tuple[Ints, Ints]:
         epochs, positions = np.divmod(numbers, self.size)
-        slots = _permute(positions, size=self.size, prefix=f"{self.seed}/", numbers=epochs)
+        slots = self._block_slots(epochs, positions)
         found = np.searchsorted(self._starts, slots, side="right") - 1
         for number, chosen in _groups(found):
             places = slots[chosen] - self._starts[number]
             slots[chosen] = self._rows(number, places, epochs[chosen])
         return found, slots
+
+    def _block_slots(self, epochs: Ints, positions: Ints) -> Ints:
+        if self._first is None or epochs.min() > 0:
+            return _permute(positions, size=self.size, prefix=f"{self.seed}/", numbers=epochs)
+        slots, first = np.empty(len(positions), np.int64), epochs == 0
+        slots[first] = self._first.many(positions[first])
+        if not first.all():
+            rest = ~first
+            slots[rest] = _permute(
+                positions[rest], size=self.size, prefix=f"{self.seed}/", numbers=epochs[rest]
+            )
+        return slots
 
     def _rows(self, number: int, places: Ints, epochs: Ints) -> Ints:
         """Rows at the places of one ingredient's draws in epochs."""

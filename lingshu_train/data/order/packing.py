@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from itertools import pairwise
 from math import ceil
 
 import numpy as np
@@ -60,12 +61,14 @@ def plan(
     tokens: int,
     most_patches: int | None = None,
     window: int = WINDOW,
+    border: int | None = None,
 ) -> Packs:
     """Packs of at most `tokens` tokens and `most_patches` vision patches, from rows of the same `window` of the epoch.
 
     `lengths` and `patches` are those of the rows in epoch order, (n,). That order is a keyed shuffle, and the packs of a
     window are put in the order in which their first-taken rows stood in it: no curriculum from long to short. Memory
-    beside the plan does not grow with n. A row over a budget is the caller's mistake.
+    beside the plan does not grow with n. A row over a budget is the caller's mistake. No pack and no window has rows on both
+    sides of `border`, a place in that order.
 
     Without a patch budget this is first-fit decreasing. A budget of 1.1 times the mean patches of a full pack, or more,
     leaves packs over 99 % full on the paper's mixture.
@@ -82,8 +85,10 @@ def plan(
     )
     order = np.empty(len(lengths), np.int64)
     sizes: list[NDArray[np.int64]] = []
-    for start in range(0, len(lengths), window):
-        part = slice(start, start + window)
+    middle = len(lengths) if border is None else min(border, len(lengths))
+    starts = [*range(0, middle, window), *range(middle, len(lengths), window)]
+    for start, stop in pairwise([*starts, len(lengths)]):
+        part = slice(start, stop)
         some = None if budgeted is None else budgeted[part]
         order[part], counts = _laid_out(*_packed(lengths[part], some, tokens=tokens, room=room))
         order[part] += start

@@ -56,6 +56,15 @@ class Permutation:
         """Where each of `positions` goes: equal to calling it on each. Memory beside the result does not grow."""
         return permute(positions, size=self.size, keys=[self.key])
 
+    def sources(self, places: Ints) -> Ints:
+        """Which position goes to each of `places`: the inverse of `many`, at the same cost."""
+        if len(places) and not (places.min() >= 0 and places.max() < self.size):
+            raise IndexError(f"a place is outside range({self.size})")
+        if self.size > SHUFFLED:
+            return _through_network(places, size=self.size, keys=[self.key], which=None, back=True)
+        found: Ints = np.argsort(_shuffle(self.size, self.key), kind="stable")[places]
+        return found
+
 
 def permute(positions: Ints, *, size: int, keys: Sequence[str], which: Ints | None = None) -> Ints:
     """Where each position goes under `Permutation(size, keys[which])`; `which` has a number for each, or all are 0."""
@@ -114,18 +123,23 @@ def _walked(position: int, size: int, key: str) -> int:
             return value
 
 
-def _through_network(positions: Ints, *, size: int, keys: Sequence[str], which: Ints | None) -> Ints:
-    """`_walked` of each position."""
+def _through_network(
+    positions: Ints, *, size: int, keys: Sequence[str], which: Ints | None, back: bool = False
+) -> Ints:
+    """`_walked` of each position; `back`: of each place the position that walks to it."""
     table = np.array([_round_keys(key) for key in keys], np.uint64).T
+    # A Feistel network is undone by itself, with its halves swapped and its keys in reverse.
+    table = table[::-1] if back else table
     places = np.empty(len(positions), np.int64)
     for start in range(0, len(positions), _BLOCK):
         block = positions[start : start + _BLOCK].astype(np.uint64)
         rounds = table[:, :1] if which is None else table[:, which[start : start + _BLOCK]]
-        _network(block, half=_half(size), keys=rounds)
+        _network(block, half=_half(size), keys=rounds, swapped=back)
         walking = np.flatnonzero(block >= size)
         while len(walking):
             values = block[walking]
-            _network(values, half=_half(size), keys=rounds if which is None else rounds[:, walking])
+            some = rounds if which is None else rounds[:, walking]
+            _network(values, half=_half(size), keys=some, swapped=back)
             block[walking] = values
             walking = walking[values >= size]
         places[start : start + _BLOCK] = block
@@ -142,10 +156,15 @@ def _round_keys(key: str) -> tuple[int, ...]:
     return tuple(int.from_bytes(raw[8 * i : 8 * i + 8], "little") for i in range(_ROUNDS))
 
 
-def _network(values: NDArray[np.uint64], *, half: int, keys: NDArray[np.uint64]) -> None:
-    """All rounds on an array, in place. Unsigned 64-bit arithmetic wraps, as the scalar `_mix` masks."""
+def _network(
+    values: NDArray[np.uint64], *, half: int, keys: NDArray[np.uint64], swapped: bool = False
+) -> None:
+    """All rounds on an array, in place. Unsigned 64-bit arithmetic wraps, as the scalar `_mix` masks. `swapped`: on the halves
+    in the other order, before and after."""
     mask = np.uint64((1 << half) - 1)
     left, right = values >> np.uint64(half), values & mask
+    if swapped:
+        left, right = right, left
     mixed, shifted = np.empty_like(values), np.empty_like(values)
     for key in keys:
         np.add(right, key, out=mixed)
@@ -157,6 +176,8 @@ def _network(values: NDArray[np.uint64], *, half: int, keys: NDArray[np.uint64])
         np.bitwise_xor(mixed, shifted, out=mixed)
         np.bitwise_and(mixed, mask, out=mixed)
         np.bitwise_xor(left, mixed, out=left)
+        left, right = right, left
+    if swapped:
         left, right = right, left
     np.left_shift(left, np.uint64(half), out=left)
     np.bitwise_or(left, right, out=values)

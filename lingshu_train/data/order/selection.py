@@ -29,6 +29,8 @@ from lingshu_train.schema import Strict
 Ints = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 CHOICES = ("mcq", "multi_select")
+FILE = "selection.npz"
+"""Below a stage's folder: the rows that its selection took."""
 
 
 class Selection(Strict):

@@ -1,11 +1,12 @@
-"""What type an answer has where its publisher does not say: one rule for all data sets."""
+"""What type an answer has where its publisher does not say, and what becomes of rows that have none: one rule for all sets."""
 
 from __future__ import annotations
 
 import re
 from typing import Literal, cast
 
-from lingshu_train.data.rows.line import Line
+from lingshu_train.data.rows.line import Line, missing
+from lingshu_train.data.rows.row import Answered, Skipped
 from lingshu_train.record import ANSWER_TYPES, AnswerType
 from lingshu_train.verify.quantity import grammar
 from lingshu_train.verify.text.normal import clean
@@ -20,6 +21,9 @@ MOST_HAN = 16
 TASKS = {"mcq": "mcq", "multi_select": "mcq", "yes_no": "closed_vqa"}
 """Type of an answer -> the task of its question, where that is no open one."""
 KNOWN = f"known: {', '.join(ANSWER_TYPES)}"
+
+NONE = Skipped("no answer")
+"""Of a row without an answer, where the card skips these."""
 
 _QUANTITY = re.compile(r"[<>≤≥≈~=±+-]*\s*[.]?\d")
 _HAN = re.compile(r"[\u3400-\u9fff]")
@@ -41,6 +45,14 @@ def guess(answer: str, *, question: str = "") -> AnswerType:
     if _QUANTITY.match(text) and is_quantity(text, question):
         return "numeric"
     return "short" if _few(bare) else "free"
+
+
+def left_out(line: Line, column: str, fields: Answered) -> bool:
+    """Whether the card leaves this row out for want of an answer. A row without the column itself is wrong, not empty."""
+    if fields.empty != "skip" or column not in line.values:
+        return False
+    value = line.values[column]
+    return missing(value) or (isinstance(value, str) and not value.strip())
 
 
 def is_quantity(answer: str, question: str) -> bool:

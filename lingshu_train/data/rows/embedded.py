@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lingshu_train.data.cards import patterns
+from lingshu_train.data.rows import elsewhere
 from lingshu_train.data.rows.line import Line, missing
 from lingshu_train.data.rows.row import Picture
 
-MARK = re.compile(r"\n?<image>\n?")
-"""A picture's place in a text, with the line that it may have to itself."""
+
+def other_ending(picture: Picture, endings: Sequence[str]) -> Picture:
+    """The picture itself, or where its file is not there that of the same name with another ending, the first that is."""
+    if not endings or picture.path is None or picture.exists():
+        return picture
+    others = (replace(picture, path=picture.path.with_suffix(ending)) for ending in endings)
+    return next((other for other in others if other.exists()), picture)
 
 
 def pictures(
@@ -46,8 +52,11 @@ def picture(line: Line, field: str, folder: Path) -> Picture:
     return found[0]
 
 
-def file(line: Line, field: str, folder: Path, *, name: str, anywhere: bool = False) -> Picture:
-    """The image file `name` below `folder`. A web address, or a name that leads out of it: DataError."""
+def file(
+    line: Line, field: str, folder: Path, *, name: str, anywhere: bool = False, strictly: bool = False
+) -> Picture:
+    """The image file `name` below `folder`, or where it is not there and `strictly` is not said, where else it plainly lies
+    (`elsewhere`). A web address, a name that leads out of the folder, or two files that could be meant: DataError."""
     if "://" in name:
         raise line.error(field, f"is a web address ({name}); fetch the images first")
     if "\\" in name and not (folder / name).is_file():  # As Windows writes it.
@@ -56,17 +65,9 @@ def file(line: Line, field: str, folder: Path, *, name: str, anywhere: bool = Fa
         return Picture(name=name, path=patterns.there(Path("/"), name.lstrip("/")))
     if name.startswith("/") or ".." in Path(name).parts:
         raise line.error(field, f"must be a file name below {folder}, got {name!r}")
-    return Picture(name=name, path=patterns.there(folder, name))
-
-
-def unmarked(line: Line, field: str, text: str, images: Sequence[Picture]) -> str:
-    """A text without the marks of its pictures, which stand before it anyway. DataError: as many marks as there are not."""
-    bare, marks = MARK.subn("", text)
-    if marks not in (0, len(images)):
-        raise line.error(field, f"{marks} <image> marks for {len(images)} images")
-    if not bare.strip():
-        raise line.error(field, "holds nothing but marks of images")
-    return bare.strip() if marks else text
+    found = Picture(name=name, path=patterns.there(folder, name))
+    other = None if strictly or found.exists() else elsewhere.find(line, field, folder, name)
+    return Picture(name=name, path=other[0], told=other[1]) if other else found
 
 
 def group(images: tuple[Picture, ...]) -> str:

@@ -11,6 +11,8 @@ from lingshu_train.data.rows.line import Fault, once
 from lingshu_train.errors import DataError
 
 BOM = b"\xef\xbb\xbf"
+_FIRST = 2**16
+"""Bytes by which a file is told to be an array."""
 _SPACE = re.compile(r"[ \t\r\n]*")
 
 
@@ -63,15 +65,12 @@ def array(path: Path, *, encoding: str) -> Iterator[tuple[int, object]]:
 
 
 def _one_after_another(path: Path, text: str, place: int, decoder: Decoder) -> Iterator[tuple[int, object]]:
-    """Records without an array around them, as many tools write them. One alone is no table."""
-    number, counted, first = 1, 0, True
+    """Records without an array around them, as many tools write them; or one alone."""
+    number, counted = 1, 0
     while place < len(text):
         number, counted = number + text.count("\n", counted, place), place
         values, end = _decoded(path, text, place, decoder, number)
         place = _skip(text, end)
-        if first and place == len(text):
-            raise DataError(f"{path}:1: must be a JSON array of records")
-        first = False
         yield number, values
 
 
@@ -110,6 +109,31 @@ def lines(path: Path, *, encoding: str) -> Iterator[tuple[int, object]]:
         empty = empty and not line.strip()
     if empty:
         raise DataError(f"{path}: holds no row")
+
+
+def is_array(path: Path) -> bool:
+    """Whether a file of lines is one array of records instead, as far as its first bytes tell: one that does not end in its
+    first line, or is all that there is."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        begin = stream.read(_FIRST).removeprefix(BOM).strip()
+    if not begin.startswith(b"[") or not begin[1:].lstrip().startswith(b"{"):
+        return False
+    first, _, rest = begin.partition(b"\n")
+    return not (first.rstrip().endswith(b"]") and rest.strip())
+
+
+def told(path: Path, *, lists: bool) -> str:
+    """How a JSON file is written where its name says otherwise, as far as its first bytes tell."""
+    suffix = path.suffix.lower()
+    if suffix in (".jsonl", ".ndjson"):
+        return f"an array in a file called {suffix}" if not lists and is_array(path) else ""
+    if suffix != ".json" or not path.is_file():
+        return ""
+    with path.open("rb") as stream:
+        begin = stream.read(_FIRST).removeprefix(BOM).lstrip()
+    return "records without an array around them in a file called .json" if begin.startswith(b"{") else ""
 
 
 def _texts(path: Path, encoding: str) -> Iterator[str]:

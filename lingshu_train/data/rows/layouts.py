@@ -13,9 +13,10 @@ from typing import Protocol, TypeVar, runtime_checkable
 
 from PIL import Image
 
+from lingshu_train.data.cards import variants
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Row, SplitFiles
+from lingshu_train.data.rows.row import Origin, Row, Skipped, SplitFiles
 from lingshu_train.errors import DataError
 from lingshu_train.naming import component
 from lingshu_train.record import Sample
@@ -39,8 +40,13 @@ class RowLayout(Protocol[F]):
         """
         ...
 
-    def rows(self, line: Line, fields: F, origin: Origin) -> Iterator[Row]:
-        """The samples of one line: none, one or several. DataError names file, line and field."""
+    def rows(self, line: Line, fields: F, origin: Origin) -> Iterator[Row | Skipped]:
+        """The samples of one line: none, one or several. DataError names file, line and field.
+
+        None is for lines that are of no concern to the card (another language, another subject). A line that would be a
+        sample and is left out because the card says so (`empty: skip`) yields `Skipped` with its reason instead: it is
+        counted, and belongs to the rows that the card states. What is kept and is not whole has `Row.notes`.
+        """
         ...
 
 
@@ -83,10 +89,23 @@ def of(card: Card) -> Layout:
     )
 
 
-def fields(card: Card) -> Strict:
-    """What the card says under `fields`, as its layout reads it. DataError: not what the layout takes."""
-    where = f"{card.where}: lingshu.fields"
-    return parse(of(card).Fields, card.lingshu.fields, where=where, error=DataError)
+def fields(card: Card, root: Path | None = None) -> Strict:
+    """What the card says under `fields`, as its layout reads it. DataError: not what the layout takes.
+
+    `root`: the card's data folder; of several layouts in `variants` the one that lies there (`variants.seen`).
+    """
+    return fields_of(card, variants.seen(card, root) if root and card.lingshu.variants else "")
+
+
+def fields_of(card: Card, variant: str) -> Strict:
+    """The same of a layout by its name; empty for the card's own. DataError too where a variant has other splits."""
+    where = f"{card.where}: lingshu.fields" if not variant else f"{card.where}: lingshu.variants.{variant}"
+    if set(card.files_of(variant)) != set(card.files):
+        raise DataError(
+            f"{where}.files: must have the splits of `fields` ({', '.join(card.files)}), "
+            f"has {', '.join(card.files_of(variant))}"
+        )
+    return parse(of(card).Fields, card.fields_of(variant), where=where, error=DataError)
 
 
 def tasks(cards: Iterable[Card]) -> tuple[str, ...]:

@@ -67,7 +67,7 @@ class Line:
 
     `record` counts the file's rows from 1 (several may stand in one line). `called`: what else names the row in errors, where
     its line does not. `fault`: why it could not be read. `prepared`: what the layout's `lines` has found out for its `rows`,
-    which alone know what that is.
+    which alone know what that is. `told`: how its file is written, where that is not what its name says.
     """
 
     file: Path
@@ -77,6 +77,7 @@ class Line:
     called: str = ""
     fault: str = ""
     prepared: object = None
+    told: str = ""
 
     @property
     def where(self) -> str:

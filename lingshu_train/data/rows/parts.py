@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import unquote
 
 from lingshu_train.data.rows.line import Line
+from lingshu_train.record import IMAGE_MARK
 
 TEXTS = ("text", "input_text", "output_text")
 PICTURES = ("image", "image_url", "input_image")
@@ -17,21 +17,18 @@ PICTURES = ("image", "image_url", "input_image")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """`marks`: places in the text at which a picture stands. `pictures`: cells of those that the message itself holds: names
-    of files, or bytes."""
+    """`text` has an IMAGE_MARK where a picture stands. `pictures`: cells of those that the message itself holds, names of files
+    or bytes."""
 
     role: str
     text: str
-    marks: int
     pictures: tuple[str | bytes, ...] = ()
 
 
-def message(
-    line: Line, field: str, item: object, *, roles: Mapping[str, str], mark: re.Pattern[str]
-) -> Message:
+def message(line: Line, field: str, item: object, *, roles: Mapping[str, str]) -> Message:
     """A message of `{from, value}` (LLaVA, ShareGPT) or `{role, content}`, whose content is a text or a list of parts.
 
-    `roles`: a speaker's name -> its role. `mark` is how a picture's place is written in a text, which is taken out.
+    `roles`: a speaker's name -> its role. Parts stand in lines of their own, pictures excepted.
     """
     if not isinstance(item, Mapping):
         raise line.error(field, f"a message must be a record, got {type(item).__name__}")
@@ -39,24 +36,19 @@ def message(
     if not isinstance(speaker, str) or speaker not in roles:
         raise line.error(field, f"unknown speaker {speaker!r}; known: {', '.join(roles)}")
     if isinstance(content, str):
-        bare, marks = mark.subn("", content)
-        return Message(role=roles[speaker], text=bare.strip(), marks=marks)
+        return Message(role=roles[speaker], text=content.strip())
     if not isinstance(content, list) or not content:
         raise line.error(field, f"the message of {speaker} has no text")
-    texts: list[str] = []
-    marks, pictures = 0, list[str | bytes]()
+    text, pictures = "", list[str | bytes]()
     for part in content:
-        kind, text = _kind(line, field, speaker, part)
+        kind, piece = _kind(line, field, speaker, part)
         if kind in TEXTS:
-            bare, more = mark.subn("", text)
-            texts.append(bare.strip())
-            marks += more
+            apart = "\n" if text and piece.strip() and not text.endswith(IMAGE_MARK) else ""
+            text += apart + piece.strip()
         else:
-            marks += 1
-            pictures += _cell(line, field, text)
-    return Message(
-        role=roles[speaker], text="\n".join(filter(None, texts)), marks=marks, pictures=tuple(pictures)
-    )
+            text += IMAGE_MARK
+            pictures += _cell(line, field, piece)
+    return Message(role=roles[speaker], text=text, pictures=tuple(pictures))
 
 
 def _kind(line: Line, field: str, speaker: str, part: object) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from lingshu_train.data.cards import patterns
+from lingshu_train.data.cards import alike, patterns
 from lingshu_train.data.rows import columnar, delimited, json_records
 from lingshu_train.data.rows.json_records import whole
 from lingshu_train.data.rows.line import Fault, Line
@@ -22,12 +22,13 @@ __all__ = [
     "listed",
     "matching",
     "read",
+    "single",
     "table_lines",
     "whole",
 ]
 
 
-SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".parquet", ".arrow")
+SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".tsv", ".tab", ".parquet", ".arrow")
 """What the names of tables end in."""
 
 
@@ -70,11 +71,16 @@ def files(root: Path, pattern: str) -> Iterator[Line]:
 
 
 def matching(root: Path, pattern: str) -> list[Path]:
-    """The files below `root` that match `pattern` (`*` and one `{a,b}` group), by name. None: MissingInput.
+    """The files below `root` that match `pattern` (`*`, `**` and `{a,b}` groups), or stand for them under another name
+    (`alike`), by name. None: MissingInput; two readings: DataError.
 
     Links that lead nowhere are among them, so that what they stand for is missed and not forgotten.
     """
-    found = sorted({*patterns.files(root, pattern), *patterns.broken_links(root, pattern)})
+    broken = set(patterns.broken_links(root, pattern))
+    ways = [(pattern, tuple(patterns.files(root, pattern)))] if broken else alike.readings(root, pattern)
+    if fault := alike.fault(root, pattern, ways):
+        raise DataError(fault)
+    found = sorted({*(path for _, there in ways for path in there), *broken})
     if not found:
         raise MissingInput(
             f"{root}: no file matches {pattern!r}; fetch the card's data, or correct `files` in the card"
@@ -82,16 +88,25 @@ def matching(root: Path, pattern: str) -> list[Path]:
     return found
 
 
+def single(root: Path, pattern: str) -> Path:
+    """The one file that matches. None: MissingInput; several: DataError."""
+    found = matching(root, pattern)
+    if len(found) > 1:
+        raise DataError(f"{root}: {len(found)} files match {pattern!r}, must be one: {found[0]}, {found[1]}")
+    return found[0]
+
+
 def read(root: Path, pattern: str, written: Dialect = Dialect()) -> Iterator[Line]:
-    """Every row of the files below `root` that match `pattern` (`*` and one `{a,b}` group), files by name.
+    """Every row of the files below `root` that match `pattern` (`*`, `**` and `{a,b}` groups), files by name.
 
     A row that cannot be read carries its fault. DataError: a file is torn or no table, or is text without a row (an array or
     a Parquet file may state that it has none).
     """
     for path in matching(root, pattern):
+        told = json_records.told(path, lists=bool(written.lists))
         for record, (number, values, crowded) in enumerate(_crowded(_table(path, written)), start=1):
             called = f" #{record}{_id(values)}" if crowded else ""
-            line = Line(file=path, number=number, record=record, called=called)
+            line = Line(file=path, number=number, record=record, called=called, told=told)
             if isinstance(values, dict):
                 yield replace(line, values=values)
             elif written.lists and isinstance(values, list):
@@ -135,18 +150,27 @@ def _table(path: Path, written: Dialect) -> Iterator[tuple[int, object]]:
     suffix, encoding = path.suffix.lower(), written.encoding
     if not path.is_file():
         raise MissingInput(f"{path}: a link that leads nowhere; fetch the card's data again")
-    if suffix in (".csv", ".tsv"):
-        delimiter = written.delimiter or ("\t" if suffix == ".tsv" else ",")
+    if suffix in (".csv", ".tsv", ".tab"):
+        delimiter = written.delimiter or ("\t" if suffix == ".tsv" or _by_tabs(path, suffix) else ",")
         return delimited.rows(path, delimiter=delimiter, encoding=encoding)
     if suffix == ".json":
         return json_records.array(path, encoding=encoding)
     if suffix in (".jsonl", ".ndjson"):
-        return json_records.lines(path, encoding=encoding)
+        whole_array = not written.lists and json_records.is_array(path)
+        return (json_records.array if whole_array else json_records.lines)(path, encoding=encoding)
     if suffix == ".parquet":
         return columnar.parquet_rows(path, names=written.names)
     if suffix == ".arrow":
         return columnar.arrow_rows(path, names=written.names)
     raise DataError(f"{path}: cannot read {suffix or 'a file without suffix'}; can: {', '.join(SUFFIXES)}")
+
+
+def _by_tabs(path: Path, suffix: str) -> bool:
+    """Whether a `.tab`, as archives of research data call the tables that they rewrite, is what its name says."""
+    if suffix != ".tab":
+        return False
+    with path.open("rb") as stream:
+        return b"\t" in stream.readline(2**16)
 
 
 def listed(root: Path, name: str) -> frozenset[str]:

@@ -12,10 +12,10 @@ from lingshu_train.data.cards import patterns
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.images.windows import Deep
-from lingshu_train.data.rows import embedded, layouts
+from lingshu_train.data.rows import embedded, layouts, spelling, withheld
 from lingshu_train.data.rows.layouts import FORMATS, RowLayout
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Picture, Row, SplitFiles
+from lingshu_train.data.rows.row import Origin, Picture, Row, Skipped, SplitFiles
 from lingshu_train.errors import DataError, MissingInput, RecipeError
 
 
@@ -32,30 +32,51 @@ class Reader:
 
         A line that cannot be read carries its fault, and `rows` raises it.
         """
+        withheld.ready(self.fields, self.origin)
         return self._layout.lines(self.fields, self.origin)
 
     def rows(self, line: Line) -> Iterator[Row]:
         """The samples of one line, their ids unique in the split. A bad line: DataError with file, line, field.
 
-        Where a card's rows are divided, those of other splits are left out, and a line that cannot be read counts in the
-        split that its place falls into. An id is the file's path below the data folder, the number of its record, the
-        number of the sample where it is not the line's first, and the publisher's own id: `qa/train.json#12.1:VQA_0012`.
+        Where a card's rows are divided, those of other splits are left out, and a line that cannot be read, or that the card
+        skips, counts in the split that its place falls into. An id is the file's path below the data folder, the number of
+        its record, the number of the sample where it is not the line's first, and the publisher's own id:
+        `qa/train.json#12.1:VQA_0012`.
         """
         for _, row in self.keyed(line):
             yield row
 
     def keyed(self, line: Line) -> Iterator[tuple[str, Row]]:
         """The same, each sample with the key by which rows are divided."""
+        for key, one in self._all(line):
+            if isinstance(one, Row):
+                yield key, one
+
+    def all(self, line: Line) -> Iterator[Row | Skipped]:
+        """The samples of one line, and what stands for those that the card leaves out."""
+        for _, one in self._all(line):
+            yield one
+
+    def _all(self, line: Line) -> Iterator[tuple[str, Row | Skipped]]:
         # In one spelling, so that a row is called the same on every machine.
         place = f"{patterns.composed(line.file.relative_to(self.origin.root).as_posix())}#{line.record}"
         try:
-            for number, row in enumerate(self._layout.rows(line.sound(), self.fields, self.origin)):
-                key = _whose(row, place)
-                if self._here(key):
+            spelt, other = spelling.read(line.sound(), self.fields.columns())
+            for number, row in enumerate(self._layout.rows(spelt, self.fields, self.origin)):
+                key = place if isinstance(row, Skipped) else _whose(row, place)
+                if not self._here(key):
+                    continue
+                if isinstance(row, Skipped):
+                    yield key, row
+                elif withheld.held_out(row, self.fields, self.origin):
+                    yield key, Skipped(withheld.SHARED, stated=False)
+                else:
                     own = f":{row.sample.id}" if row.sample.id else ""
                     name = f"{place}{f'.{number}' if number else ''}{own}"
                     images = tuple(self._windowed(picture) for picture in row.images)
-                    yield key, replace(row, sample=replace(row.sample, id=name), images=images)
+                    told = dict.fromkeys(filter(None, (line.told, *other, *(one.told for one in images))))
+                    sample = replace(row.sample, id=name)
+                    yield key, replace(row, sample=sample, images=images, told=tuple(told))
         except (DataError, MissingInput):
             if self._here(place):
                 raise
@@ -99,7 +120,7 @@ def open(card: Card, root: Path, *, split: str) -> Reader:
     Unknown format or bad `fields` block: DataError. No such split, or a card of pictures: RecipeError.
     """
     where, format = f"{card.where}: lingshu", card.lingshu.format
-    fields = layouts.fields(card)
+    fields = layouts.fields(card, root)
     if not isinstance(fields, SplitFiles):
         raise RecipeError(f"{where}.format: {format} holds labelled pictures and has no rows")
     if split not in fields.files:

@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from lingshu_train.data.rows.row import Origin
+from lingshu_train.data.rows.row import Origin, Skipped
 from lingshu_train.record import Sample
 
 PROMPT = "Write the report of this examination, with findings and impression."
 FINDINGS_PROMPT = "Describe the findings in this examination."
 HEADING = re.compile(r"^[ \t]*([A-Z][A-Z /()]{3,40}):", re.MULTILINE)
 """Four capitals at least: shorter words before a colon are abbreviations in the text."""
+
+
+NOTHING = Skipped("a report with neither findings nor impression")
+NO_FINDINGS = Skipped("a report without findings")
+"""Reports that teach nothing, which many sets have: no fault of the row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +34,8 @@ class Sections:
 def sections(report: str) -> Sections:
     """The text under FINDINGS and IMPRESSION, white space folded. Of equal headings the last counts."""
     found, headings = {"FINDINGS": "", "IMPRESSION": ""}, list(HEADING.finditer(report))
-    for here, after in zip(headings, [*headings[1:], None], strict=True):
+    # A report without any heading has none after it either.
+    for here, after in zip(headings, [*headings[1:], None], strict=False):
         name = here[1].strip()
         if name in found:
             found[name] = " ".join(report[here.end() : after.start() if after else len(report)].split())

@@ -48,7 +48,30 @@ class Divide(Strict):
         return last[0]
 
 
+class Without(Strict):
+    """Other files of the publisher whose rows keep rows of this card out: a benchmark, or another split."""
+
+    files: str
+    """Those files, as a pattern below the data folder. For example `test.json`."""
+    column: str
+    """The column that names what must not be met again: pictures (names, several as a list, or bytes), or what rows are
+    grouped by, such as the patient."""
+    splits: tuple[str, ...] = ()
+    """The splits of this card that rows are kept out of; empty: all."""
+
+
 Window = Annotated[windows.Window, AfterValidator(windows.known)]
+
+
+def _form(text: str) -> str:
+    slots = re.findall(r"\{(\w*)\}", text)
+    if text != TAGS and sorted(slots) != ["answer", "reasoning"]:
+        raise ValueError("must be `tags`, or a text with {reasoning} and {answer} once each")
+    return text
+
+
+TAGS = "tags"
+Form = Annotated[str, AfterValidator(_form)]
 
 
 class SplitFiles(Strict):
@@ -60,11 +83,22 @@ class SplitFiles(Strict):
     divide: Divide | None = None
     """Divides rows without a split of their own: the same files then stand under several splits, and each row belongs
     to one of them, by its group (the patient), or else its picture, or else its id or text."""
+    without: tuple[Without, ...] = ()
+    """Rows that other files keep out: those with a picture or a group that stands in them. They are left out when the
+    rows are read, and counted. For example `[{files: test.json, column: img_name}]`."""
     window: Window | None = None
     """How grey of more than 8 bits becomes brightness: `[centre, width]` in the unit of the data (HU for CT), a CT
     preset by name, `spread` (from the 0.5th to the 99.5th percentile of what is not 0) or `full` (all that the
     stored bits can hold). A picture to which the layout gives a window of its own keeps that. None takes the
     file's."""
+
+    @model_validator(mode="after")
+    def _known_splits(self) -> SplitFiles:
+        for other in self.without:
+            for split in other.splits:
+                if split not in self.files:
+                    raise ValueError(f"without: no split {split!r}; `files` has: {', '.join(self.files)}")
+        return self
 
     @model_validator(mode="after")
     def _same_files(self) -> SplitFiles:
@@ -107,6 +141,14 @@ class TableFiles(SplitFiles):
         return "" if re.sub(r"[-_]", "", name.casefold()) in ("utf8", "utf8sig", "ascii", "usascii") else name
 
 
+class Answered(TableFiles):
+    """What every format of questions has whose answers stand in a column."""
+
+    empty: Literal["refuse", "skip"] = "refuse"
+    """What becomes of a row without an answer: `refuse` counts it as a bad row; `skip` is for sets that publish
+    questions without answers: such rows are left out and counted apart, and do not count against `most_refused`."""
+
+
 class Captions(TableFiles):
     """What every format of captions has."""
 
@@ -116,14 +158,20 @@ class Captions(TableFiles):
     """The text that asks for the caption."""
 
 
+class NoPicture(DataError):
+    """The file of a row's picture is not there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """One image of a row: a file, or the bytes that the row carries. `name` is what error messages say."""
+    """One image of a row: a file, or the bytes that the row carries. `name` is what error messages say. `told`: where it lies
+    instead, where that is not its place (`elsewhere`)."""
 
     name: str
     path: Path | None = None
     data: bytes = b""
     excerpt: Excerpt | None = None
+    told: str = ""
 
     def exists(self) -> bool:
         try:
@@ -131,13 +179,18 @@ class Picture:
         except OSError:  # A name that no file system takes.
             return False
 
-    def digest(self) -> str:
-        """sha256 of the undecoded file, a part of which at a time is in memory. DataError: it is not there."""
+    def source(self) -> Path | bytes:
+        """The undecoded file, or its bytes. NoPicture: it is not there."""
         if self.data:
-            return hashlib.sha256(self.data).hexdigest()
+            return self.data
         if self.path is None or not self.exists():
-            raise DataError(f"{self.path or self.name}: image file is missing; fetch the card's images")
-        return file_digest(self.path)
+            raise NoPicture(f"{self.path or self.name}: image file is missing; fetch the card's images")
+        return self.path
+
+    def digest(self) -> str:
+        """sha256 of the undecoded file, a part of which at a time is in memory. NoPicture: it is not there."""
+        source = self.source()
+        return file_digest(source) if isinstance(source, Path) else hashlib.sha256(source).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,12 +205,26 @@ class Turn:
 class Row:
     """`sample` has no image digests yet: `images` holds the pictures in order. `turns` came before it.
 
-    A format gives the sample the publisher's own id, or none: the reader makes it unique.
+    A format gives the sample the publisher's own id, or none: the reader makes it unique. `notes` say in a few words, the same
+    for all rows alike, what of the publisher's row is not in it ("an opening answer"): they are counted. `told`, in as few
+    words: what is called or lies otherwise than the card says.
     """
 
     sample: Sample
     images: tuple[Picture, ...] = ()
     turns: tuple[Turn, ...] = ()
+    notes: tuple[str, ...] = ()
+    told: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Stands for a row that the card leaves out on purpose, and is no fault of it. `reason`: a few words, the same for all
+    rows alike ("no answer"), by which they are counted. `stated`: it is one of the rows that the card states; not one of those
+    that belong to the publisher's split and to no split of this card."""
+
+    reason: str
+    stated: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +237,11 @@ class Origin:
     split: str
     root: Path
     anywhere: bool = False
+
+
+def form(text: str) -> str:
+    """What a sample says of a card's `form`: empty for tags, which are the rule."""
+    return "" if text == TAGS else text
 
 
 def caption(

@@ -1,5 +1,5 @@
 """How data is got, one file for each `source.kind` of a card.
 
-`offer(card)` says what would come, `permit(card)` whether a person must do something first, `fetch(job)` gets it. The first
+`offer(part)` says what would come, `permit(part)` whether a person must do something first, `fetch(job)` gets it. The first
 two ask no server.
 """

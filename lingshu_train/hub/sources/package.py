@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from lingshu_train.data.cards.card import Card
+from lingshu_train.data.cards.parts import Part
 from lingshu_train.errors import MissingInput
 from lingshu_train.hub.sources._job import Job, Offer
 
 
-def offer(card: Card) -> Offer:
+def offer(part: Part) -> Offer:
     return Offer(what="nothing: it comes with a Python package")
 
 
-def permit(card: Card) -> NoReturn:
+def permit(part: Part) -> NoReturn:
     """Always MissingInput, since what is installed is not offered: which pip command."""
-    source = card.lingshu.source
+    source = part.source
     raise MissingInput(
-        f"{card.name}: comes with the Python package {source.revision or source.name}; {source.how_to_get}"
+        f"{part.label}: comes with the Python package {source.revision or source.name}; {source.how_to_get}"
     )
 
 
 def fetch(job: Job) -> NoReturn:
-    permit(job.card)
+    permit(job.part)

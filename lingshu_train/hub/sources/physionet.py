@@ -10,8 +10,7 @@ from requests.utils import get_netrc_auth
 
 from lingshu_train import environment
 from lingshu_train.data.cards import patterns
-from lingshu_train.data.cards.card import Card
-from lingshu_train.data.cards.croissant import home
+from lingshu_train.data.cards.parts import Part
 from lingshu_train.errors import DataError, NotPermitted
 from lingshu_train.hub.download import Client, Wanted
 from lingshu_train.hub.patience import Patience
@@ -23,29 +22,29 @@ SUMS = "SHA256SUMS.txt"
 USER, PASSWORD = "PHYSIONET_USER", "PHYSIONET_PASSWORD"
 
 
-def offer(card: Card) -> Offer:
+def offer(part: Part) -> Offer:
     """Which files of the card's projects."""
-    return Offer(what=", ".join(card.lingshu.source.include) or "every file of the project")
+    return Offer(what=", ".join(part.source.include) or "every file of the project")
 
 
-def permit(card: Card) -> None:
+def permit(part: Part) -> None:
     """NotPermitted where no login is known and the set needs one."""
-    _login(card)
+    _login(part)
 
 
 def fetch(job: Job) -> Arrived:
     """The files of the card's projects that match `include` (without it all), each against the project's checksum."""
     client = Client(
         session=session(_job.AGENT),
-        refusal=_refused(job.card),
-        login=_login(job.card),
+        refusal=_refused(job.part),
+        login=_login(job.part),
         patience=Patience(say=job.say),
     )
-    source = job.card.lingshu.source
+    source = job.part.source
     wanted = [pair for project in (source.name, *source.also) for pair in _listed(job, client, project)]
     if not wanted:
         raise DataError(
-            f"{job.card.name}: {source.name} has no file that matches {', '.join(source.include)}; correct `include`"
+            f"{job.part.label}: {source.name} has no file that matches {', '.join(source.include)}; correct `include`"
         )
     return Arrived(revision=source.revision, files=download(job, client, wanted))
 
@@ -53,10 +52,10 @@ def fetch(job: Job) -> Arrived:
 def _listed(job: Job, client: Client, project: str) -> Iterator[tuple[str, Wanted]]:
     if not re.fullmatch(r"[\w.-]+/\d+(\.\d+)*", project):
         raise DataError(
-            f"{job.card.where}: lingshu.source: {project!r} names no version; write project/1.0.0"
+            f"{job.part.card.where}: lingshu.source: {project!r} names no version; write project/1.0.0"
         )
     base = f"{ENDPOINT}/files/{project}/"
-    chosen = job.card.lingshu.source.include
+    chosen = job.part.source.include
     for number, line in enumerate(client.text(base + SUMS).splitlines(), 1):
         found = re.fullmatch(r"([0-9a-f]{64})\s+\*?(\S.*)", line.strip())
         if found is None:
@@ -68,7 +67,7 @@ def _listed(job: Job, client: Client, project: str) -> Iterator[tuple[str, Wante
             yield name, Wanted(url=base + quote(name), target=place(job, name), sha256=sha256)
 
 
-def _login(card: Card) -> tuple[str, str] | None:
+def _login(part: Part) -> tuple[str, str] | None:
     """From the environment or ~/.netrc; never written anywhere."""
     user, password = environment.credential(USER), environment.credential(PASSWORD)
     if not (user and password):
@@ -77,23 +76,23 @@ def _login(card: Card) -> tuple[str, str] | None:
             user, password = noted
     if user and password:
         return user, password
-    if card.lingshu.access == "open":
+    if part.access == "open":
         return None
-    raise NotPermitted(f"{card.name}: needs your PhysioNet account: {_steps(card)}")
+    raise NotPermitted(f"{part.label}: needs your PhysioNet account: {_steps(part)}")
 
 
-def _refused(card: Card) -> str:
+def _refused(part: Part) -> str:
     """PhysioNet takes logins only from clients on its list (MIT-LCP/physionet-build, project/utility.py), and may not have
     this one on it. We do not pass for another: the command it names itself does the same download."""
-    also = f"{ENDPOINT}/files/{card.lingshu.source.name}/"
+    also = f"{ENDPOINT}/files/{part.source.name}/"
     return (
-        f"{_steps(card)}; where PhysioNet does not take this program's login, its own command does: "
+        f"{_steps(part)}; where PhysioNet does not take this program's login, its own command does: "
         f"wget -r -N -c -np -nH --cut-dirs=3 --user NAME --ask-password {also}"
     )
 
 
-def _steps(card: Card) -> str:
+def _steps(part: Part) -> str:
     return (
-        f"finish the human-subjects training and sign the data use agreement at {home(card)}, then put your login "
+        f"finish the human-subjects training and sign the data use agreement at {part.source.home}, then put your login "
         f"into ~/.netrc (machine physionet.org login NAME password ...), or set {USER} and {PASSWORD}"
     )

@@ -13,6 +13,7 @@ class Config(StageConfig):
     role: ClassVar[Role] = "model"
     method: ClassVar[str] = "building a model"
     outputs: ClassVar[tuple[str, ...]] = ("model",)
+    brief: ClassVar[bool] = True
 
     kind: Literal["build"]
     corpus: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transformers.utils.chat_template_utils import render_jinja_template
 
 from lingshu_train.data import chat
-from lingshu_train.data.corpus import corpus
+from lingshu_train.data.corpus import corpus, withdrawn
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import Facts
 from lingshu_train.model import family, parts
@@ -23,7 +23,8 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
             "model.build: missing; a stage of kind build needs it (see recipes/model/tiny.yaml)"
         )
     architecture = family.of(settings.family)
-    samples = corpus.load(stage.parent(config.corpus) / "corpus", split="train").samples
+    found = corpus.load(stage.parent(config.corpus) / "corpus", split="train")
+    samples = withdrawn.left(stage, config.corpus, found).samples
     # Whole conversations, or the words of the chat template itself would fall into single bytes.
     chats = [
         chat.prompt(sample, system=settings.system_prompt) + chat.completion(sample) for sample in samples

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from lingshu_train import dist, evaluation, rollouts
-from lingshu_train.data.corpus import corpus
+from lingshu_train.data.corpus import corpus, withdrawn
 from lingshu_train.errors import DataError
-from lingshu_train.evaluation import Asking, compare
+from lingshu_train.evaluation import Asking, compare, leaked
+from lingshu_train.evaluation.leaked import Leaked
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Judged, Sampling
 from lingshu_train.runs import results
 from lingshu_train.runs import stage as stages
-from lingshu_train.runs.results import ALL, Accuracy, Results
+from lingshu_train.runs.results import ALL, Accuracy, CardAccuracy, Results
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.evaluate.config import BASE, Config
 from lingshu_train.training import arguments
@@ -22,28 +24,37 @@ from lingshu_train.verify import Policy, version
 
 def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     """Write `results.json` and `predictions/<model>.jsonl`. Tells the overall accuracy of each model."""
-    held_out = corpus.load(stage.parent(config.corpus) / "corpus", split=config.split, tasks=config.tasks)
+    found = corpus.load(stage.parent(config.corpus) / "corpus", split=config.split, tasks=config.tasks)
+    held_out = withdrawn.left(stage, config.corpus, found)
     if not evaluation.judgeable(held_out.samples):
         raise DataError(
             f"stages.{stage.name}: no question of corpus {config.corpus!r}, split {config.split!r}, that a rule can judge; "
             "name other tasks"
         )
     tables: dict[str, dict[str, Accuracy]] = {}
+    by_card: dict[str, dict[str, CardAccuracy]] = {}
+    untold: list[str] = []
     for name in config.asked:
         judged = _answers(stage, config, settings, name, held_out)
         tables[name] = evaluation.table(judged)
         if dist.place().first:
             results.write_predictions(stage.path, name, judged)
+            met = _leaked(stage, config, name, judged)
+            by_card[name] = leaked.by_card(judged, met)
+            untold += [met.fault] if met.fault else []
+    measured = Results(models=tables, cards=by_card)
     if dist.place().first:
-        results.write(stage.path, Results(models=tables))
+        results.write(stage.path, measured)
     accuracy = {name: table[ALL].accuracy for name, table in tables.items()}
     return {
         "samples": len(judged),
+        **({"withdrawn": len(found) - len(held_out)} if len(found) > len(held_out) else {}),
         "decoding": f"greedy, at most {config.max_completion} tokens, no setting of the model's own",
         "policy": config.policy,
         "verifier": version(),
         "accuracy": accuracy,
-        "warnings": _warnings(stage, config, accuracy),
+        "leaks": list(measured.leaks),
+        "warnings": [*_warnings(stage, config, accuracy), *untold],
     }
 
 
@@ -68,6 +79,14 @@ def _answers(
     params = {"batch": config.per_device_batch}
     with rollouts.start("transformers", params, where=f"stages.{stage.name}", weights=weights) as engine:
         return evaluation.evaluate(engine, held_out.samples, held_out.image, asking)
+
+
+def _leaked(stage: Stage, config: Config, name: str, judged: Sequence[Judged]) -> Leaked:
+    """Which questions ask about what a model was trained on; the model that the recipe starts from has learned nothing here."""
+    samples = [one.sample for one in judged]
+    if config.with_base and name == BASE:
+        return Leaked((False,) * len(samples))
+    return leaked.of(stages.read(stage.parent(name) / "stage.json"), samples)
 
 
 def _warnings(stage: Stage, config: Config, accuracy: dict[str, float]) -> list[str]:

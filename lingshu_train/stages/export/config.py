@@ -13,14 +13,19 @@ class Config(StageConfig):
     role: ClassVar[Role] = "export"
     method: ClassVar[str] = "export"
     outputs: ClassVar[tuple[str, ...]] = ("export",)
+    brief: ClassVar[bool] = True
 
     kind: Literal["export"]
     model: str
     """The stage whose model to export."""
+    adapter: bool = False
+    """Export what the stage has trained beside its base, in peft's format, instead of the whole model. For a stage that trains
+    through an adapter and starts from the recipe's own base, which everyone can get."""
     results: str = ""
     """The evaluate stage whose figures the model card quotes; empty quotes none."""
 
     @property
     def needs(self) -> tuple[Need, ...]:
         results = [Need("results", self.results, "results")] if self.results else []
-        return (Need("model", self.model, "model"), *results)
+        output = "adapter" if self.adapter else ""
+        return (Need("model", self.model, "model", output=output), *results)

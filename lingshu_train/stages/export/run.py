@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import torch
+from peft import PeftModel
 from PIL import Image
 from transformers import AutoModelForImageTextToText, PreTrainedModel, ProcessorMixin
 
 from lingshu_train.data.cards import card as cards
-from lingshu_train.errors import DataError
-from lingshu_train.hub import model_card
+from lingshu_train.errors import DataError, RecipeError
+from lingshu_train.hub import model_card, provenance
 from lingshu_train.kind import Facts
-from lingshu_train.model import family, load
+from lingshu_train.model import family, load, parts
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import manifest
-from lingshu_train.runs.files import write_text
+from lingshu_train.runs.files import write_json, write_text
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.export.config import Config
-from lingshu_train.training import arguments, session
+from lingshu_train.training import adapters, arguments, session
 
 SHARD = "4GB"
+ROUNDING = 1e-3
+"""Largest difference of logits, in float32, of an adapter beside its base and added into it: sums in another order."""
 ALLOWED = (".safetensors", ".json", ".jinja", ".txt", ".md")
 
 
@@ -30,9 +35,29 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
 
 
 def export(stage: Stage, config: Config, wanted: Settings) -> Facts:
-    """Write `export/`. DataError if the export's logits are not the trained model's, bit for bit."""
+    """Write `export/`. DataError if the export's logits are not the trained model's: bit for bit, or but for rounding those of
+    an adapter on its base."""
     arguments.silence()
-    source, target = stage.parent(config.model) / "model", stage.path / "export"
+    target = stage.path / "export"
+    difference = (_adapter if config.adapter else _whole)(stage, config, wanted, target)
+    foreign = [path.name for path in target.iterdir() if path.suffix not in ALLOWED]
+    assert not foreign, f"export wrote files that may not be published: {foreign}"
+
+    lineage = ancestors(stage, config)
+    named = {name for made in lineage for name in made.stage.about.cards}
+    found = [cards.load(name) for name in sorted(named)]
+    provenance.write(target, provenance.of(lineage, model=config.model))
+    write_text(target / "README.md", model_card.render(lineage, found, adapter=config.adapter))
+    return {
+        "model": config.model,
+        "largest_logit_difference": difference,
+        "files": len(list(target.iterdir())),
+    }
+
+
+def _whole(stage: Stage, config: Config, wanted: Settings, target: Path) -> float:
+    """The whole model; the largest difference of its logits."""
+    source = stage.parent(config.model) / "model"
     architecture = family.of(wanted.family)
     trained = load.model(architecture, str(source), dtype=wanted.dtype, attention="sdpa").eval()
     text = load.processor(architecture, str(source), wanted.budget)
@@ -49,17 +74,53 @@ def export(stage: Stage, config: Config, wanted: Settings) -> Facts:
         raise DataError(
             f"{target}: logits differ from the trained model's by {difference:g}; the export is not usable"
         )
-    foreign = [path.name for path in target.iterdir() if path.suffix not in ALLOWED]
-    assert not foreign, f"export wrote files that may not be published: {foreign}"
+    return difference
 
-    lineage = ancestors(stage, config)
-    named = {name for made in lineage for name in made.stage.about.cards}
-    write_text(target / "README.md", model_card.render(lineage, [cards.load(name) for name in sorted(named)]))
-    return {
-        "model": config.model,
-        "largest_logit_difference": difference,
-        "files": len(list(target.iterdir())),
-    }
+
+def _adapter(stage: Stage, config: Config, wanted: Settings, target: Path) -> float:
+    """The adapter alone, opened by plain peft on the base that it names; the largest difference of logits from the model that
+    the stage left.
+
+    RecipeError: the stage started from another stage's model, on which nobody else can put an adapter.
+    """
+    parent = stage.parent(config.model)
+    above = manifest.read(parent).stage.about.starts_from
+    if above:
+        raise RecipeError(
+            f"stages.{stage.name}.adapter: the adapter of {config.model} stands on the model of {above}, which nobody else "
+            "has; adapter=false exports the whole model"
+        )
+    shutil.copytree(parent / adapters.FOLDER, target, dirs_exist_ok=True)
+    _name_base(target / adapters.CONFIG)
+    architecture = family.of(wanted.family)
+    text = load.processor(architecture, str(parent / "model"), wanted.budget)
+    architecture.write_for_everyone(text, target)
+    trained = load.model(architecture, str(parent / "model"), dtype="float32", attention="sdpa").eval()
+    base = load.model(
+        architecture,
+        wanted.base,
+        dtype="float32",
+        attention="sdpa",
+        revision=wanted.revision or None,
+        quantize=None if wanted.quantize == "none" else load.four_bits(architecture, dtype="float32"),
+    )
+    parts.round_to(base, load.DTYPES[wanted.dtype])
+    opened = PeftModel.from_pretrained(base, target).eval()
+    difference = _difference(trained, text, opened, text)
+    if not difference < ROUNDING:
+        raise DataError(
+            f"{target}: on {wanted.base} its logits differ from the trained model's by {difference:g}; the export is not "
+            "usable"
+        )
+    return difference
+
+
+def _name_base(path: Path) -> None:
+    """A base in a folder is called by the folder's name: where it lies on this machine is nobody's business."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    base = Path(found["base_model_name_or_path"])
+    if base.is_dir():
+        write_json(path, {**found, "base_model_name_or_path": base.resolve().name})
 
 
 def ancestors(stage: Stage, config: Config) -> list[manifest.Manifest]:
@@ -81,7 +142,7 @@ def ancestors(stage: Stage, config: Config) -> list[manifest.Manifest]:
 
 @torch.no_grad()
 def _difference(
-    trained: PreTrainedModel, text: ProcessorMixin, plain: PreTrainedModel, again: ProcessorMixin
+    trained: PreTrainedModel, text: ProcessorMixin, plain: PreTrainedModel | PeftModel, again: ProcessorMixin
 ) -> float:
     """Largest absolute difference of logits on one picture and one question, each model with its own processor."""
     picture = Image.linear_gradient("L").convert("RGB").resize((84, 56))

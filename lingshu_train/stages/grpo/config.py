@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -13,6 +14,7 @@ from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, PlanLine
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
+from lingshu_train.training.limit import Limit
 
 
 class Config(TrainingConfig):
@@ -91,7 +93,12 @@ class Config(TrainingConfig):
 
     @property
     def files(self) -> tuple[str, ...]:
-        return tuple(term.file for term in self.rewards.terms if term.file)
+        return (*super().files, *(term.file for term in self.rewards.terms if term.file))
+
+    @property
+    def limit(self) -> Limit:
+        """What is too long."""
+        return Limit(tokens=self.max_prompt or sys.maxsize, completion=False, most=self.most_too_long)
 
     @property
     def window(self) -> int:
@@ -104,7 +111,7 @@ class Config(TrainingConfig):
             raise RecipeError(
                 f"{where}.rollout_prompts: {self.rollout_prompts} is not a multiple of update_prompts ({self.update_prompts})"
             )
-        if self.save_every % self.window:
+        if self.save_every is not None and self.save_every % self.window:
             raise RecipeError(
                 f"{where}.save_every: {self.save_every} falls inside a generation window of {self.window} steps, where a "
                 f"resume could not be exact; use a multiple of {self.window}"
@@ -131,9 +138,20 @@ class Config(TrainingConfig):
         rewards.check(self.rewards, where=f"{where}.rewards")
         self.check_licences(f"{where}.rewards")
 
+    def try_out(self, where: str) -> None:
+        super().try_out(where)
+        composed = rewards.compose(self.rewards, where=f"{where}.rewards")
+        try:
+            composed.start()
+        finally:
+            composed.close()
+
     def accumulation(self, world_size: int) -> int:
         """Micro-steps per optimizer step: `update_prompts * group_size` completions over all ranks."""
         return self.update_prompts * self.group_size // (self.per_device_batch * world_size)
+
+    def check_moved(self, where: str, begun_on: int, world_size: int) -> None:
+        self.check_world(where, world_size)
 
     def check_world(self, where: str, world_size: int) -> None:
         completions = self.update_prompts * self.group_size

@@ -10,10 +10,9 @@ from trl import GRPOTrainer
 from trl.models import unwrap_model_for_generation
 
 from lingshu_train import dist, evaluation, naming
-from lingshu_train.data.corpus import corpus
+from lingshu_train.data.corpus import corpus, withdrawn
 from lingshu_train.errors import DataError
 from lingshu_train.evaluation import Asking
-from lingshu_train.model import family
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Judged, Sample, Sampling
 from lingshu_train.rewards import _metrics
@@ -32,12 +31,13 @@ class HeldOut:
     `config` has a `watch` block.
     """
 
-    def __init__(self, stage: Stage, config: Config, *, wanted: Settings, text: ProcessorMixin) -> None:
+    def __init__(
+        self, stage: Stage, config: Config, *, wanted: Settings, text: ProcessorMixin, ends: Sequence[int]
+    ) -> None:
         watch = config.watch
         assert watch is not None
-        self._corpus = corpus.load(
-            stage.parent(watch.corpus) / "corpus", split=watch.split, tasks=watch.tasks
-        )
+        found = corpus.load(stage.parent(watch.corpus) / "corpus", split=watch.split, tasks=watch.tasks)
+        self._corpus = withdrawn.left(stage, watch.corpus, found)
         self.samples = chosen(self._corpus.samples, count=watch.samples, seed=stage.seed)
         if not self.samples:
             raise DataError(
@@ -45,7 +45,7 @@ class HeldOut:
                 "can judge; name other tasks"
             )
         self._stage, self._watch, self._text = stage, watch, text
-        self._ends = family.of(wanted.family).end_tokens(text.tokenizer)
+        self._ends = ends
         self._asking = Asking(
             sampling=Sampling(max_tokens=config.max_completion, seed=stage.seed), system=wanted.system_prompt
         )

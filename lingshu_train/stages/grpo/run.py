@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 
 from datasets import Dataset as HubDataset
@@ -14,29 +14,49 @@ from trl import GRPOConfig, GRPOTrainer
 from lingshu_train import dist, verify
 from lingshu_train.data import chat
 from lingshu_train.kind import Facts
+from lingshu_train.model import family, load, repeated
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Sample
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages.grpo import held_out
+from lingshu_train.stages.grpo import held_out, unscored
 from lingshu_train.stages.grpo.config import Config
 from lingshu_train.stages.grpo.scoring import Scoring
-from lingshu_train.training import arguments, session
-from lingshu_train.training.exact import Exact, TrainingRun
-from lingshu_train.training.feed import Limit, Rows, num_steps
+from lingshu_train.stages.grpo.withdrawn import Passing
+from lingshu_train.training import adapters, arguments, session
+from lingshu_train.training.divergence import Guard, finite
+from lingshu_train.training.exact import TrainingRun
+from lingshu_train.training.feed import Numbers, Rows, num_steps
+from lingshu_train.training.guarded import Batch
 from lingshu_train.training.progress import Progress
 
-UPSTREAM = {"_tokenize_prompts": ("self", "prompts")}
+UPSTREAM = {
+    "_tokenize_prompts": ("self", "prompts"),
+    "_prepare_inputs": ("self", "generation_batch"),
+    "_generate_and_score_completions": ("self", "inputs"),
+    "_generate_single_turn": (
+        "self",
+        "prompt_ids",
+        "images",
+        "multimodal_fields",
+        "num_generations",
+        "has_tool_images",
+    ),
+}
 """As in exact.py, for a method that only TRL's GRPOTrainer has."""
 
 
-class ExactGRPOTrainer(Exact, GRPOTrainer):  # type: ignore[misc]
-    """GRPOTrainer as this project needs it; see Exact for what differs."""
+class ExactGRPOTrainer(Passing, GRPOTrainer):  # type: ignore[misc]
+    """GRPOTrainer as this project needs it; see Exact and Passing for what differs."""
 
     train_dataset: Once | HubDataset
 
     def begin(self, run: TrainingRun) -> None:
+        # Before the guard, which lets batches without pictures pass all of this by.
+        for model in (self.model, getattr(self, "ref_model", None)):
+            if model is not None:
+                repeated.once(run.family, adapters.base_of(self.accelerator.unwrap_model(model)))
         super().begin(run)
         self.train_dataset = Once(self.train_dataset)
 
@@ -44,6 +64,52 @@ class ExactGRPOTrainer(Exact, GRPOTrainer):  # type: ignore[misc]
         """Upstream says None of a prompt without images, which the processor refuses where another prompt has some."""
         ids, images, fields = super()._tokenize_prompts(prompts)
         return ids, images and [one or [] for one in images], fields
+
+    def _prepare_inputs(self, generation_batch: Batch) -> Batch:
+        """A step that is run again uses the completions that its window has."""
+        if self.again:
+            found: Batch = self._buffered_inputs[self._step % self.args.steps_per_generation]
+            return found
+        found = super()._prepare_inputs(generation_batch)
+        return found
+
+    def _generate_single_turn(
+        self,
+        prompt_ids: object,
+        images: object,
+        multimodal_fields: object,
+        num_generations: int,
+        has_tool_images: bool = False,
+    ) -> tuple[object, object]:
+        """Upstream draws from what is not finite, which ends one rank while the others wait for it."""
+        self.look_at_weights(self.next_step)
+        fault = ""
+        drawn: tuple[object, object] = (None, None)
+        try:
+            with self.meter.phase("generating") if self.meter else nullcontext():
+                drawn = super()._generate_single_turn(
+                    prompt_ids, images, multimodal_fields, num_generations, has_tool_images
+                )
+        except RuntimeError as raised:
+            fault = str(raised)
+            if "nan" not in fault:
+                raise
+        if any(dist.gather(fault)):
+            self.guard.persists(
+                self.next_step,
+                "the model's chances of the next token are not finite",
+                steps=self.guard.window_of(self.next_step),
+            )
+        return drawn
+
+    def pass_over(self, inputs: Batch) -> None:
+        """The window of a step that is left out is generated all the same, for its other steps."""
+        if not self.guard.leaves_out_window(self.next_step):
+            self._prepare_inputs(inputs)
+        self._step += 1
+
+    def rewind_step(self) -> None:
+        self._step -= len(self._batches)
 
 
 UNREAD = -1
@@ -91,6 +157,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
 
 def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     """Run one GRPO stage to its end. `config` is a stages.grpo.Config."""
+    config.try_out(f"stages.{stage.name}")
     rows = _rows(stage, config, wanted)
     accumulation = config.accumulation(dist.place().world_size)
     steps = num_steps(
@@ -104,17 +171,21 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
 
     resume, set_aside = session.resume_point(stage)
     start = checkpoint.step_of(resume) if resume else 0
-    tokens = session.rewind(stage, start, ledger.NAME, ledger.COMPLETIONS)
+    tokens = session.rewind(stage, resume, set_aside)
 
-    written, eos = partial(_written, text, wanted.system_prompt), text.tokenizer.eos_token_id
-    scoring = Scoring(stage, config, rows.sample, prompt=written, eos=eos)
-    watched = held_out.HeldOut(stage, config, wanted=wanted, text=text) if config.watch else None
+    written, ends = (
+        partial(_written, text, wanted.system_prompt),
+        load.ends(family.of(wanted.family), model, text),
+    )
+    scoring = Scoring(stage, config, rows.sample, gone=rows.gone, prompt=written, ends=ends)
+    watched = held_out.HeldOut(stage, config, wanted=wanted, text=text, ends=ends) if config.watch else None
     trainer = ExactGRPOTrainer(
         model=model,
         args=args,
         reward_funcs=[scoring],
-        train_dataset=rows.dataset(system=wanted.system_prompt, with_completion=False),
+        train_dataset=rows.dataset(system=wanted.system_prompt, whole=False),
         processing_class=text,
+        peft_config=session.adapter(stage, config, model),
     )
     per_step = config.rollout_prompts * config.group_size * accumulation
     row = item_to_row(
@@ -123,31 +194,58 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         group=config.group_size,
         repeats=accumulation * config.window,
     )
+    trainer.meter = session.meter(trainer, config, wanted)
     trainer.begin(session.run_of(stage, config, row=row, items_per_step=per_step, resume=resume, steps=steps))
 
-    def extra(step: int) -> dict[str, Column]:
+    def drawn(step: int) -> Numbers:
         first = (step - 1) // config.window * config.rollout_prompts
-        seen = rows.rows(first, first + config.rollout_prompts)
-        return {
-            "epoch": rows.epoch(step * config.update_prompts),
-            "samples": rows.digest(seen),
-            **scoring.metrics(),
-            **(watched.measure(trainer, step) if watched else {}),
-        }
+        return rows.rows(first, first + config.rollout_prompts)
 
-    progress = Progress(ledger.Ledger(stage.path), title=stage.name, window=config.window, extra=extra)
+    guard = trainer.guard = Guard(
+        stage.path,
+        most=config.most_left_out,
+        rows=lambda step: rows.names(drawn(step)),
+        window=config.window,
+        gone=(lambda step: rows.gone(drawn(step))) if rows.withdrawn else None,
+    )
+    trainer.gone = rows.gone if rows.withdrawn else None
+
+    def extra(step: int) -> dict[str, Column]:
+        return finite(
+            {
+                "epoch": rows.epoch(step * config.update_prompts),
+                "samples": rows.digest(drawn(step)),
+                **({} if guard.leaves_out_window(step) else scoring.metrics()),
+                **(watched.measure(trainer, step) if watched else {}),
+                **guard.columns(step),
+            }
+        )
+
+    progress = Progress(
+        ledger.Ledger(stage.path),
+        title=stage.name,
+        window=config.window,
+        extra=extra,
+        minutes=config.save_every_minutes,
+        meter=trainer.meter,
+    )
     progress.resume_tokens(tokens)
     try:
         session.fit(trainer, progress, resume)
     finally:
         scoring.close()
-    session.save(trainer, text)
-    summary = session.summary(trainer, rows=rows, set_aside=set_aside, resumed_at=start)
+    session.save(trainer, text, config, wanted)
+    summary = session.summary(trainer, config, rows=rows, set_aside=set_aside, resumed_at=start)
     return {
         **summary,
         **session.origin(config.base, wanted),
         "verifier": verify.version(),
-        "warnings": held_out.warnings(stage),
+        "warnings": [
+            *held_out.warnings(stage),
+            *unscored.warnings(stage.path, stage.name, window=config.window),
+            *guard.warnings(stage.name),
+        ],
+        **guard.facts(),
     }
 
 
@@ -164,7 +262,8 @@ def _rows(stage: Stage, config: Config, wanted: Settings) -> Rows:
         config.data,
         source=session.source(stage, config.base, wanted),
         wanted=wanted,
-        limit=Limit(tokens=config.max_prompt or sys.maxsize, completion=False, most=config.most_too_long),
+        limit=config.limit,
+        late=config.consented_late,
         select=config.selection,
     )
 

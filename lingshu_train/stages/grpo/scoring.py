@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
+import numpy as np
 from transformers import TrainerState
 
 from lingshu_train import dist, naming
+from lingshu_train.data.corpus.withdrawn import Flags
 from lingshu_train.errors import TrainingDiverged
 from lingshu_train.record import Completion, Sample
 from lingshu_train.rewards import _metrics
@@ -17,7 +19,10 @@ from lingshu_train.runs.ledger import TIMEOUTS, Ledger
 from lingshu_train.runs.results import Rollout
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.unscored import Unscored, summed
 
+TRUNCATED = "truncated"
+"""Share of completions that no token ended; upstream's own also takes a padding token for an end."""
 PROMPTS = 2
 PER_PROMPT = 4
 """Of each generation window, the first completions of a few prompts drawn at random are kept to be read."""
@@ -38,20 +43,23 @@ class Scoring:
         config: Config,
         sample: Callable[[int], Sample],
         *,
+        gone: Callable[[Sequence[int]], Flags],
         prompt: Callable[[Sample], str],
-        eos: int,
+        ends: Collection[int],
     ) -> None:
-        """`sample` finds a row, `prompt` writes the text that the policy is given of it."""
-        self._sample, self._prompt = sample, prompt
+        """`sample` finds a row and `gone` says which are withdrawn, `prompt` writes the text that the policy is given of it,
+        one of `ends` ends a completion."""
+        self._sample, self._gone, self._prompt = sample, gone, prompt
         self._seed = stage.seed
         # A time-out depends on the clock: what timed out once is marked again when its step is done again.
         known = {line["key"] for line in ledger.steps(stage.path, name=TIMEOUTS, tolerate_torn_end=True)}
         self._rewards = compose(config.rewards, where=f"stages.{stage.name}.rewards", known_timeouts=known)
         self._timeouts = Ledger(stage.path, TIMEOUTS)
         self._limit = config.max_completion
-        self._eos = eos
+        self._ends = ends
         self._folder = stage.path
         self._metrics: dict[str, float] = {}
+        self._unscored = Unscored(stage.path, stage.name)
 
     def __call__(
         self,
@@ -62,24 +70,33 @@ class Scoring:
         trainer_state: TrainerState,
         **_: object,
     ) -> list[float | None]:
-        samples = [self._sample(number) for number in row]
+        left = np.flatnonzero(~self._gone(row)).tolist()
+        samples = [self._sample(row[place]) for place in left]
         written = [
             Completion(
                 text=turn[0]["content"],
                 token_ids=tuple(ids),
-                finish="stop" if ids and ids[-1] == self._eos else "length",
+                finish="stop" if ids and ids[-1] in self._ends else "length",
                 max_tokens=self._limit,
             )
-            for turn, ids in zip(completions, completion_ids, strict=True)
+            for turn, ids in ((completions[place], completion_ids[place]) for place in left)
         ]
         totals = self._rewards(samples, written)
-        self._remember(trainer_state.global_step + 1, totals)
+        step = trainer_state.global_step + 1
+        self._remember(step, totals)
         everywhere = [total for part in dist.gather(totals) for total in part]
+        if dist.place().first:
+            self._unscored.tell(step, everywhere)
         if all(total.value is None for total in everywhere):
-            raise TrainingDiverged(f"step {trainer_state.global_step + 1}: no completion could be scored")
-        self._metrics = _named(_metrics.metrics(everywhere))
-        self._keep(trainer_state.global_step + 1, list(zip(samples, written, totals, strict=True)))
-        return [total.value for total in totals]
+            raise TrainingDiverged(f"step {step}: no completion could be scored: {summed(everywhere)}")
+        truncated = [one for part in dist.gather([one.truncated for one in written]) for one in part]
+        self._metrics = _named(_metrics.metrics(everywhere)) | {TRUNCATED: sum(truncated) / len(truncated)}
+        self._keep(step, list(zip(samples, written, totals, strict=True)))
+        # What stands in for a withdrawn prompt is answered, and has no reward.
+        found: list[float | None] = [None] * len(row)
+        for place, total in zip(left, totals, strict=True):
+            found[place] = total.value
+        return found
 
     def close(self) -> None:
         """End the processes of user rewards."""

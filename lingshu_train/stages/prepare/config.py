@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.corpus.specification import QuestionCount, Specification
+from lingshu_train.data.corpus.tolerance import MOST_REFUSED
 from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.kind import PlanLine, Role, StageConfig
 from lingshu_train.model.settings import Settings
@@ -31,7 +32,8 @@ class Config(StageConfig):
     role: ClassVar[Role] = "corpus"
     method: ClassVar[str] = "preparing data"
     outputs: ClassVar[tuple[str, ...]] = ("corpus",)
-    told: ClassVar[tuple[str, ...]] = ("kind", "cards", "questions")
+    told: ClassVar[tuple[str, ...]] = ("kind", "cards", "questions", "left_out")
+    unnamed: ClassVar[tuple[str, ...]] = ("left_out",)
 
     judges: ClassVar[bool] = True
 
@@ -50,8 +52,13 @@ class Config(StageConfig):
     train}}`."""
     least_side: int = Field(default=1, gt=0)
     """A row with a picture of a side under this many pixels is refused."""
-    most_refused: float = Field(default=0.01, ge=0, le=1)
+    most_refused: float = Field(default=MOST_REFUSED, ge=0, le=1)
     """Share of a card's rows that may be refused; more stops the stage."""
+    part: tuple[str, ...] = ()
+    """Cards of which only a part of the data lies here, on purpose: their rows are not missed, and those whose pictures
+    are not here are left out and counted. For example `[pubmedvision]`."""
+    left_out: tuple[str, ...] = ()
+    """Cards of the recipe's list that are not read, as its `without` says; kept for the run's readers."""
     prepared: str = ""
     """A folder that `lingshu data prepare` wrote of these cards, to be taken as it is; empty prepares them."""
 
@@ -80,21 +87,55 @@ class Config(StageConfig):
     def files(self) -> tuple[str, ...]:
         return (str(Path(self.prepared) / "corpus.json"),) if self.prepared else ()
 
+    @property
+    def folders(self) -> Mapping[str, str]:
+        return {"prepared": self.prepared}
+
+    @property
+    def counts_tokens(self) -> bool:
+        return True
+
     def describe(self) -> tuple[PlanLine, ...]:
         asked = (f"{task} {counts.train} + {counts.held_out}" for task, counts in self.questions.items())
-        return (PlanLine("asks", f"{', '.join(asked)} (train + held out)"),) if self.questions else ()
+        return (
+            *([PlanLine("without", ", ".join(self.left_out))] if self.left_out else []),
+            *([PlanLine("asks", f"{', '.join(asked)} (train + held out)")] if self.questions else []),
+        )
+
+    def leaving_out(self, names: Collection[str], where: str) -> Self:
+        gone = tuple(name for name in self.cards if name in names)
+        if not gone:
+            return self
+        kept = tuple(name for name in self.cards if name not in gone)
+        if not kept:
+            raise RecipeError(
+                f"{where}.cards: `without` leaves none of {', '.join(gone)}; take the stage out of `pipeline`"
+            )
+        cut = {
+            "cards": kept,
+            "left_out": (*self.left_out, *gone),
+            "part": tuple(name for name in self.part if name not in gone),
+            "card_splits": {name: one for name, one in self.card_splits.items() if name not in gone},
+        }
+        return self.model_copy(update={key: one for key, one in cut.items() if one != getattr(self, key)})
 
     def check(self, where: str) -> None:
         if self.prepared and not Path(self.files[0]).is_file():
             raise MissingInput(
                 f"{where}.prepared: {self.prepared}: no finished corpus; `lingshu data prepare` makes one"
             )
+        both = next((name for name in self.left_out if name in self.cards), None)
+        if both:
+            raise RecipeError(
+                f"{where}.left_out: {both} is among cards too; name it in the recipe's `without`"
+            )
         for key, named in (("cards", self.cards), ("splits", self.splits)):
             twice = next((name for name in named if named.count(name) > 1), None)
             if twice:
                 raise RecipeError(f"{where}.{key}: {twice} stands twice")
-        for name in set(self.card_splits) - set(self.cards):
-            raise RecipeError(f"{where}.card_splits: {name!r} is not among cards: {', '.join(self.cards)}")
+        for key, names in (("card_splits", tuple(self.card_splits)), ("part", self.part)):
+            for name in set(names) - set(self.cards):
+                raise RecipeError(f"{where}.{key}: {name!r} is not among cards: {', '.join(self.cards)}")
         for name in self.cards:
             self._check_splits(name, where)
         self._check_questions(where)
@@ -129,6 +170,7 @@ class Config(StageConfig):
             seed=seed,
             context=model.shape.context,
             control=model.shape.control,
+            part=self.part,
         )
 
     def _check_questions(self, where: str) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from lingshu_train.data.corpus import corpus, lengths, preparing
+from lingshu_train.data.cards import card as cards
+from lingshu_train.data.corpus import corpus, lengths, preparing, taught
 from lingshu_train.data.corpus.summary import Summary
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
+from lingshu_train.runs.manifest import CARDS
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.prepare.config import Config
 
@@ -17,10 +19,17 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     """Write `corpus/` below the stage's folder, or go on with it. Returns its summary for the manifest."""
     folder, workers = stage.path / "corpus", stage.cluster.threads
     summary = _corpus(stage, config, settings, folder)
-    if settings.base:
-        # Here one process has the time; in a training stage all ranks would wait for it.
-        lengths.of(folder, settings.base, settings, workers=workers)
-    return summary.facts()
+    # Licence, access and layout stand in a card: which text of it held then, its name alone does not tell.
+    digests = {name: cards.load(name, where=f"stages.{stage.name}.cards").digest for name in config.cards}
+    facts: Facts = {**summary.facts(), CARDS: digests}
+    if summary.differs:
+        facts = {**facts, "warnings": list(summary.differs.values())}
+    if not settings.base:
+        return facts
+    # Here one process has the time; in a training stage all ranks would wait for it.
+    table = lengths.of(folder, settings.base, settings, workers=workers)
+    splits = {split: taught.by_card(corpus.load(folder, split=split), table) for split in summary.splits}
+    return {**facts, taught.FACT: {split: taught.facts(each) for split, each in splits.items()}}
 
 
 def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> Summary:

@@ -23,8 +23,10 @@ from lingshu_train.stages.sft.config import Config
 from lingshu_train.training import session
 from lingshu_train.training.collate import IGNORED, Collator
 from lingshu_train.training.config import Watched
-from lingshu_train.training.exact import Batch, Exact
-from lingshu_train.training.feed import Limit, Rows
+from lingshu_train.training.exact import Exact
+from lingshu_train.training.feed import Rows
+from lingshu_train.training.guarded import Batch
+from lingshu_train.training.limit import Limit
 
 LOSS = "held_out/loss"
 TOKEN_ACCURACY = "held_out/token_accuracy"
@@ -49,11 +51,12 @@ class HeldOut:
         assert watch is not None
         self._watch, self._system = watch, wanted.system_prompt
         self._rows = _rows(stage, config, watch, wanted)
-        self._chosen = [self._rows.row(n) for n in range(min(watch.samples, len(self._rows)))]
+        drawn = [self._rows.row(n) for n in range(min(watch.samples, len(self._rows)))]
+        self._chosen = [row for row, gone in zip(drawn, self._rows.gone(drawn), strict=True) if not gone]
         self._collate = Collator(
             processor=text,
             packing=False,
-            tokens=self._rows.tokens,
+            stored=self._rows.stored,
             family=family.of(wanted.family),
             model=model,
         )
@@ -63,7 +66,7 @@ class HeldOut:
 
         Means over all completion tokens of the chosen rows, as the loss of training is.
         """
-        if not self._watch.due(step, last=trainer.run.steps):
+        if not self._watch.due(step, last=trainer.run.steps) or not self._chosen:
             return {}
         here = dist.place()
         with _still(trainer.model), torch.no_grad():
@@ -91,7 +94,7 @@ class HeldOut:
 
     def _measured(self, trainer: Exact, numbers: Sequence[int]) -> list[_Row]:
         # A rank whose rows are through goes along with a row that counts for nothing.
-        columns = self._rows.columns(numbers or self._chosen[:1], system=self._system, with_completion=True)
+        columns = self._rows.columns(numbers or self._chosen[:1], system=self._system, whole=True)
         items = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
         batch: Batch = trainer._prepare_inputs(self._collate(items))
         targets = batch.pop("labels")[:, 1:]

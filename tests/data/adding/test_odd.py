@@ -230,7 +230,7 @@ def test_flags_of_text_are_not_for_other_files(tmp_path: Path, add: Add) -> None
     [
         ("notes.txt", b"hello", "cannot read .txt"),
         ("book.xlsx", b"PK\x03\x04", "cannot read .xlsx"),
-        ("rows.json", b"{}", "must be a JSON array"),
+        ("rows.json", b"{}", "no column is known to hold the answers"),
         ("rows.json", b"[", "not JSON"),
         ("rows.jsonl", b"{\n", "not JSON"),
         ("rows.parquet", b"PAR1", "not Parquet"),

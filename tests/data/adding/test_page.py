@@ -36,15 +36,15 @@ def test_the_recipes_of_the_page_are_there(name: str, model: str, train: str) ->
 @pytest.mark.parametrize(
     ("overrides", "gib"),
     [
-        ([], 49),
+        ([], 54),
         (
             [
                 "stages.instruct.train=[vision_tower,merger]",
                 "+stages.instruct.learning_rate.vision_tower=1e-6",
             ],
-            21,
+            23,
         ),
-        (["model=qwen2_5_vl_7b"], 117),
+        (["model=qwen2_5_vl_7b"], 129),
     ],
 )
 def test_the_memory_of_the_page_is_that_of_the_plan(overrides: list[str], gib: int) -> None:

@@ -47,7 +47,9 @@ def test_own_questions_are_trained_on_rewarded_and_evaluated(
 
 
 @pytest.mark.slow
-def test_free_text_alone_is_trained_and_exported(tmp_path: Path, add: Callable[..., Any]) -> None:
+def test_free_text_alone_is_trained_through_an_adapter_and_exported(
+    tmp_path: Path, add: Callable[..., Any]
+) -> None:
     found = [
         {**row, "answer": f"The heart is enlarged. Case {n} is clear."}
         for n, row in enumerate(strangers.rows())
@@ -55,4 +57,9 @@ def test_free_text_alone_is_trained_and_exported(tmp_path: Path, add: Callable[.
     strangers.pictures(tmp_path / "in", found)
     path = strangers.write_csv(tmp_path / "in" / "pairs.csv", found)
     assert add(path, "--recipe", "tiny", "--yes").code == 0
-    assert cli.main(["run", "pairs.yaml", *SHORT[:2]]) == 0
+    assert cli.main(["run", "pairs.yaml", "+with=lora_tiny", *SHORT[:2]]) == 0
+    made = run.read(Path("runs/pairs"))
+    folders = {entry.name: made.folder(entry) for entry in made.stages}
+    assert (folders["instruct"] / "adapter" / "adapter_config.json").is_file()
+    card = (folders["export"] / "export" / "README.md").read_text(encoding="utf-8")
+    assert "| train.language_model.lora.rank | 8 |" in card

@@ -69,6 +69,15 @@ def test_presence_follows_the_data_folder_and_a_benchmark_is_found_beside_its_tr
     assert cards.root(cards.load("slake"), tmp_path) == tmp_path / "slake"
 
 
+def test_a_card_is_not_here_without_the_files_that_keep_rows_out_of_it(tmp_path: Path) -> None:
+    (tmp_path / "slake").mkdir()
+    (tmp_path / "slake" / "train.json").write_text("[]", encoding="utf-8")
+    assert cards.root(cards.load("slake"), tmp_path)
+    assert cards.root(cards.load("slake_clean"), tmp_path) is None
+    (tmp_path / "slake" / "test.json").write_text("[]", encoding="utf-8")
+    assert cards.root(cards.load("slake_clean"), tmp_path) == tmp_path / "slake"
+
+
 def test_the_table_has_one_line_per_card_and_counts(tmp_path: Path) -> None:
     lines = catalogue.table(catalogue.rows(task="report", data_root=tmp_path)).splitlines()
     assert lines[0].split()[:4] == ["name", "role", "access", "licence"]
@@ -217,3 +226,24 @@ def test_listing_imports_no_training_library() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == "[]"
+
+
+def test_the_evidence_of_each_card_is_listed_with_a_count_of_the_classes(tmp_path: Path) -> None:
+    every = catalogue.rows(data_root=tmp_path)
+    lines = catalogue.evidence(every).splitlines()
+    assert lines[0].split() == ["name", "role", "evidence", "read", "rests", "on"]
+    (line,) = [line for line in lines if line.startswith("mhsma ")]
+    assert re.match(r"mhsma +training +real_bytes +\d{4}-\d{2}-\d{2} +\S", line)
+    counted = dict(re.findall(r"(\w+) (\d+)", lines[-1].partition(": ")[2]))
+    assert sum(map(int, counted.values())) == len(every) == len(lines) - 2
+    real = catalogue.rows(rests_on="real_bytes", data_root=tmp_path)
+    assert {"mhsma", "bccd"} <= {entry.name for entry in real} and len(real) == int(counted["real_bytes"])
+    with pytest.raises(UsageError, match="'hearsay' is none of: real_bytes, publisher_code"):
+        catalogue.rows(rests_on="hearsay", data_root=tmp_path)
+    assert catalogue.evidence([]) == "no data card matches"
+
+
+def test_show_says_what_the_account_of_the_files_rests_on() -> None:
+    assert re.search(
+        r"\nrests on +real_bytes, read \d{4}-\d{2}-\d{2}: \S", catalogue.show(cards.load("mhsma"))
+    )

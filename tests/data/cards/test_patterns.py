@@ -102,6 +102,33 @@ def test_a_name_that_differs_in_case_alone_is_told_and_not_taken(tmp_path: Path)
         read("table", tmp_path, VQA)
 
 
+def test_an_ending_in_capitals_is_the_same_ending(tmp_path: Path) -> None:
+    put(tmp_path / "x" / "a.JPG", png(9))
+    put(tmp_path / "t.jsonl", '{"image": "x/a.jpg", "question": "Q", "answer": "A"}')
+    (row,) = read("table", tmp_path, VQA)
+    assert row.images[0].path == tmp_path / "x" / "a.JPG"
+    assert found(tmp_path, "x/*.jpg") == found(tmp_path, "**/*.{png,jpg}") == ["x/a.JPG"]
+    put(tmp_path / "x" / "a.jpg", png(8))
+    (row,) = read("table", tmp_path, VQA)
+    assert row.images[0].path == tmp_path / "x" / "a.jpg", "the name as it stands comes first"
+
+
+def test_of_two_endings_that_differ_in_case_alone_none_is_guessed(tmp_path: Path) -> None:
+    put(tmp_path / "a.JPG", png(9))
+    put(tmp_path / "a.Jpg", png(9))
+    put(tmp_path / "t.jsonl", '{"image": "a.jpg", "question": "Q", "answer": "A"}')
+    with pytest.raises(DataError, match=r"no file .* beside it differs in case alone"):
+        read("table", tmp_path, VQA)
+
+
+def test_capitals_in_folders_and_names_are_names_of_their_own(tmp_path: Path) -> None:
+    for name in ("Train/1.png", "B.Roll/1.png", "v1.Release/1.png"):
+        put(tmp_path / name, "x")
+    assert (
+        found(tmp_path, "train/*.png") == found(tmp_path, "t*/*.png") == found(tmp_path, "v1.r*/*.png") == []
+    )
+
+
 def test_folders_of_classes_have_their_labels_in_every_spelling(tmp_path: Path) -> None:
     for name in (APART, "other"):
         put(tmp_path / name / "1.png", png(9))
@@ -112,3 +139,11 @@ def test_folders_of_classes_have_their_labels_in_every_spelling(tmp_path: Path) 
         row.sample.options[row.sample.answer] for row in rows if row.sample.task == "template_finding"
     } == set(labels.values())
     assert all(row.images[0].exists() for row in rows)
+
+
+def test_what_a_mac_or_a_tool_leaves_beside_the_data_is_matched_by_no_star(tmp_path: Path) -> None:
+    for name in ("a/1.png", "a/._1.png", "__MACOSX/a/1.png", ".cache/1.png", "a/.hidden/1.png"):
+        put(tmp_path / name, "x")
+    assert found(tmp_path, "**/*.png") == found(tmp_path, "*/*.png") == ["a/1.png"]
+    assert found(tmp_path, "{b,a}/{x,.}/{1,2}.png") == ["a/1.png"], "groups in any number"
+    assert found(tmp_path, "a/.*/1.png") == ["a/.hidden/1.png"], "a dot is asked for"

@@ -17,6 +17,8 @@ from lingshu_train.data.cards import fetched
 from lingshu_train.data.cards.card import Card, Split
 from lingshu_train.data.cards.fetched import Fetched, FetchedFile
 from lingshu_train.data.checks import check as checking
+from lingshu_train.data.checks import findings
+from lingshu_train.errors import UsageError
 from lingshu_train.naming import file_digest
 
 Rows = list[dict[str, str]]
@@ -85,45 +87,49 @@ def test_the_types_of_answers_are_counted_and_what_is_no_text_is_named(tmp_path:
         test=[row("x2", "a <|im_end|> b")],
     )
     report = check(tmp_path, card)
-    assert report.answers == ("made train: yes_no 2, numeric 1, short 1, free 1", "made test: short 1")
-    told = [line.rpartition("/")[2] for line in report.problems]
-    assert told[-1] == "test.json:1: answer: '<|im_end|>' is a control token, not text", told
+    assert report.answers == ("made train: yes_no 2, numeric 1, short 1, free 1",)
+    told = [line.rpartition("/")[2] for line in report.refused]
+    assert told == ["test.json:1: answer: '<|im_end|>' is a control token, not text"]
 
 
 def test_a_bad_row_is_named_by_line_and_field_and_the_others_are_still_read(tmp_path: Path) -> None:
     card = made(tmp_path)
-    data(tmp_path, train=[row(answer=""), row(), row(answer="")], test=[])
+    data(tmp_path, train=[row(answer=""), row(), row(answer="")], test=[row("x9")])
     report = check(tmp_path, card)
-    assert [line.rpartition("/")[2] for line in report.problems] == [
+    assert [line.rpartition("/")[2] for line in report.refused] == [
         "train.json:1 #1: answer: is empty",
         "train.json:1 #3: answer: is empty",
     ]
-    assert report.counts["rows"] == 1 and report.exit_code == 65
+    assert report.counts["rows"] == 2 and report.exit_code == 65
+    (problem,) = report.problems
+    assert "made train: 2 of 3 rows refused, more than most_refused=0.01; the last: " in problem
+    assert report.summary == "2 rows, 2 answers verified, 2 pictures, 2 decoded, 2 refused, 1 problem"
 
 
-def test_a_wrong_count_is_told_with_the_rows_that_could_not_be_read(tmp_path: Path) -> None:
+def test_a_wrong_count_is_told_with_the_rows_that_are_refused(tmp_path: Path) -> None:
     card = made(tmp_path, rows=5)
-    data(tmp_path, train=[row(answer=""), row()], test=[])
-    assert "made train: 1 rows and 1 that cannot be read, the card states 5" in check(tmp_path, card).problems
+    data(tmp_path, train=[row(answer=""), row()], test=[row("x9")])
+    (told,) = check(tmp_path, card).differs
+    assert told.startswith("made train: 1 rows and 1 that are refused, the card states 5; ")
 
 
 def test_an_answer_that_the_verifier_cannot_accept_is_named(tmp_path: Path) -> None:
     card = made(tmp_path)
-    data(tmp_path, train=[row(), row(answer="...", kind="OPEN")], test=[])
-    (problem,) = check(tmp_path, card).problems
-    assert "train.json:1 #2: answer:" in problem
+    data(tmp_path, train=[row(), row(answer="...", kind="OPEN")], test=[row("x9")])
+    (refused,) = check(tmp_path, card).refused
+    assert "train.json:1 #2: " in refused
 
 
 def test_pictures_that_are_gone_or_broken_are_named_by_the_row_that_needs_them(tmp_path: Path) -> None:
     card = made(tmp_path)
-    root = data(tmp_path, train=[row("x1"), row("x2"), row("x3")], test=[])
+    root = data(tmp_path, train=[row("x1"), row("x2"), row("x3")], test=[row("x9")])
     (root / "imgs" / "x1" / "source.png").unlink()
     whole = (root / "imgs" / "x2" / "source.png").read_bytes()
     (root / "imgs" / "x2" / "source.png").write_bytes(whole[: len(whole) // 2])
     report = check(tmp_path, card)
-    assert ["x1" in line or "x2" in line for line in report.problems] == [True, True]
-    assert "image file is missing" in report.problems[0]
-    assert report.counts["decoded"] == 1
+    assert ["x1" in line or "x2" in line for line in report.refused] == [True, True]
+    assert "image file is missing" in report.refused[0]
+    assert report.counts["decoded"] == 2
 
 
 def test_a_group_or_a_picture_in_two_splits_is_named_with_both_places(tmp_path: Path) -> None:
@@ -131,21 +137,21 @@ def test_a_group_or_a_picture_in_two_splits_is_named_with_both_places(tmp_path: 
     root = data(tmp_path, train=[row("x1"), row("x2")], test=[row("x1"), row("x9")])
     (root / "imgs" / "x9" / "source.png").write_bytes((root / "imgs" / "x2" / "source.png").read_bytes())
     report = check(tmp_path, card)
-    groups = [line for line in report.problems if "group 'x1' is in split train too" in line]
-    pictures = [line for line in report.problems if "picture x9/source.png is in split train too" in line]
+    groups = [line for line in report.leaks if "group 'x1' is in split train too" in line]
+    pictures = [line for line in report.leaks if "picture x9/source.png is in split train too" in line]
     assert len(groups) == len(pictures) == 1
     assert "test.json" in groups[0] and "train.json" in groups[0]
     # The shared study's picture is one file, so it is in both splits as well.
-    assert len(report.problems) == 3
+    assert len(report.leaks) == 3 and report.problems == () and report.exit_code == 65
 
 
 def test_many_problems_of_a_kind_get_some_lines_and_a_count(tmp_path: Path) -> None:
     card = made(tmp_path)
-    data(tmp_path, train=[row(answer="")] * 50, test=[])
+    data(tmp_path, train=[row(answer="")] * 50, test=[row("x9")])
     report = check(tmp_path, card)
-    assert len(report.problems) == checking.SHOWN + 1
-    assert report.problems[-1] == "made train: 30 more rows that cannot be read"
-    assert "50 problems" in report.summary
+    assert len(report.refused) == findings.SHOWN + 1
+    assert report.refused[-1] == "made train: 30 more rows that are refused"
+    assert "50 refused, 1 problem" in report.summary
 
 
 @pytest.mark.parametrize("sample", [1, 2, 9])
@@ -155,14 +161,16 @@ def test_a_sample_decodes_so_many_pictures_and_still_compares_all(tmp_path: Path
     report = check(tmp_path, card, sample=sample)
     assert report.counts["pictures"] == 6
     assert report.counts["decoded"] == min(sample, 5) + 1
-    assert any("picture x0/source.png is in split train too" in line for line in report.problems)
+    assert any("picture x0/source.png is in split train too" in line for line in report.leaks)
 
 
 def test_a_sample_finds_a_broken_picture_among_those_it_decodes(tmp_path: Path) -> None:
     card = made(tmp_path)
-    root = data(tmp_path, train=[row("x1"), row("x2")], test=[])
+    root = data(tmp_path, train=[row("x1"), row("x2")], test=[row("x9")])
     (root / "imgs" / "x2" / "source.png").write_bytes(b"no picture")
-    assert len(check(tmp_path, card, sample=2).problems) == 1
+    report = check(tmp_path, card, sample=2)
+    assert len(report.refused) == 1 and report.counts["refused"] == 1
+    assert (report.counts["rows"], report.exit_code) == (2, 0)
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -177,22 +185,25 @@ def test_a_benchmark_that_shares_pictures_with_its_training_card_is_told(
     assert [line.split(";")[0] for line in lines] == [
         "made and made_test share 1 groups",
         "made and made_test share 1 pictures",
+        "2 of 3 rows of made_test test have a group or a picture that is in made train",
     ]
     assert report.exit_code == (0 if declared else 65)
 
 
 def test_the_checksum_that_a_card_states_is_compared(tmp_path: Path) -> None:
     card = made(tmp_path)
-    path = data(tmp_path, train=[row()], test=[]) / "train.json"
-    for digest, problems in ((file_digest(path), 0), ("0" * 64, 1)):
+    path = data(tmp_path, train=[row()], test=[row("x9")]) / "train.json"
+    for digest, told in ((file_digest(path), 0), ("0" * 64, 1)):
         block = card.lingshu.model_copy(update={"splits": {"train": Split(rows=1, sha256=digest)}})
-        found = check(tmp_path, card.model_copy(update={"lingshu": block})).problems
-        assert len([line for line in found if "sha256 differs from the card's" in line]) == problems
+        found = check(tmp_path, card.model_copy(update={"lingshu": block}))
+        assert len([line for line in found.differs if "sha256 differs from the card's" in line]) == told
+        # Nobody knows of a file that a person put there whether it should be the one that the card was written for.
+        assert found.problems == ()
 
 
 def test_downloaded_files_that_changed_or_went_are_named_and_unpacked_archives_may_go(tmp_path: Path) -> None:
     card = made(tmp_path)
-    root = data(tmp_path, train=[row()], test=[])
+    root = data(tmp_path, train=[row()], test=[row("x9")])
     files = {
         "train.json": FetchedFile(
             sha256=file_digest(root / "train.json"), bytes=(root / "train.json").stat().st_size
@@ -243,10 +254,10 @@ def test_a_card_of_package_pictures_is_decoded_and_counted() -> None:
 def test_a_modality_that_the_vocabulary_does_not_know_is_named_and_counted_and_no_problem(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(checking, "SHOWN", 2)
+    monkeypatch.setattr(findings, "SHOWN", 2)
     card = made(tmp_path)
     words = ["X-Ray", "ct", "Adaptive  Optics", "adaptive optics", "a", "b", "c", ""]
-    data(tmp_path, train=[{**row(), "modality": word} for word in words], test=[])
+    data(tmp_path, train=[{**row(), "modality": word} for word in words], test=[row("x9")])
     report = check(tmp_path, card)
     assert report.exit_code == 0
     assert report.unknown == (
@@ -283,3 +294,35 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
     peak(50)
     small, large = peak(200), peak(1600)
     assert large < 1.5 * small + 300_000
+
+
+def test_leaks_between_its_own_splits_are_known_where_the_card_names_itself(tmp_path: Path) -> None:
+    card = made(tmp_path, overlaps="made")
+    data(tmp_path, train=[row("x1"), row("x2")], test=[row("x1"), row("x1"), row("x9")])
+    report = check(tmp_path, card)
+    assert (report.problems, report.leaks, report.exit_code) == ((), (), 0)
+    (known,) = report.known
+    assert known.startswith(
+        "made: 2 of 3 rows of test have a group or a picture that is in train too; the first: a group of "
+    )
+    assert "test.json" in known and "train.json" in known
+
+
+def test_one_split_can_be_checked_alone(tmp_path: Path) -> None:
+    card = made(tmp_path)
+    data(tmp_path, train=[row(answer="")], test=[row("x9")])
+    report = checking.check(card, tmp_path / "data", folder=tmp_path / "cards", splits=["test"])
+    assert (report.exit_code, report.counts["rows"]) == (0, 1)
+    with pytest.raises(UsageError, match="--split dev: made has no such split; it has: train, test"):
+        checking.check(card, tmp_path / "data", folder=tmp_path / "cards", splits=["dev"])
+
+
+def test_a_picture_that_is_not_decoded_still_counts_as_one_where_it_is_marked(tmp_path: Path) -> None:
+    card = fetching.made(tmp_path, "{kind: hub, name: a/b}", files="train: train.json")
+    block = card.lingshu.model_copy(update={"format": "llava_conversations", "splits": {}})
+    talk = [{"from": "human", "value": "<image>\nWhat is it?"}, {"from": "gpt", "value": "A lung."}]
+    root = data(tmp_path, train=[row("x1")])
+    (root / "train.json").write_text(json.dumps([{"image": "imgs/x1/source.png", "conversations": talk}]))
+    for sample in (0, 1, None):
+        report = check(tmp_path, card.model_copy(update={"lingshu": block}), sample=sample)
+        assert (report.refused, report.counts["rows"]) == ((), 1)

@@ -169,7 +169,7 @@ def test_what_is_within_a_limit_is_kept(root: Path, name: str) -> None:
 
 
 def test_training_reads_all_that_preparing_has_left(root: Path) -> None:
-    from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+    from stock import collated
 
     summary = prepare(root, {}, *(row for row, _ in REFUSED.values()), *ACCEPTED.values())
     # Where strips are told from small pictures, no side is too small.
@@ -181,10 +181,10 @@ def test_training_reads_all_that_preparing_has_left(root: Path) -> None:
     source = tiny_model.build(root / "model")
     stage = tiny.make_stage(root, "sft", tiny.sft(), parents={"data": root / "data"})
     rows = tiny.rows(stage, source, tokens=4096)
-    data = rows.dataset(system="", with_completion=True)
-    collate = DataCollatorForVisionLanguageModeling(tiny.processor(source), completion_only_loss=True)
+    data = rows.dataset(system="", whole=True)
+    text = tiny.processor(source)
     for row in range(len(rows)):
-        batch = collate([data[row]])
+        batch = collated(text, [data[row]])
         assert batch["attention_mask"].sum().item() == rows.tokens([row])[0], rows.sample(row)
     assert len(rows) == summary.samples == corpus.load(root / "data" / "corpus").total
 
@@ -223,3 +223,22 @@ def test_bytes_in_a_row_meet_the_same_limits(tmp_path: Path, monkeypatch: pytest
     summary = preparing.prepare(tmp_path / "out", wanted, workers=1, most_refused=1.0)
     assert summary.samples == 1
     assert summary.refused == {"image: proportions that the model does not take": 1}
+
+
+def test_check_refuses_the_same_rows_with_the_same_words(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from corpora import BUDGET
+
+    from lingshu_train.data.checks import check as checking
+    from lingshu_train.data.checks import findings
+
+    monkeypatch.setattr(findings, "SHOWN", 10_000)
+    rows = [row for row, _ in REFUSED.values()]
+    prepare(root, {}, *rows, *ACCEPTED.values(), {})
+    quarantined = (root / "data" / "corpus" / "quarantine.jsonl").read_text().splitlines()
+    terms = checking.Terms(budget=BUDGET, most_refused=1.0)
+    report = checking.check(cards.load("samples"), root, folder=root / "none", terms=terms)
+    told = [line.partition(": ") for line in report.refused]
+    assert [(where, reason) for where, _, reason in told] == [
+        (line["where"], line["reason"].removeprefix(f"{line['where']}: "))
+        for line in map(json.loads, quarantined)
+    ]

@@ -177,7 +177,7 @@ def test_a_folder_without_a_corpus_is_missing_input(tmp_path: Path) -> None:
         corpus.load(tmp_path)
 
 
-def test_an_index_or_a_selection_that_is_damaged_names_its_file(tmp_path: Path) -> None:
+def test_an_index_that_is_damaged_names_its_file(tmp_path: Path) -> None:
     write(tmp_path, ROWS)
     (tmp_path / "images.sqlite").write_bytes(b"no database" * 99)
     with pytest.raises(
@@ -185,11 +185,6 @@ def test_an_index_or_a_selection_that_is_damaged_names_its_file(tmp_path: Path) 
         match=r"images\.sqlite: .*\(file is not a database\); move .* away and prepare the corpus again",
     ):
         corpus.load(tmp_path).image(ROWS[0].pictures[0].digest)
-    corpus.load(tmp_path, split="train")
-    (chosen,) = tmp_path.glob("chosen-*.npy")
-    chosen.write_bytes(chosen.read_bytes()[:60])
-    with pytest.raises(DataError, match=r"chosen-\w+\.npy: cannot be read as row numbers"):
-        corpus.load(tmp_path, split="train")
 
 
 def test_a_process_that_ends_with_a_corpus_open_says_nothing(tmp_path: Path) -> None:

@@ -129,7 +129,7 @@ def test_bad_rows_are_put_aside_with_file_line_and_reason(tmp_path: Path) -> Non
 def test_too_many_bad_rows_stop_it(tmp_path: Path) -> None:
     pmc_vqa(tmp_path, rows=9, bad=2)
     with pytest.raises(
-        DataError, match=r"pmc_vqa: 2 of 9 rows refused, more than most_refused=0\.01.*gone\.jpg"
+        DataError, match=r"pmc_vqa train: 2 of 9 rows refused, more than most_refused=0\.01.*gone\.jpg"
     ):
         prepare(tmp_path / "out", specification(tmp_path))
 

@@ -206,3 +206,32 @@ def test_a_wish_that_cannot_be_met_names_its_ingredient(wishes: list[Wish], mess
 
 
 DRAWN = [(1, 3), (0, 2), (0, 0), (0, 1), (1, 0), (1, 2), (0, 0), (1, 4), (0, 2), (0, 1)]
+
+
+@given(mixture=MIXTURES, epoch=st.integers(0, 1_000))
+@settings(max_examples=100, deadline=None)
+def test_when_a_row_comes_is_found_without_the_order(mixture: Mixture, epoch: int) -> None:
+    """The inverse: of every row of an epoch the numbers at which the order itself has it."""
+    expected: dict[tuple[int, int], list[int]] = {}
+    for n in range(epoch * mixture.size, (epoch + 1) * mixture.size):
+        expected.setdefault(mixture.locate(n), []).append(n)
+    found: dict[tuple[int, int], list[int]] = {}
+    for number, item in enumerate(mixture.ingredients):
+        rows = np.arange(item.rows)[::-2]
+        which, numbers = mixture.draws_of(number, rows, epoch=epoch)
+        for place, n in zip(which, numbers, strict=True):
+            found.setdefault((number, int(rows[place])), []).append(int(n))
+    assert {key: sorted(numbers) for key, numbers in found.items()} == {
+        key: numbers
+        for key, numbers in expected.items()
+        if key[1] in np.arange(mixture.ingredients[key[0]].rows)[::-2]
+    }
+
+
+@pytest.mark.parametrize("size", [1, 2, 5, 4_096, 4_097, 10_000, 70_001])
+def test_a_permutation_turned_round_gives_back_what_went_in(size: int) -> None:
+    order = Permutation(size, "key")
+    positions = np.arange(size)
+    assert order.sources(order.many(positions)).tolist() == positions.tolist()
+    with pytest.raises(IndexError, match="outside range"):
+        order.sources(np.array([size]))

@@ -85,6 +85,26 @@ def test_torn_xml_names_its_line(tmp_path: Path) -> None:
         read("labelled_boxes", tmp_path, {**VOC_FIELDS, "only": {}})
 
 
+def test_a_known_box_of_zero_size_costs_no_picture_and_leaves_its_label_neither_counted_nor_located(
+    tmp_path: Path,
+) -> None:
+    voc(tmp_path, "a", [("WBC", (5, 5, 5, 5)), ("WBC", (10, 10, 20, 20)), ("Platelets", (1, 1, 9, 9))])
+    voc(tmp_path, "b", [("Platelets", (1, 1, 9, 9)), ("Platelets", (11, 1, 19, 9))])
+    fields = {**VOC_FIELDS, "only": {}, "counted": ["white blood cell", "platelet"]}
+    with pytest.raises(DataError, match=r"a\.xml:1: bndbox: \(5, 5, 5, 5\) is no box in 640 x 480 pixels"):
+        read("labelled_boxes", tmp_path, fields)
+    rows = read("labelled_boxes", tmp_path, {**fields, "skip_empty_boxes": True})
+    assert told(rows) == [
+        ("box", "platelet", "[1, 1, 9, 9]"),
+        ("count", "platelet", "1"),
+        ("presence", "white blood cell", "yes"),
+        ("count", "platelet", "2"),
+        ("presence", "white blood cell", "no"),
+    ]
+    notes = {row.images[0].name: row.notes for row in rows}
+    assert notes == {"a.jpg": ("a box of zero size",), "b.jpg": ()}
+
+
 DEEPLESION = {
     "File_name": "000001_01_01_109.png",
     "Patient_index": "1",

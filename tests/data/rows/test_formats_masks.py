@@ -109,6 +109,9 @@ def test_polygons_are_filled_in_pixels_of_the_picture(tmp_path: Path) -> None:
     outline.unlink()
     with pytest.raises(DataError, match=r"1\.jpg:1: liver: no file matches"):
         read("labelled_masks", tmp_path, LIVER)
+    assert told(read("labelled_masks", tmp_path, {**LIVER, "unstated": ["liver"]})) == [], (
+        "no word of the liver"
+    )
 
 
 def test_contours_of_papila_are_lines_of_two_numbers(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 from format_files import card_of, content, png, put, put_csv, put_parquet, read
 from PIL import Image
 
-from lingshu_train.data.rows import reading
+from lingshu_train.data.rows import reading, report_text
 from lingshu_train.errors import DataError
 
 
@@ -48,8 +48,11 @@ def test_report_lists_join_findings_and_impression(tmp_path: Path) -> None:
         tmp_path / "images" / name for name in ("a.png", "b.png")
     ]
     put(tmp_path / "test.json", [{"id": "open_i_1", "image": ["a.png"], "findings": "", "impression": " "}])
-    with pytest.raises(DataError, match=r"test\.json:2: findings: is empty, and so is impression"):
-        read("report_json", tmp_path, {"files": {"test": "test.json"}}, split="test")
+    assert read("report_json", tmp_path, {"files": {"test": "test.json"}}, split="test") == []
+    film = "p10/p10000001/s50000001/a.jpg"
+    put(tmp_path / "test.json", [{"image": film, "findings": "Clear.", "impression": ""}])
+    (row,) = read("report_json", tmp_path, {"files": {"test": "test.json"}}, split="test")
+    assert row.sample.group == "p10000001", "of a film in its patient's folder"
 
 
 def openi(number: int, *, findings: str, images: Sequence[str]) -> str:
@@ -73,7 +76,8 @@ def test_openi_reads_xml_leaves_test_examinations_out_and_skips_reports_without_
         tmp_path / "test.json",
         [{"id": "open_i_2", "image": ["CXR2_IM-1.png"], "findings": "Clear.", "impression": ""}],
     )
-    fields = {"files": {"all": "ecgen-radiology/*.xml"}, "without": "test.json"}
+    held = {"files": "test.json", "column": "image"}
+    fields = {"files": {"all": "ecgen-radiology/*.xml"}, "without": [held]}
     (row,) = read("openi_xml", tmp_path, fields, split="all")
     assert row.sample.answer == "Findings: Heart & lungs XXXX. Impression: None"
     assert [picture.name for picture in row.images] == ["CXR1_IM-1.png", "CXR1_IM-2.png"]
@@ -164,7 +168,11 @@ CHEXPERT_PLUS = [
 
 def test_chexpert_plus_joins_the_films_of_a_study_or_takes_each(tmp_path: Path) -> None:
     put_csv(tmp_path / "df.csv", CHEXPERT_PLUS)
-    fields = {"files": {"train": "df.csv", "test": "df.csv"}, "parts": {"test": "valid"}, "images": "PNG/PNG"}
+    fields = {
+        "files": {"train": "df.csv", "test": "df.csv"},
+        "parts": {"test": "valid"},
+        "images": ["PNG/PNG"],
+    }
     (study,) = read("chexpert_plus_csv", tmp_path, fields)
     assert study.sample.answer == "Findings: Lungs are clear. Impression: None"
     assert (study.sample.id, study.sample.group) == ("df.csv#1:train/patient1/study1", "patient1")
@@ -325,10 +333,43 @@ def test_a_web_picture_is_the_file_named_by_the_hash_of_its_address(tmp_path: Pa
     put_parquet(
         tmp_path / "train.parquet", [{"image_url": address, "caption": "A cat.", "transcripts": ["a"]}, gone]
     )
-    fields = {"files": {"train": "train.parquet"}, "leave_out": True}
+    fields = {"files": {"train": "train.parquet"}, "missing": "skip"}
     (row,) = read("caption_urls", tmp_path, fields)
     assert (row.sample.answer, content(row.images[0])) == ("A cat.", png(9))
     with pytest.raises(
         DataError, match=r"train\.parquet:2: image_url: the picture of .*gone\.jpg was not fetched"
     ):
-        read("caption_urls", tmp_path, {**fields, "leave_out": False})
+        read("caption_urls", tmp_path, {**fields, "missing": "refuse"})
+
+
+@pytest.mark.parametrize("format", ["mimic_cxr_reports", "chexpert_plus_csv"])
+def test_the_list_of_the_evaluation_kit_is_read_in_place_of_the_publisher_s_files(
+    format: str, tmp_path: Path
+) -> None:
+    film = "valid/patient64541/study1/view1_frontal.png"
+    put(tmp_path / "test.json", [{"image": film, "findings": "Clear.", "impression": "Normal."}])
+    fields = {
+        "files": {"test": "test.json"},
+        "images": "images" if format == "mimic_cxr_reports" else ["images"],
+    }
+    (row,) = read(format, tmp_path, fields, split="test")
+    assert row.sample.answer == "Findings: Clear. Impression: Normal."
+    assert row.sample.group == "patient64541"
+    assert [picture.path for picture in row.images] == [tmp_path / "images" / film]
+
+
+def test_mimic_reports_are_found_beside_the_films_or_in_the_folder_of_their_archive(tmp_path: Path) -> None:
+    mimic(tmp_path)
+    (tmp_path / "mimic-cxr-reports").mkdir()
+    fields = {"files": {"train": "split.csv"}}
+    beside = read("mimic_cxr_reports", tmp_path, fields)
+    for number in ("10000032", "10000898"):
+        for report in (tmp_path / "files" / "p10" / f"p{number}").glob("*.txt"):
+            put(tmp_path / "mimic-cxr-reports" / report.relative_to(tmp_path), report.read_bytes())
+            report.unlink()
+    assert read("mimic_cxr_reports", tmp_path, fields) == beside
+
+
+def test_a_report_without_any_heading_has_no_sections() -> None:
+    assert not report_text.sections("A single line.").stated
+    assert not report_text.sections("").stated

@@ -293,17 +293,54 @@ def test_mmmu_reads_several_images_and_options_that_are_written_as_a_list(tmp_pa
     rows = read(
         "mmmu_parquet", tmp_path, {"files": {"test": "{Pharmacy,X}/validation-*.parquet"}}, split="test"
     )
-    assert rows[0].sample.question == "Which of (image 1) and (image 2) fits?"
-    assert rows[0].sample.options == {"A": "(image 2)", "B": "Raynaud's", "C": "C"}
-    assert (rows[0].sample.answer, len(rows[0].images)) == ("B", 2)
+    assert rows[0].sample.question == "Which of <image> and <image> fits?"
+    assert rows[0].sample.options == {"A": "<image>", "B": "Raynaud's", "C": "C"}
+    assert rows[0].sample.answer == "B"
+    assert len(rows[0].images) == 3, "the second picture is named twice"
     assert (rows[1].sample.question_type, rows[1].sample.answer) == ("numeric", "7")
     assert (rows[2].sample.answer, rows[2].sample.aliases) == ("24/7", ("3.43",))
+
+
+def test_mmmu_pictures_come_in_the_order_in_which_they_are_read_and_unnamed_ones_first(
+    tmp_path: Path,
+) -> None:
+    images = {f"image_{number}": {"bytes": png(number), "path": None} for number in range(1, 4)}
+    row = {**MMMU, **images, "question": "Of <image 3>, choose.", "options": "['<image 1>', 'x', 'y']"}
+    alone = {**MMMU, "question": "<image 1> <image 2>What is shown?", "options": "['x', 'y']"}
+    put_parquet(tmp_path / "v.parquet", [row, alone])
+    first, second = read("mmmu_parquet", tmp_path, {"files": {"test": "v.parquet"}}, split="test")
+    assert first.sample.question == "<image>Of <image>, choose."
+    assert first.sample.options["A"] == "<image>"
+    assert [content(picture) for picture in first.images] == [png(2), png(3), png(1)]
+    assert second.sample.question == "What is shown?", "before the question is where pictures stand anyway"
+    assert len(second.images) == 2
+
+
+def test_mmmu_answers_that_the_test_files_keep_back_come_from_the_file_that_the_card_names(
+    tmp_path: Path,
+) -> None:
+    opened = {**MMMU, "id": "test_2", "question_type": "open", "options": "[]", "answer": "?"}
+    put_parquet(tmp_path / "t.parquet", [{**MMMU, "id": "test_1", "answer": "?"}, opened])
+    known = {
+        "test_1": {"question_type": "multiple-choice", "ground_truth": "C"},
+        "test_2": {"question_type": "open", "ground_truth": ["24/7", "3.43"]},
+    }
+    put(tmp_path / "answer.json", json.dumps(known))
+    fields = {"files": {"test": "t.parquet"}, "answers": "answer.json"}
+    choice, free = read("mmmu_parquet", tmp_path, fields, split="test")
+    assert (choice.sample.answer, free.sample.answer, free.sample.aliases) == ("C", "24/7", ("3.43",))
+    put_parquet(tmp_path / "t.parquet", [{**MMMU, "id": "test_9", "answer": "?"}])
+    with pytest.raises(DataError, match=r"t\.parquet:1: id: 'test_9' has no answer in answer\.json"):
+        read("mmmu_parquet", tmp_path, fields, split="test")
 
 
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        ({"answer": "?"}, "answer: is not public for the test split; use validation"),
+        (
+            {"answer": "?"},
+            "answer: is not public in the test files; use validation, or name a file of `answers`",
+        ),
         ({"answer": "D"}, "answer: 'D' is none of the options A, B, C"),
         ({"options": "__import__('os').getcwd()"}, "options: must be a written list of texts"),
         ({"question": "<image 3>?"}, "question: <image 3> stands for no image; the row has 2"),
@@ -316,3 +353,12 @@ def test_a_bad_mmmu_row_names_file_row_and_field(tmp_path: Path, change: dict[st
     with pytest.raises(DataError) as raised:
         read("mmmu_parquet", tmp_path, {"files": {"test": "v.parquet"}}, split="test")
     assert str(raised.value) == f"{tmp_path / 'v.parquet'}:2: {fault}"
+
+
+def test_a_dialogue_may_stand_as_messages_or_as_texts_in_turn(tmp_path: Path) -> None:
+    fields = {"files": {"train": "t.jsonl"}, "turns": "data"}
+    texts = {"data": ["问：Q", "答：A"]}
+    messages = {"data": [{"from": "human", "value": "Q"}, {"from": "gpt", "value": "A"}]}
+    put(tmp_path / "t.jsonl", f"{json.dumps(texts)}\n{json.dumps(messages)}")
+    found = read("text_instruction", tmp_path, fields)
+    assert [(row.sample.question, row.sample.answer) for row in found] == [("Q", "A")] * 2

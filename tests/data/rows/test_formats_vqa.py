@@ -182,6 +182,14 @@ def test_omnimedvqa_turns_the_answer_text_into_its_letter_over_all_files(tmp_pat
         rows[0].images[0].digest()
 
 
+def test_of_two_equal_omnimedvqa_options_the_first_stays_and_the_row_says_so(tmp_path: Path) -> None:
+    put(tmp_path / "q.json", [{**OMNI, "option_C": "Uveitis", "option_D": "Glaucoma"}, OMNI])
+    twice, once = read("omnimedvqa_json", tmp_path, {"files": {"test": "q.json"}}, split="test")
+    assert twice.sample.options == {"A": "Cataract", "B": "Glaucoma", "C": "Uveitis"}
+    assert (twice.sample.answer, twice.notes) == ("B", ("an option that stood twice",))
+    assert once.notes == ()
+
+
 def test_an_omnimedvqa_answer_outside_its_options_is_refused(tmp_path: Path) -> None:
     put(tmp_path / "q.json", [{**OMNI, "gt_answer": "Myopia"}])
     with pytest.raises(

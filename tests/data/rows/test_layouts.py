@@ -95,6 +95,7 @@ def added(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Card]:
     }
     made = {name: card.model_copy(update={"name": name}) for name, card in made.items()}
     monkeypatch.setattr(cards, "load", lambda name, **_: made[name])
+    monkeypatch.setattr(cards, "names", lambda folder=None: list(made))
     monkeypatch.setattr(cards, "root", lambda card, data_root: tmp_path / card.name)
     return made
 

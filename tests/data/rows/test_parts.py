@@ -33,7 +33,7 @@ def test_parts_are_one_question_and_their_pictures_in_order(tmp_path: Path) -> N
     data = base64.b64encode(strangers.png(0)).decode()
     second = {"type": "image", "image": f"data:image/png;base64,{data}"}
     row = read(tmp_path, said(first, ASKED, second, {"type": "text", "text": "Or not?"}))
-    assert (row.sample.question, row.sample.answer) == ("Is it?\nOr not?", "yes")
+    assert (row.sample.question, row.sample.answer) == ("<image>Is it?<image>Or not?", "yes")
     assert row.images[0].name == "a.png"
     assert row.images[1].data == strangers.png(0)
 

@@ -129,7 +129,6 @@ def test_a_split_or_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     ("name", "text", "fault"),
     [
         ("a.json", '[\n {"x": 1},\n {"x": }\n]', "a.json:3: not JSON"),
-        ("a.json", '{"x": 1}', "a.json:1: must be a JSON array of records"),
         ("a.json", '[{"x": 1}', "a.json:1: not JSON"),
         ("a.json", "[" + "[" * 100_000, "a.json:1: not JSON: maximum recursion depth"),
         ("a.xlsx", "", "cannot read .xlsx"),

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from format_files import card_of, nifti, put, put_csv, put_parquet
+from odd_rows import GOOD, WORDS
 from pictures import lookup, shown, write_dicom
 from PIL import Image
-from test_formats_fuzz import GOOD, WORDS
 
 from lingshu_train.data import images
 from lingshu_train.data.images.windows import Scale, shade

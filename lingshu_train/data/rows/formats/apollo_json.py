@@ -9,7 +9,7 @@ from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.formats import text_instruction
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.data.rows.row import Origin, Row, Skipped
 
 DIALOGUE = "dialogue"
 
@@ -23,7 +23,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     yield from published.read(origin.root, fields.files[origin.split], written)
 
 
-def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row | Skipped]:
     yield from text_instruction.rows(
         line, text_instruction.Fields(files=fields.files, turns=DIALOGUE), origin
     )

@@ -8,8 +8,7 @@ from dataclasses import replace
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.questions import templates
 from lingshu_train.data.questions.templates import Subject
-from lingshu_train.data.rows import published
-from lingshu_train.data.rows.embedded import file
+from lingshu_train.data.rows import folders, published
 from lingshu_train.data.rows.line import Line, number
 from lingshu_train.data.rows.row import Origin, Row, TableFiles
 
@@ -28,8 +27,8 @@ UNKNOWN = "-1"
 class Fields(templates.Words, TableFiles):
     """Rows that the publisher calls noisy are left out."""
 
-    images: str = "Images_png"
-    """Folder of the slices."""
+    images: folders.Folders = ("Images_png", "*/Images_png")
+    """Patterns of the folders of the slices; the first that has a slice. A text alone is one."""
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
@@ -57,7 +56,8 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     if not (0 <= box[0] < box[2] <= width and 0 <= box[1] < box[3] <= height):
         raise line.error("Bounding_boxes", f"{box} is no box in {width:g} x {height:g} pixels")
     window = ((low + high) / 2 + OFFSET, high - low)
-    picture = file(line, "File_name", origin.root / fields.images, name=f"{series}/{place}")
+    within = folders.below(origin.root, fields.images)
+    picture = folders.picture(line, "File_name", within, name=f"{series}/{place}")
     subject = Subject(
         origin=origin,
         words=fields,

@@ -6,7 +6,8 @@ label, where 1 is present, 0 absent, and everything else (uncertain, not mention
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,8 +15,7 @@ from pydantic import Field, model_validator
 
 from lingshu_train.data.cards import patterns
 from lingshu_train.data.questions import templates
-from lingshu_train.data.rows import published
-from lingshu_train.data.rows.embedded import file
+from lingshu_train.data.rows import folders, published
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row, TableFiles
 from lingshu_train.errors import DataError
@@ -36,17 +36,20 @@ class Fields(templates.Words, TableFiles):
     """Where the labels stand, and in which words they are asked."""
 
     labels: dict[str, str] = Field(default_factory=dict)
-    """What the data set writes, and the words of the questions for it; empty: the folders' names are the words."""
+    """What the data set writes, and the words of the questions for it; empty: the folders' names are the words.
+    Columns with the same words are spellings of one label: the first that a row has counts."""
     image: tuple[str, ...] = ()
     """Columns of the picture's name, the first that a row has; empty: `files` are the pictures."""
     label: tuple[str, ...] = ()
     """Columns of the label, the first that a row has; empty: every key of `labels` is a column."""
     separator: str = ""
     """What stands between several labels of a cell."""
-    images: str = ""
-    """Pattern of the folders that the names start from."""
+    images: folders.Folders = ()
+    """Patterns of the folders that the names start from; the first that has the picture. A text alone is one."""
+    beginnings: tuple[str, ...] = ()
+    """What a name may begin with and a folder leave out, such as `CheXpert-v1.0/train/`."""
     suffix: str = ""
-    """What completes a name."""
+    """What completes a name that does not end with it."""
     only: dict[str, str] = Field(default_factory=dict)
     """For each split the file that lists its pictures; empty takes all."""
     group: str = ""
@@ -65,9 +68,10 @@ class Fields(templates.Words, TableFiles):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labelled:
-    """A picture's file, its patient, its labels stated present and absent; and what to `ask` about."""
+    """A picture's file, the folders that may have it, its patient, its labels, present and absent; what to `ask` about."""
 
     name: str
+    within: tuple[Path, ...] = ()
     group: str = ""
     present: frozenset[str]
     absent: frozenset[str] = frozenset()
@@ -88,26 +92,23 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     absent = {one.name: one.absent if by_column(fields) else space - one.present for one in sound}
     each = [(one.name, one.present, absent[one.name]) for one in sound]
     asked = templates.balanced(each, origin.card, leave_out=frozenset(fields.healthy))
+    within = folders.below(origin.root, fields.images) if fields.image and fields.images else (origin.root,)
     for line in found:
         if line.fault:
             yield line
         else:
             one = line.given(Labelled)
-            whole = replace(one, absent=absent[one.name], ask=asked.get(one.name, {}))
+            whole = replace(one, within=within, absent=absent[one.name], ask=asked.get(one.name, {}))
             yield replace(line, values={}, prepared=whole)
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     """Which finding, where there is exactly one; whether a finding is there; the modality."""
     found = line.given(Labelled)
-    folders = [origin.root]
-    if fields.image and fields.images:
-        folders = sorted(set(patterns.paths(origin.root, fields.images))) or [origin.root / fields.images]
-    places = [file(line, "name", folder, name=found.name) for folder in folders]
     subject = templates.Subject(
         origin=origin,
         words=fields,
-        image=next((image for image in places if image.exists()), places[0]),
+        image=folders.picture(line, "name", found.within, name=found.name, beginnings=fields.beginnings),
         name=found.name,
         group=found.group,
     )
@@ -148,12 +149,16 @@ def _file(line: Line, fields: Fields, origin: Origin) -> Labelled:
 
 
 def _row(line: Line, fields: Fields) -> Labelled:
-    name = line.text(_column(line, fields.image)) + fields.suffix
+    name = line.text(_column(line, fields.image))
+    name += "" if name.endswith(fields.suffix) else fields.suffix
     if by_column(fields):
-        for column in fields.labels:
-            if column not in line.values:
-                raise line.absent(column)
-        stated = {words: _truth(line, column) for column, words in fields.labels.items()}
+        columns = defaultdict[str, list[str]](list)
+        for column, words in fields.labels.items():
+            columns[words].append(column)
+        for spellings in columns.values():
+            if not any(column in line.values for column in spellings):
+                raise line.absent(spellings[0])
+        stated = {words: _truth(line, _column(line, spellings)) for words, spellings in columns.items()}
         present = frozenset(words for words, there in stated.items() if there)
         absent = frozenset(words for words, there in stated.items() if there is False)
         return Labelled(name=name, present=present, absent=absent)
@@ -172,5 +177,5 @@ def _truth(line: Line, column: str) -> bool | None:
     return value if isinstance(value, bool) else STATED.get(line.optional(column).lower())
 
 
-def _column(line: Line, names: tuple[str, ...]) -> str:
+def _column(line: Line, names: Sequence[str]) -> str:
     return next((name for name in names if name in line.values), names[0])

@@ -26,6 +26,8 @@ from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Picture, Row
 
 VOLUMES = (".nii", ".nii.gz", ".nrrd")
+FORGOTTEN = "an outline is missing"
+"""The note of the rows of a picture of which a part is not stated."""
 
 
 class Fields(templates.Words):
@@ -40,6 +42,8 @@ class Fields(templates.Words):
     """Words of each part, and the file of its outline (a mask or a polygon), with a path as in `mask`."""
     optional: tuple[str, ...] = ()
     """Parts whose file is absent where the part is not there."""
+    unstated: tuple[str, ...] = ()
+    """Parts whose file the publisher may have forgotten: then nothing is asked about them."""
     counted: tuple[str, ...] = ()
     """Parts whose regions can be counted."""
     labels: dict[str, str] = Field(default_factory=dict)
@@ -82,7 +86,10 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     label = next((part for part in reversed(Path(name).parts[:-1]) if part in labels), None)
     if label:
         yield from subject.finding(labels[label], labels.values())
-    yield from outlines.questions(subject, _regions(line, fields), counted=fields.counted)
+    regions = _regions(line, fields)
+    notes = () if len(regions) == len(fields.parts or fields.outlines) else (FORGOTTEN,)
+    for row in outlines.questions(subject, regions, counted=fields.counted):
+        yield replace(row, notes=notes)
     yield from subject.modality()
 
 
@@ -92,12 +99,15 @@ def _regions(line: Line, fields: Fields) -> dict[str, Array]:
         size = labels.size(line.file)
     if fields.mask:
         return outlines.regions(line, _mask(line, fields), fields.parts, size)
-    return {part: _region(line, fields, part, size) for part in fields.outlines}
+    found = ((part, _region(line, fields, part, size)) for part in fields.outlines)
+    return {part: region for part, region in found if region is not None}
 
 
-def _region(line: Line, fields: Fields, part: str, size: tuple[int, int]) -> Array:
-    """All outlines of one part together."""
+def _region(line: Line, fields: Fields, part: str, size: tuple[int, int]) -> Array | None:
+    """All outlines of one part together; None where nothing is stated of it."""
     paths = _files(line, fields.outlines[part])
+    if not paths and part in fields.unstated:
+        return None
     if not paths and part not in fields.optional:
         raise line.error(part, f"no file matches {fields.outlines[part]!r}")
     whole = np.zeros(size[::-1], dtype=bool)

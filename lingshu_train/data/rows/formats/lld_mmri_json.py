@@ -14,21 +14,22 @@ from lingshu_train.data.images.labels import Labels
 from lingshu_train.data.images.volumes import VoxelBox, seen
 from lingshu_train.data.questions import outlines, templates
 from lingshu_train.data.questions.templates import Subject
-from lingshu_train.data.rows import published
-from lingshu_train.data.rows.embedded import file
+from lingshu_train.data.rows import folders, published
 from lingshu_train.data.rows.line import Line, number, once
 from lingshu_train.data.rows.row import Origin, Row
 from lingshu_train.errors import DataError
 
 SIDES = ("x_min", "x_max", "y_min", "y_max", "z_min", "z_max")
 LESION = "the liver lesion"
+UNKNOWN = "-1"
+"""What the publisher writes for a kind that is not told, as of the cases of the challenge."""
 
 
 class Fields(templates.Words):
     """What is labelled, and in which words it is asked."""
 
-    images: str
-    """Folder of `<patient>/<study>/<series>.nii.gz`."""
+    images: folders.Folders
+    """Patterns of the folders of `<patient>/<study>/<series>.nii.gz`; the first that has a volume. A text alone is one."""
     labels: dict[str, str]
     """The publisher's number of a lesion's kind, and the words for it."""
     phases: tuple[str, ...] = ()
@@ -37,7 +38,7 @@ class Fields(templates.Words):
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """One line per volume. Lines of the file say nothing here: `number` counts the volumes."""
-    (path,) = published.matching(origin.root, fields.files[origin.split])
+    path = published.single(origin.root, fields.files[origin.split])
     try:
         patients = json.loads(published.whole(path), object_pairs_hook=once)["Annotation_info"]
         series = [(patient, item) for patient, items in patients.items() for item in items]
@@ -56,7 +57,7 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
-    """The box of a patient's only lesion, on the slice through its middle, and which kind it is."""
+    """The box of a patient's only lesion, on the slice through its middle, and which kind it is, where that is told."""
     if fields.phases and line.text("phase") not in fields.phases:
         return
     lesions = line.inside("annotation").inside("lesion")
@@ -64,10 +65,10 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         return
     lesion = replace(lesions, values={"lesion": next(iter(lesions.values.values()))}).inside("lesion")
     kind, box = lesion.text("category"), _box(lesion)
-    if kind not in fields.labels:
+    if kind not in (*fields.labels, UNKNOWN):
         raise line.error("category", f"unknown kind {kind!r}; the card has: {', '.join(fields.labels)}")
     name = f"{line.text('patient')}/{line.text('studyUID')}/{line.text('seriesUID')}.nii.gz"
-    picture = file(line, "seriesUID", origin.root / fields.images, name=name)
+    picture = folders.picture(line, "seriesUID", folders.below(origin.root, fields.images), name=name)
     assert picture.path is not None, "a file has its path"
     with line.naming("volume"):
         volume = Volume(picture.path)
@@ -86,7 +87,8 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         group=line.text("patient"),
     )
     yield subject.box(LESION, outlines.box(region), (region.shape[1], region.shape[0]))
-    yield from subject.finding(fields.labels[kind], fields.labels.values())
+    if kind != UNKNOWN:
+        yield from subject.finding(fields.labels[kind], fields.labels.values())
     yield from subject.modality()
 
 

@@ -7,15 +7,15 @@ from typing import Literal
 
 from pydantic import Field
 
-from lingshu_train.data.rows import choices, published
+from lingshu_train.data.rows import answers, choices, published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.embedded import pictures
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.data.rows.row import Origin, Row, Skipped
 from lingshu_train.record import Sample
 
 
-class Fields(rowlib.TableFiles):
+class Fields(rowlib.Answered):
     """Names of columns."""
 
     question: str = "question"
@@ -26,6 +26,8 @@ class Fields(rowlib.TableFiles):
     """Column of the answer."""
     answer_is: Literal["letter", "index", "text"] = "letter"
     """What the answer column holds."""
+    reasoning: str = ""
+    """Column of the reasoning that is taught before the letter; empty: none."""
     record: str = ""
     """Column in which all else is nested; empty: nothing is."""
     context: str = ""
@@ -40,7 +42,7 @@ class Fields(rowlib.TableFiles):
     def columns(self) -> dict[str, rowlib.Content]:
         if self.record:
             return {self.record: "nested"}
-        texts = (self.question, self.answer, self.context, *self.where)
+        texts = (self.question, self.answer, self.reasoning, self.context, *self.where)
         options: rowlib.Content = "nested" if len(self.options) == 1 else "text"
         images: dict[str, rowlib.Content] = {self.images: "image"} if self.images else {}
         return {**{name: "text" for name in texts if name}, **dict.fromkeys(self.options, options), **images}
@@ -49,11 +51,14 @@ class Fields(rowlib.TableFiles):
 lines = published.table_lines
 
 
-def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row | Skipped]:
     if any(line.optional(column) != value for column, value in fields.where.items()):
         return
     name = line.optional("id")
     line = line.inside(fields.record) if fields.record else line
+    if answers.left_out(line, fields.answer, fields):
+        yield answers.NONE
+        return
     options = choices.options(line, fields.options)
     question = line.text(fields.question)
     sample = Sample(
@@ -65,6 +70,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         question_type="mcq",
         answer=choices.letter(line, fields.answer, options, answer_is=fields.answer_is),
         options=options,
+        reasoning=line.optional(fields.reasoning) if fields.reasoning else "",
     )
     images = pictures(line, fields.images, origin.root / fields.folder) if fields.images else ()
     yield Row(sample=sample, images=images)

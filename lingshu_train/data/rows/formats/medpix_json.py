@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from lingshu_train.data.rows import embedded, published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.data.rows.row import Origin, Row, Skipped
 
 MODALITIES = {"CT": "ct", "MR": "mri"}
 
@@ -18,13 +18,13 @@ class Fields(rowlib.Captions):
     images: str = "images"
     """Folder of the PNG files."""
     blank: tuple[str, ...] = ()
-    """Beginnings of captions that stand where there is none yet; such rows are left out."""
+    """Beginnings of captions that stand where there is none yet; such rows are left out and counted."""
 
 
 lines = published.table_lines
 
 
-def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row | Skipped]:
     """A picture with its caption; none where the caption is one of the archive's placeholders."""
     name, case = line.text("image"), line.text("U_id")
     image = embedded.file(line, "image", origin.root / fields.images, name=f"{name}.png")
@@ -33,6 +33,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         raise line.error("Type", f"must be one of {', '.join(MODALITIES)}, got {line.text('Type')!r}")
     caption = line.inside("Description").text("Caption")
     if caption.casefold().startswith(tuple(text.casefold() for text in fields.blank)):
+        yield Skipped("no caption")
         return
     sample = rowlib.caption(fields, origin, text=caption, group=case, id=name, modality=modality)
     yield Row(sample=sample, images=(image,))

@@ -29,7 +29,7 @@ class Asked:
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
     """Every picture of the stack with its labels, and which to ask about, balanced over the split."""
-    (path,) = published.matching(origin.root, fields.files[origin.split])
+    path = published.single(origin.root, fields.files[origin.split])
     part, count = path.stem.rpartition("_")[2], len(arrays.numbers(path))
     columns = {}
     for label, words in fields.labels.items():

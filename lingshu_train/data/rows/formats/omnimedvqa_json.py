@@ -1,4 +1,7 @@
-"""OmniMedVQA: `QA_information/Open-access/*.json`; `option_A` to `option_D`, answer text in `gt_answer`."""
+"""OmniMedVQA: `QA_information/Open-access/*.json`; `option_A` to `option_D`, answer text in `gt_answer`.
+
+Of two equal options the first stays and the row is noted: of both only one letter could be right, and nothing says which.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +26,16 @@ class Fields(rowlib.TableFiles):
         return {"image_path": "image", **dict.fromkeys(texts, "text")}
 
 
+TWICE = "an option that stood twice"
+
 lines = published.table_lines
 
 
 def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     image, gold = picture(line, "image_path", origin.root / fields.images), line.text("gt_answer")
-    options = {letter: text for letter in "ABCD" if (text := line.optional(f"option_{letter}"))}
+    given = {letter: text for letter in "ABCD" if (text := line.optional(f"option_{letter}"))}
+    first = {text: letter for letter, text in reversed(given.items())}
+    options = {letter: text for letter, text in given.items() if first[text] == letter}
     if len(options) < 2:
         raise line.error("option_A", f"needs at least two options, got {len(options)}")
     letters = [letter for letter, text in options.items() if text == gold]
@@ -44,6 +51,6 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         answer=letters[0],
         options=options,
         group=image.name,
-        modality=line.optional("modality_type"),
+        modality=line.optional("modality_type") or line.optional("modality"),
     )
-    yield Row(sample=sample, images=(image,))
+    yield Row(sample=sample, images=(image,), notes=(TWICE,) if len(options) < len(given) else ())

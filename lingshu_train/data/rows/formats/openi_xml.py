@@ -5,13 +5,11 @@ from __future__ import annotations
 import xml.etree.ElementTree as xml
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import lru_cache
-from pathlib import Path
 
 from lingshu_train.data.rows import embedded, published, report_text
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.data.rows.row import Origin, Row, Skipped
 
 
 class Fields(rowlib.SplitFiles):
@@ -19,16 +17,15 @@ class Fields(rowlib.SplitFiles):
 
     images: str = "images"
     """Folder of the PNG files."""
-    without: str = ""
-    """A JSON list of reports (a test set): examinations that share a picture with it are left out. Empty leaves out
-    none."""
 
+
+NO_FILM = Skipped("a report without a film")
 
 lines = published.file_lines
 
 
-def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
-    """One examination; none where it has no film or no report, which is no fault, or is held out."""
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row | Skipped]:
+    """One examination. Where it has no film or no report, it is skipped, which is no fault."""
     try:
         tree = xml.parse(line.file).getroot()
     except xml.ParseError as fault:
@@ -43,17 +40,10 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         for image in tree.iter("parentImage")
         if image.get("id")
     )
-    held_out = _held_out(origin.root, fields.without) if fields.without else frozenset[str]()
-    if images and found.stated and held_out.isdisjoint(image.name for image in images):
+    if not images:
+        yield NO_FILM
+    elif not found.stated:
+        yield report_text.NOTHING
+    else:
         study = line.file.stem
         yield Row(sample=report_text.sample(found, origin, id=study, group=study), images=images)
-
-
-@lru_cache(maxsize=4)
-def _held_out(root: Path, without: str) -> frozenset[str]:
-    """Names of the films in a list; every examination asks for the same one."""
-    return frozenset(
-        image.name
-        for line in published.read(root, without)
-        for image in embedded.pictures(line.sound(), "image", root)
-    )

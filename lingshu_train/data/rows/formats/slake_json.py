@@ -8,12 +8,12 @@ from lingshu_train.data.rows import answers, published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.embedded import picture
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.data.rows.row import Origin, Row, Skipped
 from lingshu_train.record import Sample
 from lingshu_train.schema import Language
 
 
-class Fields(rowlib.TableFiles):
+class Fields(rowlib.Answered):
     """Which rows are taken."""
 
     images: str = "imgs"
@@ -29,8 +29,11 @@ class Fields(rowlib.TableFiles):
 lines = published.table_lines
 
 
-def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row | Skipped]:
     if fields.languages and line.text("q_lang") not in fields.languages:
+        return
+    if answers.left_out(line, "answer", fields):
+        yield answers.NONE
         return
     image = picture(line, "img_name", origin.root / fields.images)
     question, answer = line.text("question"), line.text("answer")

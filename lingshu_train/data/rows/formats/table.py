@@ -8,16 +8,16 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from lingshu_train.data.rows import answers, choices, embedded, published
+from lingshu_train.data.rows import answers, choices, embedded, places, published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.choices import AnswerIs
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Picture, Row
+from lingshu_train.data.rows.row import Origin, Picture, Row, Skipped
 from lingshu_train.errors import DataError
 from lingshu_train.record import AnswerType, Sample
 
 
-class Fields(rowlib.TableFiles):
+class Fields(rowlib.Answered):
     """Names of columns, and what holds for every row."""
 
     question: str = "question"
@@ -62,6 +62,9 @@ class Fields(rowlib.TableFiles):
     """Column of the kind of picture; empty: not stated."""
     reasoning: str = ""
     """Column of the reasoning that is taught before the answer; empty: none."""
+    form: rowlib.Form = rowlib.TAGS
+    """How reasoning and answer are written where there is reasoning: `tags` (`<think>...</think><answer>...</answer>`, which
+    rewards read), or a text of your own with {reasoning} and {answer}."""
     task: str = ""
     """What recipes choose the rows by; empty: from the type of each answer."""
     split: str = ""
@@ -103,14 +106,16 @@ def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
             yield found
 
 
-def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row | Skipped]:
     """The question of a row, its answer of the type that is stated or guessed."""
+    if answers.left_out(line, fields.answer, fields):
+        yield answers.NONE
+        return
     images = _images(line, fields, origin)
     question = fields.ask or line.text(fields.question)
-    if not fields.ask:
-        question = embedded.unmarked(line, fields.question, question, images)
     columns = fields.options if isinstance(fields.options, dict) else (fields.options,)
     options = choices.options(line, columns) if fields.options else {}
+    question, options = places.asked(line, fields.question, question, options, len(images))
     kind, answer = _answer(line, fields, options, question)
     sample = Sample(
         id=_of(line, fields.id),
@@ -122,6 +127,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         answer=answer,
         options=options,
         reasoning=_of(line, fields.reasoning),
+        form=rowlib.form(fields.form),
         group=line.text(fields.group) if fields.group else embedded.group(images),
         modality=_of(line, fields.modality),
         tol=fields.tolerance if kind == "numeric" else None,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from lingshu_train.data.rows import published
+from lingshu_train.data.rows import answers, published
 from lingshu_train.data.rows import row as rowlib
+from lingshu_train.data.rows.formats import llava_conversations
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Row, Turn
+from lingshu_train.data.rows.row import Origin, Row, Skipped, Turn
 from lingshu_train.record import Sample
 
 SPEAKER = re.compile(r"^\s*[问答]\s*[:：]\s*")
 
 
-class Fields(rowlib.TableFiles):
+class Fields(rowlib.Answered):
     """Names of columns."""
 
     question: tuple[str, ...] = ("instruction", "input")
@@ -23,8 +24,13 @@ class Fields(rowlib.TableFiles):
     """Column of the answer."""
     reasoning: str = ""
     """Column of the reasoning that is taught before the answer; empty: none."""
+    form: rowlib.Form = rowlib.TAGS
+    """How reasoning and answer are written where there is reasoning: `tags` (`<think>...</think><answer>...</answer>`, as
+    everywhere else, and as rewards read it), or the publisher's own way, a text with {reasoning} and {answer}. An answer
+    without reasoning stands as it is."""
     turns: str = ""
-    """Column with a list of questions and answers in turn, which then stands for question and answer; empty: none."""
+    """Column with a list of questions and answers in turn, which then stands for question and answer; empty: none. Each is
+    a text, or a message as `llava_conversations` reads it."""
     blank: tuple[str, ...] = ("<noinput>",)
     """Texts that count as empty."""
 
@@ -38,7 +44,14 @@ class Fields(rowlib.TableFiles):
 lines = published.table_lines
 
 
-def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row | Skipped]:
+    if not fields.turns and answers.left_out(line, fields.answer, fields):
+        yield answers.NONE
+        return
+    if fields.turns and _messages(line, fields.turns):
+        talk = llava_conversations.Fields(files=fields.files, conversations=fields.turns)
+        yield from llava_conversations.rows(line, talk, origin)
+        return
     found = _turns(line, fields.turns) if fields.turns else (_single(line, fields),)
     sample = Sample(
         id=line.optional("id"),
@@ -49,8 +62,15 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         question_type="free",
         answer=found[-1].answer,
         reasoning=line.optional(fields.reasoning) if fields.reasoning else "",
+        form=rowlib.form(fields.form),
     )
     yield Row(sample=sample, turns=found[:-1])
+
+
+def _messages(line: Line, field: str) -> bool:
+    """Whether the dialogue stands there as messages that name their speaker."""
+    value = line.nested(field)
+    return isinstance(value, list) and any(isinstance(one, Mapping) for one in value)
 
 
 def _single(line: Line, fields: Fields) -> Turn:

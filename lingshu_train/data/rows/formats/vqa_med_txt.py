@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lingshu_train.data.rows import answers, embedded
+from lingshu_train.data.rows import answers, embedded, published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Row
-from lingshu_train.errors import DataError, MissingInput
+from lingshu_train.errors import DataError
 from lingshu_train.record import Sample
 
 
@@ -23,9 +23,7 @@ class Fields(rowlib.SplitFiles):
 
 
 def lines(fields: Fields, origin: Origin) -> Iterator[Line]:
-    path = origin.root / fields.files[origin.split]
-    if not path.is_file():
-        raise MissingInput(f"{path}: no such file; fetch the card's data, or correct `files` in the card")
+    path = published.single(origin.root, fields.files[origin.split])
     with path.open("rb") as stream:
         for number, text in enumerate(stream, start=1):
             if text.strip():

@@ -11,10 +11,10 @@ from lingshu_train.data.rows import published
 from lingshu_train.data.rows import row as rowlib
 from lingshu_train.data.rows.formats import table
 from lingshu_train.data.rows.line import Line
-from lingshu_train.data.rows.row import Origin, Row
+from lingshu_train.data.rows.row import Origin, Row, Skipped
 
 
-class Fields(rowlib.TableFiles):
+class Fields(rowlib.Answered):
     """Names of columns."""
 
     image: str = "image"
@@ -37,11 +37,12 @@ class Fields(rowlib.TableFiles):
             question=self.question,
             answer=self.answer,
             group=self.group,
+            empty=self.empty,
         )
 
 
 lines = published.table_lines
 
 
-def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
+def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row | Skipped]:
     yield from table.rows(line, fields.table(), origin)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ from transformers.modeling_outputs import BaseModelOutputWithPooling
 from lingshu_train.model import family
 from lingshu_train.model.families import _byte_bpe
 from lingshu_train.model.families._smart_resize import SmartResize
-from lingshu_train.model.families.qwen2_5_vl import positions, processing, tiny
+from lingshu_train.model.families.qwen2_5_vl import positions, processing, tiny, windows
 from lingshu_train.model.families.qwen2_5_vl.shape import SPECIAL
 from lingshu_train.model.families.qwen2_5_vl.shape import Shape as QwenShape
 from lingshu_train.model.shape import Part, PictureBudget, Shape
@@ -46,6 +46,9 @@ class Family(family.Family):
     def positions(self, model: PreTrainedModel, batch: family.Batch) -> torch.Tensor:
         return positions.packed(model, batch)
 
+    def quicken(self, model: PreTrainedModel) -> None:
+        windows.together(model)
+
     def blank(self, model: PreTrainedModel) -> dict[str, torch.Tensor]:
         vision = model.config.vision_config
         side = vision.spatial_merge_size
@@ -57,6 +60,20 @@ class Family(family.Family):
 
     def drop_tokens(self, features: BaseModelOutputWithPooling) -> None:
         features.pooler_output = tuple(tokens[:0] for tokens in features.pooler_output)
+
+    def apart(self, pictures: family.Batch) -> list[dict[str, torch.Tensor]]:
+        """A picture has as many rows of pixels as its grid has cells."""
+        names = self.picture_inputs[:2]
+        pixels, grids = (pictures[name] for name in names)
+        rows = torch.split(pixels, grids.prod(dim=1).tolist())
+        return [dict(zip(names, one, strict=True)) for one in zip(rows, torch.split(grids, 1), strict=True)]
+
+    def patches(self, batch: family.Batch) -> list[int]:
+        grids = batch.get(self.picture_inputs[1])
+        return [] if grids is None else [int(each) for each in grids.prod(dim=1).tolist()]
+
+    def repeat(self, features: BaseModelOutputWithPooling, copies: Sequence[int]) -> None:
+        features.pooler_output = tuple(features.pooler_output[i] for i in copies)
 
     def build_tokenizer(self, texts: Iterable[str], *, vocabulary: int) -> PreTrainedTokenizerBase:
         return _byte_bpe.train(

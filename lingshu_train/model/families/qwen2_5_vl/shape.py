@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from lingshu_train.model import shape
 from lingshu_train.model.families._smart_resize import SmartResize
-from lingshu_train.model.shape import Part
+from lingshu_train.model.shape import Counted, Depth, Forward, Linear, Part
 from lingshu_train.schema import Strict
 
 PATCH, MERGE = 14, 2
@@ -112,6 +113,87 @@ class Shape(shape.Shape):
             "merger": self._merger(),
             "language_model": self._language_model(),
         }
+
+    def linear(self) -> dict[Part, dict[str, Linear]]:
+        text, vision = self.text, self.vision
+        kv = text.key_value_heads * (text.hidden // text.heads)
+        wide = vision.hidden * vision.merge**2
+        up, down = (text.hidden, text.intermediate), (text.intermediate, text.hidden)
+        sizes: dict[Part, dict[str, tuple[int, int]]] = {
+            "vision_tower": {
+                "attn.qkv": (vision.hidden, 3 * vision.hidden),
+                "attn.proj": (vision.hidden, vision.hidden),
+                "mlp.gate_proj": (vision.hidden, vision.intermediate),
+                "mlp.up_proj": (vision.hidden, vision.intermediate),
+                "mlp.down_proj": (vision.intermediate, vision.hidden),
+            },
+            "merger": {"mlp.0": (wide, wide), "mlp.2": (wide, text.hidden)},
+            "language_model": {
+                "self_attn.q_proj": (text.hidden, text.hidden),
+                "self_attn.k_proj": (text.hidden, kv),
+                "self_attn.v_proj": (text.hidden, kv),
+                "self_attn.o_proj": (text.hidden, text.hidden),
+                "mlp.gate_proj": up,
+                "mlp.up_proj": up,
+                "mlp.down_proj": down,
+            },
+        }
+        times: dict[Part, int] = {"vision_tower": vision.depth, "merger": 1, "language_model": text.layers}
+        return {
+            part: {name: Linear(*size, times=times[part]) for name, size in found.items()}
+            for part, found in sizes.items()
+        }
+
+    def operations(self, counted: Counted) -> Mapping[Part, Forward]:
+        """Windows of the vision tower count as full ones: where a picture's sides are no multiple of a window's, that is
+        somewhat more than its attention has."""
+        text, vision = self.text, self.vision
+        times: dict[Part, int] = {
+            "vision_tower": counted.patches,
+            "merger": counted.patches // vision.merge**2,
+            "language_model": counted.tokens,
+        }
+        weights = {
+            part: 2.0 * times[part] * sum(one.weights for one in found.values())
+            for part, found in self.linear().items()
+        }
+        pixels = 2.0 * counted.patches * 3 * vision.temporal_patch * vision.patch**2 * vision.hidden
+        weights["language_model"] += 2.0 * counted.taught * text.vocabulary * text.hidden
+        whole = len(vision.full_attention)
+        seen = (
+            whole * counted.patch_squares
+            + (vision.depth - whole) * counted.patches * (vision.window // vision.patch) ** 2
+        )
+        return {
+            "vision_tower": Forward(weights["vision_tower"], 4.0 * vision.hidden * seen, pixels),
+            "merger": Forward(weights["merger"], 0.0),
+            "language_model": Forward(
+                weights["language_model"], 2.0 * text.hidden * text.layers * counted.squares
+            ),
+        }
+
+    @property
+    def largest(self) -> int:
+        return self.text.vocabulary * self.text.hidden
+
+    @property
+    def cached(self) -> int:
+        text = self.text
+        return text.layers * 2 * text.key_value_heads * (text.hidden // text.heads)
+
+    def depths(self) -> dict[Depth, int]:
+        whole = len(self.vision.full_attention)
+        return {"text": self.text.layers, "vision": self.vision.depth - whole, "vision_beside": whole}
+
+    def with_depths(self, depths: Mapping[Depth, int]) -> Shape:
+        windows = depths["vision"]
+        depth = windows + depths["vision_beside"]
+        # The last layer looks at the whole picture, as in the published models.
+        vision = self.vision.model_copy(
+            update={"depth": depth, "full_attention": tuple(range(windows, depth))}
+        )
+        text = self.text.model_copy(update={"layers": depths["text"]})
+        return self.model_copy(update={"text": text, "vision": vision})
 
     def budget(self, *, min_pixels: int, max_pixels: int) -> SmartResize:
         return SmartResize(

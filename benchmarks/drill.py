@@ -1,0 +1,97 @@
+"""What `lingshu drill` found, as a result: counts, and each row as on the scoreboard.
+
+    lingshu drill --all --stock --out /tmp/drill
+    python benchmarks/drill.py /tmp/drill [MORE ...] [--out benchmarks/results/drill.json]
+    lingshu drill --only kill --times 200 --out /tmp/kills
+    python benchmarks/drill.py /tmp/kills --out benchmarks/results/drill_kills.json
+
+Several drills become one result: of a fault that was done in two of them, the later one counts. Faults that were done often are
+told in one line.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+from collections import Counter, defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+Row = dict[str, Any]
+KEYS = ("fault", "number", "says", "stage", "ranks")
+
+
+def merged(drills: list[dict[str, Any]], part: str) -> list[Row]:
+    """The rows of all, by fault, stage, number of ranks, time and seed; the later ones take the place of the earlier."""
+    found: dict[tuple[object, ...], Row] = {}
+    for drill in drills:
+        for row in drill.get(part, ()):
+            found[(row["fault"], row["stage"], row["ranks"], row["time"], drill["seed"])] = row
+    return list(found.values())
+
+
+def told(rows: list[Row]) -> list[Row]:
+    """One line a fault, stage and number of ranks."""
+    together: dict[tuple[object, ...], list[Row]] = defaultdict(list)
+    for row in rows:
+        together[tuple(row[key] for key in KEYS)].append(row)
+    return [_line(dict(zip(KEYS, key, strict=True)), same) for key, same in together.items()]
+
+
+def _line(named: Row, same: list[Row]) -> Row:
+    lost = [row["lost"] for row in same if row["lost"] is not None]
+    codes = sorted({str(row["code"]) for row in same})
+    ends = dict(Counter(row["kind"] for row in same))
+    why = sorted({row["why"] for row in same if row["why"]})
+    return {
+        **named,
+        "times": len(same),
+        "ends": ends,
+        "exit_codes": codes,
+        "median_seconds": round(median(row["seconds"] for row in same), 2),
+        **({"steps_lost": {"median": median(lost), "most": max(lost)}} if lost else {}),
+        **({"why": why} if why else {}),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("drills", type=Path, nargs="+", help="folders of drills, the newest last")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "drill.json")
+    chosen = parser.parse_args()
+    drills = [json.loads((folder / "drill.json").read_text(encoding="utf-8")) for folder in chosen.drills]
+    rows, stock = merged(drills, "rows"), merged(drills, "stock")
+    last = drills[-1]
+    result = {
+        "date": datetime.now(UTC).date().isoformat(),
+        "commit": subprocess.run(
+            ["git", "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=Path(__file__).parent,
+        ).stdout.strip(),
+        "hardware": {
+            "processor": last["machine"],
+            "cores": last["cores"],
+            "load_before": [drill["load_before"] for drill in drills],
+            "load_after": round(os.getloadavg()[0], 1),
+        },
+        "versions": {"lingshu-train": last["version"], "python": last["python"], **last["packages"]},
+        "seeds": sorted({drill["seed"] for drill in drills}),
+        "counts": dict(Counter(row["kind"] for row in rows)),
+        "stock_counts": dict(Counter(row["kind"] for row in stock)),
+        "cpu_seconds": [drill.get("cpu_seconds") for drill in drills],
+        "rows": told(rows),
+        "stock": told(stock),
+    }
+    chosen.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    print(json.dumps({key: result[key] for key in ("counts", "stock_counts")}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

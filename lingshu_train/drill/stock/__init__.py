@@ -1,0 +1,1 @@
+"""The same faults against plain scripts over transformers and TRL, as documented there. Nothing of ours trains here."""

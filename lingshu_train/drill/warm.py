@@ -1,0 +1,141 @@
+"""Processes that start in milliseconds: forked from this one, which has imported already what they would import.
+
+A drill starts hundreds of commands, and importing torch and TRL takes seconds each time. What is forked runs the same command
+line in a process of its own; only the interpreter's start is left out, and what is to break inside of it can be broken there.
+"""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import traceback
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+
+from hydra.core.plugins import Plugins
+
+from lingshu_train import environment, stopping
+
+Spoil = Callable[[], None]
+"""Done in each rank of a stage before its first line: patches what is to fail there."""
+RANK = "lingshu_train.running.worker"
+STOCK = "lingshu_train.drill.stock.script"
+FORKED = ("lingshu_train", RANK, "lingshu_train.report.live", STOCK)
+"""What imports torch, or starts what does. A reward's process has a limit of memory, in which torch's pages would count."""
+_HEAVY = (
+    "trl",
+    "lingshu_train.cli",
+    "lingshu_train.planning.plan",
+    "lingshu_train.report.page",
+    "lingshu_train.stages.build.run",
+    "lingshu_train.stages.evaluate.run",
+    "lingshu_train.stages.export.run",
+    "lingshu_train.stages.grpo.run",
+    "lingshu_train.stages.prepare.run",
+    "lingshu_train.stages.sft.run",
+)
+_LAZY = {"trl": ("SFTTrainer", "GRPOTrainer")}
+_STARTED_WITH = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+_MOST_FILES = 4096
+
+
+def load() -> None:
+    """Import what ranks import, once. No tensor is made: threads of torch would not survive a fork."""
+    for name in _HEAVY:
+        module = importlib.import_module(name)
+        for part in _LAZY.get(name, ()):
+            getattr(module, part)
+    arguments = importlib.import_module("lingshu_train.training.arguments")
+    # Imports DeepSpeed, too, without what it prints.
+    arguments.silence()
+    # Hydra looks through all installed packages for its plugins, once in a process.
+    Plugins.instance()
+    # Trainers collect garbage before they start: what is here already is none, and its pages stay shared.
+    gc.collect()
+    gc.freeze()
+
+
+class Warm(subprocess.Popen[bytes]):
+    """A Popen whose `python -m lingshu_train...` is forked. Whoever is forked starts its own processes like that too."""
+
+    spoil: Spoil | None = None
+    """What fails in the ranks that this process and its children start."""
+
+    def __init__(
+        self,
+        args: Sequence[str],
+        *,
+        env: Mapping[str, str] | None = None,
+        pass_fds: Sequence[int] = (),
+        **options: object,
+    ) -> None:
+        module = args[2] if list(args[:2]) == [sys.executable, "-m"] else ""
+        variables = dict(env) if env is not None else environment.inherited()
+
+        def become() -> None:
+            _become(list(args), variables, pass_fds)
+
+        more = {**options, "preexec_fn": become} if module in FORKED else options
+        super().__init__(args, env=env, pass_fds=pass_fds, **more)  # type: ignore[call-overload]
+
+
+def _become(words: list[str], variables: Mapping[str, str], kept: Sequence[int]) -> None:
+    """Turn the forked child into what its command line says, and end it. Never returns."""
+    code = 70
+    try:
+        _as_started(words, variables, kept)
+        if Warm.spoil is not None and words[2] in (RANK, STOCK):
+            Warm.spoil()
+        code = _run(words)
+    except BaseException:  # noqa: BLE001 - as an interpreter tells what nobody has caught
+        traceback.print_exc()
+        code = 1
+    finally:
+        for stream in (sys.stdout, sys.stderr):
+            try:
+                stream.flush()
+            except (OSError, ValueError):
+                code = code or 120
+        os._exit(code)
+
+
+def _as_started(words: list[str], variables: Mapping[str, str], kept: Sequence[int]) -> None:
+    """What exec and an interpreter's start would have left."""
+    # The pipe over which the parent waits for exec is among what is closed: so it goes on.
+    low = 3
+    for number in sorted(kept):
+        os.closerange(low, number)
+        low = number + 1
+    os.closerange(low, _MOST_FILES)
+    for number in _STARTED_WITH:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            plain = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+            signal.signal(number, plain)
+    signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping.SIGNALS)
+    stopping.anew()
+    environment.replace(variables)
+    sys.argv = [words[2], *words[3:]]
+    sys.orig_argv = list(words)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
+    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+    subprocess.Popen = Warm  # type: ignore[misc, assignment]
+
+
+def _run(words: list[str]) -> int:
+    try:
+        with warnings.catch_warnings():
+            # That the module is there already is what all this is for.
+            warnings.filterwarnings("ignore", message=".*found in sys.modules", category=RuntimeWarning)
+            runpy.run_module(words[2], run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        if isinstance(end.code, str):
+            sys.stderr.write(f"{end.code}\n")
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
