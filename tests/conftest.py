@@ -27,6 +27,10 @@ from lingshu_train.stages import _kinds as kinds
 os.environ.setdefault("LINGSHU_KEY", "a-key-of-the-tests-that-signs-nothing-else")
 """No test makes a key in the home of whoever runs it."""
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell ignores Ctrl-C for what it starts in the background, and every process below would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

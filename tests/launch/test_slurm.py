@@ -48,15 +48,16 @@ def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         pytest.skip(why)
     folder = tmp_path_factory.mktemp("slurm")
     said = folder / "up.txt"
-    # What stays open would keep subprocess.run waiting for the daemons.
-    with said.open("w") as out:
-        done = subprocess.run(
-            [str(NODES), "up", str(folder)], stdout=out, stderr=out, timeout=60, check=False
-        )
     try:
+        # What stays open would keep subprocess.run waiting for the daemons.
+        with said.open("w") as out:
+            command = [str(NODES), "up", str(folder)]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, timeout=150)
         if done.returncode:
             pytest.skip(f"Slurm does not start here: {said.read_text()[-300:]}")
         yield folder
+    except subprocess.TimeoutExpired:
+        pytest.skip(f"Slurm does not start here within 150 s: {said.read_text()[-300:]}")
     finally:
         subprocess.run([str(NODES), "down", str(folder)], capture_output=True, timeout=60, check=False)
 

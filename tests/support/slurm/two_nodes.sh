@@ -15,6 +15,7 @@ up() {
   mkdir -p "$folder"/{ctld,log,spool-n1,spool-n2}
   install -d -o munge -g munge -m 755 /run/munge
   pgrep -x munged > /dev/null || runuser -u munge -- /usr/sbin/munged
+  "$machines" down n 2> /dev/null  # what an earlier one left
   "$machines" up n 10.77.0
   sed "s|@|$folder|g" "$here/slurm.conf" > "$folder/slurm.conf"
   printf 'NodeName=n1 Name=gpu File=/dev/null\nNodeName=n2 Name=gpu File=/dev/zero\n' > "$folder/gres.conf"
@@ -25,18 +26,18 @@ up() {
   on n1 slurmd -N n1
   on n2 slurmd -N n2
   for _ in $(seq 30); do
-    [ "$(on n1 sinfo -h -N -o %T | grep -c idle)" = 2 ] && return
+    [ "$(on n1 timeout 8 sinfo -h -N -o %T | grep -c idle)" = 2 ] && return
     sleep 1
   done
-  on n1 sinfo -N >&2
+  on n1 timeout 8 sinfo -N >&2
   return 1
 }
 
 down() {
   export SLURM_CONF="$1/slurm.conf"
   # A job of a test that has failed.
-  on n1 scancel --full --signal=KILL --user="$(id -un)" || true
-  on n1 scontrol shutdown || true
+  on n1 timeout 10 scancel --full --signal=KILL --user="$(id -un)" || true
+  on n1 timeout 10 scontrol shutdown || true
   sleep 1
   for n in 1 2; do
     [ -f "$1/slurmd-n$n.pid" ] && kill "$(cat "$1/slurmd-n$n.pid")" 2> /dev/null || true
