@@ -39,8 +39,10 @@ def _carry_out(words: Sequence[str], *, recipe_alone: bool = False) -> int:
         if stopping.asked() is None:
             raise
         code = TYPERS
-    if code == TYPERS and stopping.asked():
+    untold = code == TYPERS and stopping.asked() is not None
+    if untold:
         sys.stderr.write("lingshu: interrupted; run the same command again to go on\n")
+    if untold or (code == AGAIN and stopping.interrupted()):
         with suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()

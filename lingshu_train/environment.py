@@ -109,6 +109,11 @@ def replace(variables: Mapping[str, str]) -> None:
     os.environ.update(variables)
 
 
+def cold() -> bool:
+    """Whether every process has to be started anew, and none forked from one that has imported already: LINGSHU_COLD=1."""
+    return os.environ.get("LINGSHU_COLD", "") not in ("", "0")
+
+
 def plugins() -> tuple[Path, ...]:
     """Folders of the user's own components, laid out as this package is: LINGSHU_PLUGINS, several parted by colons."""
     named = os.environ.get("LINGSHU_PLUGINS", "").split(os.pathsep)

@@ -15,6 +15,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _asked: signal.Signals | None = None
 _act: Act | None = None
 _heeds = False
+_interrupted = False
 
 
 def asked() -> signal.Signals | None:
@@ -46,8 +47,8 @@ def listen(act: Act | None = None) -> None:
 
 def anew() -> None:
     """Forget requests and who listens, as a process does that has just been started."""
-    global _asked, _act, _heeds
-    _asked, _act, _heeds = None, None, False
+    global _asked, _act, _heeds, _interrupted
+    _asked, _act, _heeds, _interrupted = None, None, False, False
 
 
 @contextmanager
@@ -72,7 +73,14 @@ def listening(act: Act | None = None) -> Iterator[None]:
 
 def interrupt(number: signal.Signals) -> None:
     """An `act` for whoever has nothing half-written: end the way Ctrl-C does."""
+    global _interrupted
+    _interrupted = True
     raise KeyboardInterrupt
+
+
+def interrupted() -> bool:
+    """Whether this process was ended that way, whoever has caught it."""
+    return _interrupted
 
 
 def _forked() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import families
 import file_server
 import followed
+import hatching
 import pytest
 import small_run
 import tiny
@@ -30,6 +31,9 @@ os.environ.setdefault("LINGSHU_KEY", "a-key-of-the-tests-that-signs-nothing-else
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell ignores Ctrl-C for what it starts in the background, and every process below would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+hatching.open_nursery()
 
 
 @pytest.fixture(autouse=True)

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lingshu_train import environment
-from lingshu_train.drill import tree, warm
+from lingshu_train.drill import tree
 from lingshu_train.errors import LingshuError
+from lingshu_train.running import warm
 
 LOOK_S = 0.002
 TRACE = "Traceback (most recent call last)"

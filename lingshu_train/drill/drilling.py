@@ -16,13 +16,14 @@ from pathlib import Path
 
 import lingshu_train
 from lingshu_train import environment, naming
-from lingshu_train.drill import faults, judging, page, tree, warm
+from lingshu_train.drill import faults, judging, page, tree
 from lingshu_train.drill.fault import Fault
 from lingshu_train.drill.ground import Ground
 from lingshu_train.drill.record import Drill, Row
 from lingshu_train.drill.stock import judging as plain
 from lingshu_train.drill.stock.scene import Bench
 from lingshu_train.errors import CannotCreate, UsageError
+from lingshu_train.running import warm
 from lingshu_train.runs.files import write_json
 
 NAME = "drill.json"

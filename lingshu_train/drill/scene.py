@@ -13,11 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from lingshu_train.drill import command, ground, tree, warm
+from lingshu_train.drill import command, ground, tree
 from lingshu_train.drill.command import Ended, Process
 from lingshu_train.drill.drawn import StageName
 from lingshu_train.drill.ground import Ground, Result, Start
 from lingshu_train.errors import LingshuError
+from lingshu_train.running import warm
 from lingshu_train.runs import checkpoint, manifest
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from lingshu_train import dist, stopping
 from lingshu_train.environment import LAUNCHER
 from lingshu_train.errors import LingshuError, RunAgain
 from lingshu_train.planning.plan import Plan
-from lingshu_train.running import faults, followers, launchers, ranks
+from lingshu_train.running import faults, followers, launchers, nursery, ranks
 from lingshu_train.runs import checkpoint, manifest, processes, snapshots
 from lingshu_train.runs.run import trained_on
 from lingshu_train.runs.stage import Stage
@@ -45,7 +45,7 @@ Say = Callable[[str], None]
 def run(plan: Plan, say: Say, *, before: Callable[[Stage], None] = lambda _: None) -> None:
     """Run every stage that is not done, each in processes of its own. Told to stop, the next does not start (75). `before` is
     told each stage when all that come before it are done."""
-    with stopping.listening():
+    with stopping.listening(), warmed(plan):
         for number, stage in enumerate(plan.stages, 1):
             go_on(f"before stage {stage.name}")
             title = f"[{number}/{len(plan.stages)}] {stage.name}"
@@ -62,6 +62,22 @@ def run(plan: Plan, say: Say, *, before: Callable[[Stage], None] = lambda _: Non
                 finally:
                     snapshots.drop(stage.path)
         go_on("after the last stage")
+
+
+def warmed(plan: Plan) -> AbstractContextManager[None]:
+    """What starts the processes of stages in milliseconds, where at least two are to be done and both compute on the CPU."""
+    to_do = [stage for stage in plan.stages if not manifest.finished(stage)]
+    on_cpu = all(each.cluster.device == "cpu" or not gpus_here() for each in to_do)
+    if len(to_do) < 2 or not on_cpu or not nursery.possible():
+        return nullcontext()
+    first = to_do[0]
+    many = {"OMP_NUM_THREADS": "1"} if first.world_size > 1 else {}
+    return nursery.beside({**many, **environment(first)})
+
+
+def gpus_here() -> bool:
+    """Whether the system shows a GPU that torch may find."""
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg"))
 
 
 def go_on(where: str) -> None:

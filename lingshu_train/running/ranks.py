@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,7 +18,7 @@ from typing import IO
 
 from lingshu_train import dist, environment, pulse, stopping
 from lingshu_train.errors import LingshuError, RunAgain
-from lingshu_train.running import faults
+from lingshu_train.running import faults, nursery
 from lingshu_train.running.watch import Watch
 from lingshu_train.runs.stage import Stage, read
 
@@ -50,7 +49,7 @@ class Start:
 @dataclass(slots=True)
 class _Rank:
     number: int
-    process: subprocess.Popen[bytes]
+    process: nursery.Started
     watch: Watch
     killed: bool = False
 
@@ -122,11 +121,9 @@ def _start(number: int, start: Start, stage: Stage, stacks: IO[bytes]) -> _Rank:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     try:
-        process = subprocess.Popen(
-            start.argv,
-            env={**start.environment, pulse.VARIABLE: f"{writing},{stacks.fileno()}"},
-            pass_fds=(writing, stacks.fileno()),
-        )
+        given = (writing, stacks.fileno())
+        told = {**start.environment, pulse.VARIABLE: f"{writing},{stacks.fileno()}"}
+        process = nursery.start(start.argv, told, given)
     except BaseException:
         os.close(reading)
         raise

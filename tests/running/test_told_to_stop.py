@@ -36,9 +36,10 @@ def two(base: Path, root: Path, config: dict[str, Any], **cluster: object) -> St
 
 
 def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """By rank: they are started one after another."""
     found = psutil.Process(process.pid).children(recursive=True)
     ours = [each for each in found if "lingshu_train.running.worker" in each.cmdline()]
-    return sorted(ours, key=lambda each: int(each.environ()["RANK"]))
+    return sorted(ours, key=lambda each: each.pid)
 
 
 def at_step(stage: Stage, step: int) -> subprocess.Popen[bytes]:

@@ -10,8 +10,8 @@ from lingshu_train.drill.command import Ended
 from lingshu_train.drill.drawn import StageName
 from lingshu_train.drill.fault import Fault
 from lingshu_train.drill.scene import Scene
-from lingshu_train.drill.warm import Spoil
 from lingshu_train.record import Completion, Sample, Score
+from lingshu_train.running.warm import Spoil
 
 STEP = 5
 ALWAYS = 1_000_000

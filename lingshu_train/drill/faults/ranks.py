@@ -10,7 +10,7 @@ from lingshu_train import dist
 from lingshu_train.drill.command import Ended
 from lingshu_train.drill.fault import Fault
 from lingshu_train.drill.scene import Scene
-from lingshu_train.drill.warm import Spoil
+from lingshu_train.running.warm import Spoil
 
 STEP_TIMEOUT = "+cluster.step_timeout=10"
 

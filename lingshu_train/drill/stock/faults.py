@@ -15,7 +15,7 @@ from lingshu_train.drill.command import Ended
 from lingshu_train.drill.faults.checkpoints import FUTURE, Ran
 from lingshu_train.drill.stock import script, spoils
 from lingshu_train.drill.stock.scene import Kind, Scene, counted
-from lingshu_train.drill.warm import Spoil
+from lingshu_train.running.warm import Spoil
 
 SUPERVISED: tuple[Kind, ...] = ("trainer", "sft")
 EVERY: tuple[Kind, ...] = ("trainer", "sft", "grpo")

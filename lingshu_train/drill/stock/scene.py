@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from lingshu_train.drill import command, warm
+from lingshu_train.drill import command
 from lingshu_train.drill.command import Ended, Process
 from lingshu_train.drill.stock import script
 from lingshu_train.errors import LingshuError
 from lingshu_train.naming import file_digest
+from lingshu_train.running import warm
 
 Kind = Literal["trainer", "sft", "grpo"]
 CALLED: dict[Kind, str] = {"trainer": "Trainer", "sft": "SFTTrainer", "grpo": "GRPOTrainer"}

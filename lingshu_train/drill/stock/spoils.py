@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Sequence
 
 from lingshu_train.drill.stock import rewarding
-from lingshu_train.drill.warm import Spoil
+from lingshu_train.running.warm import Spoil
 
 
 def loss() -> None:

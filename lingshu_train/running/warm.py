@@ -1,11 +1,12 @@
 """Processes that start in milliseconds: forked from this one, which has imported already what they would import.
 
-A drill starts hundreds of commands, and importing torch and TRL takes seconds each time. What is forked runs the same command
-line in a process of its own; only the interpreter's start is left out, and what is to break inside of it can be broken there.
+Importing torch and TRL takes seconds each time. What is forked runs the same command line in a process of its own; only the
+interpreter's start is left out. A drill breaks inside of it what is to be broken there; `nursery.py` forks the ranks of a run.
 """
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import os
@@ -16,6 +17,8 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from hydra.core.plugins import Plugins
 
@@ -40,12 +43,17 @@ _HEAVY = (
     "lingshu_train.stages.sft.run",
 )
 _LAZY = {"trl": ("SFTTrainer", "GRPOTrainer")}
-_STARTED_WITH = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
-_MOST_FILES = 4096
+_TRACKERS = ("tensorboard", "trackio", "wandb")
+STARTED_WITH = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+MOST_FILES = 4096
+"""Open files of a process that forks: no more than so many are closed in the child."""
 
 
 def load() -> None:
     """Import what ranks import, once. No tensor is made: threads of torch would not survive a fork."""
+    # As in a rank (worker.py): trackers belong to processes of their own.
+    absent = [name for name in _TRACKERS if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
     for name in _HEAVY:
         module = importlib.import_module(name)
         for part in _LAZY.get(name, ()):
@@ -53,6 +61,8 @@ def load() -> None:
     arguments = importlib.import_module("lingshu_train.training.arguments")
     # Imports DeepSpeed, too, without what it prints.
     arguments.silence()
+    for name in absent:
+        del sys.modules[name]
     # Hydra looks through all installed packages for its plugins, once in a process.
     Plugins.instance()
     # Trainers collect garbage before they start: what is here already is none, and its pages stay shared.
@@ -85,10 +95,25 @@ class Warm(subprocess.Popen[bytes]):
 
 
 def _become(words: list[str], variables: Mapping[str, str], kept: Sequence[int]) -> None:
-    """Turn the forked child into what its command line says, and end it. Never returns."""
+    """Turn the child that subprocess has forked into what its command line says, and end it. Never returns."""
+    # The pipe over which the parent waits for exec is among what is closed: so it goes on.
+    low = 3
+    for number in sorted(kept):
+        os.closerange(low, number)
+        low = number + 1
+    os.closerange(low, MOST_FILES)
+    ignored = [number for number in STARTED_WITH if signal.getsignal(number) is signal.SIG_IGN]
+    become(words, variables, ignored)
+
+
+def become(words: list[str], variables: Mapping[str, str], ignored: Sequence[int]) -> None:
+    """Turn a forked child, which has the files it is to have, into what its command line says, and end it. Never returns.
+
+    `ignored`: the signals that whoever starts it ignores, and so what it starts.
+    """
     code = 70
     try:
-        _as_started(words, variables, kept)
+        _as_started(words, variables, ignored)
         if Warm.spoil is not None and words[2] in (RANK, STOCK):
             Warm.spoil()
         code = _run(words)
@@ -104,28 +129,33 @@ def _become(words: list[str], variables: Mapping[str, str], kept: Sequence[int])
         os._exit(code)
 
 
-def _as_started(words: list[str], variables: Mapping[str, str], kept: Sequence[int]) -> None:
+def _as_started(words: list[str], variables: Mapping[str, str], ignored: Sequence[int]) -> None:
     """What exec and an interpreter's start would have left."""
-    # The pipe over which the parent waits for exec is among what is closed: so it goes on.
-    low = 3
-    for number in sorted(kept):
-        os.closerange(low, number)
-        low = number + 1
-    os.closerange(low, _MOST_FILES)
-    for number in _STARTED_WITH:
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            plain = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
-            signal.signal(number, plain)
+    for number in STARTED_WITH:
+        plain = signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL
+        signal.signal(number, signal.SIG_IGN if number in ignored else plain)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, stopping.SIGNALS)
     stopping.anew()
     environment.replace(variables)
     sys.argv = [words[2], *words[3:]]
     sys.orig_argv = list(words)
+    if not sys.flags.safe_path:
+        sys.path[0] = os.getcwd()
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
     subprocess.Popen = Warm  # type: ignore[misc, assignment]
+    with suppress(OSError, ValueError, IndexError):
+        _call(words)
+
+
+def _call(words: Sequence[str]) -> None:
+    """Show the command line in `ps`, as far as there is room: where the kernel reads it is this process's own memory."""
+    found = Path("/proc/self/stat").read_bytes().rpartition(b")")[2].split()
+    start, end = int(found[45]), int(found[46])
+    line = "".join(f"{word}\0" for word in words).encode()[: end - start - 1]
+    ctypes.memmove(start, line.ljust(end - start, b"\0"), end - start)
 
 
 def _run(words: list[str]) -> int:

@@ -1,0 +1,93 @@
+"""Processes of ours that tests start are forked from one that has imported what they would import: seconds each are saved.
+
+`subprocess.Popen` of a test process becomes `Hatched`, which asks a nursery (`running/nursery.py`) for `python -m lingshu_train...`
+and starts everything else as always. What is forked is what the test's own command line starts, with the same files, variables,
+folder and signals. `LINGSHU_COLD=1` starts all of them anew, and `cold` those of one test that is about the start itself.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lingshu_train import environment
+from lingshu_train.running import launch, warm
+from lingshu_train.running.nursery import Files, Nursery
+
+ROOT = Path(__file__).parents[2]
+RANKS = "lingshu_train.running.ranks"
+_lock = threading.Lock()
+_nursery: Nursery | None = None
+_cold = 0
+
+
+def open_nursery() -> None:
+    """Have one in this test process from now on."""
+    global _nursery
+    if sys.platform == "linux" and not environment.cold() and _nursery is None:
+        own = {
+            **os.environ,
+            **launch.UNLESS_SET,
+            **launch.SETTINGS,
+            "OMP_NUM_THREADS": "1",
+            "CUDA_VISIBLE_DEVICES": "",
+        }
+        _nursery = Nursery({**own, "PYTHONPATH": str(ROOT)})
+        subprocess.Popen = Hatched  # type: ignore[misc, assignment]
+
+
+@contextmanager
+def cold() -> Iterator[None]:
+    """Processes are started anew meanwhile."""
+    global _cold
+    _cold += 1
+    try:
+        yield
+    finally:
+        _cold -= 1
+
+
+def _as_started(variables: dict[str, str]) -> dict[str, str]:
+    """The same variables with those that the nursery has, where a test's command leaves them to a later process."""
+    own = {**launch.UNLESS_SET, **launch.SETTINGS, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    return {**own, **variables, "CUDA_VISIBLE_DEVICES": ""}
+
+
+class Hatched(subprocess.Popen):  # type: ignore[type-arg]
+    """Popen, whose child is forked by the nursery where that is the same."""
+
+    def _execute_child(self, args: Any, executable: Any, preexec_fn: Any, *more: Any) -> None:
+        close_fds, pass_fds, cwd, env, _, _, shell = more[:7]
+        p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite = more[7:13]
+        gid, gids, uid, umask, start_new_session, process_group = more[14:20]
+        words = [os.fspath(word) for word in args] if isinstance(args, (list, tuple)) else []
+        variables = dict(os.environ if env is None else env)
+        usual = executable is None and preexec_fn is None and close_fds and not shell and process_group == -1
+        usual = usual and gid is None and gids is None and uid is None and umask == -1
+        fits = usual and not _cold and len(words) > 2 and words[2] in (*warm.FORKED, RANKS)
+        if fits and _nursery is not None and words[:2] == [sys.executable, "-m"] and _same(variables):
+            ours = [0 if p2cread == -1 else p2cread, 1 if c2pwrite == -1 else c2pwrite]
+            ours.append(2 if errwrite == -1 else errwrite)
+            kept = sorted(pass_fds)
+            files = Files([0, 1, 2, *kept], [*ours, *kept])
+            where = str(cwd) if cwd is not None else ""
+            with _lock:
+                pid = _nursery.fork(words, variables, files, cwd=where, session=start_new_session)
+            if pid:
+                self.pid, self._child_created = pid, True
+                self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
+                return
+        super()._execute_child(args, executable, preexec_fn, *more)  # type: ignore[misc]
+
+
+def _same(variables: dict[str, str]) -> bool:
+    """Whether the nursery is ready, and was started with what this command would read at its start."""
+    if _nursery is None or not _nursery.ready:
+        return False
+    return _nursery.can([sys.executable, "-m", warm.RANK], _as_started(variables))
