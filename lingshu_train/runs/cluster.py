@@ -36,8 +36,9 @@ class Cluster(Strict):
     bits on the same GPU and versions. It costs speed; an operation that has no such kernel ends the stage (70), and
     `flash_attention_2` is refused. It changes nothing on a CPU, and not the name of a stage."""
     threads: int = Field(default=0, ge=0)
-    """CPU threads of each process (OMP_NUM_THREADS), and processes that prepare data and measure lengths; 0 leaves it
-    to the system."""
+    """CPU threads of each process (OMP_NUM_THREADS); 0 leaves it to the system."""
+    workers: int = Field(default=0, ge=0)
+    """Processes that prepare data and measure lengths; 0: as many as `threads`. They change no byte."""
     grace: float = Field(default=600.0, gt=0, allow_inf_nan=False)
     """Seconds that the processes of a stage have, once they are told to stop, to finish their step (GRPO: the window) and to
     save; then they are killed."""
@@ -48,6 +49,11 @@ class Cluster(Strict):
     collective_timeout: float = Field(default=1800.0, gt=0, allow_inf_nan=False)
     """Seconds that a process waits for the others where they exchange gradients or rewards, with gloo and nccl alike. Waiting
     for the first process to save, measure or evaluate is not counted."""
+
+    @property
+    def preparing(self) -> int:
+        """Processes that prepare data and measure lengths; below 2, it is done in the stage's own."""
+        return self.workers or self.threads
 
     @property
     def offloads(self) -> bool:

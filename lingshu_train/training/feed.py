@@ -273,7 +273,7 @@ def _load(stage: Stage, mix: Mix) -> Corpus:
 def _table(stage: Stage, found: Corpus, source: str, wanted: Settings) -> Table:
     """The first rank measures where nobody has; the others read."""
     if dist.place().first:
-        lengths.of(found.folder, source, wanted, workers=stage.cluster.threads)
+        lengths.of(found.folder, source, wanted, workers=stage.cluster.preparing)
     dist.barrier()
     return lengths.of(found.folder, source, wanted)
 

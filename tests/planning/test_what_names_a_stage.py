@@ -57,6 +57,7 @@ CLUSTER = {
     "offload": True,
     "continue_on": False,
     "threads": False,
+    "workers": False,
 }
 """Of the cluster block what decides how sums are rounded, in stages that run on every process."""
 RECIPE = {"seed"}

@@ -220,7 +220,7 @@ def _result(chunk: Chunk, future: Future[list[Outcome]]) -> list[Outcome]:
     except BrokenProcessPool:
         raise DataError(
             f"a process died while reading, at or soon after {chunk.where}: out of memory, or a file that crashes its "
-            "decoder; run again with one thread (cluster.threads=1, --workers 1) to see which"
+            "decoder; run again with one process (cluster.workers=1, --workers 1) to see which"
         ) from None
 
 

@@ -17,7 +17,7 @@ from lingshu_train.stages.prepare.config import Config
 
 def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     """Write `corpus/` below the stage's folder, or go on with it. Returns its summary for the manifest."""
-    folder, workers = stage.path / "corpus", stage.cluster.threads
+    folder, workers = stage.path / "corpus", stage.cluster.preparing
     summary = _corpus(stage, config, settings, folder)
     # Licence, access and layout stand in a card: which text of it held then, its name alone does not tell.
     digests = {name: cards.load(name, where=f"stages.{stage.name}.cards").digest for name in config.cards}
@@ -36,7 +36,7 @@ def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> S
     if not config.prepared:
         made = config.specification(settings, data_root=stage.data_root, seed=stage.seed)
         return preparing.prepare(
-            folder, made, workers=stage.cluster.threads, most_refused=config.most_refused
+            folder, made, workers=stage.cluster.preparing, most_refused=config.most_refused
         )
     where = f"stages.{stage.name}.prepared: {config.prepared}"
     found = corpus.read_summary(Path(config.prepared))
