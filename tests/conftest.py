@@ -33,7 +33,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-hatching.open_nursery()
+def pytest_configure(config: pytest.Config) -> None:
+    """Where tests run in processes of their own, this one runs none."""
+    alone = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
+    if alone and not config.option.collectonly:
+        hatching.open_nursery()
 
 
 @pytest.fixture(autouse=True)

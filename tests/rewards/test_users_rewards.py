@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import hatching
 import psutil
 import pytest
 
@@ -227,7 +228,7 @@ def test_a_request_to_stop_that_reaches_every_process_of_a_job_leaves_the_reward
 ) -> None:
     composed = compose(composition(tmp_path, "    import time\n    time.sleep(0.5)\n    return 1.0"))
     composed.start()
-    below = psutil.Process().children(recursive=True)
+    below = hatching.others(psutil.Process().children(recursive=True))
     for process in below:
         process.send_signal(sent)
     (total,) = composed([SAMPLE], [TEXT])

@@ -11,10 +11,12 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from lingshu_train import environment
 from lingshu_train.running import launch, warm
@@ -40,6 +42,12 @@ def open_nursery() -> None:
         }
         _nursery = Nursery({**own, "PYTHONPATH": str(ROOT)})
         subprocess.Popen = Hatched  # type: ignore[misc, assignment]
+
+
+def others(found: Iterable[psutil.Process]) -> list[psutil.Process]:
+    """Processes below this one without the nursery, which no test has started."""
+    own = _nursery._process.pid if _nursery is not None else 0
+    return [each for each in found if each.pid != own]
 
 
 @contextmanager
