@@ -44,7 +44,7 @@ def write(folder: Path, lineage: Sequence[Manifest], *, model: str, adapter: boo
     named = {name for made in lineage for name in made.stage.about.cards}
     found = [cards.load(name) for name in sorted(named)]
     provenance.write(folder, provenance.of(lineage, model=model))
-    write_text(folder / CARD, model_card.render(lineage, found, adapter=adapter))
+    write_text(folder / CARD, model_card.render(lineage, found, model=model, adapter=adapter))
 
 
 def taken(made: Manifest, stage: Stage, beside: Path) -> tuple[str, ...]:
