@@ -56,7 +56,7 @@ def run_recipe(
 
 def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()) -> None:
     """One run, with its report. What one of the run folders `others` has finished already is taken from there."""
-    from lingshu_train.hub import base
+    from lingshu_train.hub import base, describing
     from lingshu_train.planning import disk, outline, outputs, plan
     from lingshu_train.report import page
     from lingshu_train.running import attend, launch, launchers, reporting
@@ -89,7 +89,7 @@ def _run(recipe: str, load: Callable[[], Chosen], *, others: Sequence[Path] = ()
             stack.enter_context(runs.hold(output))
             runs.write(output, recipe=made.recipe, stages=made.stages, plan=made.digest)
             for stage in made.stages:
-                if taken := sharing.take(stage, others):
+                if taken := sharing.take(stage, others, describing.taken):
                     say(f"{stage.name}: finished by {taken.parent.name}, taken from there ({taken.name})")
             stack.enter_context(reporting.beside(output, say))
             return made

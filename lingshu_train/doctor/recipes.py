@@ -11,6 +11,7 @@ from lingshu_train.doctor.compute import Compute
 from lingshu_train.doctor.finding import Finding
 from lingshu_train.doctor.machine import size
 from lingshu_train.errors import LingshuError
+from lingshu_train.hub import vetting
 from lingshu_train.model import base as bases
 from lingshu_train.model.settings import Settings
 from lingshu_train.planning import disk, estimate, outline, plan
@@ -47,6 +48,7 @@ def _base(model: Settings) -> Iterator[str]:
     try:
         found = bases.find(model)
         if found is not None:
+            vetting.check(found)
             bases.check(found, model)
     except LingshuError as fault:
         yield str(fault)

@@ -7,6 +7,7 @@ from typing import Literal
 from lingshu_train.data.corpus import corpus, late, table
 from lingshu_train.documents import there
 from lingshu_train.forgetting.reach import NEVER
+from lingshu_train.hub import describing
 from lingshu_train.runs import checkpoint, continuing, manifest, sharing
 from lingshu_train.runs.files import link_file, write_json
 from lingshu_train.runs.stage import AGAIN, Stage
@@ -51,12 +52,12 @@ def take(new: Stage, old: Stage, first: int) -> Taken | None:
         _link_lengths(new, old)
     if manifest.done(new.path) or checkpoint.existing(new.path):
         return None
-    if new.content == old.content and sharing.take(new, [old.path.parent]):
+    if new.content == old.content and sharing.take(new, [old.path.parent], describing.taken):
         _link_lengths(new, old)
         return Taken(how="the same")
     found = foresee(new, old, first, above=all(alike(new, old, name) for name in new.parents))
     if found.how == "renamed":
-        continuing.rename(new, old)
+        continuing.rename(new, old, describing.taken)
         return found
     if found.how == "the same":
         # It is damaged there, or was begun here: the launcher's to run.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from logging import ERROR, getLogger
-from pathlib import Path
 
 from huggingface_hub import HfApi, constants, snapshot_download
 from huggingface_hub.errors import (
@@ -19,9 +18,10 @@ from huggingface_hub.errors import (
 
 from lingshu_train import environment
 from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted, OutputFailed, RunAgain
-from lingshu_train.hub import signature
+from lingshu_train.hub import vetting
 from lingshu_train.hub.patience import PASSING
 from lingshu_train.hub.remote import TransportFault
+from lingshu_train.hub.signature import Signed
 from lingshu_train.model import base as bases
 from lingshu_train.model.base import Base
 from lingshu_train.model.settings import Settings
@@ -40,9 +40,7 @@ def need(settings: Settings, *, say: Callable[[str], None]) -> None:
     found = bases.find(settings)
     if found is None:
         return
-    key = environment.base_key()
-    if key is not None:
-        found = _signed(found, settings, key, say)
+    found = _vetted(found, settings, say)
     try:
         bases.check(found, settings, thorough=True)
     except MissingInput:
@@ -52,34 +50,28 @@ def need(settings: Settings, *, say: Callable[[str], None]) -> None:
         found = found.model_copy(update={"kind": "absent"})
     if found.kind == "absent":
         _bring(found, say)
-        if key is not None:
-            _verify(bases.find(settings) or found, key, say)
+        _tell(vetting.check(bases.find(settings) or found), found, say)
         bases.check(bases.find(settings) or found, settings, thorough=True)
 
 
-def _signed(base: Base, settings: Settings, key: Path, say: Callable[[str], None]) -> Base:
+def _vetted(base: Base, settings: Settings, say: Callable[[str], None]) -> Base:
     """A base that holds. A snapshot that an earlier download without a key has left lacks what no loader reads, and the
     signature covers all: it is brought whole, and checked again."""
-    if base.kind == "absent":
-        return base
     try:
-        _verify(base, key, say)
+        signed = vetting.check(base)
     except (DataError, NotPermitted):
         if base.kind != "cached" or constants.HF_HUB_OFFLINE:
             raise
         _bring(base, say)
         base = bases.find(settings) or base
-        _verify(base, key, say)
+        signed = vetting.check(base)
+    _tell(signed, base, say)
     return base
 
 
-def _verify(base: Base, key: Path, say: Callable[[str], None]) -> None:
-    try:
-        say(f"model {base.named}: {signature.verify(Path(base.folder), key)}")
-    except (DataError, NotPermitted, MissingInput) as fault:
-        raise type(fault)(
-            f"model.base: {base.named}: {fault}; LINGSHU_BASE_KEY wants it signed with {key}"
-        ) from None
+def _tell(signed: Signed | None, base: Base, say: Callable[[str], None]) -> None:
+    if signed is not None:
+        say(f"model {base.named}: {signed}")
 
 
 def _bring(base: Base, say: Callable[[str], None]) -> None:

@@ -33,14 +33,17 @@ HIDDEN = (
 """Settings that do not change what was learned, or stand elsewhere in the card."""
 
 
-def render(manifests: Sequence[Manifest], cards: Sequence[Card], *, adapter: bool = False) -> str:
+def render(
+    manifests: Sequence[Manifest], cards: Sequence[Card], *, model: str = "", adapter: bool = False
+) -> str:
     """Markdown with the hub's front matter.
 
     `manifests` are those of the stages that the model descends from, oldest first, with its evaluation;
-    `cards` are the data cards they name. Results are read from the evaluation's folder. `adapter`: the repository holds what
-    was trained beside the base, and not the base itself.
+    `cards` are the data cards they name. Results are read from the evaluation's folder. `model`: the stage whose weights
+    these are, since the evaluation may have been of others too; none: the last that trains. `adapter`: the repository holds
+    what was trained beside the base, and not the base itself.
     """
-    trained = [made for made in manifests if made.stage.about.trains]
+    trained = [made for made in _behind(manifests, model) if made.stage.about.trains]
     last = trained[-1] if trained else manifests[-1]
     named = run.trained_on({made.stage.name: made.stage for made in manifests}, last.stage.name)
     used = [card for card in cards if card.name in named]
@@ -91,6 +94,17 @@ def front_matter(
         "library_name": "peft" if adapter else "transformers",
         "tags": ["medical", "vision-language", "lingshu-train", *kinds],
     }
+
+
+def _behind(manifests: Sequence[Manifest], model: str) -> list[Manifest]:
+    """Those of `model` and what it descends from, of manifests with the oldest first; all where no model is named."""
+    found: list[Manifest] = []
+    names = {model} if model else {made.stage.name for made in manifests}
+    for made in reversed(manifests):
+        if made.stage.name in names:
+            names |= set(made.stage.parents)
+            found.append(made)
+    return found[::-1]
 
 
 def _usage(family: str, start: Origin | None, *, adapter: bool) -> str:

@@ -9,15 +9,13 @@ from pathlib import Path
 from lingshu_train import environment
 from lingshu_train.documents import there
 from lingshu_train.errors import DataError, MissingInput, UsageError
-from lingshu_train.hub import provenance, signature, staging, statement
+from lingshu_train.hub import describing, provenance, signature, staging, statement
 from lingshu_train.hub.signature import Signed
 from lingshu_train.runs import chain, manifest, run
 from lingshu_train.runs import stage as stages
 from lingshu_train.runs.files import failure
 from lingshu_train.runs.run import Run, RunStage
 
-EXPORT = "export"
-"""The folder below an export stage that holds its weights."""
 LOADED = ("config.json", "adapter_config.json", "model_index.json")
 """Files by which libraries know a folder as a model's."""
 WEIGHTS = (".safetensors", ".gguf", ".onnx", *staging.PICKLES)
@@ -92,10 +90,10 @@ def secret(variable: str | None) -> str:
 
 def left_by_stage(place: Path) -> dict[str, str] | None:
     """The sha256 of each file as the export stage left it; None for a folder that no stage of ours wrote."""
-    if place.name != EXPORT or not there(place.parent / manifest.NAME):
+    if place.name != describing.FOLDER or not there(place.parent / manifest.NAME):
         return None
     files = manifest.read(place.parent).files
-    below = f"{EXPORT}/"
+    below = f"{describing.FOLDER}/"
     return {name.removeprefix(below): sha256 for name, sha256 in files.items() if name.startswith(below)}
 
 
@@ -111,7 +109,7 @@ def _loads(folder: Path) -> bool:
 
 def _exports(found: Run) -> list[Path]:
     return [
-        found.folder(entry) / EXPORT
+        found.folder(entry) / describing.FOLDER
         for entry in found.stages
         if entry.about.role == "export" and found.state(entry) == "done"
     ]

@@ -10,7 +10,7 @@ from typing import Literal
 
 from lingshu_train import environment
 from lingshu_train.documents import decoded, read_text
-from lingshu_train.errors import DataError, LingshuError, MissingInput, RecipeError
+from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.model import shape
 from lingshu_train.model.settings import Settings
 from lingshu_train.schema import Strict
@@ -64,15 +64,8 @@ def find(settings: Settings) -> Base | None:
     return Base(named=named, revision=revision, kind="cached", folder=str(snapshot))
 
 
-def said(settings: Settings) -> str:
-    """The base for a plan: its name, where it is, and what is wrong with it."""
-    try:
-        found = find(settings)
-        if found is None:
-            return "built from nothing"
-        check(found, settings)
-    except LingshuError as fault:
-        return f"{settings.base} (cannot be used: {str(fault).removeprefix('model.base: ')})"
+def told(found: Base) -> str:
+    """A base for people: its name, and where it is."""
     revision = f" at {found.revision}" if found.revision else ""
     if found.kind == "absent":
         return f"{found.named}{revision} (no such folder, and not in the cache: {how_to_get(found)})"

@@ -9,8 +9,8 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from lingshu_train.data.cards import card as cards
+from lingshu_train.hub import vetting
 from lingshu_train.kind import PlanLine
-from lingshu_train.model import base as bases
 from lingshu_train.planning import disk, estimate, teaching
 from lingshu_train.planning.plan import Plan, Planned, state
 from lingshu_train.planning.recipe import Recipe
@@ -112,7 +112,7 @@ def _model(recipe: Recipe) -> list[str]:
     model = recipe.model
     low = f"; while training, the language model in {model.quantize}" if model.quantize != "none" else ""
     return [
-        f"base    {bases.said(model)}",
+        f"base    {vetting.said(model)}",
         f"model   {_count(sum(counts.values()))} parameters ({parts})",
         f"        {model.dtype}, attention {_attention(recipe)}, {model.min_pixels} to {model.max_pixels} pixels an image{low}",
     ]

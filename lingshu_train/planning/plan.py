@@ -152,8 +152,12 @@ def _check_needs(recipe: Recipe, block: Block, done: dict[str, Planned]) -> None
             )
         _check_corpus(need, where, done)
     if block.config.opens_base and not recipe.model.base:
-        where = f"{block.where}.{'base: empty' if block.config.trains else 'with_base: true'}"
-        raise RecipeError(f"{where}, and model.base is empty: name a stage whose model to start from")
+        told = "base: empty" if block.config.trains else "with_base: true"
+        if block.config.role == "export":
+            told = "adapter: true"
+        raise RecipeError(
+            f"{block.where}.{told}, and model.base is empty: name a stage whose model to start from"
+        )
 
 
 def _check_corpus(need: Need, where: str, done: dict[str, Planned]) -> None:

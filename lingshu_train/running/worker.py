@@ -121,8 +121,12 @@ def _run(stage: Stage) -> None:
 
 def _bring_base(config: StageConfig, model: Settings) -> None:
     """On machines that share no cache, one rank of each downloads the model that a stage opens, and the others wait for it. The
-    command has brought it to its own machine already."""
-    if not config.opens_base or dist.place().world_size == 1:
+    command has brought it to its own machine already; not every verb that starts a stage does, so that where a key is named
+    (LINGSHU_BASE_KEY) it is checked here, whatever started this process."""
+    vetted = environment.base_key() is not None
+    if not config.opens_base and not (vetted and config.counts_tokens):
+        return
+    if dist.place().world_size == 1 and not vetted:
         return
     if dist.place().local_rank == 0:
         from lingshu_train.hub import base

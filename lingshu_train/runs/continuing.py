@@ -45,13 +45,14 @@ def begin(stage: Stage, other: Stage, step: int) -> Path:
     )
 
 
-def rename(stage: Stage, other: Stage) -> Path:
-    """A finished stage under this one's name: the same files and results, and the manifest says which stage it is now. The
-    folder is there whole or not at all. DataError (65): a file of the other is not what it left."""
+def rename(stage: Stage, other: Stage, describe: sharing.Describe) -> Path:
+    """A finished stage under this one's name: the same files and results, but for those that `describe` writes, and the
+    manifest says which stage it is now. The folder is there whole or not at all. DataError (65): a file of the other is not
+    what it left."""
     made = manifest.read(other.path)
     if damaged := manifest.damaged(other.path):
         raise DataError(f"{other.path / damaged[0]}: is damaged; {manifest.again(other.path)}")
     # What an earlier call may have begun.
     shutil.rmtree(stage.path, ignore_errors=True)
-    sharing.link(made, other.path, stage)
+    sharing.link(made, other.path, stage, describe)
     return stage.path

@@ -19,7 +19,7 @@ from safetensors.numpy import save, save_file
 from lingshu_train import cli
 from lingshu_train.errors import DataError, LingshuError, MissingInput, NotPermitted
 from lingshu_train.hub import base as bringing
-from lingshu_train.hub import signature
+from lingshu_train.hub import signature, vetting
 from lingshu_train.model import base as bases
 from lingshu_train.model.settings import Settings
 from lingshu_train.planning import recipe
@@ -198,7 +198,7 @@ def test_a_download_that_was_broken_off_goes_on(hub: Hub) -> None:
     found = bases.find(settings("ada/tiny"))
     assert found is not None
     (Path(found.folder) / "model.safetensors").unlink()
-    assert "hf download ada/tiny" in bases.said(settings("ada/tiny"))
+    assert "hf download ada/tiny" in vetting.said(settings("ada/tiny"))
     bringing.need(settings("ada/tiny"), say=lambda _: None)
     bases.check(found, settings("ada/tiny"), thorough=True)
 
@@ -227,12 +227,12 @@ def test_the_cache_is_where_the_hubs_own_variables_say(
     monkeypatch.delenv("HF_HUB_CACHE")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
     snapshot = model(tmp_path / "home" / "hub" / "models--ada--tiny" / "snapshots" / ("c" * 40))
-    assert bases.said(settings("ada/tiny", "c" * 40)).endswith("(in the cache)")
+    assert vetting.said(settings("ada/tiny", "c" * 40)).endswith("(in the cache)")
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("c" * 40)
-    assert bases.said(settings("ada/tiny")) == "ada/tiny (in the cache)"
+    assert vetting.said(settings("ada/tiny")) == "ada/tiny (in the cache)"
     shutil.rmtree(snapshot)
-    assert "not in the cache" in bases.said(settings("ada/tiny"))
+    assert "not in the cache" in vetting.said(settings("ada/tiny"))
 
 
 @pytest.fixture

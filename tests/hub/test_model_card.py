@@ -91,6 +91,15 @@ def test_results_settings_and_hashes_are_those_of_the_run(tmp_path: Path) -> Non
     assert "do not use it for diagnosis" in text
 
 
+def test_a_model_that_was_measured_beside_a_later_one_is_still_itself(tmp_path: Path) -> None:
+    """The evaluation descends from `grpo` as well, whose manifest is among those that are given."""
+    before, _ = made(tmp_path)
+    text = model_card.render(before, [card.load("scans", folder=tmp_path / "cards")], model="instruct")
+    assert "# made_up: instruct\n" in text and "### grpo" not in text
+    assert head(text)["tags"] == ["medical", "vision-language", "lingshu-train", "sft"]
+    assert "| grpo |" in text.replace("`", ""), "what it was measured beside is in the table of hashes"
+
+
 def test_a_model_that_was_never_evaluated_says_so(tmp_path: Path) -> None:
     manifests, _ = made(tmp_path)
     before = [each for each in manifests if each.stage.kind != "evaluate"]

@@ -11,12 +11,10 @@ import tiny
 
 from lingshu_train import cli
 from lingshu_train.errors import DataError
-from lingshu_train.hub import provenance
+from lingshu_train.hub import describing, provenance
 from lingshu_train.runs import chain, erased, manifest, run
 from lingshu_train.runs.files import write_json
 from lingshu_train.runs.manifest import Manifest, Outside
-from lingshu_train.stages.export.config import Config
-from lingshu_train.stages.export.run import ancestors
 
 
 @pytest.fixture
@@ -24,10 +22,8 @@ def finished(tmp_path: Path) -> Path:
     """A run whose export carries its provenance, as the export stage writes it."""
     folder = made_up_run.build(tmp_path / "run", questions=3)
     export = stage(folder, "export")
-    config = Config.model_validate({"kind": "export", "model": "grpo", "results": "evaluate"})
-    provenance.write(
-        export.stage.path / "export", provenance.of(ancestors(export.stage, config), model="grpo")
-    )
+    lineage = describing.ancestors(export.stage, ["grpo", "evaluate"])
+    provenance.write(export.stage.path / "export", provenance.of(lineage, model="grpo"))
     written_again(export)
     return folder
 

@@ -35,3 +35,20 @@ def test_the_first_rank_of_each_machine_brings_the_model_and_the_others_wait(
     worker._bring_base(config, SETTINGS)
     waits = opens and world > 1
     assert order == ([SETTINGS.base] if asked else []) + (["barrier"] if waits else [])
+
+
+def test_where_a_key_is_named_a_lone_process_checks_the_model_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+    monkeypatch.setenv("LINGSHU_BASE_KEY", "author.pub")
+    monkeypatch.setattr(base, "need", lambda settings, say: order.append(settings.base))
+    blocks = {
+        "opens": tiny.sft(base=""),
+        "adapter": {"kind": "export", "model": "opens", "adapter": True},
+        "counts": {"kind": "prepare", "cards": ["package_pydicom"]},
+        "none": tiny.sft(base="base"),
+        "whole": {"kind": "export", "model": "opens"},
+    }
+    for name, block in blocks.items():
+        before = len(order)
+        worker._bring_base(kinds.read(block, where=f"stages.{name}"), SETTINGS)
+        assert len(order) - before == (name in ("opens", "adapter", "counts")), name

@@ -10,6 +10,7 @@ import made_up_run
 import pytest
 import tiny
 
+from lingshu_train.hub import describing
 from lingshu_train.kind import About
 from lingshu_train.runs import inputs, manifest, run
 from lingshu_train.runs.stage import Stage
@@ -72,9 +73,6 @@ def test_damage_to_the_original_is_no_damage_to_the_copy(tmp_path: Path) -> None
 
 def test_a_stage_runs_in_a_moved_run_whose_first_place_is_gone(base: Path, tmp_path: Path) -> None:
     """The model card of an export reads the manifests of all that it rests on."""
-    from lingshu_train.stages.export.config import Config
-    from lingshu_train.stages.export.run import ancestors
-
     here = tmp_path / "here"
     for name in ("data", "base"):
         shutil.copytree(base / name, here / name)
@@ -92,6 +90,6 @@ def test_a_stage_runs_in_a_moved_run_whose_first_place_is_gone(base: Path, tmp_p
             "about": About(role="export", method="export"),
         }
     )
-    lineage = ancestors(export, Config(kind="export", model="sft"))
+    lineage = describing.ancestors(export, ["sft"])
     assert {made.stage.name for made in lineage} == {"data", "base", "sft"}
     assert all(Path(made.stage.folder).parent == tmp_path / "there" for made in lineage)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import tiny
 
+from lingshu_train.hub import describing
 from lingshu_train.runs import checkpoint, ledger, manifest, sharing
 from lingshu_train.runs.ledger import Ledger
 from lingshu_train.runs.stage import Stage
@@ -86,7 +87,7 @@ def test_a_stage_taken_from_another_run_is_on_disk_too(tmp_path: Path, forced: l
     here = made.model_copy(update={"folder": str(tmp_path / "b" / "stage")})
     (tmp_path / "b").mkdir()
     forced.clear()
-    assert sharing.take(here, [tmp_path / "a"])
+    assert sharing.take(here, [tmp_path / "a"], describing.taken)
     settled(forced, here.path, manifest.NAME)
 
 

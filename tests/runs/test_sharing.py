@@ -7,6 +7,7 @@ from pathlib import Path
 import made_up_run
 import pytest
 
+from lingshu_train.hub import describing
 from lingshu_train.naming import file_digest
 from lingshu_train.runs import manifest, run, sharing
 from lingshu_train.runs.stage import Stage
@@ -36,7 +37,9 @@ def stages(folder: Path, finished: Path) -> list[Stage]:
 def test_what_is_taken_is_whole_and_costs_no_room(tmp_path: Path, finished: Path) -> None:
     folder = tmp_path / "second"
     for stage in stages(folder, finished):
-        assert sharing.take(stage, [tmp_path / "none", finished]) == finished / stage.path.name
+        assert (
+            sharing.take(stage, [tmp_path / "none", finished], describing.taken) == finished / stage.path.name
+        )
         assert manifest.done(stage.path) and not manifest.damaged(stage.path)
     for file in finished.rglob("*"):
         if file.is_file() and file.name in ("ledger.jsonl", "results.json", "images-00000.tar"):
@@ -45,7 +48,7 @@ def test_what_is_taken_is_whole_and_costs_no_room(tmp_path: Path, finished: Path
 
 def test_its_records_say_where_it_lies_now(tmp_path: Path, finished: Path) -> None:
     for stage in stages(tmp_path / "second", finished):
-        sharing.take(stage, [finished])
+        sharing.take(stage, [finished], describing.taken)
         made = manifest.read(stage.path)
         assert made.stage == stage == read_stage(stage.path / "stage.json")
         assert made.inputs == {
@@ -55,27 +58,27 @@ def test_its_records_say_where_it_lies_now(tmp_path: Path, finished: Path) -> No
 
 def test_a_stage_of_other_content_is_not_taken(tmp_path: Path, finished: Path) -> None:
     first = stages(tmp_path / "second", finished)[0].model_copy(update={"content": "0" * 64})
-    assert sharing.take(first, [finished]) is None
+    assert sharing.take(first, [finished], describing.taken) is None
     assert not first.path.exists()
 
 
 def test_a_stage_that_has_begun_here_goes_on_here(tmp_path: Path, finished: Path) -> None:
     first = stages(tmp_path / "second", finished)[0]
     first.write()
-    assert sharing.take(first, [finished]) is None
+    assert sharing.take(first, [finished], describing.taken) is None
     assert not manifest.done(first.path)
 
 
 def test_an_unfinished_stage_is_not_taken(tmp_path: Path, finished: Path) -> None:
     first, second = stages(tmp_path / "second", finished)[:2]
     (finished / second.path.name / manifest.NAME).unlink()
-    assert sharing.take(first, [finished])
-    assert sharing.take(second, [finished]) is None
+    assert sharing.take(first, [finished], describing.taken)
+    assert sharing.take(second, [finished], describing.taken) is None
 
 
 def test_a_stage_without_those_it_reads_is_not_taken(tmp_path: Path, finished: Path) -> None:
     second = stages(tmp_path / "second", finished)[1]
-    assert sharing.take(second, [finished]) is None
+    assert sharing.take(second, [finished], describing.taken) is None
 
 
 @pytest.mark.parametrize("damage", ["manifest", "file", "gone"])
@@ -89,7 +92,7 @@ def test_a_damaged_stage_is_not_taken_and_stops_nothing(tmp_path: Path, finished
         file.write_bytes(file.read_bytes() + b" ")
     else:
         file.unlink()
-    assert sharing.take(first, [finished]) is None
+    assert sharing.take(first, [finished], describing.taken) is None
     assert not first.path.exists()
 
 
@@ -103,7 +106,7 @@ def test_a_kill_in_the_middle_leaves_no_half_stage(
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(sharing, "write_json", killed)
-        sharing.take(first, [finished])
+        sharing.take(first, [finished], describing.taken)
     assert not first.path.exists()
-    assert sharing.take(first, [finished])
+    assert sharing.take(first, [finished], describing.taken)
     assert read_stage(first.path / "stage.json") == first

@@ -25,6 +25,11 @@ class Config(StageConfig):
     """The evaluate stage whose figures the model card quotes; empty quotes none."""
 
     @property
+    def opens_base(self) -> bool:
+        """An adapter is opened on the base that it names, to see that it answers as the trained model does."""
+        return self.adapter
+
+    @property
     def needs(self) -> tuple[Need, ...]:
         results = [Need("results", self.results, "results")] if self.results else []
         output = "adapter" if self.adapter else ""

@@ -11,14 +11,13 @@ from peft import PeftModel
 from PIL import Image
 from transformers import AutoModelForImageTextToText, PreTrainedModel, ProcessorMixin
 
-from lingshu_train.data.cards import card as cards
 from lingshu_train.errors import DataError, RecipeError
-from lingshu_train.hub import model_card, provenance
+from lingshu_train.hub import describing
 from lingshu_train.kind import Facts
 from lingshu_train.model import family, load, parts
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import manifest
-from lingshu_train.runs.files import write_json, write_text
+from lingshu_train.runs.files import write_json
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.export.config import Config
 from lingshu_train.training import adapters, arguments, session
@@ -38,16 +37,13 @@ def export(stage: Stage, config: Config, wanted: Settings) -> Facts:
     """Write `export/`. DataError if the export's logits are not the trained model's: bit for bit, or but for rounding those of
     an adapter on its base."""
     arguments.silence()
-    target = stage.path / "export"
+    target = stage.path / describing.FOLDER
     difference = (_adapter if config.adapter else _whole)(stage, config, wanted, target)
     foreign = [path.name for path in target.iterdir() if path.suffix not in ALLOWED]
     assert not foreign, f"export wrote files that may not be published: {foreign}"
 
-    lineage = ancestors(stage, config)
-    named = {name for made in lineage for name in made.stage.about.cards}
-    found = [cards.load(name) for name in sorted(named)]
-    provenance.write(target, provenance.of(lineage, model=config.model))
-    write_text(target / "README.md", model_card.render(lineage, found, adapter=config.adapter))
+    lineage = describing.ancestors(stage, config.parents)
+    describing.write(target, lineage, model=config.model, adapter=config.adapter)
     return {
         "model": config.model,
         "largest_logit_difference": difference,
@@ -121,23 +117,6 @@ def _name_base(path: Path) -> None:
     base = Path(found["base_model_name_or_path"])
     if base.is_dir():
         write_json(path, {**found, "base_model_name_or_path": base.resolve().name})
-
-
-def ancestors(stage: Stage, config: Config) -> list[manifest.Manifest]:
-    """Manifests of every stage the export rests on, oldest first."""
-    found: dict[str, manifest.Manifest] = {}
-
-    def visit(folder: Path) -> None:
-        made = manifest.read(folder)
-        for parent in made.stage.parents.values():
-            if parent not in found:
-                visit(Path(parent))
-        found[str(folder)] = made
-
-    for name in config.parents:
-        if stage.parents[name] not in found:
-            visit(stage.parent(name))
-    return list(found.values())
 
 
 @torch.no_grad()
