@@ -23,9 +23,11 @@ Faulty = dict[str, Any]
 
 
 @contextmanager
-def serving(folder: Path, faults: Sequence[Faulty]) -> Iterator[str]:
-    """Yields the address while it serves the files of `folder`."""
-    words = [sys.executable, "-m", "lingshu_train.drill.server", str(folder), json.dumps(list(faults))]
+def serving(
+    folder: Path, faults: Sequence[Faulty], *, module: str = "lingshu_train.drill.server"
+) -> Iterator[str]:
+    """Yields the address while it serves the files of `folder`. `module`: another server that takes the same words."""
+    words = [sys.executable, "-m", module, str(folder), json.dumps(list(faults))]
     process = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment.inherited()
     )
