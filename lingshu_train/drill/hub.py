@@ -22,8 +22,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 OWNER, REPOSITORY = "drill", "drill/tiny"
-TREE, SENT, STALLED = "tree.json", "sent.txt", "stalled"
-"""In its folder: the files of the newest commit; a line for each large file that arrived; made when a request is held up."""
+TREE, SENT, STALLED, FAILED = "tree.json", "sent.txt", "stalled", "failed"
+"""In its folder: the files of the newest commit; a line for each large file that arrived; made when a request is held up, and
+when one is made to fail."""
 LARGE = (".safetensors", "tokenizer.json")
 _API = f"/api/models/{REPOSITORY}"
 
@@ -83,6 +84,7 @@ class _Handler(BaseHTTPRequestHandler):
                         fault["skip"] -= 1
                         continue
                     fault["times"] = fault.get("times", 1) - 1
+                    (self.folder / FAILED).touch()
                     return fault
         return {}
 

@@ -40,6 +40,12 @@ def serving(
         process.stdout.close()
 
 
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        return int(server.server_address[1])
+
+
 class _Handler(SimpleHTTPRequestHandler):
     faults: list[Faulty]
 

@@ -82,6 +82,8 @@ def _pushed(faults: Sequence[Faulty], why: str = "", *, seen: bool = False) -> C
         _weigh(scene, ended, seen=seen)
         if why not in ended.line:
             scene.harm = f"not told why: {ended.line}"
+        if faults and not (_hub(scene) / hub.FAILED).exists():
+            raise LingshuError("the hub was not asked for what was to fail")
         return ended
 
     return do
@@ -136,6 +138,8 @@ def _no_login(scene: Scene) -> Ended:
     with server.serving(_hub(scene), [], module=hub.__name__) as address:
         ended = scene.finish(_started(scene, address, token=""))
     _weigh(scene, ended)
+    if "no Hugging Face token" not in ended.line:
+        scene.harm = f"not told why: {ended.line}"
     return ended
 
 
@@ -148,6 +152,8 @@ def _changed(scene: Scene) -> Ended:
     with server.serving(_hub(scene), [], module=hub.__name__) as address:
         ended = scene.finish(_started(scene, address))
     _weigh(scene, ended)
+    if "changed since it was exported" not in ended.line:
+        scene.harm = f"not told why: {ended.line}"
     weights.write_bytes(whole)
     return ended
 
@@ -190,7 +196,7 @@ def _hub(scene: Scene) -> Path:
 
 
 def _fault(name: str, says: str, do: Callable[[Scene], Ended], code: int) -> Fault:
-    return Fault(name=f"push_{name}", number="F20", says=says, do=do, codes=(code,), start="done")
+    return Fault(name=f"push_{name}", number="F19", says=says, do=do, codes=(code,), start="done")
 
 
 _RESTS = "3,600 s of rest"
