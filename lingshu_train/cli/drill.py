@@ -41,6 +41,9 @@ def drill(  # noqa: PLR0913 (each is an option of the command line)
             "--stock", help="Plain scripts over transformers and TRL beside ours.", show_default=False
         ),
     ] = False,
+    at_once: Annotated[
+        int, typer.Option(metavar="N", min=1, help="So many faults beside each other.", show_default="2")
+    ] = 2,
     cold: Annotated[
         bool, typer.Option("--cold", help="Start every process anew, not forked; slower.", show_default=False)
     ] = False,
@@ -56,6 +59,7 @@ def drill(  # noqa: PLR0913 (each is an option of the command line)
         times=times,
         seed=seed,
         stock=stock,
+        at_once=at_once,
     )
     if not as_json:
         print(board.HEAD, flush=True)

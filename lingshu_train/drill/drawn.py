@@ -57,8 +57,9 @@ def _row(folder: Path, number: int) -> dict[str, str]:
     }
 
 
-def card(data: Path, **source: object) -> str:
-    """The data card of the drawn pictures. `source`: what else it says of where they come from, or in other words."""
+def card(data: Path, *, derive: bool = False, **source: object) -> str:
+    """The data card of the drawn pictures. `derive`: whether weights may be published. `source`: what else it says of
+    where they come from, or in other words."""
     told = {
         "pretty_name": "Bright spots",
         "license": "other",
@@ -75,7 +76,8 @@ def card(data: Path, **source: object) -> str:
             "access": "local" if "kind" not in source else "open",
             "licence": {
                 "id": "internal",
-                **dict.fromkeys(("redistribute", "derive_weights", "third_party_api", "commercial"), False),
+                **dict.fromkeys(("redistribute", "third_party_api", "commercial"), False),
+                "derive_weights": derive,
             },
             "role": "training",
             "modality": [],
@@ -128,6 +130,7 @@ def recipe() -> dict[str, object]:
             "base": {"kind": "build", "corpus": "data"},
             "sft": _sft(),
             "rl": _rl(),
+            "export": {"kind": "export", "model": "sft"},
         },
         "notes": {},
     }

@@ -16,13 +16,14 @@ from pathlib import Path
 
 import lingshu_train
 from lingshu_train import environment, naming
-from lingshu_train.drill import faults, judging, page, tree
+from lingshu_train.drill import faults, judging, lanes, page, tree
 from lingshu_train.drill.fault import Fault
 from lingshu_train.drill.ground import Ground
 from lingshu_train.drill.record import Drill, Row
 from lingshu_train.drill.stock import judging as plain
 from lingshu_train.drill.stock.scene import Bench
 from lingshu_train.errors import CannotCreate, UsageError
+from lingshu_train.report import page as report
 from lingshu_train.running import warm
 from lingshu_train.runs.files import write_json
 
@@ -35,13 +36,15 @@ _PACKAGES = ("torch", "transformers", "trl", "accelerate", "deepspeed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chosen:
-    """All faults or the quick ones, or those of these names or numbers, and how often. `stock`: plain scripts too."""
+    """All faults or the quick ones, or those of these names or numbers, and how often. `stock`: plain scripts too.
+    `at_once`: so many scenes beside each other."""
 
     quick: bool = False
     only: tuple[str, ...] = ()
     times: int = 1
     seed: int = 0
     stock: bool = False
+    at_once: int = 1
 
 
 def every() -> list[Fault]:
@@ -74,8 +77,8 @@ def chosen(wanted: Chosen) -> list[Fault]:
 
 
 def run(folder: Path, wanted: Chosen, *, cold: bool = False, each: Callable[[Row], None]) -> Drill:
-    """Drill in a folder that is new, empty or an earlier drill's, and hand over every row as it comes. drill.json and the page
-    are written after each."""
+    """Drill in a folder that is new, empty or an earlier drill's, and hand over every row as it comes. drill.json, in the order
+    of the table of faults, and the page are written after each."""
     picked = chosen(wanted)
     if not Path("/proc/self").is_dir():
         raise UsageError("the drill looks for what a run leaves behind in /proc, which only Linux has")
@@ -85,21 +88,22 @@ def run(folder: Path, wanted: Chosen, *, cold: bool = False, each: Callable[[Row
     environment.give("CUDA_VISIBLE_DEVICES", "")
     tree.adopt_orphans()
     warm.load()
+    report.compiled()
     ground = Ground(folder.absolute(), cold=cold)
     ground.draw()
-    rows: list[Row] = []
-    stock: list[Row] = []
+    rows: dict[int, Row] = {}
+    stock: dict[int, Row] = {}
 
     def written() -> Drill:
-        made = _drill(wanted, load, started, rows, stock)
+        made = _drill(wanted, load, started, *([kept[one] for one in sorted(kept)] for kept in (rows, stock)))
         write_json(folder / NAME, made.model_dump(mode="json"))
         page.write(folder, made)
         return made
 
     try:
         for found, kept in ((_ours(ground, picked, wanted), rows), (_stock(folder, picked, wanted), stock)):
-            for row in found:
-                kept.append(row)
+            for number, row in found:
+                kept[number] = row
                 each(row)
                 written()
     finally:
@@ -107,18 +111,24 @@ def run(folder: Path, wanted: Chosen, *, cold: bool = False, each: Callable[[Row
     return written()
 
 
-def _ours(ground: Ground, picked: Sequence[Fault], wanted: Chosen) -> Iterator[Row]:
-    for fault in picked:
-        for time_ in range(wanted.times if fault.times else 1):
-            draw = random.Random(f"{wanted.seed}/{fault.name}/{fault.stage}/{fault.ranks}/{time_}")
-            yield judging.judged(ground, fault, time_=time_, draw=draw)
+def _ours(ground: Ground, picked: Sequence[Fault], wanted: Chosen) -> Iterator[tuple[int, Row]]:
+    """Each with its place in the table."""
+    every = [(fault, time_) for fault in picked for time_ in range(wanted.times if fault.times else 1)]
+
+    def do(number: int) -> Row:
+        fault, time_ = every[number]
+        draw = random.Random(f"{wanted.seed}/{fault.name}/{fault.stage}/{fault.ranks}/{time_}")
+        return judging.judged(ground, fault, time_=time_, draw=draw)
+
+    yield from lanes.rows(len(every), do, lanes=wanted.at_once)
 
 
-def _stock(folder: Path, picked: Sequence[Fault], wanted: Chosen) -> Iterator[Row]:
+def _stock(folder: Path, picked: Sequence[Fault], wanted: Chosen) -> Iterator[tuple[int, Row]]:
     """The counterparts of those that were picked."""
     if wanted.stock:
         names = frozenset(fault.name for fault in picked)
-        yield from plain.rows(Bench(folder.absolute() / "stock"), names=names, seed=wanted.seed)
+        bench = Bench(folder.absolute() / "stock")
+        yield from enumerate(plain.rows(bench, names=names, seed=wanted.seed))
 
 
 def _claim(folder: Path) -> None:

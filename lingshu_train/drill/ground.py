@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import shutil
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,7 +79,8 @@ class Ground:
         return self.folder / f"{drawn.RECIPE}.yaml"
 
     def draw(self) -> None:
-        """Pictures, rows, card and recipe."""
+        """Pictures, rows, card and recipe. What an earlier drill left is no ground of this one."""
+        shutil.rmtree(self.folder / "ground", ignore_errors=True)
         drawn.data(self.folder)
         write_text(self.recipe, yaml.safe_dump(drawn.recipe(), sort_keys=False))
 
@@ -118,19 +121,30 @@ class Ground:
         """A run in which the stage has not begun, was killed at half way, or has finished."""
         key = (stage, ranks, start)
         if key not in self.runs:
-            place = self.folder / "ground" / f"{stage}-{ranks}-{start}"
-            shutil.rmtree(place, ignore_errors=True)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            self.runs[key] = self._made(place, stage, ranks, start)
+            name = f"{stage}-{ranks}-{start}"
+            self.runs[key] = self.once(name, lambda place: self._make(place, stage, ranks, start))
         return self.runs[key]
 
-    def _made(self, place: Path, stage: StageName, ranks: int, start: Start) -> Path:
+    def once(self, name: str, make: Callable[[Path], object]) -> Path:
+        """A folder of the ground that the first to ask makes, and for which the others wait."""
+        place = self.folder / "ground" / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        with place.with_name(f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not place.exists():
+                begun = place.with_name(f"{name}-begun")
+                shutil.rmtree(begun, ignore_errors=True)
+                make(begun)
+                begun.rename(place)
+        return place
+
+    def _make(self, place: Path, stage: StageName, ranks: int, start: Start) -> None:
         if start == "done":
             before = self._before(stage, ranks)
             if before:
                 shutil.copytree(before, place, symlinks=True)
             self._need(self.start(self.words(place, stage, ranks), place).wait(self.limit_s))
-            return place
+            return
         done = self.run(stage, ranks, "done")
         shutil.copytree(done, place, symlinks=True, ignore=shutil.ignore_patterns(f"{stage}-*"))
         if start == "halfway":
@@ -138,7 +152,6 @@ class Ground:
             command.kill_when(
                 process, lambda: steps_done(place, stage) >= HALFWAY[stage], limit_s=self.limit_s
             )
-        return place
 
     def _before(self, stage: StageName, ranks: int) -> Path | None:
         """A run that has done the first part of the same."""

@@ -60,7 +60,7 @@ def _row(scene: Scene, fault: Fault, time_: int) -> Row:
             went_on = scene.begun_after > 0 or not scene.done
             if fault.mend is not None:
                 fault.mend(scene)
-            again = scene.go_on()
+            again = (scene.again or scene.go_on)()
             kind, why, equal = _second(scene, again)
     except Skip as reason:
         kind, why = "skipped", str(reason)

@@ -48,6 +48,8 @@ class Scene:
     """What an undisturbed run comes to, where it is not the ground's."""
     settings: tuple[str, ...] = ()
     """Further settings of every command that trains the stage."""
+    again: Callable[[], Ended] | None = None
+    """The same command again, where that is another one than what trains the stage."""
 
     @property
     def folder(self) -> Path:

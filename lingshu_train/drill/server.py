@@ -23,9 +23,11 @@ Faulty = dict[str, Any]
 
 
 @contextmanager
-def serving(folder: Path, faults: Sequence[Faulty]) -> Iterator[str]:
-    """Yields the address while it serves the files of `folder`."""
-    words = [sys.executable, "-m", "lingshu_train.drill.server", str(folder), json.dumps(list(faults))]
+def serving(
+    folder: Path, faults: Sequence[Faulty], *, module: str = "lingshu_train.drill.server"
+) -> Iterator[str]:
+    """Yields the address while it serves the files of `folder`. `module`: another server that takes the same words."""
+    words = [sys.executable, "-m", module, str(folder), json.dumps(list(faults))]
     process = subprocess.Popen(
         words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment.inherited()
     )
@@ -36,6 +38,12 @@ def serving(folder: Path, faults: Sequence[Faulty]) -> Iterator[str]:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
+        return int(server.server_address[1])
 
 
 class _Handler(SimpleHTTPRequestHandler):

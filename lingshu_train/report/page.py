@@ -10,6 +10,7 @@ import base64
 import hashlib
 import time
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -85,7 +86,7 @@ def put(view: RunView) -> Path:
 
 def page(view: RunView, flags: Flags) -> str:
     """The whole document."""
-    found = templates()
+    found = compiled()
     said = {
         "view": view,
         "tasks": gains.tasks(view),
@@ -130,7 +131,7 @@ def samples_page(view: RunView, flags: Flags) -> str:
     """Every held-out question, to be filtered and paged through. Writes its pictures beside it."""
     found = browse.browsed(view, flags)
     return _whole(
-        templates(),
+        compiled(),
         "browse.html.j2",
         "browse.js",
         view=view,
@@ -149,6 +150,15 @@ def _whole(found: Environment, template: str, script: str, **said: object) -> st
     return found.get_template(template).render(
         script=Markup(code), script_hash=f"sha256-{digest}", written=written, **said
     )
+
+
+@cache
+def compiled() -> Environment:
+    """The report's own templates, compiled once in a process: a page is written many times while a run goes on."""
+    found = templates()
+    for name in found.list_templates(extensions=["j2"]):
+        found.get_template(name)
+    return found
 
 
 def templates() -> Environment:

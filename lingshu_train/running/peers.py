@@ -108,11 +108,16 @@ class Peers:
         return self._found.get(key)
 
     def tell(self, fault: LingshuError) -> None:
-        """Let all know what ended this rank. The first to tell is heard. Waits, a little, until it has been said."""
+        """Let all know what ended this rank. The first to tell is heard. Waits, a little, until it has been said; the first
+        rank, which may keep the store, until those who came have heard it."""
         self._fault = json.dumps(
             {"message": f"rank {self._here.rank}: {fault}", "exit_code": fault.exit_code}
         )
         self._until(lambda: not self._fault, TELL_S)
+        if self._here.first:
+            heard = [f"heard/{rank}" for rank in self._others() if f"hello/{rank}" in self._found]
+            self._wanted.update(heard)
+            self._until(lambda: all(name in self._found for name in heard), TELL_S)
 
     def trouble(self) -> LingshuError | None:
         """What keeps another rank from going on."""
@@ -160,6 +165,7 @@ class Peers:
                     del self._said[key]
                 if told := self._fault:
                     self._store.compare_set("trouble", "", told)
+                    self._look("trouble")
                     self._fault = ""
                 for key in list(self._wanted):
                     self._look(key)
@@ -172,7 +178,10 @@ class Peers:
 
     def _look(self, key: str) -> None:
         if key not in self._found and self._store.check([key]):
-            self._found[key] = self._store.get(key).decode()
+            found = self._store.get(key).decode()
+            if key == "trouble":
+                self._store.set(f"heard/{self._here.rank}", "")
+            self._found[key] = found
 
     def _beat(self, number: int) -> None:
         """Say that this rank is there; the first rank looks at all the others, once they have come."""

@@ -25,16 +25,18 @@ from hydra.core.plugins import Plugins
 from lingshu_train import environment, stopping
 
 Spoil = Callable[[], None]
-"""Done in each rank of a stage before its first line: patches what is to fail there."""
+"""Done in each rank of a stage, and in each machine's agent, before its first line: patches what is to fail there."""
 RANK = "lingshu_train.running.worker"
+AGENT = "lingshu_train.running.machines"
 STOCK = "lingshu_train.drill.stock.script"
-FORKED = ("lingshu_train", RANK, "lingshu_train.report.live", STOCK)
+FORKED = ("lingshu_train", RANK, AGENT, "lingshu_train.report.live", STOCK)
 """What imports torch, or starts what does. A reward's process has a limit of memory, in which torch's pages would count."""
 _HEAVY = (
     "trl",
     "lingshu_train.cli",
     "lingshu_train.planning.plan",
     "lingshu_train.report.page",
+    AGENT,
     "lingshu_train.stages.build.run",
     "lingshu_train.stages.evaluate.run",
     "lingshu_train.stages.export.run",
@@ -74,7 +76,7 @@ class Warm(subprocess.Popen[bytes]):
     """A Popen whose `python -m lingshu_train...` is forked. Whoever is forked starts its own processes like that too."""
 
     spoil: Spoil | None = None
-    """What fails in the ranks that this process and its children start."""
+    """What fails in the ranks and agents that this process and its children start."""
 
     def __init__(
         self,
@@ -114,7 +116,7 @@ def become(words: list[str], variables: Mapping[str, str], ignored: Sequence[int
     code = 70
     try:
         _as_started(words, variables, ignored)
-        if Warm.spoil is not None and words[2] in (RANK, STOCK):
+        if Warm.spoil is not None and words[2] in (RANK, AGENT, STOCK):
             Warm.spoil()
         code = _run(words)
     except BaseException:  # noqa: BLE001 - as an interpreter tells what nobody has caught

@@ -7,19 +7,21 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lingshu_train.drill import board, drilling, judging, page
+from lingshu_train.drill import board, drilling, judging, lanes, page
 from lingshu_train.drill import scene as scenes
 from lingshu_train.drill.command import Ended
 from lingshu_train.drill.fault import Fault
 from lingshu_train.drill.ground import Ground, Result
 from lingshu_train.drill.record import Drill, Row
 from lingshu_train.drill.scene import Scene, Skip
-from lingshu_train.errors import CannotCreate, UsageError
+from lingshu_train.errors import CannotCreate, LingshuError, UsageError
+from lingshu_train.runs import processes
 
 SOUND = Result((("model.safetensors", "0"),), ("1",))
 
@@ -181,6 +183,48 @@ def test_the_page_tells_the_worst_of_many_times_and_escapes_what_a_run_said() ->
     assert "&lt;b&gt;other weights" in text
     assert "<b>other" not in text
     assert board.total(rows) == "3 faults: 2 handled, 1 silent, 0 crash, 0 hang"
+
+
+def numbered(number: int) -> Row:
+    return row("handled", time=number, line=str(os.getpid()))
+
+
+def test_lanes_do_every_fault_once_each_in_a_process_of_its_own() -> None:
+    found = dict(lanes.rows(9, numbered, lanes=2))
+    assert {number: one.time for number, one in found.items()} == {number: number for number in range(9)}
+    assert len({one.line for one in found.values()} - {str(os.getpid())}) == 2
+    assert [one.line for _, one in lanes.rows(2, numbered, lanes=1)] == [str(os.getpid())] * 2
+
+
+def test_what_one_lane_cannot_go_on_with_ends_the_others_and_what_they_have_started(tmp_path: Path) -> None:
+    def do(number: int) -> Row:
+        if number == 0:
+            child = subprocess.Popen(["sleep", "600"])
+            (tmp_path / "child").write_text(str(child.pid))
+            child.wait()
+        while not (tmp_path / "child").exists():
+            time.sleep(0.01)
+        raise LingshuError("nothing was drilled")
+
+    with pytest.raises(LingshuError, match="nothing was drilled"):
+        list(lanes.rows(2, do, lanes=2))
+    assert processes.born(int((tmp_path / "child").read_text())) is None
+
+
+def test_the_ground_is_made_once_by_the_first_lane_that_asks(tmp_path: Path) -> None:
+    ground = Ground(tmp_path)
+
+    def make(place: Path) -> None:
+        place.mkdir()
+        time.sleep(0.2)
+        with (tmp_path / "made").open("a") as stream:
+            stream.write("once\n")
+
+    def do(number: int) -> Row:
+        return row("handled", line=ground.once("place", make).name)
+
+    assert {one.line for _, one in lanes.rows(4, do, lanes=2)} == {"place"}
+    assert (tmp_path / "made").read_text() == "once\n"
 
 
 @pytest.mark.slow

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import random
 import urllib.error
 import urllib.request
@@ -11,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from lingshu_train.drill import drilling, server
+from lingshu_train.drill import hub as hub_of_pushes
 from lingshu_train.drill.command import Ended
-from lingshu_train.drill.faults import archives, divided, hub
+from lingshu_train.drill.faults import archives, divided, hub, machines, pushes, trackers
 from lingshu_train.drill.ground import Ground
 from lingshu_train.drill.scene import Scene
 
@@ -55,6 +58,54 @@ def test_a_right_exit_code_for_another_reason_is_no_handled_end(
 
 def test_each_family_is_of_the_drill() -> None:
     known = {fault.name for fault in drilling.every()}
-    for family in (archives, hub, divided):
+    for family in (archives, hub, divided, pushes, trackers, machines):
         assert {fault.name for fault in family.FAULTS} <= known
-    assert any(fault.quick for fault in (*archives.FAULTS, *hub.FAULTS))
+    for family in (archives, hub, pushes, trackers):
+        assert any(fault.quick for fault in family.FAULTS)
+
+
+@pytest.mark.parametrize("name", ["push_no_login", "tracker_no_login", "machine_two_outputs"])
+def test_nor_is_it_where_a_push_a_tracker_or_a_machine_says_something_else(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = next(fault for fault in drilling.every() if fault.name == name)
+    ended = Ended(code=one.codes[0], seconds=0.1, line="lingshu: something else is wrong", traceback=False)
+    export = tmp_path / "exported" / "export-0" / "export"
+    export.mkdir(parents=True)
+    (export / "model.safetensors").write_bytes(b"weights")
+    monkeypatch.setattr(pushes, "_exported", lambda ground: export.parents[1])
+    monkeypatch.setattr(machines.command, "start", lambda words, **more: words)
+    monkeypatch.setattr(Scene, "command", lambda self, words, **more: words)
+    monkeypatch.setattr(Scene, "finish", lambda self, process: ended)
+    run = tmp_path / "scene" / "run"
+    run.mkdir(parents=True)
+    scene = Scene(Ground(tmp_path), run, "sft", one.ranks, random.Random(0))
+    assert one.do(scene) is ended
+    assert scene.harm
+
+
+def test_the_hub_fails_as_it_is_told_and_the_next_one_goes_on_with_what_it_has(tmp_path: Path) -> None:
+    data = b"weights" * 1000
+    place = f"/lfs/{hashlib.sha256(data).hexdigest()}"
+    faults = [{"at": "PUT /lfs/", "skip": 1, "status": 503, "after": 7}, {"at": "PUT /lfs/", "cut": True}]
+    with server.serving(tmp_path, faults, module=hub_of_pushes.__name__) as address:
+        with pytest.raises(OSError, match=r"closed|reset|aborted"):
+            put(f"{address}{place}", data)
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            put(f"{address}{place}", data)
+        assert (refused.value.code, refused.value.headers["Retry-After"]) == (503, "7")
+        assert hub_of_pushes.sent(tmp_path) == []
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            put(f"{address}{place}", data[1:])
+        put(f"{address}{place}", data)
+    line = {"key": "lfsFile", "value": {"path": "model.safetensors", "oid": place.removeprefix("/lfs/")}}
+    with server.serving(tmp_path, [], module=hub_of_pushes.__name__) as address:
+        assert hub_of_pushes.tree(tmp_path) == {}
+        put(f"{address}/api/models/{hub_of_pushes.REPOSITORY}/commit/main", json.dumps(line).encode())
+    assert hub_of_pushes.sent(tmp_path) == [place.removeprefix("/lfs/")]
+    assert hub_of_pushes.tree(tmp_path) == {"model.safetensors": place.removeprefix("/lfs/")}
+
+
+def put(address: str, data: bytes) -> None:
+    with urllib.request.urlopen(urllib.request.Request(address, data, method="PUT"), timeout=10):
+        pass

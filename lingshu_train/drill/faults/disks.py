@@ -19,21 +19,33 @@ _MIB = 1 << 20
 _FILL = "fill"
 
 
-def _mounted(scene: Scene, size: int) -> None:
-    """The run's folder becomes a file system of so many bytes."""
-    kept = scene.run.with_name("kept")
-    os.rename(scene.run, kept)
-    scene.run.mkdir()
+def mount(place: Path, size: int) -> None:
+    """A file system of so many bytes in this folder. Skip where that is not allowed."""
     done = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", f"size={size}", "lingshu-drill", str(scene.run)],
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "lingshu-drill", str(place)],
         capture_output=True,
         text=True,
         check=False,
     )
     if done.returncode:
+        raise Skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+
+
+def unmount(place: Path) -> None:
+    subprocess.run(["umount", "-l", str(place)], check=True)
+
+
+def _mounted(scene: Scene, size: int) -> None:
+    """The run's folder becomes a file system of so many bytes."""
+    kept = scene.run.with_name("kept")
+    os.rename(scene.run, kept)
+    scene.run.mkdir()
+    try:
+        mount(scene.run, size)
+    except Skip:
         scene.run.rmdir()
         os.rename(kept, scene.run)
-        raise Skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+        raise
     shutil.copytree(kept, scene.run, symlinks=True, dirs_exist_ok=True)
 
 
@@ -41,12 +53,12 @@ def _unmounted(scene: Scene) -> None:
     """What it holds goes back to the disk, the file aside that filled it: room has been made."""
     copy = scene.run.with_name("copy")
     shutil.copytree(scene.run, copy, symlinks=True, ignore=shutil.ignore_patterns(_FILL))
-    subprocess.run(["umount", "-l", str(scene.run)], check=True)
+    unmount(scene.run)
     scene.run.rmdir()
     os.rename(copy, scene.run)
 
 
-def _fill(place: Path, *, leave: int) -> None:
+def fill(place: Path, *, leave: int) -> None:
     """Write until so many bytes are left."""
     with suppress(OSError), (place / _FILL).open("wb") as stream:
         room = shutil.disk_usage(place).free - leave
@@ -60,11 +72,11 @@ def _full(leave: int, *, at: int) -> Callable[[Scene], Ended]:
         _mounted(scene, 32 * _MIB)
         try:
             if at == 0:
-                _fill(scene.run, leave=leave)
+                fill(scene.run, leave=leave)
             process = scene.start()
             if at:
                 scene.when_step(process, at)
-                _fill(scene.run, leave=leave)
+                fill(scene.run, leave=leave)
             scene.struck()
             return scene.finish(process)
         finally:

@@ -10,7 +10,7 @@ from lingshu_train.drill import ground as grounds
 from lingshu_train.drill import scene as scenes
 from lingshu_train.drill.command import Ended
 from lingshu_train.drill.fault import Fault
-from lingshu_train.drill.ground import HALFWAY, Ground, Result
+from lingshu_train.drill.ground import HALFWAY, Result
 from lingshu_train.drill.scene import Scene
 from lingshu_train.errors import LingshuError
 from lingshu_train.runs import checkpoint
@@ -44,21 +44,14 @@ def _part(folder: Path) -> Path:
 
 def _undisturbed(scene: Scene, how: str) -> Result:
     """What the same stage comes to without a fault; run once for each way of dividing."""
-    made = _place(scene.ground, how)
-    if not made.exists():
-        fresh = scene.ground.run("sft", 2, "fresh")
-        beside = made.with_name(f"{made.name}-begun")
-        shutil.rmtree(beside, ignore_errors=True)
-        shutil.copytree(fresh, beside, symlinks=True)
-        ended = scene.finish(scene.command(scene.words(run=beside)))
+
+    def make(place: Path) -> None:
+        shutil.copytree(scene.ground.run("sft", 2, "fresh"), place, symlinks=True)
+        ended = scene.finish(scene.command(scene.words(run=place)))
         if ended.code != 0:
             raise LingshuError(f"the undisturbed run under {how} ended with {ended.code}: {ended.line}")
-        beside.rename(made)
-    return grounds.result(grounds.stage_folder(made, "sft"))
 
-
-def _place(ground: Ground, how: str) -> Path:
-    return ground.folder / "ground" / f"sft-2-{how}"
+    return grounds.result(grounds.stage_folder(scene.ground.once(f"sft-2-{how}", make), "sft"))
 
 
 def _remove(_: Scene, part: Path) -> None:

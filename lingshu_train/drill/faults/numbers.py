@@ -138,5 +138,5 @@ FAULTS = (
     ),
     _fault("reward_nan", "every reward is NaN", _spoilt(_reward(float("nan"))), 70, stage="rl"),
     _fault("reward_absurd", "every reward is 1e39", _spoilt(_reward(1e39)), 70, stage="rl"),
-    _fault("reward_absurd_at_times", "one reward in four is 1e39", _now_and_then, 0, stage="rl").quickly(),
+    _fault("reward_absurd_at_times", "one reward in four is 1e39", _now_and_then, 0, stage="rl"),
 )
