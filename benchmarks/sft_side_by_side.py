@@ -159,7 +159,7 @@ def command(arm: str, folder: Path, pythons: dict[str, str], words: list[str], s
     if peer not in PEERS:
         return [sys.executable, __file__, str(folder), *words, "--once", arm]
     program = HERE / "side_by_side" / f"{peer}.py"
-    places = [str(folder / "peers"), str(folder / "base" / "model")]
+    places = [str(folder / "peers"), str(folder / "peers" / "model")]
     return [pythons[peer], str(program), *places, str(steps), str(rows.PER_STEP), str(rows.PIXELS)]
 
 
@@ -212,6 +212,7 @@ def main(words: list[str]) -> None:
         place, vocabulary = options.folder.resolve(), options.vocabularies[0]
         if options.once == "prepare":
             rows.prepare(place, vocabulary, options.rows)
+            rows.export(place, vocabulary)
             rows.write(place / "peers", rows.table(place, vocabulary, options.steps))
         else:
             print(json.dumps(measured(options.once, place, vocabulary, options.steps)))

@@ -74,6 +74,20 @@ def table(folder: Path, vocabulary: int, steps: int) -> list[tuple[list[Any], li
     return list(zip(read["messages"], read["images"], strict=True))  # type: ignore[arg-type]
 
 
+def export(folder: Path, vocabulary: int) -> None:
+    """The model as plain transformers reads it, beside the rows of the others."""
+    import shutil
+
+    from lingshu_train.model import family, load
+    from lingshu_train.model.settings import Settings
+
+    source, target = folder / "base" / "model", folder / "peers" / "model"
+    shutil.copytree(source, target)
+    settings = Settings.model_validate_json(json.dumps(block(vocabulary)))
+    architecture = family.of(settings.family)
+    architecture.write_for_everyone(load.processor(architecture, str(source), settings.budget), target)
+
+
 def write(folder: Path, rows: Iterable[tuple[Sequence[Any], Sequence[Image.Image]]]) -> None:
     """swift.jsonl, llama_factory.json with its dataset_info.json, and images/. A row is a question to pictures and its answer."""
     (folder / "images").mkdir(parents=True, exist_ok=True)
