@@ -38,13 +38,13 @@ CASES = {
 
 
 def compared(
-    overrides: tuple[str, ...], *, tokens: int, rows: int, packing: bool, device: str
+    overrides: tuple[str, ...], *, tokens: int, rows: int, layout: str, device: str
 ) -> dict[str, float]:
     """Bytes simulated and measured, of one process."""
     loaded = recipe.load("quickstart", overrides)
     config = next(block.config for block in loaded.stages if block.name == "instruct")
     assert isinstance(config, Config)
-    config = config.model_copy(update={"max_length": tokens, "per_device_batch": rows, "packing": packing})
+    config = config.model_copy(update={"max_length": tokens, "per_device_batch": rows, "layout": layout})
     given = load.of(loaded.model, config)
     setting = Setting(settings=loaded.model, config=config, divided=False, on_gpu=device == "cuda")
     passed = depths.measure(setting, given, loaded.model.shape)
@@ -80,15 +80,15 @@ def main() -> None:
     sizes = (f"model={asked.model}", "model.attention=sdpa") if asked.model else SMALL
     where = circumstances.told("torch", "transformers", "trl", "peft")
     found = {
-        f"{name}, {'packed' if packing else 'padded'}": compared(
+        f"{name}, {layout}": compared(
             (*sizes, *overrides),
             tokens=asked.tokens,
             rows=asked.rows,
-            packing=packing,
+            layout=layout,
             device=asked.device,
         )
         for name, overrides in CASES.items()
-        for packing in (False, True)
+        for layout in ("padded", "packs")
     }
     for name, one in found.items():
         print(

@@ -41,7 +41,7 @@ def of(*overrides: str) -> tuple[Recipe, Config]:
 )
 def test_a_simulated_pass_is_the_real_one(overrides: tuple[str, ...], packed: bool) -> None:
     loaded, config = of(*overrides)
-    config = config.model_copy(update={"packing": packed})
+    config = config.model_copy(update={"layout": "packs" if packed else "padded"})
     given = load.of(loaded.model, config)
     setting = Setting(settings=loaded.model, config=config, divided=False, on_gpu=False)
     shape = loaded.model.shape
