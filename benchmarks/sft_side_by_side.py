@@ -221,7 +221,7 @@ def main(words: list[str]) -> None:
     arms = options.arms or [*OURS, *TRL, *pythons, *(f"{name}{SAME}" for name in pythons)]
     told = circumstances.told("torch", "transformers", "trl")
     result = {
-        **{"what": __doc__.splitlines()[0], **told, "rounds": options.rounds, "steps": options.steps},
+        **{"what": __doc__.splitlines()[0], **told, "steps": options.steps},
         **{"rows": options.rows, "versions_of_others": {}, "vocabularies": {}},
     }
     for vocabulary in options.vocabularies:
@@ -231,17 +231,20 @@ def main(words: list[str]) -> None:
         if not (place / "peers" / "dataset_info.json").is_file():
             call([sys.executable, __file__, str(place), *same, "--once", "prepare"], "prepare", place)
         measures: dict[str, list[dict[str, Any]]] = {}
+        load = []
         for number in range(options.rounds):
             turn = number % len(arms)
+            load.append(round(os.getloadavg()[0], 1))
             for arm in arms[turn:] + arms[:turn]:
                 found = json.loads(call(command(arm, place, pythons, same, options.steps), arm, place))
                 if versions := found.pop("versions", None):
                     result["versions_of_others"][arm.removesuffix(SAME)] = versions
                 measures.setdefault(arm, []).append(found)
                 print(vocabulary, number, arm, found, flush=True)
-        # Written as it grows: a long call that is stopped leaves the vocabularies that are done.
-        result["vocabularies"][str(vocabulary)] = summary(measures)
-        options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            # Written as it grows: a long call that is stopped leaves the rounds that are done.
+            told = {"rounds": number + 1, "load_at_each_round": load}
+            result["vocabularies"][str(vocabulary)] = told | summary(measures)
+            options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
