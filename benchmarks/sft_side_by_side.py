@@ -1,26 +1,26 @@
-"""Supervised steps of this project in each layout against TRL's SFTTrainer, on the same rows and the same tiny model.
+"""Supervised steps of this project in each layout against other trainers, on the same rows and the same tiny model.
 
-    python benchmarks/sft_side_by_side.py FOLDER [--vocabularies 768 32768 152064] [--rows 2000] [--steps 8] [--rounds 3] [--out FILE]
+    python benchmarks/sft_side_by_side.py FOLDER [--python ms_swift=V2/bin/python llama_factory=V3/bin/python]
+        [--vocabularies 768 32768 152064] [--rows 2000] [--steps 8] [--rounds 3] [--out FILE]
 
 FOLDER gets a corpus and a model of random weights (hidden 64, two layers in each tower) for each vocabulary on the first call.
 Pictures have 56 to 448 pixels a side, answers are short to long as captions are. The arms take turns, in another order every
 round, each in a process of its own: `padded`, `end_to_end` and `packs` are whole stages of this project under the variables that its
 launcher sets; `trl` is SFTTrainer as it comes, in batches of eight in the order of the mixture; `trl_same` is that with the
-allocator's variables and the head at labelled positions. Seconds are of the processor, of user and system both, a step, the first
-two steps left out; memory is the process's peak. Rows per core second count samples, tokens per core second real tokens.
+allocator's variables and the head at labelled positions; `ms_swift` and `llama_factory` run in environments of their own (made as
+benchmarks/loader.py says), where they are named, as they come, on the same rows in the same order; `ms_swift_same` and
+`llama_factory_same` are these with the allocator's variables. Seconds are of the processor, of user and system both, a step, the
+first two steps left out; memory is the process's peak. Rows per core second count samples, tokens per core second real tokens.
 """
 
 from __future__ import annotations
 
 import argparse
-import itertools
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -29,88 +29,29 @@ import circumstances
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "sft_side_by_side.json"
 OURS, TRL = ("padded", "end_to_end", "packs"), ("trl", "trl_same")
-ARMS = (*OURS, *TRL)
-PER_STEP, WARM, PACK = 8, 2, 1536
-sys.path.insert(0, str(HERE.parent / "tests" / "support"))
+PEERS = ("ms_swift", "llama_factory")
+SAME = "_same"
+for support in (HERE.parent / "tests" / "support", HERE / "side_by_side"):
+    sys.path.insert(0, str(support))
 
-
-def block(vocabulary: int) -> dict[str, Any]:
-    """The model's block of a recipe."""
-    text = {"hidden": 64, "layers": 2, "heads": 4, "key_value_heads": 2, "intermediate": 256}
-    text |= {"vocabulary": vocabulary, "mrope_section": [2, 3, 3], "rope_theta": 10000.0, "tied": True}
-    vision = {"hidden": 64, "depth": 2, "heads": 4, "intermediate": 128, "full_attention": [1]}
-    return {
-        "family": "qwen2_5_vl",
-        "base": "",
-        "dtype": "float32",
-        "min_pixels": 784,
-        "max_pixels": 448 * 448,
-        "shape": {"text": text, "vision": vision},
-        "build": {"initializer_range": 0.02},
-    }
-
-
-def prepare(folder: Path, vocabulary: int, rows: int) -> None:
-    """A finished corpus, and a model whose tokenizer was trained on it."""
-    import numpy as np
-    import tiny
-    from PIL import Image
-
-    from lingshu_train.record import Sample
-
-    draw = np.random.default_rng(0)
-    words = tiny.LONG.split()
-
-    def row(number: int) -> tuple[Sample, tuple[Image.Image, ...]]:
-        wide, high = (28 * int(side) for side in draw.integers(2, 17, 2))
-        answer = " ".join(draw.choice(words, max(1, int(draw.lognormal(3.3, 0.7)))))
-        sample = Sample(
-            **{"id": f"row-{number}", "card": "drawn", "split": "train", "task": "caption"},  # type: ignore[arg-type]
-            **{"question": "What is shown?", "question_type": "free", "answer": answer, "modality": "drawn"},  # type: ignore[arg-type]
-        )
-        return sample, (Image.fromarray(draw.integers(0, 255, (high, wide, 3), dtype=np.uint8)),)
-
-    tiny.write_corpus(folder / "data" / "corpus", map(row, range(rows)))
-    config = {"kind": "prepare", "cards": ["package_pydicom"], "image_size": 56, "questions": {}}
-    tiny.finish(tiny.make_stage(folder, "data", config, parents={}), outputs=["corpus"])
-    base = tiny.make_stage(
-        folder,
-        "base",
-        {"kind": "build", "corpus": "data"},
-        parents={"data": folder / "data"},
-        model=block(vocabulary),
-    )
-    tiny.run_here(base)
-    tiny.finish(base, outputs=["model"])
+import rows  # noqa: E402 (from a folder that is on the path since now)
 
 
 def measured(arm: str, folder: Path, vocabulary: int, steps: int) -> dict[str, Any]:
     """One arm in this process: processor seconds of each step, losses, real tokens and samples of a step, peak memory."""
-    from transformers.trainer_callback import DefaultFlowCallback
+    from steps import Steps
 
-    times = [time.process_time()]
-    plain = DefaultFlowCallback.on_step_end
-
-    def stamp(self: Any, *args: Any, **kwargs: Any) -> Any:
-        times.append(time.process_time())
-        return plain(self, *args, **kwargs)
-
-    DefaultFlowCallback.on_step_end = stamp
-    run = ours if arm in OURS else trl
-    found = run(arm, folder, vocabulary, steps)
-    taken = [after - before for before, after in itertools.pairwise(times)][WARM:]
-    seconds = statistics.median(taken)
-    return {
-        "core_seconds_a_step": seconds,
-        "samples_per_core_second": statistics.mean(found["samples"][WARM:]) / statistics.mean(taken),
-        "tokens_per_core_second": statistics.mean(found["tokens"][WARM:]) / statistics.mean(taken),
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "losses": found["losses"],
-    }
+    found = Steps()
+    if arm in OURS:
+        found.samples, found.tokens = ours(arm, folder, vocabulary, steps)
+    else:
+        trl(arm, folder, vocabulary, steps)
+    return found.told()
 
 
-def ours(arm: str, folder: Path, vocabulary: int, steps: int) -> dict[str, list[float]]:
-    """A whole stage. A pack counts the samples that are in it."""
+def ours(arm: str, folder: Path, vocabulary: int, steps: int) -> tuple[list[float], list[float]]:
+    """A whole stage: samples and tokens of its steps. A pack counts the samples that are in it."""
+    import itertools
     import shutil
 
     import tiny
@@ -118,14 +59,21 @@ def ours(arm: str, folder: Path, vocabulary: int, steps: int) -> dict[str, list[
     from lingshu_train.runs import ledger
     from lingshu_train.stages import _kinds as kinds
     from lingshu_train.stages.sft import run as sft
+    from lingshu_train.training import metering
 
-    packs = {"per_device_batch": 1, "max_length": PACK} if arm == "packs" else {"per_device_batch": PER_STEP}
+    # It forgets the process's peak between phases of a step, and the whole peak is what is asked here.
+    metering._forget_resident = lambda: False
+    packs = (
+        {"per_device_batch": 1, "max_length": rows.PACK}
+        if arm == "packs"
+        else {"per_device_batch": rows.PER_STEP}
+    )
     config = tiny.sft(
         **{
             "layout": arm,
             "steps": steps,
             "save_every": 10**6,
-            "max_length": PACK,
+            "max_length": rows.PACK,
             "most_too_long": 0.5,
             **packs,
         },
@@ -133,27 +81,26 @@ def ours(arm: str, folder: Path, vocabulary: int, steps: int) -> dict[str, list[
     )
     parents = {name: folder / name for name in ("data", "base")}
     stage = tiny.make_stage(
-        folder / f"run-{os.getpid()}", arm, config, parents=parents, model=block(vocabulary)
+        folder / f"run-{os.getpid()}", arm, config, parents=parents, model=rows.block(vocabulary)
     )
     tiny.run_here(stage)
     lines = ledger.steps(stage.path)
     read: Any = kinds.read(config, where=arm)
-    rows = tiny.rows(stage, folder / "base" / "model", tokens=PACK, most=0.5)
+    chosen = tiny.rows(stage, folder / "base" / "model", tokens=rows.PACK, most=0.5)
     per_step = read.per_device_batch * read.accumulation
-    items = sft._items(stage, read, rows, per_step=per_step)
+    items = sft._items(stage, read, chosen, per_step=per_step)
     items.cover(steps * per_step)
     samples = [float(len(items.rows(n * per_step, (n + 1) * per_step))) for n in range(steps)]
     totals = [0.0, *(float(line["tokens"]) for line in lines)]
     shutil.rmtree(folder / f"run-{os.getpid()}")
     tokens = [after - before for before, after in itertools.pairwise(totals)]
-    return {"samples": samples, "tokens": tokens, "losses": [float(line["loss"]) for line in lines]}
+    return samples, tokens
 
 
-def trl(arm: str, folder: Path, vocabulary: int, steps: int) -> dict[str, list[float]]:
+def trl(arm: str, folder: Path, vocabulary: int, steps: int) -> None:
     """SFTTrainer with its own collator, on prompt, completion and pictures of the same rows in the same order."""
     import tempfile
 
-    import tiny
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
@@ -164,70 +111,69 @@ def trl(arm: str, folder: Path, vocabulary: int, steps: int) -> dict[str, list[f
     if arm == "trl_same":
         head.labelled_alone()
     source = folder / "base" / "model"
-    settings = Settings.model_validate_json(json.dumps(block(vocabulary)))
-    stage = tiny.make_stage(
-        folder, "trl", tiny.sft(), parents={n: folder / n for n in ("data", "base")}, model=block(vocabulary)
-    )
-    rows = tiny.rows(stage, source, tokens=PACK, most=0.5)
-    chosen = rows.rows(0, steps * PER_STEP).tolist()
-    read = rows.columns(chosen, system="", whole=True)
-    table = Dataset.from_list(
-        [
-            {"prompt": said[:-1], "completion": said[-1:], "images": pictures}
-            for said, pictures in zip(read["messages"], read["images"], strict=True)  # type: ignore[misc]
-        ]
-    )
+    settings = Settings.model_validate_json(json.dumps(rows.block(vocabulary)))
+    given = [
+        {"prompt": said[:-1], "completion": said[-1:], "images": pictures}
+        for said, pictures in rows.table(folder, vocabulary, steps)
+    ]
     architecture = family.of("qwen2_5_vl")
+    told = {"logging_steps": 1, "save_strategy": "no", "report_to": [], "disable_tqdm": True, "seed": 0}
+    plain = {"use_cpu": True, "bf16": False, "gradient_checkpointing": False, "max_length": None}
     with tempfile.TemporaryDirectory() as out:
         trainer = SFTTrainer(
             model=architecture.architecture.from_pretrained(source, attn_implementation="sdpa"),
             args=SFTConfig(
-                **{
-                    "output_dir": out,
-                    "max_steps": steps,
-                    "per_device_train_batch_size": PER_STEP,
-                    "use_cpu": True,
-                },
-                **{"bf16": False, "gradient_checkpointing": False, "max_length": None, "learning_rate": 1e-3},
-                **{
-                    "logging_steps": 1,
-                    "save_strategy": "no",
-                    "report_to": [],
-                    "disable_tqdm": True,
-                    "seed": 0,
-                },
+                output_dir=out,
+                max_steps=steps,
+                per_device_train_batch_size=rows.PER_STEP,
+                learning_rate=1e-3,
                 train_sampling_strategy="sequential",
                 lr_scheduler_type="cosine",
+                **told,
+                **plain,
             ),
-            train_dataset=table,
+            train_dataset=Dataset.from_list(given),
             processing_class=load.processor(architecture, str(source), settings.budget),
         )
         trainer.train()
-    losses = [float(line["loss"]) for line in trainer.state.log_history if "loss" in line]
-    counted = rows.tokens(chosen)
-    tokens = [float(sum(counted[n : n + PER_STEP])) for n in range(0, len(counted), PER_STEP)]
-    return {"samples": [float(PER_STEP)] * steps, "tokens": tokens, "losses": losses}
 
 
-def environment(arm: str) -> dict[str, str]:
-    """One thread; the launcher's variables for whoever runs under them."""
+def environment(arm: str, folder: Path) -> dict[str, str]:
+    """One thread, no hub, no GPU; the launcher's variables for whoever runs under them."""
     from lingshu_train.running import launch
 
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("MALLOC_")}
-    own = launch.SETTINGS if arm != "trl" else {}
-    return {**kept, **own, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(HERE.parent), "HF_HUB_OFFLINE": "1"}
+    kept = {
+        name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "PYTHONPATH"))
+    }
+    own = launch.SETTINGS if arm in OURS or arm.endswith(SAME) else {}
+    ours = {} if arm.removesuffix(SAME) in PEERS else {"PYTHONPATH": str(HERE.parent)}
+    limits = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
+    # Where ms-swift reads them.
+    pixels = {"MAX_PIXELS": str(rows.PIXELS), "MIN_PIXELS": "784"} if arm.startswith("ms_swift") else {}
+    caches = {"HF_HOME": str(folder / "hf"), "MODELSCOPE_CACHE": str(folder / "swift")}
+    return {**kept, **own, **ours, **limits, **pixels, **caches}
 
 
-def call(words: list[str], arm: str) -> str:
-    command = [sys.executable, __file__, *words]
-    done = subprocess.run(command, env=environment(arm), capture_output=True, text=True, check=False)
+def command(arm: str, folder: Path, pythons: dict[str, str], words: list[str], steps: int) -> list[str]:
+    peer = arm.removesuffix(SAME)
+    if peer not in PEERS:
+        return [sys.executable, __file__, str(folder), *words, "--once", arm]
+    program = HERE / "side_by_side" / f"{peer}.py"
+    places = [str(folder / "peers"), str(folder / "peers" / "model")]
+    return [pythons[peer], str(program), *places, str(steps), str(rows.PER_STEP), str(rows.PIXELS)]
+
+
+def call(words: list[str], arm: str, folder: Path) -> str:
+    done = subprocess.run(
+        words, env=environment(arm, folder), cwd=folder, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise SystemExit(f"{arm}: {done.stderr[-2000:]}")
     return done.stdout.strip().splitlines()[-1] if done.stdout.strip() else ""
 
 
 def summary(arms: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    """Medians, and each of ours over each of TRL's."""
+    """Medians, and each of ours over each of the others."""
     names = ("core_seconds_a_step", "samples_per_core_second", "tokens_per_core_second", "peak_mib")
     middle = {
         arm: {name: statistics.median(one[name] for one in each) for name in names}
@@ -236,10 +182,16 @@ def summary(arms: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
     over = {
         f"{one}_over_{other}": {name: round(middle[one][name] / middle[other][name], 3) for name in names[1:]}
         for one in OURS
-        for other in TRL
+        for other in arms
+        if one in arms and other not in OURS
     }
     losses = {arm: [round(loss, 5) for loss in each[0]["losses"]] for arm, each in arms.items()}
-    return {"medians": middle, "over": over, "losses": losses}
+    spread = {arm: [round(one["core_seconds_a_step"], 4) for one in each] for arm, each in arms.items()}
+    counted = {arm: [each[0]["samples"], each[0]["tokens"]] for arm, each in arms.items()}
+    return {
+        **{"medians": middle, "over": over, "losses": losses, "core_seconds_of_each_round": spread},
+        "samples_and_tokens_of_each_step": counted,
+    }
 
 
 def main(words: list[str]) -> None:
@@ -247,44 +199,52 @@ def main(words: list[str]) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--python", nargs="*", default=[], metavar="SYSTEM=PYTHON")
     parser.add_argument("--vocabularies", type=int, nargs="+", default=[768, 32_768, 152_064])
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--arms", nargs="+", help="all that can run where none is named")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--once", metavar="ARM", help="prepare, or an arm: measured in this process")
     options = parser.parse_args(words)
     if options.once:
         place, vocabulary = options.folder.resolve(), options.vocabularies[0]
         if options.once == "prepare":
-            prepare(place, vocabulary, options.rows)
+            rows.prepare(place, vocabulary, options.rows)
+            rows.export(place, vocabulary)
+            rows.write(place / "peers", rows.table(place, vocabulary, options.steps))
         else:
             print(json.dumps(measured(options.once, place, vocabulary, options.steps)))
         return
+    pythons = dict(word.split("=", 1) for word in options.python)
+    arms = options.arms or [*OURS, *TRL, *pythons, *(f"{name}{SAME}" for name in pythons)]
     told = circumstances.told("torch", "transformers", "trl")
-    results: dict[int, dict[str, list[dict[str, Any]]]] = {}
+    result = {
+        **{"what": __doc__.splitlines()[0], **told, "steps": options.steps},
+        **{"rows": options.rows, "versions_of_others": {}, "vocabularies": {}},
+    }
     for vocabulary in options.vocabularies:
         place = options.folder.resolve() / str(vocabulary)
-        same = [str(place), "--vocabularies", str(vocabulary), "--rows", str(options.rows)]
-        if not (place / "base" / "manifest.json").is_file():
-            call([*same, "--once", "prepare"], "prepare")
+        place.mkdir(parents=True, exist_ok=True)
+        same = ["--vocabularies", str(vocabulary), "--rows", str(options.rows), "--steps", str(options.steps)]
+        if not (place / "peers" / "dataset_info.json").is_file():
+            call([sys.executable, __file__, str(place), *same, "--once", "prepare"], "prepare", place)
+        measures: dict[str, list[dict[str, Any]]] = {}
+        load = []
         for number in range(options.rounds):
-            turn = number % len(ARMS)
-            for arm in ARMS[turn:] + ARMS[:turn]:
-                found = json.loads(call([*same, "--steps", str(options.steps), "--once", arm], arm))
-                results.setdefault(vocabulary, {}).setdefault(arm, []).append(found)
+            turn = number % len(arms)
+            load.append(round(os.getloadavg()[0], 1))
+            for arm in arms[turn:] + arms[:turn]:
+                found = json.loads(call(command(arm, place, pythons, same, options.steps), arm, place))
+                if versions := found.pop("versions", None):
+                    result["versions_of_others"][arm.removesuffix(SAME)] = versions
+                measures.setdefault(arm, []).append(found)
                 print(vocabulary, number, arm, found, flush=True)
-    result = {
-        **{
-            "what": __doc__.splitlines()[0],
-            **told,
-            "rounds": options.rounds,
-            "steps": options.steps,
-            "rows": options.rows,
-        },
-        "vocabularies": {vocabulary: summary(arms) for vocabulary, arms in results.items()},
-    }
-    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+            # Written as it grows: a long call that is stopped leaves the rounds that are done.
+            told = {"rounds": number + 1, "load_at_each_round": load}
+            result["vocabularies"][str(vocabulary)] = told | summary(measures)
+            options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

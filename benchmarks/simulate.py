@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import Any
 
 import circumstances
 
@@ -29,42 +30,48 @@ SMALL = (
     "model.shape.vision.hidden=128",
 )
 LORA = "stages.instruct.train={vision_tower: full, merger: full, language_model: {lora: {rank: 8}}}"
-CASES = {
+MERGER = (
+    "stages.instruct.train=[merger]",
+    *(f"~stages.instruct.learning_rate.{part}" for part in ("vision_tower", "language_model")),
+)
+CASES: dict[str, tuple[str, ...]] = {
     "float32": (),
     "bfloat16": ("model.dtype=bfloat16",),
     "bfloat16, LoRA": ("model.dtype=bfloat16", LORA),
+    "float32, merger alone": MERGER,
     "bfloat16, checkpointing": ("model.dtype=bfloat16", "model.gradient_checkpointing=true"),
 }
 
 
 def compared(
-    overrides: tuple[str, ...], *, tokens: int, rows: int, packing: bool, device: str
-) -> dict[str, float]:
-    """Bytes simulated and measured, of one process."""
+    overrides: tuple[str, ...], *, tokens: int, rows: int, layout: str, device: str
+) -> dict[str, Any]:
+    """Of one process: bytes measured, and simulated over measured."""
     loaded = recipe.load("quickstart", overrides)
     config = next(block.config for block in loaded.stages if block.name == "instruct")
     assert isinstance(config, Config)
-    config = config.model_copy(update={"max_length": tokens, "per_device_batch": rows, "packing": packing})
+    config = config.model_copy(update={"max_length": tokens, "per_device_batch": rows, "layout": layout})
     given = load.of(loaded.model, config)
     setting = Setting(settings=loaded.model, config=config, divided=False, on_gpu=device == "cuda")
     passed = depths.measure(setting, given, loaded.model.shape)
     real = measured.run(setting, given, loaded.model.shape, device=device)
     low = loaded.model.dtype == "bfloat16"
     held = states.of(estimate.parameters(loaded.model, config), Division(level=0, world=1, low=low))
-    found: dict[str, float] = {
-        "weights": held.weights / real.weights,
-        "gradients": held.gradients / real.gradients,
-        "optimizer": held.optimizer / real.optimizer,
-    }
+    measures = {"weights": real.weights, "gradients": real.gradients, "optimizer": real.optimizer}
+    told: dict[str, float] = {name: getattr(held, name) for name in measures}
     if not loaded.model.gradient_checkpointing:
-        found["saved"] = sum(passed.saved.values()) / real.saved
-        found["saved_bytes"] = real.saved
+        # Checkpointing holds what it keeps for itself.
+        measures["saved"], told["saved"] = real.saved, sum(passed.saved.values())
     if real.peak is not None:
         most = max(sum(passed.with_gradients[phase].values()) for phase in PHASES)
         assert any(name.startswith(GRADIENTS) for name in passed.with_gradients["vision_back"])
-        found["peak"] = (held.weights + held.optimizer + passed.pixel_bytes + most) / real.peak
-        found["peak_bytes"] = real.peak
-    return found
+        measures["peak"] = real.peak
+        told["peak"] = held.weights + held.optimizer + passed.pixel_bytes + most
+    return {
+        "given": str(given),
+        "measured_bytes": measures,
+        "simulated_over_measured": {name: round(told[name] / value, 6) for name, value in measures.items()},
+    }
 
 
 def main() -> None:
@@ -80,23 +87,22 @@ def main() -> None:
     sizes = (f"model={asked.model}", "model.attention=sdpa") if asked.model else SMALL
     where = circumstances.told("torch", "transformers", "trl", "peft")
     found = {
-        f"{name}, {'packed' if packing else 'padded'}": compared(
+        f"{name}, {layout}": compared(
             (*sizes, *overrides),
             tokens=asked.tokens,
             rows=asked.rows,
-            packing=packing,
+            layout=layout,
             device=asked.device,
         )
         for name, overrides in CASES.items()
-        for packing in (False, True)
+        for layout in ("padded", "packs")
     }
     for name, one in found.items():
-        print(
-            f"{name:<32}", "  ".join(f"{key} {value:.4f}" for key, value in one.items() if "bytes" not in key)
-        )
+        ratios = one["simulated_over_measured"].items()
+        print(f"{name:<32}", "  ".join(f"{key} {value:.4f}" for key, value in ratios))
     if asked.out:
-        told = {**where, "simulated / measured": found}
-        asked.out.write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
+        told = {"what": "memory of a step, simulated against measured", **where, "cases": found}
+        asked.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -106,14 +106,14 @@ class FourBit(nn.Linear):
     neither it nor the input is kept for the backward pass (bitsandbytes/autograd/_functions.py: MatMul4Bit)."""
 
     def forward(self, input: torch.Tensor) -> torch.Tensor:
-        def unpacked(_: object = None) -> torch.Tensor:
-            return input.new_empty(self.out_features, self.in_features)
+        def dropped(weight: torch.Tensor) -> torch.Size:
+            # As the product has it, which may be turned.
+            return weight.shape
 
-        def dropped(_: torch.Tensor) -> None:
-            return None
-
+        # The hooks live as long as the graph, and may hold no activation.
+        unpacked = self.weight.new_empty
         with torch.autograd.graph.saved_tensors_hooks(dropped, unpacked):
-            found = nn.functional.linear(input, unpacked())
+            found = nn.functional.linear(input.to(self.weight.dtype), unpacked(self.weight.shape))
         return found if self.bias is None else found + self.bias.to(found.dtype)
 
 

@@ -48,10 +48,14 @@ def run(setting: Setting, load: Load, shape: Shape, *, device: str = "cpu") -> M
     found.config.use_cache = found.config.get_text_config().use_cache = False
     whole.train()
     low = setting.settings.dtype == "bfloat16"
-    taken = {
-        name: one.to(device, torch.bfloat16 if low and setting.divided and one.is_floating_point() else None)
-        for name, one in batch.items()
-    }
+
+    def given(one: object) -> object:
+        # Beside tensors, a batch that lies end to end says how long its longest sample is.
+        if not isinstance(one, torch.Tensor):
+            return one
+        return one.to(device, torch.bfloat16 if low and setting.divided and one.is_floating_point() else None)
+
+    taken = {name: given(one) for name, one in batch.items()}
     groups = parts.optimizer_groups(
         architecture,
         whole,
@@ -86,14 +90,15 @@ def run(setting: Setting, load: Load, shape: Shape, *, device: str = "cpu") -> M
 def _step(
     setting: Setting,
     whole: nn.Module,
-    batch: dict[str, torch.Tensor],
+    batch: dict[str, object],
     optimizer: torch.optim.Optimizer,
     load: Load,
 ) -> tuple[int, float]:
     """Bytes that autograd keeps, each storage once, and the loss."""
     kept: dict[int, int] = {}
-    weights = {one.untyped_storage().data_ptr() for one in (*whole.parameters(), *batch.values())}
-    device = next(iter(batch.values())).device.type
+    tensors = [one for one in batch.values() if isinstance(one, torch.Tensor)]
+    weights = {one.untyped_storage().data_ptr() for one in (*whole.parameters(), *tensors)}
+    device = tensors[0].device.type
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:
         storage = tensor.untyped_storage()

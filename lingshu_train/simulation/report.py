@@ -23,6 +23,11 @@ _STANDS_IN = (
     "++{stage}.card_splits={{slake: {{train: train, validation: held_out}}}}",
 )
 """What `lingshu data add` would fill in."""
+_ON_THE_HOST = {
+    "none": "",
+    "optimizer": ", optimizer on the host",
+    "all": ", optimizer and weights on the host",
+}
 USUAL = "H100"
 """Where nobody names a card: the one that the published recipes are written for."""
 
@@ -37,6 +42,7 @@ class Report(Strict):
     dtype: str
     attention: str
     deepspeed: str
+    offload: str
     data_chosen: bool
     stages: tuple[Simulated, ...]
 
@@ -86,7 +92,8 @@ def simulate(name: str, overrides: Sequence[str], asked: Asked) -> Report:
         parameters=sum(recipe.model.shape.parameters().values()),
         dtype=recipe.model.dtype,
         attention=recipe.model.attention,
-        deepspeed=recipe.cluster.deepspeed if world > 1 else "none",
+        deepspeed=recipe.cluster.deepspeed if recipe.cluster.divides(world) else "none",
+        offload=recipe.cluster.offload,
         data_chosen=chosen,
         stages=tuple(found),
     )
@@ -112,7 +119,7 @@ def text(report: Report) -> str:
     lines = [
         f"{report.recipe} on {report.gpus} x {gpu.name} ({gpu.memory:g} GiB, {room:.1f} of them for tensors)",
         f"{report.parameters / 1e9:.2f} B parameters, {report.dtype}, attention {report.attention}, "
-        f"DeepSpeed {report.deepspeed}",
+        f"DeepSpeed {report.deepspeed}{_ON_THE_HOST[report.offload]}",
     ]
     if not report.data_chosen:
         lines.append("data: none chosen yet; memory and speed do not depend on which it is")

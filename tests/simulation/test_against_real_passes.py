@@ -41,7 +41,7 @@ def of(*overrides: str) -> tuple[Recipe, Config]:
 )
 def test_a_simulated_pass_is_the_real_one(overrides: tuple[str, ...], packed: bool) -> None:
     loaded, config = of(*overrides)
-    config = config.model_copy(update={"packing": packed})
+    config = config.model_copy(update={"layout": "packs" if packed else "padded"})
     given = load.of(loaded.model, config)
     setting = Setting(settings=loaded.model, config=config, divided=False, on_gpu=False)
     shape = loaded.model.shape
@@ -75,6 +75,21 @@ def test_few_layers_say_what_all_take(checkpointing: bool) -> None:
         assert sum(few.peaks[phase].values()) == pytest.approx(sum(by.values()), rel=0.01), phase
     assert sum(few.saved.values()) == pytest.approx(sum(whole.saved.values()), rel=1e-6)
     assert sum(few.flops.values()) == pytest.approx(sum(whole.flops.values()), rel=1e-6)
+
+
+@pytest.mark.parametrize("checkpointing", ["false", "true"])
+def test_layers_in_4_bits_keep_no_more_than_in_16(checkpointing: str) -> None:
+    """Neither their unpacked weights nor their inputs, of which an adapter keeps those that it needs itself."""
+    adapter = LORA.replace("vision_tower: full, ", "")
+    switch = f"model.gradient_checkpointing={checkpointing}"
+    loaded, config = of("model.dtype=bfloat16", switch, adapter, WITHOUT[0])
+    kept = {}
+    for form in ("none", "nf4"):
+        settings = loaded.model.model_copy(update={"quantize": form})
+        setting = Setting(settings=settings, config=config, divided=False)
+        found = passing.measure(setting, load.of(settings, config), settings.shape)
+        kept[form] = sum(found.saved.values())
+    assert 0.5 * kept["none"] < kept["nf4"] <= kept["none"]
 
 
 def test_checkpointing_does_the_layers_again_and_keeps_less() -> None:

@@ -60,6 +60,12 @@ def test_the_command_tells_memory_speed_and_verdict(capsys: pytest.CaptureFixtur
     assert rl["speed"]["generation_seconds"] > 0 and rl["speed"]["hours"] > 0
 
 
+def test_one_card_that_offloads_is_under_deepspeed(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["cluster.deepspeed=zero2", "cluster.offload=optimizer", "pipeline=[data, base, shallow]"]
+    assert cli.main(["plan", "quickstart", "--simulate", *words]) == 0
+    assert "attention sdpa, DeepSpeed zero2, optimizer on the host\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("words", "code", "line"),
     [
