@@ -4,6 +4,8 @@
     python benchmarks/drill.py /tmp/drill [MORE ...] [--out benchmarks/results/drill.json]
     lingshu drill --only kill --times 200 --out /tmp/kills
     python benchmarks/drill.py /tmp/kills --out benchmarks/results/drill_kills.json
+    lingshu drill --quick --out /tmp/quick
+    python benchmarks/drill.py /tmp/quick --out benchmarks/results/drill_quick.json
 
 Several drills become one result: of a fault that was done in two of them, the later one counts. Faults that were done often are
 told in one line.
@@ -85,6 +87,7 @@ def main() -> None:
         "seeds": sorted({drill["seed"] for drill in drills}),
         "counts": dict(Counter(row["kind"] for row in rows)),
         "stock_counts": dict(Counter(row["kind"] for row in stock)),
+        "seconds": [drill["seconds"] for drill in drills],
         "cpu_seconds": [drill.get("cpu_seconds") for drill in drills],
         "rows": told(rows),
         "stock": told(stock),

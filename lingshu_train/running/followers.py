@@ -129,5 +129,7 @@ def _kill(process: subprocess.Popen[bytes]) -> None:
 
 
 def _last_line(log: Path) -> str:
-    lines = log.read_bytes()[-4096:].decode("utf-8", "replace").strip().splitlines()
+    said = log.read_bytes()[-4096:].decode("utf-8", "replace").strip().splitlines()
+    # What an interpreter that ends begins to say of a thread, and has no time for.
+    lines = [line for line in said if not line.startswith("Exception in thread")]
     return lines[-1].strip().rstrip(".")[:300] if lines else ""

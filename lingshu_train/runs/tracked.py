@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from lingshu_train.documents import there
+from lingshu_train.errors import DataError
 from lingshu_train.runs.files import write_json
 from lingshu_train.schema import Strict, load
 
@@ -51,7 +52,14 @@ def write(stage_folder: Path, name: str, tracked: Tracked) -> None:
 
 
 def faults(stage_folder: Path) -> list[str]:
-    """One line for each tracker that does not have the whole stage."""
-    names = sorted(path.stem for path in (stage_folder / FOLDER).glob("*.json"))
-    found = {name: read(stage_folder, name) for name in names}
-    return [f"tracker {name}: {one.fault}" for name, one in found.items() if one and one.fault]
+    """One line for each tracker that does not have the whole stage, or of which that cannot be read."""
+    lines = []
+    for name in sorted(path.stem for path in (stage_folder / FOLDER).glob("*.json")):
+        try:
+            found = read(stage_folder, name)
+        except DataError as fault:
+            lines.append(f"tracker {name}: {str(fault).replace(str(stage_folder), stage_folder.name)}")
+            continue
+        if found and found.fault:
+            lines.append(f"tracker {name}: {found.fault}")
+    return lines

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 from pydantic import Field
 
+from lingshu_train.errors import OutputFailed
 from lingshu_train.schema import Strict
 from lingshu_train.trackers._tracker import LedgerLine, Told, Tracker, Variables
 
@@ -64,7 +65,7 @@ def start(params: Params, told: Told) -> Tracker:
         auto_log_cpu=False,
         auto_log_gpu=False,
     )
-    return History(opened)
+    return History(opened, project=params.project, run_name=told.id)
 
 
 class History:
@@ -72,17 +73,24 @@ class History:
 
     after = 0
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, run: Run, *, project: str, run_name: str) -> None:
+        self._run, self._project, self._name, self._logged = run, project, run_name, 0
 
     def log(self, line: LedgerLine) -> None:
         row: dict[str, float | Table] = {**line.values, "training_seconds": line.seconds}
         if line.shown:
             row["samples"] = _table(line)
         self._run.log(row, step=line.step)
+        self._logged += 1
 
     def close(self, *, done: bool) -> None:
+        """OutputFailed (74) where the database has not all of it: trackio itself goes on without what it could not write."""
+        from trackio.sqlite_storage import SQLiteStorage
+
         self._run.finish()  # type: ignore[no-untyped-call]
+        kept = len(SQLiteStorage.get_logs(self._project, self._name))
+        if kept < self._logged:
+            raise OutputFailed(f"trackio has kept {kept} of {self._logged} steps; is its disk full?")
 
 
 def _table(line: LedgerLine) -> Table:

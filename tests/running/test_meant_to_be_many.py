@@ -279,6 +279,35 @@ def test_a_fault_elsewhere_is_one_line_with_its_own_code() -> None:
     assert (str(fault), fault.exit_code) == ("rank 1: it broke", 70)
 
 
+class Slow(Store):
+    """Of which one rank asks what broke a second after it was told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.since = 0.0
+
+    def compare_set(self, key: str, before: str, value: str) -> None:
+        super().compare_set(key, before, value)
+        self.since = time.monotonic()
+
+    def check(self, keys: list[str]) -> bool:
+        own = threading.current_thread().name == "slow"
+        return not (own and time.monotonic() - self.since < 1) and super().check(keys)
+
+
+def test_the_first_rank_stays_until_its_peer_has_heard_why_it_ends() -> None:
+    store = Slow()
+    first, second = met(store)
+    (talking,) = [one for one in threading.enumerate() if getattr(one, "_target", None) == second._talk]
+    talking.name = "slow"
+    since = time.monotonic()
+    first.tell(UsageError("started otherwise"))
+    assert time.monotonic() - since < peers.TELL_S
+    fault = second.trouble()
+    assert fault is not None
+    assert (str(fault), fault.exit_code) == ("rank 0: started otherwise", 64)
+
+
 def test_a_rank_whose_store_no_longer_answers_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(peers, "TELL_S", 0.5)
     store = Store()

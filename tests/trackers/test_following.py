@@ -15,10 +15,14 @@ import tiny
 from tracking import OURS, PLUGINS, Beside, rows, wandb_texts
 
 import lingshu_train.trackers
+from lingshu_train.errors import OutputFailed
+from lingshu_train.running import followers
 from lingshu_train.runs import tracked
 from lingshu_train.runs.ledger import COMPLETIONS, Ledger
 from lingshu_train.runs.stage import Stage
+from lingshu_train.trackers import trackio
 from lingshu_train.trackers._choice import Chosen
+from lingshu_train.trackers._tracker import LedgerLine
 
 EACH = [pytest.param(name, marks=() if name == "tensorboard" else pytest.mark.slow) for name in OURS]
 
@@ -254,3 +258,28 @@ def test_stage_json_stays_as_it_was_and_trackers_json_says_what_followed(
     assert (stage.path / "stage.json").read_bytes() == before
     written = json.loads((stage.path / "trackers.json").read_text())
     assert written == {"trackers": [{"name": "tensorboard", "params": {}, "samples": False, "wait_s": 30.0}]}
+
+
+def test_a_note_that_is_damaged_is_a_line_of_the_report_and_keeps_nobody_from_it(stage: Stage) -> None:
+    tracked.write(stage.path, "trackio", tracked.begin(stage.path, "trackio"))
+    (stage.path / tracked.FOLDER / "trackio.json").write_text('{"run": "a')
+    (line,) = tracked.faults(stage.path)
+    assert line.startswith(f"tracker trackio: {stage.path.name}/.trackers/trackio.json: not JSON")
+
+
+def test_what_an_interpreter_begins_to_say_of_a_thread_is_no_reason(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("OSError: [Errno 28] No space left on device\nException in thread ")
+    assert followers._last_line(tmp_path / "log") == "OSError: [Errno 28] No space left on device"
+
+
+@pytest.mark.slow
+def test_trackio_that_has_not_kept_all_steps_says_how_many(tmp_path: Path) -> None:
+    class Forgetful:
+        def log(self, row: object, *, step: int) -> None: ...
+
+        def finish(self) -> None: ...
+
+    history = trackio.History(Forgetful(), project=tmp_path.name, run_name="a")  # type: ignore[arg-type]
+    history.log(LedgerLine(step=1, seconds=0.0, values={"loss": 1.0}))
+    with pytest.raises(OutputFailed, match="trackio has kept 0 of 1 steps"):
+        history.close(done=True)

@@ -99,7 +99,7 @@ def _no_folder(scene: Scene) -> Ended:
     return ended
 
 
-def _full(name: str) -> Callable[[Scene], Ended]:
+def _full(name: str, why: str) -> Callable[[Scene], Ended]:
     """What the tracker writes to has no byte left; the run's own disk has."""
 
     def do(scene: Scene) -> Ended:
@@ -113,7 +113,7 @@ def _full(name: str) -> Callable[[Scene], Ended]:
         finally:
             disks.unmount(place)
             shutil.rmtree(place)
-        _told(scene, name, "")
+        _told(scene, name, why)
         return ended
 
     return do
@@ -166,7 +166,7 @@ def _fault(
     return Fault(name=f"tracker_{name}", number="F20", says=says, do=do, codes=(code,), start=start)
 
 
-_ENDED = "so it was ended"
+_ENDED, _SPACE = "so it was ended", "No space left on device"
 _NETWORK: Mapping[str, str] = {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": NOWHERE}
 FAULTS = (
     _fault(
@@ -181,8 +181,8 @@ FAULTS = (
     ),
     _fault("no_folder", "a file where the tracker's folder has to be", _no_folder),
     *(
-        _fault(f"disk_full_{name}", f"no byte left for {name}", _full(name))
-        for name in ("tensorboard", "trackio", "wandb")
+        _fault(f"disk_full_{name}", f"no byte left for {name}", _full(name, why))
+        for name, why in (("tensorboard", _SPACE), ("trackio", "disk"), ("wandb", _SPACE))
     ),
     _fault(
         "no_network",
