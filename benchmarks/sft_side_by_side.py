@@ -219,14 +219,14 @@ def main(words: list[str]) -> None:
         return
     pythons = dict(word.split("=", 1) for word in options.python)
     arms = options.arms or [*OURS, *TRL, *pythons, *(f"{name}{SAME}" for name in pythons)]
-    told = circumstances.told("torch", "transformers", "trl")
-    result = {
-        **{"what": __doc__.splitlines()[0], **told, "steps": options.steps},
-        **{"rows": options.rows, "versions_of_others": {}, "vocabularies": {}},
-    }
+    # A vocabulary that is measured again, or later than the others, has circumstances of its own.
+    result = json.loads(options.out.read_text(encoding="utf-8")) if options.out.is_file() else {}
+    result = {"what": __doc__.splitlines()[0], "vocabularies": {}, **result}
     for vocabulary in options.vocabularies:
         place = options.folder.resolve() / str(vocabulary)
         place.mkdir(parents=True, exist_ok=True)
+        where = circumstances.told("torch", "transformers", "trl")
+        where |= {"versions_of_others": {}, "rows": options.rows, "steps": options.steps}
         same = ["--vocabularies", str(vocabulary), "--rows", str(options.rows), "--steps", str(options.steps)]
         if not (place / "peers" / "dataset_info.json").is_file():
             call([sys.executable, __file__, str(place), *same, "--once", "prepare"], "prepare", place)
@@ -238,11 +238,11 @@ def main(words: list[str]) -> None:
             for arm in arms[turn:] + arms[:turn]:
                 found = json.loads(call(command(arm, place, pythons, same, options.steps), arm, place))
                 if versions := found.pop("versions", None):
-                    result["versions_of_others"][arm.removesuffix(SAME)] = versions
+                    where["versions_of_others"][arm.removesuffix(SAME)] = versions
                 measures.setdefault(arm, []).append(found)
                 print(vocabulary, number, arm, found, flush=True)
             # Written as it grows: a long call that is stopped leaves the rounds that are done.
-            told = {"rounds": number + 1, "load_at_each_round": load}
+            told = {**where, "rounds": number + 1, "load_at_each_round": load}
             result["vocabularies"][str(vocabulary)] = told | summary(measures)
             options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

@@ -115,7 +115,8 @@ def _zero3(way: Way) -> Way | None:
 
 
 def _eight_bits(way: Way) -> Way | None:
-    if way.how.moments <= states.MOMENTS_8BIT or way.how.offload != "none":
+    # DeepSpeed would flatten its blocks: refused beside it (training/config.py).
+    if way.how.moments <= states.MOMENTS_8BIT or way.how.level:
         return None
     return way.changed(how=way.how.changed(moments=states.MOMENTS_8BIT))
 

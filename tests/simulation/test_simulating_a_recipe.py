@@ -164,3 +164,17 @@ def test_a_kind_that_is_unknown_is_told() -> None:
     loaded = recipe.load("quickstart")
     with pytest.raises(RecipeError, match="only sft and grpo can be simulated"):
         stages.refuse_unknown(loaded.stages[0].config, "stages.data")
+
+
+def test_an_8_bit_optimizer_is_told_where_deepspeed_is_not() -> None:
+    alone = way(
+        "adapt",
+        "instruct",
+        "stages.data.cards=[slake]",
+        "+stages.data.card_splits={slake: {train: train, validation: held_out}}",
+        gpu="L40S",
+    )
+    assert remedies.found("instruct", alone, Traced(8 * GIB))[0] == "an 8-bit optimizer"
+    divided = way("lingshu_32b", "instruct", world=8)
+    told = remedies.found("instruct", divided, Traced(16 * GIB))
+    assert told and not any("8-bit" in one for one in told)
