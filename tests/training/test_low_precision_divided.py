@@ -16,8 +16,8 @@ from lingshu_train.runs.stage import Stage
 
 pytestmark = pytest.mark.slow
 
-APART = {"loss": 2e-3, "grad_norm": 1.7e-2}
-"""Relative, from the undivided stage: five times the most that was measured in these four steps (4.1e-4 of a loss, 3.4e-3 of a
+APART = {"loss": 2.3e-3, "grad_norm": 1.7e-2}
+"""Relative, from the undivided stage: five times the most that was measured in these four steps (4.5e-4 of a loss, 3.4e-3 of a
 norm; AMD EPYC with AVX512-BF16, torch 2.13). A bfloat16 has eight bits; undivided, a weight is rounded for a product alone, and
 DeepSpeed keeps all of them rounded beside their masters. Gradients summed over two ranks and not averaged would be apart by 1."""
 
