@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,17 +11,15 @@ import tiny
 import torch
 from safetensors.torch import load_file, save_file
 
+from lingshu_train.runs import manifest
 from lingshu_train.runs.stage import Stage
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        "LINGSHU_LONG" not in os.environ, reason="not yet run to its end; LINGSHU_LONG=1 runs it"
-    ),
-]
+pytestmark = pytest.mark.slow
 
-LOW = 2e-2
-"""Relative, of losses: a bfloat16 has eight bits, and on one process the weights are not rounded between steps."""
+APART = {"loss": 2.3e-3, "grad_norm": 1.7e-2}
+"""Relative, from the undivided stage: five times the most that was measured in these four steps (4.5e-4 of a loss, 3.4e-3 of a
+norm; AMD EPYC with AVX512-BF16, torch 2.13). A bfloat16 has eight bits; undivided, a weight is rounded for a product alone, and
+DeepSpeed keeps all of them rounded beside their masters. Gradients summed over two ranks and not averaged would be apart by 1."""
 
 
 def stage(base: Path, root: Path, *, deepspeed: str, again: bool, world: int = 2) -> Stage:
@@ -60,13 +57,16 @@ def test_a_run_that_recomputes_ends_with_the_bits_of_one_that_was_killed_and_kee
     assert tiny.weights(recomputed.path) == tiny.weights(kept.path) != {}
     assert tiny.trajectory(recomputed.path) == tiny.trajectory(kept.path)
     assert column(kept, "samples") == column(undivided, "samples")
-    assert column(kept, "loss") == pytest.approx(column(undivided, "loss"), rel=LOW)
+    for name, apart in APART.items():
+        assert column(kept, name) == pytest.approx(column(undivided, name), rel=apart), name
 
 
 def test_a_weight_too_many_is_refused_where_weights_are_divided(base: Path, tmp_path: Path) -> None:
     strange = Path(shutil.copytree(base / "base", tmp_path / "base"))
     path = strange / "model" / "model.safetensors"
     save_file({**load_file(path), "model.stranger.weight": torch.zeros(3)}, path, metadata={"format": "pt"})
+    whole = manifest.read(base / "base").stage
+    tiny.finish(whole.model_copy(update={"folder": str(strange)}), outputs=["model"])
     made = stage(base, tmp_path, deepspeed="zero3", again=False)
     made = made.model_copy(update={"parents": {**made.parents, "base": str(strange)}})
     assert tiny.run(made) == 65
