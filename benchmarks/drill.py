@@ -7,7 +7,7 @@
     lingshu drill --quick --out /tmp/quick
     python benchmarks/drill.py /tmp/quick --out benchmarks/results/drill_quick.json
 
-Several drills become one result: of a fault that was done in two of them, the later one counts. Faults that were done often are
+With `--table` the scoreboard by family is printed as docs/drill.md has it. Several drills become one result: of a fault that was done in two of them, the later one counts. Faults that were done often are
 told in one line.
 """
 
@@ -22,6 +22,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
+
+from lingshu_train import naming
+from lingshu_train.drill import drilling, faults
 
 Row = dict[str, Any]
 KEYS = ("fault", "number", "says", "stage", "ranks")
@@ -60,10 +63,36 @@ def _line(named: Row, same: list[Row]) -> Row:
     }
 
 
+def table(rows: list[Row]) -> str:
+    """The scoreboard by family, in Markdown."""
+    named = {name: [] for name in naming.components(faults.__name__)}  # type: dict[str, list[Row]]
+    family = {(one.name, one.stage, one.ranks): name for name in named for one in drilling.family(name)}
+    for row in rows:
+        named[family[row["fault"], row["stage"], row["ranks"]]].append(row)
+    lines = [
+        "| Family | Rows | Handled | Silent | Crash | Hang | Exit codes | Most steps lost |",
+        "|---|---|---|---|---|---|---|---|",
+        *(f"| `{name}` | {_counted(same)} |" for name, same in named.items() if same),
+        f"| all | {_counted(rows, total=True)} |",
+    ]
+    return "\n".join(lines)
+
+
+def _counted(rows: list[Row], *, total: bool = False) -> str:
+    kinds = Counter(row["kind"] for row in rows)
+    codes = sorted({row["code"] for row in rows if row["code"] is not None and row["code"] >= 0})
+    lost = [row["lost"] for row in rows if row["lost"] is not None]
+    counts = [len(rows), *(kinds[kind] for kind in ("handled", "silent", "crash", "hang"))]
+    told = ["", ""] if total else [", ".join(map(str, codes)) or "killed", str(max(lost)) if lost else ""]
+    return " | ".join([*map(str, counts), *told])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("drills", type=Path, nargs="+", help="folders of drills, the newest last")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "drill.json")
+    parser.add_argument("--table", action="store_true", help="print the scoreboard by family")
+    parser.add_argument("--commit", default="HEAD", help="what was drilled")
     chosen = parser.parse_args()
     drills = [json.loads((folder / "drill.json").read_text(encoding="utf-8")) for folder in chosen.drills]
     rows, stock = merged(drills, "rows"), merged(drills, "stock")
@@ -71,7 +100,7 @@ def main() -> None:
     result = {
         "date": datetime.now(UTC).date().isoformat(),
         "commit": subprocess.run(
-            ["git", "rev-parse", "HEAD"],
+            ["git", "rev-parse", chosen.commit],
             capture_output=True,
             text=True,
             check=True,
@@ -93,6 +122,8 @@ def main() -> None:
         "stock": told(stock),
     }
     chosen.out.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if chosen.table:
+        print(table(rows))
     print(json.dumps({key: result[key] for key in ("counts", "stock_counts")}, indent=1))
 
 

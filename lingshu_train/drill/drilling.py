@@ -49,10 +49,11 @@ class Chosen:
 
 def every() -> list[Fault]:
     """All faults, family by family."""
-    return [one for name in naming.components(faults.__name__) for one in _family(name)]
+    return [one for name in naming.components(faults.__name__) for one in family(name)]
 
 
-def _family(name: str) -> tuple[Fault, ...]:
+def family(name: str) -> tuple[Fault, ...]:
+    """The faults of one file."""
     found: tuple[Fault, ...] = importlib.import_module(f"{faults.__name__}.{name}").FAULTS
     return found
 
