@@ -1,17 +1,16 @@
 """What a supervised step costs with the head at labelled positions alone, and with TRL's own choice on a CPU: every position.
 
-    python benchmarks/head.py
+    python benchmarks/head.py [--vocabularies 768 32768 152064] [--rounds 3] [--steps 5] [--out FILE]
 
 A model of two layers and hidden size 64 in each tower, eight samples a step (one picture each of 56 to 448 pixels a side, a fifth
 of the tokens with a label, padded), forward, backward and AdamW. Each arm is a process of its own, and the arms take turns;
-seconds are of the processor, of both system and user, the median of the steps. The result is benchmarks/results/head.json.
+seconds are of the processor, of both system and user, the median of the steps. A first step that is left out comes before the steps.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
-import os
-import platform
 import resource
 import statistics
 import subprocess
@@ -19,14 +18,16 @@ import sys
 import time
 from pathlib import Path
 
+import circumstances
+
 HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "head.json"
 VOCABULARIES = (768, 32_768, 152_064)
 ARMS = ("labelled", "every")
-ROUNDS, STEPS, ROWS, SEED = 3, 5, 8, 0
+ROWS, SEED = 8, 0
 
 
-def step_seconds(vocabulary: int, arm: str) -> dict[str, object]:
+def step_seconds(vocabulary: int, arm: str, steps: int) -> dict[str, object]:
     """Of one arm, in this process: seconds of each step but the first, the losses, the highest resident memory."""
     import torch
     import transformers
@@ -37,7 +38,7 @@ def step_seconds(vocabulary: int, arm: str) -> dict[str, object]:
     if arm == "labelled":
         head.labelled_alone()
     transformers.logging.set_verbosity_error()
-    model, batches = _model(vocabulary), _batches(vocabulary)
+    model, batches = _model(vocabulary), _batches(vocabulary, steps)
     add_fused_lm_head(model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
     seconds, losses = [], []
@@ -89,7 +90,7 @@ def _model(vocabulary: int) -> object:
     return Qwen2_5_VLForConditionalGeneration(config).train()
 
 
-def _batches(vocabulary: int) -> list[dict[str, object]]:
+def _batches(vocabulary: int, steps: int) -> list[dict[str, object]]:
     import torch
 
     draws = torch.Generator().manual_seed(SEED)
@@ -98,7 +99,7 @@ def _batches(vocabulary: int) -> list[dict[str, object]]:
         return int(torch.randint(low, high, (), generator=draws))
 
     batches: list[dict[str, object]] = []
-    for _ in range(STEPS + 1):
+    for _ in range(steps + 1):
         rows, grids = [], []
         for _ in range(ROWS):
             side = below(2, 17)
@@ -125,19 +126,30 @@ def _batches(vocabulary: int) -> list[dict[str, object]]:
     return batches
 
 
-def main() -> None:
-    import torch
-    import transformers
-    import trl
-
+def main(words: list[str]) -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--vocabularies", type=int, nargs="+", default=VOCABULARIES)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=5)
+    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--once", nargs=2, metavar=("VOCABULARY", "ARM"), help="measured in this process")
+    options = parser.parse_args(words)
+    if options.once:
+        print(json.dumps(step_seconds(int(options.once[0]), options.once[1], options.steps)))
+        return
+    told = circumstances.told("torch", "transformers", "trl")
     found: dict[str, dict[str, object]] = {}
-    for vocabulary in VOCABULARIES:
+    for vocabulary in options.vocabularies:
         arms: dict[str, list[dict[str, object]]] = {arm: [] for arm in ARMS}
-        for turn in range(ROUNDS):
+        for turn in range(options.rounds):
             for arm in ARMS if turn % 2 == 0 else ARMS[::-1]:
-                command = [sys.executable, __file__, str(vocabulary), arm]
+                command = [sys.executable, __file__, "--steps", str(options.steps)]
+                command += ["--once", str(vocabulary), arm]
                 said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
                 arms[arm].append(json.loads(said.splitlines()[-1]))
+                print(vocabulary, turn, said.splitlines()[-1], flush=True)
         medians = {
             arm: statistics.median(s for one in rounds for s in one["seconds"])
             for arm, rounds in arms.items()
@@ -148,30 +160,10 @@ def main() -> None:
             "peak_mib": {arm: max(one["peak_mib"] for one in rounds) for arm, rounds in arms.items()},
             "losses": {arm: rounds[0]["losses"] for arm, rounds in arms.items()},
         }
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True, check=True
-    )
-    data = {
-        "what": __doc__.splitlines()[0],
-        "date": time.strftime("%Y-%m-%d"),
-        "commit": commit.stdout.strip(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, shared; load {os.getloadavg()[0]:.1f}",
-        "versions": {
-            "python": platform.python_version(),
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-            "trl": trl.__version__,
-        },
-        "rounds": ROUNDS,
-        "steps": STEPS,
-        "vocabulary": found,
-    }
-    RESULT.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(data, indent=1))
+        counts = {"rounds": options.rounds, "steps": options.steps}
+        data = {"what": __doc__.splitlines()[0], **told, **counts, "vocabulary": found}
+        options.out.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        print(json.dumps(step_seconds(int(sys.argv[1]), sys.argv[2])))
-    else:
-        main()
+    main(sys.argv[1:])
