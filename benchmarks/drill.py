@@ -87,25 +87,25 @@ def _counted(rows: list[Row], *, total: bool = False) -> str:
     return " | ".join([*map(str, counts), *told])
 
 
+def _revision(name: str) -> str:
+    here = Path(__file__).parent
+    done = subprocess.run(["git", "rev-parse", name], capture_output=True, text=True, check=True, cwd=here)
+    return done.stdout.strip()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("drills", type=Path, nargs="+", help="folders of drills, the newest last")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "drill.json")
     parser.add_argument("--table", action="store_true", help="print the scoreboard by family")
-    parser.add_argument("--commit", default="HEAD", help="what was drilled")
+    parser.add_argument("--commit", nargs="+", default=["HEAD"], help="what was drilled, one for each")
     chosen = parser.parse_args()
     drills = [json.loads((folder / "drill.json").read_text(encoding="utf-8")) for folder in chosen.drills]
     rows, stock = merged(drills, "rows"), merged(drills, "stock")
     last = drills[-1]
     result = {
         "date": datetime.now(UTC).date().isoformat(),
-        "commit": subprocess.run(
-            ["git", "rev-parse", chosen.commit],
-            capture_output=True,
-            text=True,
-            check=True,
-            cwd=Path(__file__).parent,
-        ).stdout.strip(),
+        "commit": [_revision(name) for name in chosen.commit],
         "hardware": {
             "processor": last["machine"],
             "cores": last["cores"],
