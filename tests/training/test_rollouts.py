@@ -13,6 +13,7 @@ import tiny
 from layouts import Layout
 
 from lingshu_train.record import Prompt, Sampling
+from lingshu_train.rollouts import _generating
 from lingshu_train.rollouts._engine import seed_of, seeds_of
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo import windows
@@ -64,11 +65,10 @@ def test_no_call_is_given_more_than_a_slice_and_the_longest_come_first(
     drawn: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[tuple[int, int]] = []
-    draw = windows.draw
 
     def watched(model: Any, inputs: Any, *args: Any) -> Any:
         given.append(tuple(inputs["input_ids"].shape))
-        return draw(model, inputs, *args)
+        return _generating.draw(model, inputs, *args)
 
     monkeypatch.setattr(windows, "draw", watched)
     drawn("watched", rollout_batch=5)
