@@ -27,7 +27,7 @@ class Drawing(LogitsProcessor):  # type: ignore[misc]
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         # A forbidden token's score is -inf, and stays out of it.
         self._sound &= (scores.sum(dim=-1) < torch.inf).all()
-        # The shortest wait wins, and 53 bits tell short ones apart. On a CPU this takes half as long as exponential_.
+        # The shortest wait wins, and 53 bits tell short ones apart.
         shares = torch.empty(scores.shape, dtype=torch.float64, device=scores.device)
         for row, generator in zip(shares, self._generators, strict=True):
             row.uniform_(generator=generator)
