@@ -8,22 +8,37 @@ import torch
 from transformers import LogitsProcessor
 
 
+class NotFinite(ArithmeticError):
+    """The chances of a next token are not finite, so that none can be drawn."""
+
+
 class Drawing(LogitsProcessor):  # type: ignore[misc]
     """Turns the likeliest token into a drawn one: adds Gumbel noise to the scores (B, V), each row from its own generator.
 
     argmax(score + noise) is a draw from softmax(score) (Gumbel 1954), so greedy search samples, and a row's tokens hang
-    neither on the rest of the batch nor on torch's own random state.
+    neither on the rest of the batch nor on torch's own random state. The argmax of what is not finite is some token: `check`
+    says afterwards whether there was any.
     """
 
     def __init__(self, seeds: Sequence[int], device: torch.device) -> None:
         self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
+        self._sound = torch.ones((), dtype=torch.bool, device=device)
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        noise = torch.empty_like(scores)
-        for row, generator in zip(noise, self._generators, strict=True):
-            row.exponential_(generator=generator)
+        # A forbidden token's score is -inf, and stays out of it.
+        self._sound &= (scores.sum(dim=-1) < torch.inf).all()
+        # The shortest wait wins, and 53 bits tell short ones apart.
+        shares = torch.empty(scores.shape, dtype=torch.float64, device=scores.device)
+        for row, generator in zip(shares, self._generators, strict=True):
+            row.uniform_(generator=generator)
         # A draw of exactly 0 would win against any score.
-        return scores - noise.clamp_min(torch.finfo(noise.dtype).tiny).log()
+        waits = shares.float().clamp_min_(torch.finfo(torch.float32).tiny).neg_().log1p_().neg_()
+        return scores - waits.log_()
+
+    def check(self) -> None:
+        """Waits for the device."""
+        if not bool(self._sound):
+            raise NotFinite("the model's chances of the next token are not finite")
 
 
 class LogProbs(LogitsProcessor):  # type: ignore[misc]

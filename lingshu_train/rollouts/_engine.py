@@ -79,3 +79,15 @@ def start(
 def seed_of(prompt: Prompt, sampling: Sampling) -> int:
     """The seed of a prompt's first completion: its own, or one of 48 bits (exact in JSON) from its id and the sampling's."""
     return prompt.seed if prompt.seed is not None else int(digest([sampling.seed, prompt.id])[:12], 16)
+
+
+def seeds_of(ids: Sequence[str], sampling: Sampling) -> list[int]:
+    """The seeds of completions, by the ids of their prompts: the n-th of an id, wherever it stands, has the first's + n."""
+    first: dict[str, int] = {}
+    found = []
+    for name in ids:
+        if name not in first:
+            first[name] = seed_of(Prompt(id=name, messages=()), sampling)
+        found.append(first[name])
+        first[name] += 1
+    return found

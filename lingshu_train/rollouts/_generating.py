@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel, ProcessorMixin
-from transformers.generation import TemperatureLogitsWarper, TopPLogitsWarper
+from transformers import (
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    ProcessorMixin,
+)
+from transformers.generation import (
+    SuppressTokensLogitsProcessor,
+    TemperatureLogitsWarper,
+    TopPLogitsWarper,
+)
 
 from lingshu_train.record import Completion, Prompt, Sampling
 from lingshu_train.rollouts._drawing import Drawing, LogProbs
@@ -16,6 +26,70 @@ from lingshu_train.rollouts._engine import seed_of
 
 _Request = tuple[Prompt, int]
 """One completion to be drawn, with its seed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tokens:
+    """The tokenizer, the tokens that end an answer (model/load.py: `ends`), and those that are never written."""
+
+    words: PreTrainedTokenizerBase
+    ends: Sequence[int]
+    never: Sequence[int] = ()
+
+
+@torch.no_grad()
+def draw(
+    model: PreTrainedModel,
+    inputs: Mapping[str, torch.Tensor],
+    sampling: Sampling,
+    seeds: Sequence[int],
+    tokens: Tokens,
+) -> tuple[list[list[int]], list[list[float]]]:
+    """One call of `generate`: of each row the tokens written, with the one that ended them, and their log-probabilities where
+    the sampling asks for them.
+
+    `inputs` are padded on the left, with the pixels of all pictures. NotFinite: the model's chances are not.
+    """
+    watched = [LogProbs()] if sampling.log_probs else []
+    drawing = [Drawing(seeds, model.device)] if sampling.temperature else []
+    out: torch.Tensor = model.generate(
+        **inputs,
+        max_new_tokens=sampling.max_tokens,
+        # Drawn by our own processors where it is sampled, so that every row has its own seed.
+        do_sample=False,
+        # Some models are published with 1.05, which no other engine and no training applies.
+        repetition_penalty=1.0,
+        logits_processor=LogitsProcessorList(
+            [*watched, *_narrowed(sampling, tokens.never, model.device), *drawing]
+        ),
+        stop_strings=list(sampling.stop) or None,
+        tokenizer=tokens.words,
+        use_cache=True,
+        # Every rank holds the whole model here, and some have a batch more than others: none may wait for the rest.
+        synced_gpus=False,
+        eos_token_id=list(tokens.ends),
+        pad_token_id=tokens.words.pad_token_id,
+    )
+    for one in drawing:
+        one.check()
+    written = out[:, inputs["input_ids"].shape[1] :]
+    chances = watched[0].of(written).tolist() if watched else [[]] * len(out)
+    return [_until(ids, tokens.ends) for ids in written.tolist()], chances
+
+
+def _narrowed(sampling: Sampling, never: Sequence[int], device: torch.device) -> list[LogitsProcessor]:
+    """What changes the model's own scores before a token is taken, in the order of its steps."""
+    suppressed = [SuppressTokensLogitsProcessor(list(never), device=device)] if never else []
+    if sampling.temperature == 0:
+        return suppressed
+    nucleus = [TopPLogitsWarper(sampling.top_p)] if sampling.top_p < 1 else []
+    return [*suppressed, TemperatureLogitsWarper(sampling.temperature), *nucleus]
+
+
+def _until(ids: list[int], ends: Sequence[int]) -> list[int]:
+    """Cut after the token that ended them."""
+    end = next((place for place, token in enumerate(ids) if token in ends), None)
+    return ids if end is None else ids[: end + 1]
 
 
 class Transformers:
@@ -45,42 +119,20 @@ class Transformers:
     def __exit__(self, *fault: object) -> None:
         self.close()
 
-    @torch.no_grad()
     def _slice(self, rows: Sequence[_Request], sampling: Sampling) -> list[Completion]:
         prompts = [prompt for prompt, _ in rows]
         texts = self._texts(prompts)
-        batch = self._inputs(prompts, texts)
-        watched = LogProbs() if sampling.log_probs else None
-        drawing = self._drawing(sampling, [seed for _, seed in rows])
-        out: torch.Tensor = self._model.generate(
-            **batch,
-            max_new_tokens=sampling.max_tokens,
-            # Drawn by our own processors where it is sampled, so that every row has its own seed.
-            do_sample=False,
-            # Some models are published with 1.05, which no other engine and no training applies.
-            repetition_penalty=1.0,
-            logits_processor=LogitsProcessorList([*([watched] if watched else []), *drawing]),
-            stop_strings=list(sampling.stop) or None,
-            tokenizer=self._text.tokenizer,
-            use_cache=True,
-            # Every rank holds the whole model here, and some have a batch more than others: none may wait for the rest.
-            synced_gpus=False,
-            eos_token_id=self._ends,
-            pad_token_id=self._pad,
+        written, chances = draw(
+            self._model,
+            self._inputs(prompts, texts),
+            sampling,
+            [seed for _, seed in rows],
+            Tokens(words=self._text.tokenizer, ends=self._ends),
         )
-        written = out[:, batch["input_ids"].shape[1] :]
-        chances = watched.of(written).tolist() if watched else [()] * len(rows)
         return [
             replace(self._completion(ids, one, seed, sampling), prompt=asked)
-            for ids, one, (_, seed), asked in zip(written.tolist(), chances, rows, texts, strict=True)
+            for ids, one, (_, seed), asked in zip(written, chances, rows, texts, strict=True)
         ]
-
-    def _drawing(self, sampling: Sampling, seeds: Sequence[int]) -> list[LogitsProcessor]:
-        """What makes a draw of greedy search, in the order of its steps; nothing at temperature 0."""
-        if sampling.temperature == 0:
-            return []
-        nucleus = [TopPLogitsWarper(sampling.top_p)] if sampling.top_p < 1 else []
-        return [TemperatureLogitsWarper(sampling.temperature), *nucleus, Drawing(seeds, self._model.device)]
 
     def _texts(self, prompts: Sequence[Prompt]) -> list[str]:
         """The prompts as the chat template writes them, one mark a picture."""
@@ -108,10 +160,8 @@ class Transformers:
     def _completion(
         self, ids: list[int], log_probs: Sequence[float], seed: int, sampling: Sampling
     ) -> Completion:
-        """A row of the batch, cut after the token that ended it."""
-        end = next((place for place, token in enumerate(ids) if token in self._ends), None)
-        if end is not None:
-            ids = ids[: end + 1]
+        """A row of the batch, whose tokens end with the one that ended it."""
+        ended = ids[-1] in self._ends
         text: str = self._text.tokenizer.decode(ids, skip_special_tokens=True)
         stops = [place for stop in sampling.stop if (place := text.find(stop)) >= 0]
         if stops:
@@ -122,7 +172,7 @@ class Transformers:
             text=text,
             token_ids=tuple(ids),
             log_probs=tuple(log_probs[: len(ids)]),
-            finish="stop" if stops or end is not None else "length",
+            finish="stop" if stops or ended else "length",
             max_tokens=sampling.max_tokens,
             seed=seed,
         )

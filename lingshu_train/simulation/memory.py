@@ -120,18 +120,22 @@ def window_pixels(config: StageConfig, how: Division, load: Load, passed: Passed
 
 
 def sequences(config: Grpo, world: int) -> int:
-    """Completions that one process draws in one call: all of its window (trl/trainer/grpo_trainer.py:
-    _generate_single_turn)."""
+    """Completions of a window that one process draws."""
     return max(1, config.rollout_prompts * config.group_size // world)
+
+
+def drawn_together(config: Grpo, world: int) -> int:
+    """Those of them that it draws in one call (stages/grpo/windows.py)."""
+    return min(config.rollout_batch, sequences(config, world))
 
 
 def generating(
     settings: Settings, config: Grpo, how: Division, load: Load, one: Passed, two: Passed
 ) -> Iterator[Memory]:
-    """Reading the prompts of a window at once, and drawing its last tokens. `one` and `two` are passes over one and two
-    prompts; more are linear in their number."""
+    """Reading the prompts of a slice at once, and drawing its last tokens. `one` and `two` are passes over one and two
+    prompts; more are linear in their number. The window's pictures wait on the host."""
     held = states.of(estimate.parameters(settings, config), how)
-    number = sequences(config, how.world)
+    number = drawn_together(config, how.world)
     shape = settings.shape
     each = states.LOW if settings.dtype == "bfloat16" else states.FULL
     whole = sum(shape.parameters().values())

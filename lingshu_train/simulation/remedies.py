@@ -9,6 +9,7 @@ from lingshu_train.errors import RecipeError
 from lingshu_train.planning import states
 from lingshu_train.simulation import stage as stages
 from lingshu_train.simulation.stage import Passes, Way
+from lingshu_train.stages.grpo.config import Config as Grpo
 from lingshu_train.stages.sft.config import Config as Sft
 from lingshu_train.training import lora
 
@@ -16,6 +17,8 @@ MOST = 3
 """Remedies that are told."""
 _MORE_CARDS = (2, 4, 8, 16, 32, 64)
 _RANK = 64
+_SLICE = 8
+"""Completions drawn in one call, at least."""
 
 
 class Change(NamedTuple):
@@ -31,6 +34,7 @@ def changes(name: str) -> tuple[Change, ...]:
     return (
         Change("model.gradient_checkpointing=true", _checkpointed),
         Change(f"{where}.per_device_batch=1 (accumulation as many times more)", _one_row),
+        Change(f"{where}.rollout_batch={_SLICE}", _small_slices),
         Change("cluster.deepspeed=zero3", _zero3),
         Change("an 8-bit optimizer", _eight_bits),
         Change("the optimizer offloaded to the host", _offloaded),
@@ -106,6 +110,12 @@ def _one_row(way: Way) -> Way | None:
     if isinstance(way.config, Sft):
         update["accumulation"] = way.config.accumulation * size
     return way.changed(config=way.config.model_copy(update=update))
+
+
+def _small_slices(way: Way) -> Way | None:
+    if not isinstance(way.config, Grpo) or way.config.rollout_batch <= _SLICE:
+        return None
+    return way.changed(config=way.config.model_copy(update={"rollout_batch": _SLICE}))
 
 
 def _zero3(way: Way) -> Way | None:

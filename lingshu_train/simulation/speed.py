@@ -16,6 +16,7 @@ from lingshu_train.planning import estimate, states
 from lingshu_train.planning.states import Division
 from lingshu_train.schema import Strict
 from lingshu_train.simulation import load as loads
+from lingshu_train.simulation import memory
 from lingshu_train.simulation.load import Load
 from lingshu_train.simulation.meter import AGAIN, BACK
 from lingshu_train.simulation.passing import Passed
@@ -29,7 +30,7 @@ SUPERVISED, REINFORCED = 0.35, 0.20
 40 % for this model at 7B in packs on 32 A800 (lmms-engine, docs/reference/mfu.md); 16 to 23 % for the update of GRPO at 7B on 8
 H100 (EasyR1, assets/baselines.md). Nothing of ours has been measured."""
 TOKEN_SECONDS = 0.05
-"""Seconds that transformers takes for a token of all sequences, where the memory's bandwidth would allow less. Assumed."""
+"""Seconds that transformers takes for a token of a slice, where the memory's bandwidth would allow less. Assumed."""
 LINK = 0.45
 """Share of the links' bandwidth that gathers and reductions reach. Assumed."""
 WORDS = 256
@@ -131,11 +132,12 @@ def _reinforced(work: Work, config: Grpo) -> Speed:
     useful += forward * ((config.window > 1) + (config.kl_coefficient > 0))
     seconds = _with_exchange(useful / (REINFORCED * gpu.flops), settings, config, how, gpu) * passes
     held = states.of(estimate.parameters(settings, config), how.changed(level=0))
-    sequences = config.rollout_prompts * config.group_size / how.world
-    cached = settings.shape.cached * states.LOW * sequences * row.tokens / 2
+    sequences = memory.sequences(config, how.world)
+    together = memory.drawn_together(config, how.world)
+    cached = settings.shape.cached * states.LOW * together * row.tokens / 2
     token = max(TOKEN_SECONDS, (held.weights / 2 + cached) / gpu.bandwidth)
     prompts = forward * sequences / load.rows * (1 - row.answer / row.tokens) / (REINFORCED * gpu.flops)
-    drawing = (prompts + config.max_completion * token) / config.window
+    drawing = (prompts + math.ceil(sequences / together) * config.max_completion * token) / config.window
     steps = config.steps
     taken = min(rows, config.selection.size or rows) if rows is not None and config.selection else rows
     if steps is None and taken is not None:

@@ -130,15 +130,48 @@ def test_nothing_fits_on_a_card_too_small_for_the_weights() -> None:
     assert told == ()
 
 
-def test_generation_counts_every_sequence_of_a_window() -> None:
-    found = way("lingshu_7b", "rl", world=8)
+def generated(*overrides: str) -> list[memory.Memory]:
+    found = way("lingshu_7b", "rl", *overrides, world=8)
     given = load.of(found.settings, found.config)
     one, two = (Traced(GIB).of(found, given.model_copy(update={"rows": rows})) for rows in (1, 2))
-    peaks = list(memory.generating(found.settings, found.config, found.how, given, one, two))  # type: ignore[arg-type]
-    # 1,024 sequences of 4,096 tokens, 28 layers of 4 heads of 128 numbers, keys and values, in bfloat16.
-    assert peaks[1].cache == 1024 * 4096 * 28 * 2 * 4 * 128 * 2
-    assert peaks[0].temporaries == 1024 * GIB // 8
-    assert peaks[0].gathered == 2 * sum(found.settings.shape.parameters().values())
+    return list(memory.generating(found.settings, found.config, found.how, given, one, two))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("batch", "together"), [(64, 64), (24, 24), (5000, 1024)])
+def test_generation_counts_every_sequence_of_a_slice(batch: int, together: int) -> None:
+    peaks = generated(f"stages.rl.rollout_batch={batch}")
+    # Sequences of 4,096 tokens, 28 layers of 4 heads of 128 numbers, keys and values, in bfloat16.
+    assert peaks[1].cache == together * 4096 * 28 * 2 * 4 * 128 * 2
+    assert peaks[0].temporaries == together * GIB // 8
+    shape = way("lingshu_7b", "rl", world=8).settings.shape
+    assert peaks[0].gathered == 2 * sum(shape.parameters().values())
+
+
+def test_smaller_slices_are_a_remedy_of_generation() -> None:
+    found = way("lingshu_7b", "rl", "stages.rl.rollout_batch=1024", world=8)
+    told = remedies.found("rl", found, Traced(GIB))
+    assert told[0] == "stages.rl.rollout_batch=8"
+
+
+def test_smaller_slices_take_longer() -> None:
+    found = way("lingshu_7b", "rl", world=8)
+    given = load.of(found.settings, found.config)
+    row = speed.usual(found.settings, found.config, given, mean_tokens=None)
+    seconds = []
+    for batch in (1024, 64):
+        work = speed.Work(
+            settings=found.settings,
+            config=found.config.model_copy(update={"rollout_batch": batch}),
+            how=found.how,
+            gpu=found.gpu,
+            load=given,
+            passed=Traced(GIB).of(found, given),
+            row=row,
+            rows=100_000,
+        )
+        seconds.append(speed.of(work).generation_seconds)
+    # Sixteen slices of 2,048 tokens, 0.05 s each, for four steps.
+    assert seconds[1] - seconds[0] == pytest.approx(15 * 2048 * 0.05 / 4, rel=0.2)
 
 
 def test_hours_follow_from_rows_or_steps() -> None:

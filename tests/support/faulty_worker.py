@@ -17,7 +17,9 @@ import torch
 from trl import GRPOTrainer, SFTTrainer
 
 from lingshu_train import dist
+from lingshu_train.rollouts._drawing import Drawing
 from lingshu_train.running import worker
+from lingshu_train.stages.grpo.windows import Windowed
 from lingshu_train.training.guarded import Guarded
 
 Patch = Callable[[type, str, Any], None]
@@ -85,14 +87,23 @@ def _weights_before_they_are_written(fault: Fault, patch: Patch) -> None:
 
 
 def _chances(fault: Fault, patch: Patch) -> None:
-    whole = GRPOTrainer._generate_single_turn
+    """One score of the first token of a window's first completion."""
+    begin, score = Windowed._draw, Drawing.__call__
+    due: list[bool] = []
 
-    def generate(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def draw(self: Any, *args: Any) -> Any:
         if fault.due(self.next_step, "chances"):
-            raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
-        return whole(self, *args, **kwargs)
+            due.append(True)
+        return begin(self, *args)
 
-    patch(GRPOTrainer, "_generate_single_turn", generate)
+    def scored(self: Any, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        if due:
+            due.clear()
+            scores[0, 0] = float("nan")
+        return score(self, input_ids, scores)
+
+    patch(Windowed, "_draw", draw)
+    patch(Drawing, "__call__", scored)
 
 
 @torch.no_grad()

@@ -16,6 +16,9 @@ from lingshu_train.rewards import _compose as rewards
 from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
 from lingshu_train.training.limit import Limit
 
+ROLLOUT_BATCH = 64
+"""Completions drawn in one call where a recipe does not say."""
+
 
 class Config(TrainingConfig):
     """One GRPO stage. A generation window samples completions for some prompts, then takes one or more optimizer
@@ -54,6 +57,9 @@ class Config(TrainingConfig):
     rollout_prompts: int = Field(gt=0)
     """Prompts of a generation window: completions are drawn for all of them before the weights change (the paper,
     section 3.4: 512)."""
+    rollout_batch: int = Field(default=ROLLOUT_BATCH, gt=0)
+    """Completions that one process draws in one call of `generate`, prompts of like length together: what bounds the memory of
+    generation. A completion is drawn with a seed of its own, so that another number draws the same ones, up to rounding."""
     update_prompts: int = Field(gt=0)
     """Prompts whose completions one optimizer step uses (the paper: 128). A window takes `rollout_prompts` /
     `update_prompts` steps."""

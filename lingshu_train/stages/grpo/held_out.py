@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from transformers import ProcessorMixin
 from trl import GRPOTrainer
-from trl.models import unwrap_model_for_generation
 
 from lingshu_train import dist, evaluation, naming
 from lingshu_train.data.corpus import corpus, withdrawn
@@ -20,6 +19,7 @@ from lingshu_train.rollouts._generating import Transformers
 from lingshu_train.runs import ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.windows import whole
 
 ACCURACY = "held_out/accuracy"
 ALARM = "alarm"
@@ -61,20 +61,9 @@ class HeldOut:
         return {ACCURACY: accuracy} | ({ALARM: line} if line else {})
 
     def _answers(self, trainer: GRPOTrainer) -> tuple[Judged, ...]:
-        """Under ZeRO-3 each rank holds the whole model meanwhile, as it does to generate rollouts."""
-        with unwrap_model_for_generation(
-            trainer.model_wrapped,
-            trainer.accelerator,
-            gather_deepspeed3_params=trainer.args.ds3_gather_for_generation,
-            gradient_checkpointing_kwargs=trainer.args.gradient_checkpointing_kwargs,
-        ) as model:
-            training = model.training
-            model.eval()
-            try:
-                engine = Transformers(model, self._text, batch=self._watch.per_device_batch, ends=self._ends)
-                return evaluation.evaluate(engine, self.samples, self._corpus.image, self._asking)
-            finally:
-                model.train(training)
+        with whole(trainer) as model:
+            engine = Transformers(model, self._text, batch=self._watch.per_device_batch, ends=self._ends)
+            return evaluation.evaluate(engine, self.samples, self._corpus.image, self._asking)
 
     def _alarm(self, step: int, accuracy: float) -> str | None:
         """The alarm over the last generation windows and the accuracies measured in them."""

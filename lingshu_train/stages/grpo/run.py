@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from functools import partial
 
 from datasets import Dataset as HubDataset
@@ -23,7 +22,7 @@ from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo import held_out, unscored
 from lingshu_train.stages.grpo.config import Config
 from lingshu_train.stages.grpo.scoring import Scoring
-from lingshu_train.stages.grpo.withdrawn import Passing
+from lingshu_train.stages.grpo.windows import Windowed
 from lingshu_train.training import adapters, arguments, session
 from lingshu_train.training.divergence import Guard, finite
 from lingshu_train.training.exact import TrainingRun
@@ -47,8 +46,8 @@ UPSTREAM = {
 """As in exact.py, for a method that only TRL's GRPOTrainer has."""
 
 
-class ExactGRPOTrainer(Passing, GRPOTrainer):  # type: ignore[misc]
-    """GRPOTrainer as this project needs it; see Exact and Passing for what differs."""
+class ExactGRPOTrainer(Windowed, GRPOTrainer):  # type: ignore[misc]
+    """GRPOTrainer as this project needs it; see Exact, Passing and Windowed for what differs."""
 
     train_dataset: Once | HubDataset
 
@@ -60,47 +59,14 @@ class ExactGRPOTrainer(Passing, GRPOTrainer):  # type: ignore[misc]
         super().begin(run)
         self.train_dataset = Once(self.train_dataset)
 
-    def _tokenize_prompts(self, prompts: list[object]) -> tuple[object, list[object] | None, object]:
-        """Upstream says None of a prompt without images, which the processor refuses where another prompt has some."""
-        ids, images, fields = super()._tokenize_prompts(prompts)
-        return ids, images and [one or [] for one in images], fields
-
     def _prepare_inputs(self, generation_batch: Batch) -> Batch:
         """A step that is run again uses the completions that its window has."""
         if self.again:
+            assert self._buffered_inputs is not None
             found: Batch = self._buffered_inputs[self._step % self.args.steps_per_generation]
             return found
         found = super()._prepare_inputs(generation_batch)
         return found
-
-    def _generate_single_turn(
-        self,
-        prompt_ids: object,
-        images: object,
-        multimodal_fields: object,
-        num_generations: int,
-        has_tool_images: bool = False,
-    ) -> tuple[object, object]:
-        """Upstream draws from what is not finite, which ends one rank while the others wait for it."""
-        self.look_at_weights(self.next_step)
-        fault = ""
-        drawn: tuple[object, object] = (None, None)
-        try:
-            with self.meter.phase("generating") if self.meter else nullcontext():
-                drawn = super()._generate_single_turn(
-                    prompt_ids, images, multimodal_fields, num_generations, has_tool_images
-                )
-        except RuntimeError as raised:
-            fault = str(raised)
-            if "nan" not in fault:
-                raise
-        if any(dist.gather(fault)):
-            self.guard.persists(
-                self.next_step,
-                "the model's chances of the next token are not finite",
-                steps=self.guard.window_of(self.next_step),
-            )
-        return drawn
 
     def pass_over(self, inputs: Batch) -> None:
         """The window of a step that is left out is generated all the same, for its other steps."""
@@ -209,6 +175,7 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         gone=(lambda step: rows.gone(drawn(step))) if rows.withdrawn else None,
     )
     trainer.gone = rows.gone if rows.withdrawn else None
+    trainer.names, trainer.rollout_batch = rows.names, config.rollout_batch
 
     def extra(step: int) -> dict[str, Column]:
         return finite(

@@ -1,0 +1,143 @@
+"""A generation window of GRPO: its completions come in slices, each drawn with a seed of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+from transformers import PreTrainedModel
+from trl import GRPOTrainer
+from trl.models import unwrap_model_for_generation
+
+from lingshu_train import dist, naming
+from lingshu_train.model import load
+from lingshu_train.record import Sampling
+from lingshu_train.rollouts._drawing import NotFinite
+from lingshu_train.rollouts._engine import seeds_of
+from lingshu_train.rollouts._generating import Tokens, draw
+from lingshu_train.rollouts._window import Window
+from lingshu_train.stages.grpo.config import ROLLOUT_BATCH
+from lingshu_train.stages.grpo.withdrawn import Passing
+from lingshu_train.training import adapters
+from lingshu_train.training.exact import TrainingRun
+from lingshu_train.training.guarded import Batch
+
+
+@contextmanager
+def whole(trainer: GRPOTrainer) -> Iterator[PreTrainedModel]:
+    """The model as it answers: unwrapped, whole on every rank under ZeRO-3 too, and in evaluation mode, since dropout would
+    draw from a state that all rows share."""
+    with unwrap_model_for_generation(
+        trainer.model_wrapped,
+        trainer.accelerator,
+        gather_deepspeed3_params=trainer.args.ds3_gather_for_generation,
+        gradient_checkpointing_kwargs=trainer.args.gradient_checkpointing_kwargs,
+    ) as model:
+        training = model.training
+        model.eval()
+        try:
+            yield model
+        finally:
+            model.train(training)
+
+
+class Windowed(Passing):
+    """Mixin that goes before TRL's GRPOTrainer, which draws a whole window in one call from torch's own random state.
+
+    What is random in a completion hangs on the run's seed, the prompt's id, the number of the completion among those of this
+    prompt in the window, and the optimizer steps that made the policy; on nothing else. `names` gives the ids of rows.
+    """
+
+    rollout_batch: int = ROLLOUT_BATCH
+    names: Callable[[Sequence[int]], Sequence[str]] = staticmethod(lambda rows: list(map(str, rows)))
+    _buffered_inputs: list[Batch] | None
+    _rows: list[int]
+    """Of the window, a row for each completion of this rank."""
+
+    def begin(self, run: TrainingRun) -> None:
+        super().begin(run)
+        model = adapters.base_of(self.accelerator.unwrap_model(self.model))
+        self._ends = load.ends(run.family, model, self.processing_class)
+        self._picture_inputs = tuple(run.family.blank(model))
+
+    def _tokenize_prompts(self, prompts: list[object]) -> tuple[object, list[object] | None, object]:
+        """Upstream says None of a prompt without images, which the processor refuses where another prompt has some."""
+        ids, images, fields = super()._tokenize_prompts(prompts)
+        return ids, images and [one or [] for one in images], fields
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Batch:
+        self._rows = [item["row"] for item in inputs]
+        # Upstream keeps the pixels of the last window until the next one is there.
+        self._buffered_inputs = None
+        return super()._generate_and_score_completions(inputs)
+
+    def _generate_single_turn(
+        self,
+        prompt_ids: Sequence[Sequence[int]],
+        images: Sequence[Sequence[object]] | None,
+        multimodal_fields: Mapping[str, object],
+        num_generations: int,
+        has_tool_images: bool = False,
+    ) -> tuple[list[list[int]], None]:
+        """Instead of upstream's. Where a rank's chances are not finite, none of them goes on."""
+        self.look_at_weights(self.next_step)
+        pictures = [len(some) for some in images] if images else [0] * len(prompt_ids)
+        window = Window(
+            prompt_ids,
+            multimodal_fields,
+            family=self.run.family,
+            names=self._picture_inputs,
+            pictures=pictures,
+        )
+        fault = ""
+        drawn: list[list[int]] = []
+        try:
+            with self.meter.phase("generating") if self.meter else nullcontext():
+                drawn = self._draw(window, self._sampling(), len(prompt_ids))
+        except NotFinite as raised:
+            fault = str(raised)
+        if any(dist.gather(fault)):
+            self.guard.persists(
+                self.next_step,
+                "the model's chances of the next token are not finite",
+                steps=self.guard.window_of(self.next_step),
+            )
+        return drawn, None
+
+    def _sampling(self) -> Sampling:
+        step = int(self.state.global_step)
+        return Sampling(
+            max_tokens=self.max_completion_length,
+            temperature=self.temperature if self.generation_config.do_sample else 0.0,
+            top_p=self.top_p,
+            seed=int(naming.digest([self.args.seed, step])[:12], 16),
+        )
+
+    def _draw(self, window: Window, sampling: Sampling, count: int) -> list[list[int]]:
+        seeds = self._seeds(sampling)
+        tokens = Tokens(
+            words=self._tokenizer, ends=self._ends, never=self.generation_config.suppress_tokens or ()
+        )
+        found: list[list[int]] = [[] for _ in range(count)]
+        with whole(self) as model:
+            for places in window.slices(self.rollout_batch):
+                written, _ = draw(
+                    model,
+                    window.inputs(places, pad=self._tokenizer.pad_token_id, device=self.args.device),
+                    sampling,
+                    [seeds[place] for place in places],
+                    tokens,
+                )
+                for place, ids in zip(places, written, strict=True):
+                    found[place] = ids
+        return found
+
+    def _seeds(self, sampling: Sampling) -> list[int]:
+        """Of this rank's completions. A prompt's copies may lie on several ranks, and one may come twice in a window."""
+        everywhere = dist.gather(self._rows)
+        distinct = sorted({row for part in everywhere for row in part})
+        names = dict(zip(distinct, self.names(distinct), strict=True))
+        seeds = seeds_of([names[row] for part in everywhere for row in part], sampling)
+        first = sum(map(len, everywhere[: dist.place().rank]))
+        return seeds[first : first + len(self._rows)]
