@@ -32,12 +32,12 @@ def score(sample, completion, params):
 LAYOUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "grpo": ({"kl_coefficient": 0.04, "temperature": 1.0, "steps": 2 * UPDATES}, {}),
     "grpo, two ranks": (
-        {"temperature": 1.2, "clip_low": 0.1, "clip_high": 0.3, "per_device_batch": 2},
+        {"temperature": 0.8, "clip_low": 0.1, "clip_high": 0.3, "per_device_batch": 2},
         {"world_size": 2},
     ),
     "dr_grpo": ({"loss": "dr_grpo", "temperature": 0.7}, {}),
     "bnpo": ({"loss": "bnpo", "temperature": 0.9}, {}),
-    "dapo": ({"loss": "dapo", "temperature": 1.1}, {}),
+    "dapo": ({"loss": "dapo", "temperature": 0.75}, {}),
     "grpo, some unscored": ({"rewards": "with one of the user's own"}, {}),
 }
 """Two forward passes an update, 32 completions a window of four updates. At all temperatures some are wrong."""
