@@ -31,11 +31,13 @@ _PR_SET_CHILD_SUBREAPER = 36
 READ_AT_START = (
     *("HOME", "LD_", "MALLOC_", "PYTHON", "XDG_"),
     *("GLOO_", "MKL_", "NCCL_", "OMP_", "OPENBLAS"),
-    *("CUBLAS_", "CUDA_", "PYTORCH", "TORCHINDUCTOR", "TORCH_"),
-    *("ACCELERATE", "DS_", "HF_", "HUGGINGFACE", "TOKENIZERS_", "TRANSFORMERS", "TRL_"),
+    *("CUBLAS_", "CUDA_", "PYTORCH", "TORCH_"),
+    *("DS_", "HF_", "HUGGINGFACE", "TOKENIZERS_", "TRANSFORMERS", "TRL_"),
     *("LINGSHU_CARDS", "LINGSHU_PLUGINS"),
 )
 """How the variables begin that an interpreter or a library reads when it starts: they have to be the same."""
+SET_BY_LIBRARIES = ("PYTORCH_NVML_BASED_CUDA_CHECK",)
+"""What begins so and is set by a library when it is imported, for itself."""
 _ROOM = "-" * 1500
 """The last word of the nursery's command line, over which those of what it forks are written."""
 _READY = b"r"
@@ -199,7 +201,8 @@ def start(argv: Sequence[str], variables: Mapping[str, str], pass_fds: Sequence[
 
 
 def _read_at_start(variables: Mapping[str, str]) -> dict[str, str]:
-    return {name: value for name, value in variables.items() if name.startswith(READ_AT_START)}
+    read = {name: value for name, value in variables.items() if name.startswith(READ_AT_START)}
+    return {name: value for name, value in read.items() if name not in SET_BY_LIBRARIES}
 
 
 def _reap_orphans(wanted: bool) -> bool:

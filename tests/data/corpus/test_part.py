@@ -140,7 +140,8 @@ def test_as_many_rows_as_the_card_states_are_worth_no_word(root: Path) -> None:
 
 def test_a_part_is_a_corpus_of_its_own_name(root: Path) -> None:
     whole = specification(root, cards=("made",))
-    assert preparing.name(whole) != preparing.name(whole.in_part())
+    part = specification(root, cards=("made",), part=("made",))
+    assert preparing.name(whole) != preparing.name(part)
 
 
 def test_the_verbs_take_it(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
