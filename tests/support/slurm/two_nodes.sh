@@ -14,7 +14,10 @@ up() {
   local folder=$1
   mkdir -p "$folder"/{ctld,log,spool-n1,spool-n2}
   install -d -o munge -g munge -m 755 /run/munge
-  pgrep -x munged > /dev/null || runuser -u munge -- /usr/sbin/munged
+  if ! pgrep -x munged > /dev/null; then
+    runuser -u munge -- /usr/sbin/munged
+    touch "$folder/munged"
+  fi
   "$machines" down n 2> /dev/null  # what an earlier one left
   "$machines" up n 10.77.0
   sed "s|@|$folder|g" "$here/slurm.conf" > "$folder/slurm.conf"
@@ -42,6 +45,7 @@ down() {
   for n in 1 2; do
     [ -f "$1/slurmd-n$n.pid" ] && kill "$(cat "$1/slurmd-n$n.pid")" 2> /dev/null || true
   done
+  [ -f "$1/munged" ] && pkill -x munged || true
   "$machines" down n
 }
 
