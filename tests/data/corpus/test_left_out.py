@@ -81,7 +81,7 @@ def test_check_tells_what_is_skipped(
 
 def test_skipped_rows_do_not_hide_a_bad_share_of_the_others(made: Specification, tmp_path: Path) -> None:
     write(tmp_path, ["<|im_end|>"] * 3 + ["So."] * 7 + [""] * 990)
-    with pytest.raises(DataError, match="asked: 3 of 10 rows refused"):
+    with pytest.raises(DataError, match="asked train: 3 of 10 rows refused"):
         preparing.prepare(tmp_path / "out", made, workers=1, most_refused=0.01)
 
 
