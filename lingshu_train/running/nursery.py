@@ -69,7 +69,7 @@ class Nursery:
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._given = _read_at_start(variables)
-        self._cwd = os.getcwd()
+        self._python = sys.executable
         self._door, its = socket.socketpair()
         self._is_ready = False
         with its:
@@ -94,7 +94,7 @@ class Nursery:
     def can(self, argv: Sequence[str], variables: Mapping[str, str]) -> bool:
         """Whether what it forks would be what this command line starts."""
         return (
-            list(argv[:2]) == [sys.executable, "-m"]
+            list(argv[:2]) == [self._python, "-m"]
             and argv[2] in warm.FORKED
             and _read_at_start(variables) == self._given
         )

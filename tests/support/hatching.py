@@ -79,7 +79,7 @@ class Hatched(subprocess.Popen):  # type: ignore[type-arg]
         usual = executable is None and preexec_fn is None and close_fds and not shell and process_group == -1
         usual = usual and gid is None and gids is None and uid is None and umask == -1
         fits = usual and not _cold and len(words) > 2 and words[2] in (*warm.FORKED, RANKS)
-        if fits and _nursery is not None and words[:2] == [sys.executable, "-m"] and _same(variables):
+        if fits and _nursery is not None and words[1] == "-m" and _same(words[0], variables):
             ours = [0 if p2cread == -1 else p2cread, 1 if c2pwrite == -1 else c2pwrite]
             ours.append(2 if errwrite == -1 else errwrite)
             kept = sorted(pass_fds)
@@ -94,8 +94,8 @@ class Hatched(subprocess.Popen):  # type: ignore[type-arg]
         super()._execute_child(args, executable, preexec_fn, *more)  # type: ignore[misc]
 
 
-def _same(variables: dict[str, str]) -> bool:
+def _same(python: str, variables: dict[str, str]) -> bool:
     """Whether the nursery is ready, and was started with what this command would read at its start."""
     if _nursery is None or not _nursery.ready:
         return False
-    return _nursery.can([sys.executable, "-m", warm.RANK], _as_started(variables))
+    return _nursery.can([python, "-m", warm.RANK], _as_started(variables))
