@@ -42,15 +42,22 @@ def _carry_out(words: Sequence[str], *, recipe_alone: bool = False) -> int:
     untold = code == TYPERS and stopping.asked() is not None
     if untold:
         sys.stderr.write("lingshu: interrupted; run the same command again to go on\n")
-    if untold or (code == AGAIN and stopping.interrupted()):
+    # The interpreter remembers an interrupt that it met inside exec(), and would end as if killed by SIGINT.
+    interrupted = untold or (code == AGAIN and stopping.interrupted())
+    if interrupted or _held():
         with suppress(OSError, ValueError):
             sys.stdout.flush()
             sys.stderr.flush()
-        # The interpreter remembers an interrupt that it met inside exec(), and would end as if killed by SIGINT.
-        os._exit(AGAIN)
+        os._exit(AGAIN if interrupted else code)
     # All is done or said: the interpreter's own end is not to be interrupted.
     stopping.listen()
     return code
+
+
+def _held() -> bool:
+    """Whether a thread is inside a store that does not answer, where the interpreter's end would abort."""
+    peers = sys.modules.get("lingshu_train.running.peers")
+    return peers is not None and peers.still_talking()
 
 
 if __name__ == "__main__":

@@ -62,15 +62,24 @@ def plugin_digests() -> dict[str, str]:
     }
 
 
+_ADDED: dict[str, list[str]] = {}
+"""The folders of plugins that each package has been given."""
+
+
 def _room(package: str) -> ModuleType:
     """The package of a room, with the folders that plugins add to it."""
     module = importlib.import_module(package)
+    added: list[str] = []
     for root in environment.plugins():
         if not root.is_dir():
             raise MissingInput(f"LINGSHU_PLUGINS: {root}: no such folder")
         folder = root.joinpath(*package.split(".")[1:])
-        if folder.is_dir() and str(folder) not in module.__path__:
-            module.__path__.append(str(folder))
+        if folder.is_dir():
+            added.append(str(folder))
+    # What the variable named earlier in this process, and names no longer, is forgotten.
+    gone = _ADDED.get(package, [])
+    module.__path__[:] = [*(folder for folder in module.__path__ if folder not in (*gone, *added)), *added]
+    _ADDED[package] = added
     return module
 
 

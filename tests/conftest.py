@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -21,9 +20,7 @@ from urllib3.util import Retry
 from lingshu_train import stopping
 from lingshu_train.hub import patience
 from lingshu_train.hub.sources import physionet
-from lingshu_train.model.shape import FAMILIES
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages import _kinds as kinds
 
 os.environ.setdefault("LINGSHU_KEY", "a-key-of-the-tests-that-signs-nothing-else")
 """No test makes a key in the home of whoever runs it."""
@@ -42,13 +39,22 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A test that trains in this very process leaves its signals as they were: the next one's children inherit them."""
+    """A test that trains or runs a command in this very process leaves signals and our variables as they were: the next
+    one's children inherit them."""
     for name in ("_asked", "_act", "_heeds"):
         monkeypatch.setattr(stopping, name, getattr(stopping, name))
     before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    ours = _ours()
     yield
+    for name in _ours():
+        del os.environ[name]
+    os.environ.update(ours)
     for number, handler in before.items():
         signal.signal(number, handler)
+
+
+def _ours() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if name.startswith("LINGSHU_")}
 
 
 @pytest.fixture(scope="session")
@@ -105,23 +111,12 @@ def followed_run(base: Path, shared: Path) -> Path:
     return once(shared / "followed", lambda root: followed.build(base, root))
 
 
-ROOMS = (
-    FAMILIES,
-    kinds.PACKAGE,
-    *(f"lingshu_train.{room}" for room in ("curate", "metrics", "rollouts", "trackers")),
-)
-
-
 @pytest.fixture(scope="module")
 def plugins() -> Iterator[None]:
-    """What tests/support/plugins adds is found as a user's own would be, and forgotten afterwards."""
-    rooms = [importlib.import_module(name) for name in ROOMS]
-    before = [list(room.__path__) for room in rooms]
+    """What tests/support/plugins adds is found as a user's own would be."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LINGSHU_PLUGINS", str(families.PLUGINS))
         yield
-    for room, folders in zip(rooms, before, strict=True):
-        room.__path__[:] = folders
 
 
 @pytest.fixture(scope="module", params=list(families.MODELS))

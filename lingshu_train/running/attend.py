@@ -78,8 +78,11 @@ def _together(plan: Callable[[], Plan], say: launch.Say, here: dist.Place) -> Pl
     except Exception as fault:
         peers.tell(LingshuError(f"{type(fault).__name__}: {fault}"))
         raise
-    peers.part()
-    return made
+    else:
+        peers.part()
+        return made
+    finally:
+        peers.close()
 
 
 def refuse_restarts(variables: Mapping[str, str]) -> None:

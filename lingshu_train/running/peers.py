@@ -38,6 +38,8 @@ TELL_S = 5.0
 """So long a rank that ends tries to tell the others why."""
 TRY_S = 10.0
 """So long one try to reach the store may take."""
+TALKER = "peers"
+"""The thread's name."""
 BYE_S = 30.0
 """So long the first rank keeps the store for the others to read the end."""
 AGAIN = "run the same command again on all machines to go on"
@@ -80,10 +82,12 @@ class Peers:
         self._heard = time.monotonic()
         self._signs: dict[int, tuple[bytes, float]] = {}
         self._lost = ""
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._talk, daemon=True, name=TALKER)
 
     def meet(self, words: list[str]) -> None:
         """Wait for all ranks. A LingshuError, the same on every rank, where they cannot work together."""
-        threading.Thread(target=self._talk, daemon=True).start()
+        self._thread.start()
         self.say(f"hello/{self._here.rank}", json.dumps(asdict(Hello.here(words))))
         if self._here.first:
             names = [f"hello/{rank}" for rank in range(self._here.world_size)]
@@ -140,6 +144,13 @@ class Peers:
         self.say(f"bye/{self._here.rank}", "")
         self._until(lambda: not self._said, TELL_S)
 
+    def close(self) -> None:
+        """Talk no more. A thread that the interpreter's end meets inside the store's C++ would abort the process; one whose
+        store hangs stays, and `still_talking` says so."""
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join(TRY_S)
+
     def _others(self) -> range:
         """Whom this rank watches."""
         return range(1, self._here.world_size) if self._here.first else range(1)
@@ -159,7 +170,7 @@ class Peers:
     def _talk(self) -> None:
         beaten = 0
         try:
-            while True:
+            while not self._over.is_set():
                 for key, value in list(self._said.items()):
                     self._store.set(key, value)
                     del self._said[key]
@@ -172,7 +183,7 @@ class Peers:
                 if time.monotonic() - self._heard > BEAT_S or not beaten:
                     beaten += 1
                     self._beat(beaten)
-                time.sleep(LOOK_S)
+                self._over.wait(LOOK_S)
         except RuntimeError as fault:
             self._lost = first_line(fault)
 
@@ -219,6 +230,11 @@ def open_store(here: dist.Place, variables: Mapping[str, str]) -> Store:
                 ) from None
             continue
         return PrefixStore(f"lingshu/{variables.get('TORCHELASTIC_RESTART_COUNT', '0')}", store)
+
+
+def still_talking() -> bool:
+    """Whether a thread of this process is held by a store that does not answer."""
+    return any(thread.name == TALKER for thread in threading.enumerate())
 
 
 def first_line(fault: Exception) -> str:

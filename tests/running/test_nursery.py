@@ -44,6 +44,16 @@ def wait_for(happened: Callable[[], bool], seconds: float = 120) -> None:
         time.sleep(0.02)
 
 
+def _unlike(variables: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """What an interpreter reads at its start and would read otherwise than the nursery did."""
+    read, given = (nursery._read_at_start(each) for each in ({**VARIABLES, **variables}, VARIABLES))
+    return {
+        name: (read.get(name, ""), given.get(name, ""))
+        for name in sorted(read.keys() | given.keys())
+        if read.get(name) != given.get(name)
+    }
+
+
 def forked(
     one: Nursery, argv: Sequence[str], root: Path, variables: Mapping[str, str] = VARIABLES
 ) -> tuple[int, str]:
@@ -186,6 +196,7 @@ def test_a_forked_stage_has_the_bits_of_a_started_one(
         assert tiny.run(started) == 0
     path = other.write()
     variables = {**launch.environment(other), "CUDA_VISIBLE_DEVICES": ""}
+    assert _unlike(variables) == {}
     assert one.can(launch.command(other, path), {**VARIABLES, **variables})
     assert forked(one, launch.command(other, path), tmp_path, variables)[0] == 0
     assert tiny.weights(other.path) == tiny.weights(started.path) != {}

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -14,7 +13,6 @@ import pytest
 import tiny
 from tracking import OURS, PLUGINS, Beside, rows, wandb_texts
 
-import lingshu_train.trackers
 from lingshu_train.errors import OutputFailed
 from lingshu_train.running import followers
 from lingshu_train.runs import tracked
@@ -41,12 +39,9 @@ def beside(tmp_path: Path) -> Beside:
 
 
 @pytest.fixture
-def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     """The trackers of tests/support/plugins, here and in the processes that are started."""
     monkeypatch.setenv("LINGSHU_PLUGINS", str(PLUGINS))
-    before = list(lingshu_train.trackers.__path__)
-    yield
-    lingshu_train.trackers.__path__[:] = before
 
 
 def until(happened: object, *, seconds: float = 60.0) -> None:

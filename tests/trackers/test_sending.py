@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import made_up_run
 import pytest
 from tracking import PLUGINS, tensorboard
 
-import lingshu_train.trackers
 from lingshu_train.cli.track import track
 from lingshu_train.errors import CannotCreate, MissingInput, OutputFailed, RecipeError, UsageError
 from lingshu_train.report import page
@@ -26,11 +24,8 @@ def finished(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def plugins(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINGSHU_PLUGINS", str(PLUGINS))
-    before = list(lingshu_train.trackers.__path__)
-    yield
-    lingshu_train.trackers.__path__[:] = before
 
 
 def folder_of(run_folder: Path, stage: str) -> Path:
