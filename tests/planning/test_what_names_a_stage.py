@@ -56,6 +56,7 @@ CLUSTER = {
     "deepspeed": True,
     "offload": True,
     "continue_on": False,
+    "continue_with": False,
     "threads": False,
     "workers": False,
 }
