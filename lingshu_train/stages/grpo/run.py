@@ -19,9 +19,10 @@ from lingshu_train.record import Sample
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages.grpo import held_out, unscored
+from lingshu_train.stages.grpo import held_out, losses, unscored
 from lingshu_train.stages.grpo.config import Config
 from lingshu_train.stages.grpo.scoring import Scoring
+from lingshu_train.stages.grpo.updates import Divided
 from lingshu_train.stages.grpo.windows import Windowed
 from lingshu_train.training import adapters, arguments, session
 from lingshu_train.training.divergence import Guard, finite
@@ -46,8 +47,8 @@ UPSTREAM = {
 """As in exact.py, for a method that only TRL's GRPOTrainer has."""
 
 
-class ExactGRPOTrainer(Windowed, GRPOTrainer):  # type: ignore[misc]
-    """GRPOTrainer as this project needs it; see Exact, Passing and Windowed for what differs."""
+class ExactGRPOTrainer(Windowed, Divided, GRPOTrainer):  # type: ignore[misc]
+    """GRPOTrainer as this project needs it; see Exact, Passing, Windowed and Divided for what differs."""
 
     train_dataset: Once | HubDataset
 
@@ -58,15 +59,6 @@ class ExactGRPOTrainer(Windowed, GRPOTrainer):  # type: ignore[misc]
                 repeated.once(run.family, adapters.base_of(self.accelerator.unwrap_model(model)))
         super().begin(run)
         self.train_dataset = Once(self.train_dataset)
-
-    def _prepare_inputs(self, generation_batch: Batch) -> Batch:
-        """A step that is run again uses the completions that its window has."""
-        if self.again:
-            assert self._buffered_inputs is not None
-            found: Batch = self._buffered_inputs[self._step % self.args.steps_per_generation]
-            return found
-        found = super()._prepare_inputs(generation_batch)
-        return found
 
     def pass_over(self, inputs: Batch) -> None:
         """The window of a step that is left out is generated all the same, for its other steps."""
@@ -100,18 +92,30 @@ class Once(Dataset[dict[str, object]]):
 
 
 def item_to_row(
-    order: Callable[[int], int], *, prompts: int, group: int, repeats: int
+    order: Callable[[int], int], *, prompts: int, group: int, repeats: int, updates: int = 1, ranks: int = 1
 ) -> Callable[[int], int]:
     """Row of the i-th item the loader yields.
 
     A window holds `prompts` prompts, each `group` times in a row, and the loader yields the window `repeats` times: TRL
-    asks for a whole window at each of its micro-steps, and looks at the first alone, where it generates.
+    asks for a whole window at each of its micro-steps, and looks at the first alone, where it generates. Each of `ranks` gets
+    as many items as the others, one rank after the other; they are placed so that the n-th of `updates` has the n-th part of
+    the window's prompts, whatever the number of ranks.
     """
     items = prompts * group
+    # Prompts of an update on one rank.
+    here = prompts // updates // ranks
+
+    def place(prompt: int) -> int:
+        rank, rest = divmod(prompt, updates * here)
+        update, number = divmod(rest, here)
+        return update * ranks * here + rank * here + number
 
     def row(i: int) -> int:
         window, item = divmod(i, items * repeats)
-        return order(window * prompts + item // group) if item < items else UNREAD
+        if item >= items:
+            return UNREAD
+        prompt = item // group
+        return order(window * prompts + (place(prompt) if updates > 1 else prompt))
 
     return row
 
@@ -159,7 +163,10 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         prompts=config.rollout_prompts,
         group=config.group_size,
         repeats=accumulation * config.window,
+        updates=config.window if config.whole_groups else 1,
+        ranks=dist.place().world_size,
     )
+    trainer.whole_groups = config.whole_groups
     trainer.meter = session.meter(trainer, config, wanted)
     trainer.begin(session.run_of(stage, config, row=row, items_per_step=per_step, resume=resume, steps=steps))
 
@@ -245,9 +252,13 @@ def _arguments(
         max_completion_length=config.max_completion,
         temperature=config.temperature,
         beta=config.kl_coefficient,
-        epsilon=config.clip_low,
-        epsilon_high=config.clip_high,
-        loss_type=config.loss,
+        **losses.options(
+            config.loss,
+            ratio_of=config.ratio_of,
+            kl_estimator=config.kl_estimator,
+            clip_low=config.clip_low,
+            clip_high=config.clip_high,
+        ),
         use_vllm=False,
         log_completions=False,
         # Upstream gathers the images of all ranks for it, also when nothing is logged: a rank without any never answers.
