@@ -88,7 +88,8 @@ def trainer(rule: tuple[str, str, str], split: tuple[int, int, int], rank: int, 
     found.max_completion_length = MOST
     found.top_entropy_quantile, found.off_policy_mask_threshold = 1.0, None
     found.use_vllm = found.aux_loss_enabled = found._entropy_bonus_enabled = False
-    found.model = SimpleNamespace(training=True)
+    found.model, found._picture_inputs = SimpleNamespace(training=True), ()
+    found.run = SimpleNamespace(family=None)
     found.state = SimpleNamespace(global_step=0)
     found._metrics = {"train": defaultdict(list)}
     found.accelerator = SimpleNamespace(

@@ -21,8 +21,8 @@ from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo import held_out, losses, unscored
 from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.scored import Scored
 from lingshu_train.stages.grpo.scoring import Scoring
-from lingshu_train.stages.grpo.updates import Divided
 from lingshu_train.stages.grpo.windows import Windowed
 from lingshu_train.training import adapters, arguments, session
 from lingshu_train.training.divergence import Guard, finite
@@ -35,6 +35,26 @@ UPSTREAM = {
     "_tokenize_prompts": ("self", "prompts"),
     "_prepare_inputs": ("self", "generation_batch"),
     "_generate_and_score_completions": ("self", "inputs"),
+    "_get_per_token_logps_and_entropies": (
+        "self",
+        "model",
+        "input_ids",
+        "attention_mask",
+        "logits_to_keep",
+        "batch_size",
+        "compute_entropy",
+        "compute_aux_loss",
+        "pixel_values",
+        "image_grid_thw",
+        "num_images",
+        "pixel_attention_mask",
+        "spatial_shapes",
+        "num_tiles",
+        "image_sizes",
+        "token_type_ids",
+        "mm_token_type_ids",
+        "image_position_ids",
+    ),
     "_generate_single_turn": (
         "self",
         "prompt_ids",
@@ -47,18 +67,35 @@ UPSTREAM = {
 """As in exact.py, for a method that only TRL's GRPOTrainer has."""
 
 
-class ExactGRPOTrainer(Windowed, Divided, GRPOTrainer):  # type: ignore[misc]
-    """GRPOTrainer as this project needs it; see Exact, Passing, Windowed and Divided for what differs."""
+class ExactGRPOTrainer(Windowed, Scored, GRPOTrainer):  # type: ignore[misc]
+    """GRPOTrainer as this project needs it; see Exact, Passing, Windowed, Divided and Scored for what differs."""
 
     train_dataset: Once | HubDataset
+    seen: repeated.Seen | None = None
+    """Of the window's pictures, where what sees them does not train."""
 
     def begin(self, run: TrainingRun) -> None:
+        models = [
+            adapters.base_of(self.accelerator.unwrap_model(model))
+            for model in (self.model, getattr(self, "ref_model", None))
+            if model is not None
+        ]
+        cluster = run.stage.cluster
+        # Under ZeRO-3 ranks run the tower together or not at all.
+        sharded = cluster.divides(run.stage.world_size) and cluster.deepspeed == "zero3"
+        if not sharded and repeated.stays(run.family, models[0]):
+            self.seen = repeated.Seen()
         # Before the guard, which lets batches without pictures pass all of this by.
-        for model in (self.model, getattr(self, "ref_model", None)):
-            if model is not None:
-                repeated.once(run.family, adapters.base_of(self.accelerator.unwrap_model(model)))
+        for model in models:
+            repeated.once(run.family, model, self.seen)
         super().begin(run)
         self.train_dataset = Once(self.train_dataset)
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, object]]) -> Batch:
+        if self.seen:
+            self.seen.forget()
+        found: Batch = super()._generate_and_score_completions(inputs)
+        return found
 
     def pass_over(self, inputs: Batch) -> None:
         """The window of a step that is left out is generated all the same, for its other steps."""

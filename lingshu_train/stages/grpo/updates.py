@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from trl.trainer.utils import split_pixel_values_by_grid, unsplit_pixel_values_by_grid
 
 from lingshu_train import dist, naming
 from lingshu_train.data.order.permutation import Permutation
+from lingshu_train.stages.grpo import pictures
+from lingshu_train.stages.grpo.pictures import Pictures
 from lingshu_train.training.exact import Exact
 from lingshu_train.training.guarded import Batch
 
@@ -80,6 +81,10 @@ class Divided(Exact):
 
     whole_groups = True
     _buffered_inputs: list[Batch] | None
+    _picture_inputs: tuple[str, ...]
+    _pictures: Pictures | None
+    _places: list[list[int]]
+    """Of the window, those of each forward pass."""
 
     def _prepare_inputs(self, generation_batch: Batch) -> Batch:
         """Instead of upstream's. A step that is run again uses the completions that its window has."""
@@ -88,19 +93,24 @@ class Divided(Exact):
             self._buffered_inputs = self._divide(self._generate_and_score_completions(generation_batch))
         assert self._buffered_inputs is not None
         found: Batch = self._buffered_inputs[number]
-        return found
+        return found | self._pictures.at(self._places[number]) if self._pictures else found
 
     def _divide(self, window: Batch) -> list[Batch]:
         """Forward passes of this rank, each with the tokens of its update on all ranks."""
         passes = self.args.gradient_accumulation_steps
         updates = self.args.steps_per_generation // passes
-        window = split_pixel_values_by_grid(window)
+        self._pictures = pictures.of_window(self.run.family, window, self._picture_inputs)
+        window = {
+            name: value
+            for name, value in window.items()
+            if name not in self._picture_inputs and name != pictures.COUNTS
+        }
         lengths = (window["prompt_mask"].sum(dim=1) + window["completion_mask"].sum(dim=1)).tolist()
         key = naming.digest([self.args.seed, int(self.state.global_step), dist.place().rank])
-        places = divided(
+        self._places = divided(
             lengths, updates=updates, passes=passes, key="" if self.whole_groups or updates == 1 else key
         )
-        found = [unsplit_pixel_values_by_grid(trimmed(taken(window, part))) for part in places]
+        found = [trimmed(taken(window, places)) for places in self._places]
         tokens = self._tokens(found, updates)
         for number, part in enumerate(found):
             # Upstream takes the tokens of the whole window here, and an update's share of them.
