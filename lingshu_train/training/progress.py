@@ -28,6 +28,7 @@ RENAMED = {
     "kl": "kl",
     "entropy": "entropy",
     "clip_ratio/region_mean": "clipped",
+    "cispo_clip_ratio": "clipped",
     "mean_token_accuracy": "token_accuracy",
     "num_tokens": "tokens",
 }

@@ -13,6 +13,7 @@ from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, PlanLine
 from lingshu_train.rewards import _compose as rewards
+from lingshu_train.stages.grpo import losses
 from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
 from lingshu_train.training.limit import Limit
 
@@ -47,7 +48,14 @@ class Config(TrainingConfig):
         LEARNING_RATE,
         *SPEED,
     )
-    told: ClassVar[tuple[str, ...]] = (*TrainingConfig.told, "rewards")
+    told: ClassVar[tuple[str, ...]] = (
+        *TrainingConfig.told,
+        "rewards",
+        "loss",
+        "ratio_of",
+        "kl_estimator",
+        "update_of",
+    )
 
     kind: Literal["grpo"]
     rewards: rewards.Composition
@@ -68,11 +76,23 @@ class Config(TrainingConfig):
     kl_coefficient: float = Field(default=0.0, ge=0)
     """Weight of the KL penalty that keeps the policy near the starting model, `beta` in TRL; 0 leaves it out."""
     clip_low: float = Field(default=0.2, gt=0)
-    """How far below 1 the probability ratio of new to old policy counts, `epsilon` in TRL."""
+    """How far below 1 the probability ratio of new to old policy counts, `epsilon` in TRL; not with `cispo`."""
     clip_high: float = Field(default=0.2, gt=0)
     """How far above 1 it counts, `epsilon_high` in TRL."""
-    loss: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "grpo"
-    """How the losses of tokens are averaged: `loss_type` in TRL."""
+    loss: Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo"] = "grpo"
+    """What the loss of a step is. `grpo`: the mean over the update's completions of the mean over their tokens. `dr_grpo`: the
+    sum over tokens by completions times `max_completion`, and advantages that no standard deviation divides. `dapo` and `bnpo`:
+    the mean over the update's tokens, on all processes. `cispo`: that mean of log-probabilities by their bounded ratio, which
+    no clipping leaves out."""
+    ratio_of: Literal["tokens", "completions"] = "tokens"
+    """What has one probability ratio of new to old policy: each token, or each completion the geometric mean of its tokens'
+    (GSPO)."""
+    kl_estimator: Literal["k3", "weighted_k3"] = "k3"
+    """The KL term of a token: Schulman's k3, as GRPO was published, or k3 times the ratio of new to old policy, as in
+    DeepSeek-V3.2, whose gradient is that of the divergence off policy as well."""
+    update_of: Literal["groups", "completions"] = "groups"
+    """What an optimizer step uses: all completions of its `update_prompts` prompts, or as many completions drawn from all of
+    the window, so that most groups are split over its steps."""
     selection: Selection | None = None
     """Which rows of `data` to train on, by rules of balance; none takes them as they come."""
     max_prompt: int | None = Field(default=None, gt=0)
@@ -80,6 +100,21 @@ class Config(TrainingConfig):
     max_completion: int = Field(gt=0)
     """Most tokens of a completion."""
     schedule: Literal["cosine", "constant", "constant_with_warmup", "linear"] = "constant"
+
+    @property
+    def whole_groups(self) -> bool:
+        """Whether an update has all completions of its prompts."""
+        return self.update_of == "groups"
+
+    def describe(self) -> tuple[PlanLine, ...]:
+        loss = losses.told(
+            self.loss,
+            ratio_of=self.ratio_of,
+            kl_estimator=self.kl_estimator,
+            kl_coefficient=self.kl_coefficient,
+            update_of=self.update_of,
+        )
+        return (*super().describe(), PlanLine("loss", loss), PlanLine("held", losses.held()))
 
     def judged_by(self) -> tuple[PlanLine, ...]:
         terms = (f"{term.name} x {term.weight:g}" for term in self.rewards.terms)
@@ -166,4 +201,9 @@ class Config(TrainingConfig):
             raise RecipeError(
                 f"{where}.per_device_batch: {completions} completions a step (update_prompts * group_size) do not divide "
                 f"into {at_once} at once (per_device_batch * {world_size} processes)"
+            )
+        if self.whole_groups and self.window > 1 and self.update_prompts % world_size:
+            raise RecipeError(
+                f"{where}.update_of: {self.update_prompts} groups a step (update_prompts) do not divide among {world_size} "
+                "processes; take a multiple, or update_of=completions"
             )

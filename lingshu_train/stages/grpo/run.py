@@ -19,8 +19,9 @@ from lingshu_train.record import Sample
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages.grpo import held_out, unscored
+from lingshu_train.stages.grpo import held_out, losses, unscored
 from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.scored import Scored
 from lingshu_train.stages.grpo.scoring import Scoring
 from lingshu_train.stages.grpo.windows import Windowed
 from lingshu_train.training import adapters, arguments, session
@@ -34,6 +35,26 @@ UPSTREAM = {
     "_tokenize_prompts": ("self", "prompts"),
     "_prepare_inputs": ("self", "generation_batch"),
     "_generate_and_score_completions": ("self", "inputs"),
+    "_get_per_token_logps_and_entropies": (
+        "self",
+        "model",
+        "input_ids",
+        "attention_mask",
+        "logits_to_keep",
+        "batch_size",
+        "compute_entropy",
+        "compute_aux_loss",
+        "pixel_values",
+        "image_grid_thw",
+        "num_images",
+        "pixel_attention_mask",
+        "spatial_shapes",
+        "num_tiles",
+        "image_sizes",
+        "token_type_ids",
+        "mm_token_type_ids",
+        "image_position_ids",
+    ),
     "_generate_single_turn": (
         "self",
         "prompt_ids",
@@ -46,26 +67,34 @@ UPSTREAM = {
 """As in exact.py, for a method that only TRL's GRPOTrainer has."""
 
 
-class ExactGRPOTrainer(Windowed, GRPOTrainer):  # type: ignore[misc]
-    """GRPOTrainer as this project needs it; see Exact, Passing and Windowed for what differs."""
+class ExactGRPOTrainer(Windowed, Scored, GRPOTrainer):  # type: ignore[misc]
+    """GRPOTrainer as this project needs it; see Exact, Passing, Windowed, Divided and Scored for what differs."""
 
     train_dataset: Once | HubDataset
+    seen: repeated.Seen | None = None
+    """Of the window's pictures, where what sees them does not train."""
 
     def begin(self, run: TrainingRun) -> None:
+        models = [
+            adapters.base_of(self.accelerator.unwrap_model(model))
+            for model in (self.model, getattr(self, "ref_model", None))
+            if model is not None
+        ]
+        cluster = run.stage.cluster
+        # Under ZeRO-3 ranks run the tower together or not at all.
+        sharded = cluster.divides(run.stage.world_size) and cluster.deepspeed == "zero3"
+        if not sharded and repeated.stays(run.family, models[0]):
+            self.seen = repeated.Seen()
         # Before the guard, which lets batches without pictures pass all of this by.
-        for model in (self.model, getattr(self, "ref_model", None)):
-            if model is not None:
-                repeated.once(run.family, adapters.base_of(self.accelerator.unwrap_model(model)))
+        for model in models:
+            repeated.once(run.family, model, self.seen)
         super().begin(run)
         self.train_dataset = Once(self.train_dataset)
 
-    def _prepare_inputs(self, generation_batch: Batch) -> Batch:
-        """A step that is run again uses the completions that its window has."""
-        if self.again:
-            assert self._buffered_inputs is not None
-            found: Batch = self._buffered_inputs[self._step % self.args.steps_per_generation]
-            return found
-        found = super()._prepare_inputs(generation_batch)
+    def _generate_and_score_completions(self, inputs: list[dict[str, object]]) -> Batch:
+        if self.seen:
+            self.seen.forget()
+        found: Batch = super()._generate_and_score_completions(inputs)
         return found
 
     def pass_over(self, inputs: Batch) -> None:
@@ -100,18 +129,30 @@ class Once(Dataset[dict[str, object]]):
 
 
 def item_to_row(
-    order: Callable[[int], int], *, prompts: int, group: int, repeats: int
+    order: Callable[[int], int], *, prompts: int, group: int, repeats: int, updates: int = 1, ranks: int = 1
 ) -> Callable[[int], int]:
     """Row of the i-th item the loader yields.
 
     A window holds `prompts` prompts, each `group` times in a row, and the loader yields the window `repeats` times: TRL
-    asks for a whole window at each of its micro-steps, and looks at the first alone, where it generates.
+    asks for a whole window at each of its micro-steps, and looks at the first alone, where it generates. Each of `ranks` gets
+    as many items as the others, one rank after the other; they are placed so that the n-th of `updates` has the n-th part of
+    the window's prompts, whatever the number of ranks.
     """
     items = prompts * group
+    # Prompts of an update on one rank.
+    here = prompts // updates // ranks
+
+    def place(prompt: int) -> int:
+        rank, rest = divmod(prompt, updates * here)
+        update, number = divmod(rest, here)
+        return update * ranks * here + rank * here + number
 
     def row(i: int) -> int:
         window, item = divmod(i, items * repeats)
-        return order(window * prompts + item // group) if item < items else UNREAD
+        if item >= items:
+            return UNREAD
+        prompt = item // group
+        return order(window * prompts + (place(prompt) if updates > 1 else prompt))
 
     return row
 
@@ -159,7 +200,10 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         prompts=config.rollout_prompts,
         group=config.group_size,
         repeats=accumulation * config.window,
+        updates=config.window if config.whole_groups else 1,
+        ranks=dist.place().world_size,
     )
+    trainer.whole_groups = config.whole_groups
     trainer.meter = session.meter(trainer, config, wanted)
     trainer.begin(session.run_of(stage, config, row=row, items_per_step=per_step, resume=resume, steps=steps))
 
@@ -245,9 +289,13 @@ def _arguments(
         max_completion_length=config.max_completion,
         temperature=config.temperature,
         beta=config.kl_coefficient,
-        epsilon=config.clip_low,
-        epsilon_high=config.clip_high,
-        loss_type=config.loss,
+        **losses.options(
+            config.loss,
+            ratio_of=config.ratio_of,
+            kl_estimator=config.kl_estimator,
+            clip_low=config.clip_low,
+            clip_high=config.clip_high,
+        ),
         use_vllm=False,
         log_completions=False,
         # Upstream gathers the images of all ranks for it, also when nothing is logged: a rank without any never answers.
