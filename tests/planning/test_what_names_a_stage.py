@@ -27,7 +27,7 @@ TRAINING = (
 )
 NAMES = {
     "prepare": "kind cards image_size questions splits card_splits least_side most_refused part prepared",
-    "curate": "kind corpus steps most_withdrawn",
+    "curate": "kind corpus steps known benchmarks most_withdrawn",
     "build": "kind corpus",
     "sft": f"{TRAINING} accumulation max_length layout max_patches",
     "grpo": f"{TRAINING} rewards group_size rollout_prompts rollout_batch update_prompts temperature kl_coefficient clip_low clip_high "
