@@ -131,6 +131,13 @@ def ends(family: Family, model: PreTrainedModel, text: ProcessorMixin) -> tuple[
     return tuple(sorted({*family.end_tokens(text.tokenizer), *others} - {None}))
 
 
+def never(text: ProcessorMixin) -> tuple[int, ...]:
+    """Every token that stands for a picture, a film or a sound, and that no answer may hold: a model that reads its own answer
+    would look for what it stands for."""
+    held = ("image_token_ids", "video_token_ids", "audio_token_ids")
+    return tuple(sorted({one for name in held for one in getattr(text, name, ())} - {None}))
+
+
 def _check_type(family: Family, source: str, revision: str | None) -> None:
     """transformers would build what was asked for from another architecture's config, and fail somewhere inside."""
     config, _ = PreTrainedConfig.get_config_dict(source, revision=revision)

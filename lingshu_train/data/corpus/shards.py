@@ -112,7 +112,7 @@ class ShardReader:
     @property
     def names(self) -> Sequence[str]:
         """Of the columns."""
-        return self._open(0).schema.names
+        return list(self._open(0).schema.names)
 
     def column(self, name: str) -> Iterator[pa.Array]:
         """A column, batch by batch, in row order."""
