@@ -18,12 +18,13 @@ def measure(setting: Setting, load: Load, shape: Shape, *, whole: bool = False) 
     """A pass at the sizes of `shape`: of its shallow relatives where its family has such, extrapolated, unless `whole`."""
     depths = shape.depths()
     few = {kind: min(number, _FEW[kind]) for kind, number in depths.items()}
+    tracer = passing.Tracer(setting, load)
     if whole or few == dict(depths):
-        return passing.measure(setting, load, shape)
+        return tracer.measure(shape)
 
     def at(**more: int) -> Passed:
         taken = {kind: number + more.get(kind, 0) for kind, number in few.items()}
-        return passing.measure(setting, load, shape.with_depths(taken))
+        return tracer.measure(shape.with_depths(taken))
 
     base = at()
     both = [kind for kind in ("text", "vision") if depths[kind] > few[kind]]

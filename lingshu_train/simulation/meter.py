@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,6 +25,10 @@ _ATTENTION = {
 }
 """Where the queries (B, heads, L, width) stand among the arguments, and operations for each of their numbers and each key: two
 products of two forward, five backward."""
+
+_FACTORIES = {aten.zeros.default, aten.empty.memory_format, aten.ones.default, aten.full.default}
+_LARGE = 2**20
+"""Bytes."""
 
 Maker = Literal["vision", "text", "head", "rest"]
 """Who made a storage, or did an operation: the tower, the language model, the output head and loss."""
@@ -106,7 +112,7 @@ class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        out = self._chosen(args) if self._chooses(func, args) else func(*args, **kwargs)
+        out = self._chosen(args) if self._chooses(func, args) else self._called(func, args, kwargs)
         self.count(func, args, kwargs, out)
         maker: str = _MAKERS[self.phase]
         if func is aten._to_copy.default and self._is_weight(args[0]):
@@ -115,6 +121,14 @@ class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if isinstance(one, torch.Tensor):
                 self._seen(one, maker)
         return out
+
+    def _called(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What is made of nothing would lie on real memory beside fake weights: a gradient of the head is 2 GB of zeros."""
+        dtype = kwargs.get("dtype")
+        floats = func in _FACTORIES and isinstance(dtype, torch.dtype) and dtype.is_floating_point
+        large = floats and math.prod(args[0]) * dtype.itemsize >= _LARGE  # type: ignore[union-attr]
+        with self._mode if large else nullcontext():
+            return func(*args, **kwargs)
 
     def count(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         """Operations of one call; of none that torch has no formula for, the processor's attention aside."""

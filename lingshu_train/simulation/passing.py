@@ -60,13 +60,27 @@ class Setting:
     on_gpu: bool = True
 
 
-def measure(setting: Setting, load: Load, shape: Shape) -> Passed:
-    """One pass at the sizes of `shape`."""
+class Tracer:
+    """Traces passes of one load at the sizes of any shape; what the rows come to is made once."""
+
+    def __init__(self, setting: Setting, load: Load) -> None:
+        self.setting, self.load = setting, load
+        self._architecture = families.of(setting.settings.family)
+        self._processor = processor_of(self._architecture, setting.settings)
+        self._batch: dict[str, torch.Tensor] = {}
+
+    def measure(self, shape: Shape) -> Passed:
+        """One pass at the sizes of `shape`."""
+        words, settings = self._processor.tokenizer, self.setting.settings
+        found = fake.model(self._architecture, settings, shape, words, on_gpu=self.setting.on_gpu)
+        # Of a model its positions alone are asked, which are the same at any depth.
+        self._batch = self._batch or batch_of(self._architecture, self.load, self._processor, found)
+        return _measure(self.setting, self.load, found, self._batch)
+
+
+def _measure(setting: Setting, load: Load, found: PreTrainedModel, real: dict[str, torch.Tensor]) -> Passed:
     architecture = families.of(setting.settings.family)
-    processor = processor_of(architecture, setting.settings)
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    found = fake.model(architecture, setting.settings, shape, processor.tokenizer, on_gpu=setting.on_gpu)
-    real = batch_of(architecture, load, processor, found)
     batch, pixels = _faked(real, setting, mode)
     add_fused_lm_head(found, outputs=OUTPUTS)
     whole = fake.prepare(
