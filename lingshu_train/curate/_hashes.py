@@ -100,8 +100,10 @@ def _all_pairs(hashes: Hashes, most: int) -> Iterator[tuple[Ints, Ints]]:
 
 def _within(keys: Ints) -> Iterator[tuple[Ints, Ints]]:
     """All pairs of places of equal keys, which are sorted; in blocks of bounded size."""
-    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else np.empty(0, np.int64)
-    ends = np.r_[starts[1:], len(keys)]
+    if not len(keys):
+        return
+    borders = np.flatnonzero(keys[1:] != keys[:-1]) + 1
+    starts, ends = np.r_[0, borders], np.r_[borders, len(keys)]
     last = np.repeat(ends, ends - starts)
     follow = last - np.arange(len(keys)) - 1
     start = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 from pydantic import Field
@@ -35,12 +36,16 @@ class Params(Strict):
     """Words of a run: similarity is that of the sets of runs."""
     least: float = Field(default=0.8, gt=0, le=1)
     """Least Jaccard similarity. Below 0.8 candidates are missed: MinHash is set for that."""
+    pictures: Literal["same", "none"] = "same"
+    """Rows with the same pictures are compared, and those without any; or those without any alone, as in the paper."""
     across_splits: bool = False
     """Also drop a copy in another split: a leak is no duplicate, see `decontamination`."""
 
 
 def measure(row: Candidate, params: Params) -> Keys:
     sample = row.sample
+    if sample.images and params.pictures == "none":
+        return np.zeros(_BANDS, np.uint64)
     runs = _words.shingles(_words.whole(sample), params.words)
     if not len(runs):
         runs = np.zeros(1, np.uint64)
@@ -54,7 +59,9 @@ def measure(row: Candidate, params: Params) -> Keys:
 
 
 def decide(rows: Rows, params: Params) -> Iterator[Decision]:
-    numbers = rows.numbers("known", "own")
+    assert rows.measured is not None
+    every = rows.numbers("known", "own")
+    numbers = every[rows.measured[every].any(axis=1)]
     gone: set[int] = set()
     sample = lru_cache(maxsize=4_096)(lambda place: rows.candidate(int(numbers[place])).sample)
     runs = lru_cache(maxsize=4_096)(lambda place: _words.shingles(_words.whole(sample(place)), params.words))
