@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import licences
@@ -13,12 +14,21 @@ from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, PlanLine
 from lingshu_train.rewards import _compose as rewards
+from lingshu_train.schema import Strict
 from lingshu_train.stages.grpo import losses
 from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
 from lingshu_train.training.limit import Limit
 
 ROLLOUT_BATCH = 64
 """Completions drawn in one call where a recipe does not say."""
+
+
+class DynamicSampling(Strict):
+    """Train on groups whose completions differ in reward."""
+
+    most_draws: int = Field(gt=1)
+    """How often a window may ask `rollout_prompts` prompts. Where groups with spread do not suffice, others fill it up. The
+    order of prompts goes on by as many each window, asked or not."""
 
 
 class Config(TrainingConfig):
@@ -57,6 +67,12 @@ class Config(TrainingConfig):
         "update_of",
     )
 
+    added: ClassVar[Mapping[str, JsonValue]] = {
+        **TrainingConfig.added,
+        "ratio_of": "tokens",
+        "dynamic_sampling": None,
+    }
+
     kind: Literal["grpo"]
     rewards: rewards.Composition
     """What a completion earns: named terms, and how they become one number."""
@@ -93,6 +109,8 @@ class Config(TrainingConfig):
     update_of: Literal["groups", "completions"] = "groups"
     """What an optimizer step uses: all completions of its `update_prompts` prompts, or as many completions drawn from all of
     the window, so that most groups are split over its steps."""
+    dynamic_sampling: DynamicSampling | None = None
+    """Ask on until a window has `rollout_prompts` groups with spread; none takes the groups as they come."""
     selection: Selection | None = None
     """Which rows of `data` to train on, by rules of balance; none takes them as they come."""
     max_prompt: int | None = Field(default=None, gt=0)
@@ -100,6 +118,16 @@ class Config(TrainingConfig):
     max_completion: int = Field(gt=0)
     """Most tokens of a completion."""
     schedule: Literal["cosine", "constant", "constant_with_warmup", "linear"] = "constant"
+
+    @property
+    def draws(self) -> int:
+        """How often a window may ask `rollout_prompts` prompts."""
+        return self.dynamic_sampling.most_draws if self.dynamic_sampling else 1
+
+    @property
+    def window_prompts(self) -> int:
+        """Prompts by which the order goes on with each window: those that it may ask."""
+        return self.rollout_prompts * self.draws
 
     @property
     def whole_groups(self) -> bool:
@@ -201,6 +229,11 @@ class Config(TrainingConfig):
             raise RecipeError(
                 f"{where}.per_device_batch: {completions} completions a step (update_prompts * group_size) do not divide "
                 f"into {at_once} at once (per_device_batch * {world_size} processes)"
+            )
+        if self.dynamic_sampling and self.rollout_prompts % world_size:
+            raise RecipeError(
+                f"{where}.dynamic_sampling: {self.rollout_prompts} groups a window (rollout_prompts) do not divide among "
+                f"{world_size} processes; take a multiple"
             )
         if self.whole_groups and self.window > 1 and self.update_prompts % world_size:
             raise RecipeError(

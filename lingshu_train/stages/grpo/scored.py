@@ -31,24 +31,13 @@ class Scored(Divided):
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor,
         logits_to_keep: int,
-        batch_size: int | None = None,
-        compute_entropy: bool = False,
-        compute_aux_loss: bool = False,
         **given: Any,
     ) -> Scores:
+        """As upstream's, which asks with a `batch_size` for a whole window and without for a forward pass of an update."""
         ask = super()._get_per_token_logps_and_entropies
         batch_size: int | None = given.pop("batch_size", None)
         if batch_size is None:
-            found: Scores = ask(
-                model,
-                input_ids,
-                attention_mask,
-                logits_to_keep,
-                None,
-                compute_entropy,
-                compute_aux_loss,
-                **given,
-            )
+            found: Scores = ask(model, input_ids, attention_mask, logits_to_keep, **given)
             return found
         size = max(batch_size, self.rollout_batch // SHARE)
         window = _window(input_ids, attention_mask, logits_to_keep, given)
@@ -70,7 +59,6 @@ class Scored(Divided):
             ]
             seen = shown.at(places) if shown else {}
             logps, _, _ = ask(model, *both, width, **part, **seen)
-            scores = scores.to(logps.dtype)
             scores[places, :width] = logps
         return scores, None, None
 
