@@ -23,7 +23,8 @@ from torch import Tensor
 from trl import GRPOConfig
 
 from lingshu_train.stages.grpo import losses
-from lingshu_train.stages.grpo.run import ExactGRPOTrainer, item_to_row
+from lingshu_train.stages.grpo.items import Placing, item_to_row
+from lingshu_train.stages.grpo.run import ExactGRPOTrainer
 
 GROUP, PROMPTS, MOST, WORDS = 4, 4, 6, 11
 COUNT = GROUP * PROMPTS
@@ -131,9 +132,8 @@ def theirs(
     """Of each update its completions, and the gradient that the package's ranks come to together."""
     updates, ranks, batch = split
     made, gains = MADE, MADE.gains(rule[0])
-    row = item_to_row(
-        lambda n: n, prompts=PROMPTS, group=GROUP, repeats=1, updates=updates if whole else 1, ranks=ranks
-    )
+    placed = Placing(prompts=PROMPTS, group=GROUP, updates=updates if whole else 1, ranks=ranks)
+    row = item_to_row(lambda n: n, placed, repeats=1)
     items = [row(i) * GROUP + i % GROUP for i in range(COUNT)]
     here = COUNT // ranks
     every = [trainer(rule, split, rank, made) for rank in range(ranks)]

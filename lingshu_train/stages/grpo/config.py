@@ -15,12 +15,21 @@ from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, PlanLine
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.rollouts import Choice
+from lingshu_train.schema import Strict
 from lingshu_train.stages.grpo import losses
 from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
 from lingshu_train.training.limit import Limit
 
 ROLLOUT_BATCH = 64
 """Completions drawn in one call where a recipe does not say."""
+
+
+class DynamicSampling(Strict):
+    """Train on groups whose completions differ in reward."""
+
+    most_draws: int = Field(gt=1)
+    """How often a window may ask `rollout_prompts` prompts. Where groups with spread do not suffice, others fill it up. The
+    order of prompts goes on by as many each window, asked or not."""
 
 
 class Config(TrainingConfig):
@@ -68,6 +77,8 @@ class Config(TrainingConfig):
         **TrainingConfig.added,
         "importance_cap": None,
         "engine_gap_alarm": None,
+        "ratio_of": "tokens",
+        "dynamic_sampling": None,
     }
 
     kind: Literal["grpo"]
@@ -114,6 +125,8 @@ class Config(TrainingConfig):
     update_of: Literal["groups", "completions"] = "groups"
     """What an optimizer step uses: all completions of its `update_prompts` prompts, or as many completions drawn from all of
     the window, so that most groups are split over its steps."""
+    dynamic_sampling: DynamicSampling | None = None
+    """Ask on until a window has `rollout_prompts` groups with spread; none takes the groups as they come."""
     selection: Selection | None = None
     """Which rows of `data` to train on, by rules of balance; none takes them as they come."""
     max_prompt: int | None = Field(default=None, gt=0)
@@ -121,6 +134,16 @@ class Config(TrainingConfig):
     max_completion: int = Field(gt=0)
     """Most tokens of a completion."""
     schedule: Literal["cosine", "constant", "constant_with_warmup", "linear"] = "constant"
+
+    @property
+    def draws(self) -> int:
+        """How often a window may ask `rollout_prompts` prompts."""
+        return self.dynamic_sampling.most_draws if self.dynamic_sampling else 1
+
+    @property
+    def window_prompts(self) -> int:
+        """Prompts by which the order goes on with each window: those that it may ask."""
+        return self.rollout_prompts * self.draws
 
     @property
     def whole_groups(self) -> bool:
@@ -244,6 +267,11 @@ class Config(TrainingConfig):
             raise RecipeError(
                 f"{where}.per_device_batch: {completions} completions a step (update_prompts * group_size) do not divide "
                 f"into {at_once} at once (per_device_batch * {world_size} processes)"
+            )
+        if self.dynamic_sampling and self.rollout_prompts % world_size:
+            raise RecipeError(
+                f"{where}.dynamic_sampling: {self.rollout_prompts} groups a window (rollout_prompts) do not divide among "
+                f"{world_size} processes; take a multiple"
             )
         if self.whole_groups and self.window > 1 and self.update_prompts % world_size:
             raise RecipeError(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 
 from datasets import Dataset as HubDataset
-from torch.utils.data import Dataset
 from transformers import ProcessorMixin
 from trl import GRPOConfig, GRPOTrainer
 
@@ -23,6 +22,8 @@ from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo import held_out, losses, served, unscored
 from lingshu_train.stages.grpo.agreement import Agreement
 from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.dynamic import Dynamic
+from lingshu_train.stages.grpo.items import Once, Placing, item_to_row
 from lingshu_train.stages.grpo.scored import Scored
 from lingshu_train.stages.grpo.scoring import Scoring
 from lingshu_train.stages.grpo.windows import Windowed
@@ -69,8 +70,8 @@ UPSTREAM = {
 """As in exact.py, for a method that only TRL's GRPOTrainer has."""
 
 
-class ExactGRPOTrainer(Windowed, Scored, GRPOTrainer):  # type: ignore[misc]
-    """GRPOTrainer as this project needs it; see Exact, Passing, Windowed, Divided and Scored for what differs."""
+class ExactGRPOTrainer(Dynamic, Windowed, Scored, GRPOTrainer):  # type: ignore[misc]
+    """GRPOTrainer as this project needs it; its mixins say what differs."""
 
     train_dataset: Once | HubDataset
     seen: repeated.Seen | None = None
@@ -109,56 +110,6 @@ class ExactGRPOTrainer(Windowed, Scored, GRPOTrainer):  # type: ignore[misc]
         self._step -= len(self._batches)
 
 
-UNREAD = -1
-"""Row of an item that nobody looks at."""
-
-
-class Once(Dataset[dict[str, object]]):
-    """Rows by number, `UNREAD` without content: their images need not be read, and to use one is an error."""
-
-    def __init__(self, rows: HubDataset) -> None:
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitems__(self, numbers: list[int]) -> list[dict[str, object]]:
-        """A batch of the loader: all of it is read or none."""
-        if UNREAD in numbers:
-            return [{} for _ in numbers]
-        found: list[dict[str, object]] = self._rows.__getitems__(numbers)
-        return found
-
-
-def item_to_row(
-    order: Callable[[int], int], *, prompts: int, group: int, repeats: int, updates: int = 1, ranks: int = 1
-) -> Callable[[int], int]:
-    """Row of the i-th item the loader yields.
-
-    A window holds `prompts` prompts, each `group` times in a row, and the loader yields the window `repeats` times: TRL
-    asks for a whole window at each of its micro-steps, and looks at the first alone, where it generates. Each of `ranks` gets
-    as many items as the others, one rank after the other; they are placed so that the n-th of `updates` has the n-th part of
-    the window's prompts, whatever the number of ranks.
-    """
-    items = prompts * group
-    # Prompts of an update on one rank.
-    here = prompts // updates // ranks
-
-    def place(prompt: int) -> int:
-        rank, rest = divmod(prompt, updates * here)
-        update, number = divmod(rest, here)
-        return update * ranks * here + rank * here + number
-
-    def row(i: int) -> int:
-        window, item = divmod(i, items * repeats)
-        if item >= items:
-            return UNREAD
-        prompt = item // group
-        return order(window * prompts + (place(prompt) if updates > 1 else prompt))
-
-    return row
-
-
 def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     """Train, resuming from the newest whole checkpoint, and write `model/`, the ledger and the completions kept."""
     return train(stage, config, settings)
@@ -172,7 +123,7 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     steps = num_steps(
         steps=config.steps,
         items=rows.items(config.epochs or 0),
-        per_step=config.update_prompts,
+        per_step=config.update_prompts * config.draws,
         multiple=config.window,
     )
     args = _arguments(stage, config, wanted, steps=steps, accumulation=accumulation)
@@ -197,21 +148,28 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         peft_config=session.adapter(stage, config, model),
     )
     per_step = config.rollout_prompts * config.group_size * accumulation
-    row = item_to_row(
-        rows.row,
+    items = Placing(
         prompts=config.rollout_prompts,
         group=config.group_size,
-        repeats=accumulation * config.window,
         updates=config.window if config.whole_groups else 1,
         ranks=dist.place().world_size,
+        stride=config.window_prompts,
     )
-    trainer.whole_groups = config.whole_groups
+    row = item_to_row(rows.row, items, repeats=accumulation * config.window)
+    trainer.whole_groups, trainer.most_draws = config.whole_groups, config.draws
     trainer.meter = session.meter(trainer, config, wanted)
     trainer.begin(session.run_of(stage, config, row=row, items_per_step=per_step, resume=resume, steps=steps))
 
     def drawn(step: int) -> Numbers:
-        first = (step - 1) // config.window * config.rollout_prompts
-        return rows.rows(first, first + config.rollout_prompts)
+        first = (step - 1) // config.window * config.window_prompts
+        return rows.rows(first, first + config.window_prompts)
+
+    def others(draw: int) -> list[dict[str, object]]:
+        window = int(trainer.state.global_step) // config.window
+        places = items.of_rank(dist.place().rank, window, draw=draw)
+        return trainer.train_dataset.__getitems__([rows.row(place) for place in places])
+
+    trainer.others = others
 
     guard = trainer.guard = Guard(
         stage.path,
@@ -233,9 +191,10 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     def extra(step: int) -> dict[str, Column]:
         return finite(
             {
-                "epoch": rows.epoch(step * config.update_prompts),
+                "epoch": rows.epoch(step * config.update_prompts * config.draws),
                 "samples": rows.digest(drawn(step)),
                 **({} if guard.leaves_out_window(step) else scoring.metrics()),
+                **trainer.asked(prompts=config.rollout_prompts),
                 **_told(watched.measure(trainer, step) if watched else {}, trainer.agreement),
                 **guard.columns(step),
             }

@@ -14,9 +14,9 @@ from lingshu_train.stages.grpo.pictures import Pictures
 from lingshu_train.training.exact import Exact
 from lingshu_train.training.guarded import Batch
 
-_PROMPT = ("prompt_ids", "prompt_mask")
+PROMPT = ("prompt_ids", "prompt_mask")
 """What has a column for each place of a prompt, padded on the left."""
-_BOTH = ("token_type_ids", "mm_token_type_ids")
+BOTH = ("token_type_ids", "mm_token_type_ids")
 """What has a column for each place of prompt and completion."""
 
 
@@ -57,9 +57,9 @@ def trimmed(batch: Batch) -> Batch:
     for name, value in batch.items():
         if not isinstance(value, torch.Tensor) or value.ndim != 2:
             continue
-        if name in _PROMPT:
+        if name in PROMPT:
             found[name] = value[:, left:]
-        elif name in _BOTH:
+        elif name in BOTH:
             found[name] = value[:, left : prompt.shape[1] + right]
         elif value.shape[1] == completion.shape[1]:
             found[name] = value[:, :right]
