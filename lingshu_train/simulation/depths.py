@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from lingshu_train.model.shape import Depth, Shape
 from lingshu_train.simulation import passing
 from lingshu_train.simulation.load import Load
-from lingshu_train.simulation.meter import Phase
-from lingshu_train.simulation.passing import PHASES, Passed, Setting
+from lingshu_train.simulation.passed import PHASES, Passed, Phase, Setting
 
 _FEW: dict[Depth, int] = {"text": 2, "vision": 2, "vision_beside": 1}
 """Layers of the shallow model. Two, since the first of a kind may differ: nothing before it may need a gradient."""

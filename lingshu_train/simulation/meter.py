@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -16,6 +16,8 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
+
+from lingshu_train.simulation.passed import AGAIN, BACK, COPIES, GRADIENTS, Maker, Phase
 
 aten = torch.ops.aten
 
@@ -30,9 +32,6 @@ _FACTORIES = {aten.zeros.default, aten.empty.memory_format, aten.ones.default, a
 _LARGE = 2**20
 """Bytes."""
 
-Maker = Literal["vision", "text", "head", "rest"]
-"""Who made a storage, or did an operation: the tower, the language model, the output head and loss."""
-Phase = Literal["begin", "vision", "text", "head", "text_back", "vision_back"]
 _MAKERS: dict[Phase, Maker] = {
     "begin": "rest",
     "vision": "vision",
@@ -41,10 +40,6 @@ _MAKERS: dict[Phase, Maker] = {
     "text_back": "text",
     "vision_back": "vision",
 }
-GRADIENTS, COPIES = "gradients_", "copies_"
-"""Before a maker: the gradients that its parameters have by then, and weights of its own in another number format."""
-BACK, AGAIN = "_back", "_again"
-"""After a maker: operations of the backward pass, and those of the forward pass that are done again in it (checkpointing)."""
 
 
 @dataclass

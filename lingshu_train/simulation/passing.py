@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -26,38 +25,13 @@ from lingshu_train.model.settings import Settings
 from lingshu_train.model.shape import Part, Shape
 from lingshu_train.simulation import fake
 from lingshu_train.simulation.load import Load
-from lingshu_train.simulation.meter import Maker, Meter, Phase
+from lingshu_train.simulation.meter import Meter
+from lingshu_train.simulation.passed import Maker, Passed, Phase, Setting
 from lingshu_train.training import adapters, collate
-from lingshu_train.training.config import TrainingConfig
 
 MAKERS: dict[Part, Maker] = {"vision_tower": "vision", "merger": "vision", "language_model": "text"}
 OUTPUTS = ("log_probs", "entropy", "is_top1")
 """What supervised training asks of the head (trl/trainer/sft_trainer.py)."""
-PHASES: tuple[Phase, ...] = ("begin", "vision", "text", "head", "text_back", "vision_back")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
-    """Bytes by phase and by who made them, operations by phase, of one micro-batch. Values need not be whole: they may be
-    extrapolated."""
-
-    peaks: Mapping[Phase, Mapping[str, float]]
-    with_gradients: Mapping[Phase, Mapping[str, float]]
-    saved: Mapping[str, float]
-    flops: Mapping[str, float]
-    pixel_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What of a stage decides how a pass goes: its model, what trains, and whether DeepSpeed divides it (which makes every
-    weight bfloat16). `learns`: a backward pass follows. `on_gpu` puts GPU kernels in the place of a CPU's."""
-
-    settings: Settings
-    config: TrainingConfig
-    divided: bool
-    learns: bool = True
-    on_gpu: bool = True
 
 
 class Tracer:

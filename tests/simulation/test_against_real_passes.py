@@ -8,7 +8,7 @@ from lingshu_train.planning import estimate, recipe, states
 from lingshu_train.planning.recipe import Recipe
 from lingshu_train.planning.states import Division
 from lingshu_train.simulation import depths, load, measured, passing
-from lingshu_train.simulation.passing import Setting
+from lingshu_train.simulation.passed import Setting
 from lingshu_train.stages.sft.config import Config
 
 SIZES = [
