@@ -97,7 +97,9 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
     data_root: DataRoot = DATA,
     card_folders: CardFolders = None,
 ) -> None:
-    """Measure models on benchmarks: one line each, and the means that the paper prints. Run it again to go on."""
+    """Measure models on benchmarks, one line each.
+
+    Below them stand the means that the paper prints. The same command again goes on where it was stopped."""
     from lingshu_train.evaluation import opened
     from lingshu_train.evaluation.asking import Asking
     from lingshu_train.evaluation.benchmarks import corpora, measuring, showing, suite

@@ -60,9 +60,7 @@ def measure(
                     for place, completion in zip(left, _answers(engine, waiting, one, asking), strict=True):
                         journal.append(keys[place], completion)
                 answered = [(sample, journal[name]) for sample, name in zip(samples, keys, strict=True)]
-            yield scores.line(
-                one.benchmark.name, one.benchmark.title, f"{way.prompts}:{way.fingerprint}", answered
-            )
+            yield scores.line(one.benchmark, f"{way.prompts}:{way.fingerprint}", answered)
 
 
 def key(sample: Sample, asking: Asking) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from pydantic import Field, JsonValue
 
+from lingshu_train.evaluation import medevalkit
+from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.metrics._intervals import wilson
 from lingshu_train.record import Completion, Sample
 from lingshu_train.schema import Strict
@@ -22,7 +24,9 @@ class Line(Strict):
 
     `low`, `high`: Wilson's 95 % interval of `lenient`; `cluster_low`, `cluster_high`: of a bootstrap over groups of questions
     that show one picture (or are of one patient), of which there are `clusters`. `constant`: the best constant answer.
-    `letters`: shares of the letters that choices were answered with. `asked` names the prompt set and its hash.
+    `medevalkit`: the share right by MedEvalKit's own rules, of those it can score. `medevalkit_errors` cannot be scored there;
+    `medevalkit_differs` counts by defect where it says otherwise than lenient. `letters`: shares of the letters that choices
+    were answered with. `asked` names the prompt set and its hash.
     """
 
     name: str
@@ -37,6 +41,9 @@ class Line(Strict):
     cluster_high: float = 1.0
     clusters: int = 0
     constant: float = 0.0
+    medevalkit: float = 0.0
+    medevalkit_errors: int = 0
+    medevalkit_differs: dict[str, int] = Field(default_factory=dict)
     truncated: int = 0
     unscored: int = 0
     statuses: dict[str, int] = Field(default_factory=dict)
@@ -44,8 +51,9 @@ class Line(Strict):
     breakdown: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
 
-def line(name: str, title: str, asked: str, answered: Sequence[tuple[Sample, Completion]]) -> Line:
+def line(benchmark: Benchmark, asked: str, answered: Sequence[tuple[Sample, Completion]]) -> Line:
     """The line of a benchmark whose questions were answered so."""
+    name, title = benchmark.name, benchmark.title
     judged = [(sample, one) for sample, one in answered if sample.question_type != "free"]
     truncated = sum(one.truncated for _, one in answered)
     unscored = len(answered) - len(judged)
@@ -54,6 +62,13 @@ def line(name: str, title: str, asked: str, answered: Sequence[tuple[Sample, Com
     verdicts = [verify(one.text, sample, Policy.lenient) for sample, one in judged]
     right = [verdict.correct for verdict in verdicts]
     strict = [verify(one.text, sample, Policy.strict).correct for sample, one in judged]
+    theirs = [medevalkit.judge(sample, one.text, benchmark.options) for sample, one in judged]
+    scored = [ruling.correct for ruling in theirs if ruling.correct is not None]
+    differs = Counter(
+        ruling.defect or "other"
+        for ruling, ours in zip(theirs, right, strict=True)
+        if ruling.correct is not None and ruling.correct != ours
+    )
     interval = wilson(sum(right), len(right))
     groups = _clusters([sample for sample, _ in judged])
     low, high = bootstrap(right, groups, seed=name)
@@ -70,6 +85,9 @@ def line(name: str, title: str, asked: str, answered: Sequence[tuple[Sample, Com
         cluster_high=high,
         clusters=len(set(groups)),
         constant=_constant([sample for sample, _ in judged]),
+        medevalkit=sum(scored) / len(scored) if scored else 0.0,
+        medevalkit_errors=len(theirs) - len(scored),
+        medevalkit_differs=dict(sorted(differs.items())),
         truncated=truncated,
         unscored=unscored,
         statuses=dict(sorted(Counter(verdict.status for verdict in verdicts).items())),
@@ -102,7 +120,10 @@ def bootstrap(right: Sequence[bool], groups: Sequence[str], *, seed: str) -> tup
 
 def _clusters(samples: Sequence[Sample]) -> list[str]:
     """Of each question the patient or picture it is about; a question without either is its own, in all orders of options."""
-    return [sample.group or ",".join(sample.images) or sample.id.partition("#")[0] for sample in samples]
+    return [
+        (sample.group or ",".join(sample.images)) if sample.images else sample.id.partition("#")[0]
+        for sample in samples
+    ]
 
 
 def _constant(samples: Sequence[Sample]) -> float:

@@ -11,7 +11,7 @@ from lingshu_train.evaluation.benchmarks.scores import Line
 from lingshu_train.verify import version
 
 _HEAD: tuple[str, ...] = (
-    *("benchmark", "model", "n", "strict", "lenient"),
+    *("benchmark", "model", "n", "strict", "lenient", "medevalkit"),
     *("95 % by picture", "constant", "unread", "cut"),
 )
 _MEANS = {"medical_vqa": "mean of 7, medical VQA", "text": "mean of 7, text"}
@@ -32,28 +32,31 @@ def table(measured: Mapping[str, Sequence[Line]]) -> str:
         for group, title in _MEANS.items():
             value = mean(lines, group)
             if value is not None:
-                rows.append((title, model, "", "", f"{100 * value:.1f}", "", "", "", ""))
+                rows.append((title, model, "", "", f"{100 * value:.1f}", "", "", "", "", ""))
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
     return "\n".join(_aligned(row, widths) for row in rows)
 
 
 def _row(model: str, one: Line) -> tuple[str, ...]:
     if not one.n:
-        return (one.title, model, "0", "-", "-", "-", "-", f"{one.unscored} free text", str(one.truncated))
+        return (
+            one.title,
+            model,
+            "0",
+            "-",
+            "-",
+            "-",
+            "-",
+            "-",
+            f"{one.unscored} free text",
+            str(one.truncated),
+        )
     unread = one.n - one.statuses.get("right", 0) - one.statuses.get("wrong", 0)
-    strict, lenient, constant = (f"{100 * share:.1f}" for share in (one.strict, one.lenient, one.constant))
+    shares = (one.strict, one.lenient, one.medevalkit, one.constant)
+    strict, lenient, theirs, constant = (f"{100 * share:.1f}" for share in shares)
     interval = f"{100 * one.cluster_low:.1f} to {100 * one.cluster_high:.1f}"
-    return (
-        one.title,
-        model,
-        f"{one.n:,}",
-        strict,
-        lenient,
-        interval,
-        constant,
-        str(unread),
-        str(one.truncated),
-    )
+    named = (one.title, model, f"{one.n:,}", strict, lenient, theirs)
+    return (*named, interval, constant, str(unread), str(one.truncated))
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
@@ -74,6 +77,7 @@ def document(model: str, lines: Sequence[Line], config: Mapping[str, JsonValue])
             values |= {
                 "acc,lenient": one.lenient,
                 "acc,strict": one.strict,
+                "acc,medevalkit": one.medevalkit,
                 "acc_low,lenient": one.cluster_low,
                 "acc_high,lenient": one.cluster_high,
                 "acc,constant": one.constant,
