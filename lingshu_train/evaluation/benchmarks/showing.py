@@ -14,6 +14,12 @@ _HEAD: tuple[str, ...] = (
     *("benchmark", "model", "n", "strict", "lenient", "medevalkit"),
     *("95 % by picture", "constant", "unread", "cut"),
 )
+_SHARES = {
+    "BLEU-4": "bleu4",
+    "ROUGE-L (rouge)": "rouge_l",
+    "ROUGE-L (rouge-score)": "rouge_score_l",
+    "clinical F1": "clinical_f1",
+}
 _MEANS = {"medical_vqa": "mean of 7, medical VQA", "text": "mean of 7, text"}
 
 
@@ -33,8 +39,23 @@ def table(measured: Mapping[str, Sequence[Line]]) -> str:
             value = mean(lines, group)
             if value is not None:
                 rows.append((title, model, "", "", f"{100 * value:.1f}", "", "", "", "", ""))
+    reports = [_reported(model, one) for model, lines in measured.items() for one in lines if one.reports]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
-    return "\n".join(_aligned(row, widths) for row in rows)
+    return "\n".join([*(_aligned(row, widths) for row in rows), *reports])
+
+
+def _reported(model: str, one: Line) -> str:
+    """Free text: overlap with the reference in percent, and its findings a report. Each number says whose it is."""
+    found = one.reports
+    shares = {
+        "BLEU-4": "bleu4",
+        "ROUGE-L (rouge)": "rouge_l",
+        "ROUGE-L (rouge-score)": "rouge_score_l",
+        "clinical F1": "clinical_f1",
+    }
+    told = [f"{title} {100 * found[name]:.1f}" for title, name in shares.items()]
+    told += [f"{found[f'clinical_{name}']:.2f} {name}" for name in ("missed", "false", "contradicted")]
+    return f"{one.title}, {model}: {one.unscored} texts: {', '.join(told)} a text"
 
 
 def _row(model: str, one: Line) -> tuple[str, ...]:
@@ -82,6 +103,7 @@ def document(model: str, lines: Sequence[Line], config: Mapping[str, JsonValue])
                 "acc_high,lenient": one.cluster_high,
                 "acc,constant": one.constant,
             }
+        values |= {f"{name},none": value for name, value in one.reports.items()}
         results[one.name] = values | {"unscored": one.unscored, "truncated": one.truncated}
     means = {group: value for group in _MEANS if (value := mean(lines, group)) is not None}
     return {
