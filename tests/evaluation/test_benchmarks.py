@@ -12,7 +12,7 @@ import tiny_model
 from lingshu_train import cli
 from lingshu_train.errors import DataError, MissingInput, UsageError
 from lingshu_train.evaluation.asking import Asking
-from lingshu_train.evaluation.benchmarks import measuring, scores, showing, suite
+from lingshu_train.evaluation.benchmarks import measuring, scores, showing, suite, versus
 from lingshu_train.evaluation.benchmarks.asked import FEW, Way, drawn, put
 from lingshu_train.evaluation.benchmarks.measuring import Questions
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
@@ -184,6 +184,23 @@ def test_the_interval_by_picture_is_wider_where_answers_hang_together() -> None:
     assert scores.bootstrap(right, ["one"] * 100, seed="s") == (0.0, 1.0)
 
 
+def test_two_models_differ_by_the_questions_on_which_they_differ() -> None:
+    before = {
+        "a": {str(n): n < 50 for n in range(100)},
+        "b": {str(n): n < 50 for n in range(100)},
+        "only": {"1": True},
+    }
+    after = {"a": {str(n): n < 70 for n in range(100)}, "b": {str(n): n < 51 for n in range(100)}}
+    found = {one.name: one for one in versus.differences(before, after)}
+    assert found.keys() == {"a", "b"}
+    assert found["a"].value == pytest.approx(0.2)
+    assert found["a"].p == pytest.approx(2 / 2**20)
+    assert (found["a"].holds, found["b"].holds) == (True, False)
+    assert versus.mcnemar(0, 0) == versus.mcnemar(1, 0) == 1.0
+    assert versus.mcnemar(600, 500) == pytest.approx(0.0028, abs=2e-4)
+    assert "+20.0" in versus.text("one", "other", list(found.values()))
+
+
 def test_one_command_measures_a_model_folder_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -207,6 +224,11 @@ def test_one_command_measures_a_model_folder_and_goes_on(
     assert cli.main([*command, "--rescore"]) == 0
     assert capsys.readouterr().out.partition("benchmark  ")[2] == table
     assert answers.read_bytes() == before
+    judged = [
+        json.loads(line) for line in (answers.parent / "scored" / "exam.jsonl").read_text().splitlines()
+    ]
+    assert [one["gold"] for one in judged] == ["A", "B", "A", "B"]
+    assert all({"text", "strict", "lenient", "medevalkit", "status", "rule"} <= one.keys() for one in judged)
     found = json.loads((answers.parent / "results.json").read_text())
     assert found["n-samples"]["exam"] == {"original": 4, "effective": 4}
     assert cli.main(["eval", "nowhere/at/all", "--benchmarks", "exam", "--cards", "cards"]) == 66

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from pydantic import Field, JsonValue
 
@@ -54,6 +54,49 @@ class Line(Strict):
     statuses: dict[str, int] = Field(default_factory=dict)
     letters: dict[str, float] = Field(default_factory=dict)
     breakdown: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """One answer with every verdict on it. `medevalkit` None: it cannot be scored there. Free text has no verdict."""
+
+    id: str
+    card: str
+    question: str
+    options: Mapping[str, str]
+    gold: str
+    images: tuple[str, ...]
+    text: str
+    finish: str
+    strict: bool
+    lenient: bool
+    medevalkit: bool | None
+    status: str
+    rule: str
+    extracted: str
+
+
+def scored(benchmark: Benchmark, answered: Iterable[tuple[Sample, Completion]]) -> Iterator[Scored]:
+    """Each question with its answer and what was made of it, for readers of the result."""
+    for sample, one in answered:
+        free = sample.question_type == "free"
+        lenient = verify(one.text, sample, Policy.lenient)
+        yield Scored(
+            id=sample.id,
+            card=sample.card,
+            question=sample.question,
+            options=dict(sample.options),
+            gold=sample.answer,
+            images=sample.images,
+            text=one.text,
+            finish=one.finish,
+            strict=verify(one.text, sample, Policy.strict).correct,
+            lenient=lenient.correct,
+            medevalkit=None if free else medevalkit.judge(sample, one.text, benchmark.options).correct,
+            status="free" if free else lenient.status,
+            rule=lenient.rule,
+            extracted=lenient.extracted,
+        )
 
 
 def line(benchmark: Benchmark, asked: str, answered: Sequence[tuple[Sample, Completion]]) -> Line:
