@@ -97,10 +97,12 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
     data_root: DataRoot = DATA,
     card_folders: CardFolders = None,
 ) -> None:
-    """Measure models on benchmarks: one line each, and the means that the paper prints. Run it again to go on."""
+    """Measure models on benchmarks, one line each.
+
+    Below them stand the means that the paper prints. The same command again goes on where it was stopped."""
     from lingshu_train.evaluation import opened
     from lingshu_train.evaluation.asking import Asking
-    from lingshu_train.evaluation.benchmarks import corpora, measuring, showing, suite
+    from lingshu_train.evaluation.benchmarks import corpora, measuring, showing, suite, versus
     from lingshu_train.evaluation.benchmarks.asked import Way
     from lingshu_train.record import Sampling
     from lingshu_train.runs.files import write_json
@@ -116,6 +118,7 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
     place = corpora.Place(data_root=data_root, part=part, most_refused=most_refused)
     questions = [corpora.questions(one, place) for one in wanted]
     measured: dict[str, Sequence[Line]] = {}
+    folders: dict[str, Path] = {}
     for one in named:
         folder = out / f"{Path(one.label).name}-{one.identity}"
         asking = Asking(sampling=Sampling(max_tokens=max_tokens), system=one.system, title=one.label)
@@ -131,8 +134,12 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
             "max_tokens": max_tokens,
         }
         write_json(folder / "results.json", showing.document(one.label, lines, config))
-        measured[one.label] = lines
+        measured[one.label], folders[one.label] = lines, folder
     print(showing.table(measured))
+    first, *others = folders
+    for other in others:
+        found = versus.differences(*(measuring.right(folders[name], wanted) for name in (first, other)))
+        print(versus.text(first, other, found))
     print(f"answers and results: {out}/")
 
 

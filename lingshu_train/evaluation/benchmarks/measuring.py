@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from PIL import Image
 
 from lingshu_train.bars import over
+from lingshu_train.documents import decoded, read_text
 from lingshu_train.errors import MissingInput
 from lingshu_train.evaluation.asking import Asking, prompts
 from lingshu_train.evaluation.benchmarks import scores
@@ -17,10 +18,13 @@ from lingshu_train.evaluation.benchmarks.asked import Way, drawn, put
 from lingshu_train.evaluation.benchmarks.journal import Journal
 from lingshu_train.evaluation.benchmarks.scores import Line
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
-from lingshu_train.naming import digest
+from lingshu_train.naming import canonical, digest
 from lingshu_train.record import Completion, Sample
 from lingshu_train.rollouts import Engine
+from lingshu_train.runs.files import write_text
 
+SCORED = "scored"
+"""The folder of every answer with its verdicts, below a model's."""
 Opens = Callable[[], Engine]
 """Starts the engine. Only called where there is something left to ask."""
 
@@ -60,9 +64,23 @@ def measure(
                     for place, completion in zip(left, _answers(engine, waiting, one, asking), strict=True):
                         journal.append(keys[place], completion)
                 answered = [(sample, journal[name]) for sample, name in zip(samples, keys, strict=True)]
-            yield scores.line(
-                one.benchmark.name, one.benchmark.title, f"{way.prompts}:{way.fingerprint}", answered
-            )
+            judged = (canonical(asdict(each)) + "\n" for each in scores.scored(one.benchmark, answered))
+            (folder / SCORED).mkdir(exist_ok=True)
+            write_text(folder / SCORED / f"{one.benchmark.name}.jsonl", "".join(judged))
+            yield scores.line(one.benchmark, f"{way.prompts}:{way.fingerprint}", answered)
+
+
+def right(folder: Path, benchmarks: Sequence[Benchmark]) -> dict[str, dict[str, bool]]:
+    """Of each of the benchmarks as scored in `folder`, by the id of a question, whether lenient accepts its answer."""
+    found: dict[str, dict[str, bool]] = {}
+    for path in (folder / SCORED / f"{one.name}.jsonl" for one in benchmarks):
+        rows = [decoded(row, where=str(path)) for row in read_text(path).split("\n") if row]
+        found[path.stem] = {
+            str(row["id"]): bool(row["lenient"])
+            for row in rows
+            if isinstance(row, dict) and row["status"] != "free"
+        }
+    return found
 
 
 def key(sample: Sample, asking: Asking) -> str:

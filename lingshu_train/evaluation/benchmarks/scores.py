@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 
 from pydantic import Field, JsonValue
 
+from lingshu_train.evaluation import medevalkit
+from lingshu_train.evaluation.benchmarks.suite import Benchmark
+from lingshu_train.metrics._clinical import compared
 from lingshu_train.metrics._intervals import wilson
+from lingshu_train.metrics._overlap import overlap
 from lingshu_train.record import Completion, Sample
 from lingshu_train.schema import Strict
 from lingshu_train.verify import Policy, verify
@@ -22,7 +27,10 @@ class Line(Strict):
 
     `low`, `high`: Wilson's 95 % interval of `lenient`; `cluster_low`, `cluster_high`: of a bootstrap over groups of questions
     that show one picture (or are of one patient), of which there are `clusters`. `constant`: the best constant answer.
-    `letters`: shares of the letters that choices were answered with. `asked` names the prompt set and its hash.
+    `medevalkit`: the share right by MedEvalKit's own rules, of those it can score. `medevalkit_errors` cannot be scored there;
+    `medevalkit_differs` counts by defect where it says otherwise than lenient. `letters`: shares of the letters that choices
+    were answered with. `reports`: means over the free text, of overlap with the reference and of findings by rules
+    (`metrics/_overlap.py`, `_clinical.py`). `asked` names the prompt set and its hash.
     """
 
     name: str
@@ -37,6 +45,10 @@ class Line(Strict):
     cluster_high: float = 1.0
     clusters: int = 0
     constant: float = 0.0
+    medevalkit: float = 0.0
+    medevalkit_errors: int = 0
+    medevalkit_differs: dict[str, int] = Field(default_factory=dict)
+    reports: dict[str, float] = Field(default_factory=dict)
     truncated: int = 0
     unscored: int = 0
     statuses: dict[str, int] = Field(default_factory=dict)
@@ -44,42 +56,122 @@ class Line(Strict):
     breakdown: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
 
 
-def line(name: str, title: str, asked: str, answered: Sequence[tuple[Sample, Completion]]) -> Line:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """One answer with every verdict on it. `medevalkit` None: it cannot be scored there. Free text has no verdict."""
+
+    id: str
+    card: str
+    question: str
+    options: Mapping[str, str]
+    gold: str
+    images: tuple[str, ...]
+    text: str
+    finish: str
+    strict: bool
+    lenient: bool
+    medevalkit: bool | None
+    status: str
+    rule: str
+    extracted: str
+
+
+def scored(benchmark: Benchmark, answered: Iterable[tuple[Sample, Completion]]) -> Iterator[Scored]:
+    """Each question with its answer and what was made of it, for readers of the result."""
+    for sample, one in answered:
+        free = sample.question_type == "free"
+        lenient = verify(one.text, sample, Policy.lenient)
+        yield Scored(
+            id=sample.id,
+            card=sample.card,
+            question=sample.question,
+            options=dict(sample.options),
+            gold=sample.answer,
+            images=sample.images,
+            text=one.text,
+            finish=one.finish,
+            strict=verify(one.text, sample, Policy.strict).correct,
+            lenient=lenient.correct,
+            medevalkit=None if free else medevalkit.judge(sample, one.text, benchmark.options).correct,
+            status="free" if free else lenient.status,
+            rule=lenient.rule,
+            extracted=lenient.extracted,
+        )
+
+
+def line(benchmark: Benchmark, asked: str, answered: Sequence[tuple[Sample, Completion]]) -> Line:
     """The line of a benchmark whose questions were answered so."""
     judged = [(sample, one) for sample, one in answered if sample.question_type != "free"]
-    truncated = sum(one.truncated for _, one in answered)
-    unscored = len(answered) - len(judged)
+    blank = Line(
+        name=benchmark.name,
+        title=benchmark.title,
+        n=0,
+        asked=asked,
+        truncated=sum(one.truncated for _, one in answered),
+        unscored=len(answered) - len(judged),
+        reports=_reports([(sample, one) for sample, one in answered if sample.question_type == "free"]),
+    )
     if not judged:
-        return Line(name=name, title=title, n=0, asked=asked, truncated=truncated, unscored=unscored)
+        return blank
+    samples = [sample for sample, _ in judged]
     verdicts = [verify(one.text, sample, Policy.lenient) for sample, one in judged]
     right = [verdict.correct for verdict in verdicts]
     strict = [verify(one.text, sample, Policy.strict).correct for sample, one in judged]
-    interval = wilson(sum(right), len(right))
-    groups = _clusters([sample for sample, _ in judged])
-    low, high = bootstrap(right, groups, seed=name)
-    return Line(
-        name=name,
-        title=title,
-        n=len(judged),
-        asked=asked,
-        strict=sum(strict) / len(strict),
-        lenient=interval.value,
-        low=interval.low,
-        high=interval.high,
-        cluster_low=low,
-        cluster_high=high,
-        clusters=len(set(groups)),
-        constant=_constant([sample for sample, _ in judged]),
-        truncated=truncated,
-        unscored=unscored,
-        statuses=dict(sorted(Counter(verdict.status for verdict in verdicts).items())),
-        letters=_letters(
-            verdict.normalized
-            for (sample, _), verdict in zip(judged, verdicts, strict=True)
-            if sample.question_type == "mcq"
-        ),
-        breakdown=_breakdown([sample for sample, _ in judged], right),
+    interval, groups = wilson(sum(right), len(right)), _clusters(samples)
+    low, high = bootstrap(right, groups, seed=benchmark.name)
+    choices = [
+        one.normalized for sample, one in zip(samples, verdicts, strict=True) if sample.question_type == "mcq"
+    ]
+    return blank.model_copy(
+        update={
+            "n": len(judged),
+            "strict": sum(strict) / len(strict),
+            "lenient": interval.value,
+            "low": interval.low,
+            "high": interval.high,
+            "cluster_low": low,
+            "cluster_high": high,
+            "clusters": len(set(groups)),
+            "constant": _constant(samples),
+            "statuses": dict(sorted(Counter(verdict.status for verdict in verdicts).items())),
+            "letters": _letters(choices),
+            "breakdown": _breakdown(samples, right),
+            **_theirs(benchmark, judged, right),
+        }
     )
+
+
+def _theirs(
+    benchmark: Benchmark, judged: Sequence[tuple[Sample, Completion]], right: Sequence[bool]
+) -> dict[str, object]:
+    """MedEvalKit's score, what it cannot score, and where it says otherwise than ours."""
+    rulings = [medevalkit.judge(sample, one.text, benchmark.options) for sample, one in judged]
+    scored = [ruling.correct for ruling in rulings if ruling.correct is not None]
+    differs = Counter(
+        ruling.defect or "other"
+        for ruling, ours in zip(rulings, right, strict=True)
+        if ruling.correct is not None and ruling.correct != ours
+    )
+    return {
+        "medevalkit": sum(scored) / len(scored) if scored else 0.0,
+        "medevalkit_errors": len(rulings) - len(scored),
+        "medevalkit_differs": dict(sorted(differs.items())),
+    }
+
+
+def _reports(answered: Sequence[tuple[Sample, Completion]]) -> dict[str, float]:
+    """Means over free text; what is empty counts as 0 in each of them."""
+    if not answered:
+        return {}
+    found: dict[str, float] = defaultdict(float)
+    for sample, one in answered:
+        clinical = {
+            f"clinical_{name}": float(value)
+            for name, value in asdict(compared(one.text, sample.answer)).items()
+        }
+        for name, value in {**asdict(overlap(one.text, sample.answer)), **clinical}.items():
+            found[name] += value / len(answered)
+    return dict(found)
 
 
 def bootstrap(right: Sequence[bool], groups: Sequence[str], *, seed: str) -> tuple[float, float]:
@@ -102,7 +194,10 @@ def bootstrap(right: Sequence[bool], groups: Sequence[str], *, seed: str) -> tup
 
 def _clusters(samples: Sequence[Sample]) -> list[str]:
     """Of each question the patient or picture it is about; a question without either is its own, in all orders of options."""
-    return [sample.group or ",".join(sample.images) or sample.id.partition("#")[0] for sample in samples]
+    return [
+        (sample.group or ",".join(sample.images)) if sample.images else sample.id.partition("#")[0]
+        for sample in samples
+    ]
 
 
 def _constant(samples: Sequence[Sample]) -> float:
