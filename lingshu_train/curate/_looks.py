@@ -114,7 +114,7 @@ def _lettered(values: Grey) -> float:
     if not height or not width:
         return 0.0
     blocks = values[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
-    low, high = blocks.min(axis=(1, 3)).astype(np.int16), blocks.max(axis=(1, 3)).astype(np.int16)
+    low, high = (end(end(blocks, axis=1), axis=2).astype(np.int16) for end in (np.min, np.max))
     hit = (high >= 200) & (high - low >= 120)
     # Only blocks with such a contrast are looked at more closely.
     some, low, high = blocks.transpose(0, 2, 1, 3)[hit].astype(np.int16), low[hit], high[hit]
