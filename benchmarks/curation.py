@@ -67,7 +67,13 @@ MEANT = {
     "modality in words alone": {"modality_words"},
 }
 """Kinds of faults and the steps that are to find them."""
-FRIENDS = ("report with another side", "report with another number", "report with a negation", "next slice")
+FRIENDS = (
+    "report with another side",
+    "report with another number",
+    "report with a negation",
+    "next slice",
+    "a lesion more",
+)
 """What only looks like a copy."""
 
 
@@ -171,6 +177,12 @@ def _copies(some: Iterator[tuple[Sample, tuple[Image.Image, ...]]]) -> Iterator[
             picture, picture.transform(picture.size, Image.Transform.AFFINE, (1, 0, 1, 0, 1, 0)), 0.5
         )
         yield Planted("next slice", replace(sample, id=f"next slice {n}"), (moved,))
+    for n in range(EACH):
+        sample, (picture, *_) = next(some)
+        kind = "a lesion more"
+        yield Planted(
+            kind, replace(sample, id=f"{kind} {n}", group=f"of another set {n}"), (_lesion(picture, n),)
+        )
 
 
 def _leaks(
@@ -193,7 +205,9 @@ def _leaks(
         sample, _ = next(asked)
         other, pictures = next(some)
         kind = "benchmark patient"
-        yield Planted(kind, replace(other, id=f"{kind} {n}", group=sample.group), pictures)
+        text = f"An image of case {n}, which was taken on another day than those of the collection"
+        made, _ = _like(other, pictures, text)
+        yield Planted(kind, replace(made, id=f"{kind} {n}", group=sample.group), pictures)
 
 
 FINDINGS = (
@@ -339,6 +353,15 @@ def _like(
         "", text, task="caption", card=sample.card, group=sample.group, modality=sample.modality
     )
     return made, pictures
+
+
+def _lesion(picture: Image.Image, n: int) -> Image.Image:
+    """A disc of 3 % of the side in radius, sixty grey levels brighter or darker than what is there."""
+    values = np.asarray(picture.convert("L")).astype(np.int16)
+    y, x = np.ogrid[:SIDE, :SIDE]
+    spot = (y - 30 - n % 25) ** 2 + (x - 30 - n % 23) ** 2 <= (0.03 * SIDE) ** 2
+    values[spot] += 60 if values[spot].mean() < 140 else -60
+    return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
 
 def _jpeg(picture: Image.Image, quality: int) -> Image.Image:
