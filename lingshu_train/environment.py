@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -101,6 +102,32 @@ def give(name: str, value: str) -> None:
 def inherited() -> dict[str, str]:
     """All of them, for a process that is started."""
     return dict(os.environ)
+
+
+_OF_ENGINES = (
+    *("PATH", "HOME", "USER", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "XDG_CACHE_HOME"),
+    *("CUDA_HOME", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"),
+)
+
+
+def for_an_engine() -> dict[str, str]:
+    """What a process of another environment is given: neither a login, nor a rank, nor our Python's paths."""
+    known = ("LC_", "NCCL_", "NVIDIA_", "VLLM_")
+    return {
+        name: value for name, value in os.environ.items() if name in _OF_ENGINES or name.startswith(known)
+    }
+
+
+def gpu(number: int) -> str:
+    """The n-th of the GPUs that this process may see, as CUDA_VISIBLE_DEVICES names it."""
+    seen = [one for one in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if one]
+    return seen[number % len(seen)] if seen else str(number)
+
+
+def vllm_python() -> Path:
+    """The Python that has vLLM: LINGSHU_VLLM, or of the environment `.venv-vllm` beside ours."""
+    named = os.environ.get("LINGSHU_VLLM", "")
+    return Path(named) if named else Path(sys.prefix).with_name(".venv-vllm") / "bin" / "python"
 
 
 def replace(variables: Mapping[str, str]) -> None:

@@ -131,6 +131,13 @@ def ends(family: Family, model: PreTrainedModel, text: ProcessorMixin) -> tuple[
     return tuple(sorted({*family.end_tokens(text.tokenizer), *others} - {None}))
 
 
+def never(text: ProcessorMixin) -> tuple[int, ...]:
+    """Every token that stands for a picture, a film or a sound, and that no answer may hold: a model that reads its own answer
+    would look for what it stands for."""
+    held = ("image_token_ids", "video_token_ids", "audio_token_ids")
+    return tuple(sorted({one for name in held for one in getattr(text, name, ())} - {None}))
+
+
 def _check_type(family: Family, source: str, revision: str | None) -> None:
     """transformers would build what was asked for from another architecture's config, and fail somewhere inside."""
     config, _ = PreTrainedConfig.get_config_dict(source, revision=revision)
@@ -170,8 +177,11 @@ def _line(fault: Exception) -> str:
     return (str(fault).splitlines() or [type(fault).__name__])[0]
 
 
-def strict_state(family: Family, folder: Path, like: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """Every parameter of a saved model under the names of the model in memory, read back through `model`."""
-    dtype = str(like.dtype).removeprefix("torch.")
-    restored = model(family, str(folder), dtype=dtype, attention=like.config._attn_implementation)
+def strict_state(
+    family: Family, folder: Path, like: PreTrainedModel, *, dtype: str = ""
+) -> dict[str, torch.Tensor]:
+    """Every parameter of a saved model under the names of the model in memory, and in its number format or in `dtype`, read
+    back through `model`."""
+    found = dtype or str(like.dtype).removeprefix("torch.")
+    restored = model(family, str(folder), dtype=found, attention=like.config._attn_implementation)
     return dict(restored.state_dict())

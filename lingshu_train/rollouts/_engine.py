@@ -58,7 +58,8 @@ class Weights:
 
 
 class EngineFile(Protocol):
-    """A file of rollouts/: what a recipe may say of the engine, and how it starts."""
+    """A file of rollouts/: what a recipe may say of the engine, and how it starts. `OPENS = True` in it: it opens the weights
+    that it is given, and so may stand in a stage's block `rollouts`."""
 
     @property
     def Params(self) -> type[Strict]: ...

@@ -93,15 +93,21 @@ def _until(ids: list[int], ends: Sequence[int]) -> list[int]:
 
 
 class Transformers:
-    """A loaded model, in evaluation mode, its processor, and the tokens that end an answer (model/load.py: `ends`). Draws from
-    no random state but each completion's own."""
+    """A loaded model, in evaluation mode, its processor, and the tokens that end an answer (model/load.py: `ends`) and
+    that are never in one (`never`). Draws from no random state but each completion's own."""
 
     def __init__(
-        self, model: PreTrainedModel, text: ProcessorMixin, *, batch: int, ends: Sequence[int]
+        self,
+        model: PreTrainedModel,
+        text: ProcessorMixin,
+        *,
+        batch: int,
+        ends: Sequence[int],
+        never: Sequence[int] = (),
     ) -> None:
         self._model, self._text, self._batch = model, text, batch
         self._pad: int = text.tokenizer.pad_token_id
-        self._ends = list(ends)
+        self._ends, self._never = list(ends), tuple(never)
 
     def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
         rows = [
@@ -127,7 +133,7 @@ class Transformers:
             self._inputs(prompts, texts),
             sampling,
             [seed for _, seed in rows],
-            Tokens(words=self._text.tokenizer, ends=self._ends),
+            Tokens(words=self._text.tokenizer, ends=self._ends, never=self._never),
         )
         return [
             replace(self._completion(ids, one, seed, sampling), prompt=asked)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from lingshu_train.rollouts._generating import Transformers
 
 
+OPENS = True
+
+
 class Params(Strict):
     """How a model of this machine is asked."""
 
@@ -43,4 +46,6 @@ def start(params: Params, weights: Weights | None) -> Transformers:
     )
     text = load.processor(architecture, weights.source, settings.budget, revision=weights.revision)
     ends = load.ends(architecture, model, text)
-    return Transformers(model.to(weights.device).eval(), text, batch=params.batch, ends=ends)
+    return Transformers(
+        model.to(weights.device).eval(), text, batch=params.batch, ends=ends, never=load.never(text)
+    )

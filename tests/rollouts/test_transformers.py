@@ -46,7 +46,8 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Transformers]:
 
 
 def sliced(engine: Transformers, batch: int) -> Transformers:
-    return Transformers(engine._model, engine._text, batch=batch, ends=engine._ends)
+    ends, never = engine._ends, engine._never
+    return Transformers(engine._model, engine._text, batch=batch, ends=ends, never=never)
 
 
 def texts(completions: list[Completion]) -> list[tuple[int, ...]]:
@@ -106,15 +107,7 @@ def test_a_narrow_nucleus_and_a_low_temperature_leave_the_likeliest_token(engine
 @pytest.mark.parametrize("temperature", [0.0, 0.7])
 def test_log_probs_are_those_of_the_models_own_distribution(engine: Transformers, temperature: float) -> None:
     sampling = replace(DRAWN, temperature=temperature, log_probs=True)
-    picture_token = engine._text.image_token_id
-    found = [
-        (asked, one)
-        for asked, one in zip(PROMPTS, engine.answer(PROMPTS, sampling), strict=True)
-        # A model of random weights writes these too, and a forward pass would look for their pixels.
-        if picture_token not in one.token_ids
-    ]
-    assert len(found) > 3
-    for asked, one in found:
+    for asked, one in zip(PROMPTS, engine.answer(PROMPTS, sampling), strict=True):
         batch = engine._inputs([asked], engine._texts([asked]))
         ids = torch.cat([batch["input_ids"], torch.tensor([one.token_ids])], dim=1)
         kinds = torch.cat(
@@ -141,11 +134,30 @@ def test_a_completion_ends_at_the_limit_or_at_any_end_token_of_the_model(
     monkeypatch.setattr(engine._model.generation_config, "eos_token_id", [own, second])
     ends = load.ends(family.of(tiny_model.SETTINGS.family), engine._model, engine._text)
     assert set(ends) == {own, second}
-    others = Transformers(engine._model, engine._text, batch=64, ends=ends)
+    others = Transformers(engine._model, engine._text, batch=64, ends=ends, never=engine._never)
     first = min(whole.token_ids.index(second), 1)
     ended, *_ = others.answer(PROMPTS, GREEDY)
     assert ended.token_ids == whole.token_ids[: first + 1], "with the token that ended it, and nothing after"
     assert (ended.finish, ended.truncated) == ("stop", False)
+
+
+def test_what_stands_for_a_picture_or_a_film_is_never_written(engine: Transformers) -> None:
+    never = [engine._text.image_token_id, engine._text.video_token_id]
+    assert list(load.never(engine._text)) == sorted(never)
+    free = Transformers(engine._model, engine._text, batch=64, ends=engine._ends)
+    for token in never:
+
+        def likeliest(
+            module: object, given: object, scores: torch.Tensor, token: int = token
+        ) -> torch.Tensor:
+            return scores + 1e4 * torch.nn.functional.one_hot(torch.tensor(token), scores.shape[-1])
+
+        hook = engine._model.lm_head.register_forward_hook(likeliest)
+        for sampling in (GREEDY, DRAWN):
+            assert set(next(iter(free.answer(PROMPTS[2:3], sampling))).token_ids) == {token}
+            for one in engine.answer(PROMPTS, sampling):
+                assert not set(never) & set(one.token_ids)
+        hook.remove()
 
 
 PUBLISHED = {

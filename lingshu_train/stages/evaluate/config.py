@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import Need, Role, StageConfig
+from lingshu_train.rollouts import OURS, Choice
 
 BASE = "base"
 """What the model that the recipe starts from is called in results."""
@@ -39,7 +40,9 @@ class Config(StageConfig):
     max_completion: int = Field(gt=0)
     """Most tokens of an answer."""
     per_device_batch: int = Field(default=64, gt=0)
-    """Questions answered in one forward pass of one process."""
+    """Questions answered in one forward pass of one process, by engine `transformers`."""
+    rollouts: Choice = Choice()
+    """Who answers (docs/engines.md)."""
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -52,10 +55,23 @@ class Config(StageConfig):
         return (BASE, *self.models) if self.with_base else self.models
 
     @property
+    def engine_params(self) -> dict[str, JsonValue]:
+        """What the engine is told."""
+        own: dict[str, JsonValue] = {"batch": self.per_device_batch} if self.rollouts.engine == OURS else {}
+        return own | self.rollouts.params
+
+    @property
     def opens_base(self) -> bool:
         return self.with_base
 
+    @property
+    def naming(self) -> dict[str, JsonValue]:
+        return {key: value for key, value in super().naming.items() if key != "rollouts"} | dict(
+            self.rollouts.naming
+        )
+
     def check(self, where: str) -> None:
+        self.rollouts.check(f"{where}.rollouts")
         if self.with_base and BASE in self.models:
             raise RecipeError(
                 f"{where}.models: {BASE!r} is what with_base calls the model that the recipe starts from; rename the stage, "

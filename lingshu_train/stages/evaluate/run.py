@@ -50,6 +50,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
         "samples": len(judged),
         **({"withdrawn": len(found) - len(held_out)} if len(found) > len(held_out) else {}),
         "decoding": f"greedy, at most {config.max_completion} tokens, no setting of the model's own",
+        **({"engine": config.rollouts.engine} if config.rollouts.engine != rollouts.OURS else {}),
         "policy": config.policy,
         "verifier": version(),
         "accuracy": accuracy,
@@ -76,8 +77,8 @@ def _answers(
         system=settings.system_prompt,
         title=f"evaluate {name}",
     )
-    params = {"batch": config.per_device_batch}
-    with rollouts.start("transformers", params, where=f"stages.{stage.name}", weights=weights) as engine:
+    where = f"stages.{stage.name}.rollouts"
+    with rollouts.start(config.rollouts.engine, config.engine_params, where=where, weights=weights) as engine:
         return evaluation.evaluate(engine, held_out.samples, held_out.image, asking)
 
 

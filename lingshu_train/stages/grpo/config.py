@@ -14,6 +14,7 @@ from lingshu_train.data.order.selection import Selection
 from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, PlanLine
 from lingshu_train.rewards import _compose as rewards
+from lingshu_train.rollouts import Choice
 from lingshu_train.schema import Strict
 from lingshu_train.stages.grpo import losses
 from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
@@ -48,6 +49,12 @@ class Config(TrainingConfig):
         Chart(title="KL from the starting model", columns=("kl",), y="nats per token"),
         GRADIENT_NORM,
         Chart(title="Policy loss", columns=("loss",), y="loss", aside=True),
+        Chart(
+            title="Engine and trainer apart",
+            columns=("engine_gap/mean", "engine_gap/max"),
+            y="nats per token",
+            aside=True,
+        ),
         Chart(title="Entropy", columns=("entropy",), y="nats per token", aside=True),
         Chart(
             title="Completions at the length limit",
@@ -66,9 +73,10 @@ class Config(TrainingConfig):
         "kl_estimator",
         "update_of",
     )
-
     added: ClassVar[Mapping[str, JsonValue]] = {
         **TrainingConfig.added,
+        "importance_cap": None,
+        "engine_gap_alarm": None,
         "ratio_of": "tokens",
         "dynamic_sampling": None,
     }
@@ -84,6 +92,14 @@ class Config(TrainingConfig):
     rollout_batch: int = Field(default=ROLLOUT_BATCH, gt=0)
     """Completions that one process draws in one call of `generate`, prompts of like length together: what bounds the memory of
     generation. A completion is drawn with a seed of its own, so that another number draws the same ones, up to rounding."""
+    rollouts: Choice = Choice()
+    """Who draws the completions, in training and where held-out questions are watched (docs/engines.md)."""
+    importance_cap: float | None = Field(default=None, gt=0)
+    """Truncated importance sampling (Yao et al. 2025): each token's loss is weighed by the trainer's probability of it over the
+    engine's, at most this. None weighs nothing. Of use where the engine rounds otherwise, as in bfloat16; with `vllm` alone."""
+    engine_gap_alarm: float | None = Field(default=None, gt=0)
+    """Mean difference of the engine's log-probabilities from the trainer's (nats a token) past which a window is an alarm of
+    the report; none: it is only recorded."""
     update_prompts: int = Field(gt=0)
     """Prompts whose completions one optimizer step uses (the paper: 128). A window takes `rollout_prompts` /
     `update_prompts` steps."""
@@ -143,6 +159,12 @@ class Config(TrainingConfig):
             update_of=self.update_of,
         )
         return (*super().describe(), PlanLine("loss", loss), PlanLine("held", losses.held()))
+
+    @property
+    def naming(self) -> dict[str, JsonValue]:
+        return {key: value for key, value in super().naming.items() if key != "rollouts"} | dict(
+            self.rollouts.naming
+        )
 
     def judged_by(self) -> tuple[PlanLine, ...]:
         terms = (f"{term.name} x {term.weight:g}" for term in self.rewards.terms)
@@ -205,7 +227,23 @@ class Config(TrainingConfig):
                 f"multiple of {self.window}"
             )
         rewards.check(self.rewards, where=f"{where}.rewards")
+        self._check_engine(where)
         self.check_licences(f"{where}.rewards")
+
+    def _check_engine(self, where: str) -> None:
+        self.rollouts.check(f"{where}.rollouts")
+        if self.rollouts.engine not in ("transformers", "vllm"):
+            raise RecipeError(
+                f"{where}.rollouts.engine: {self.rollouts.engine} cannot be given new weights; transformers and vllm can"
+            )
+        compares = [
+            name for name in ("importance_cap", "engine_gap_alarm") if getattr(self, name) is not None
+        ]
+        if compares and self.rollouts.engine == "transformers":
+            raise RecipeError(
+                f"{where}.{compares[0]}: the trainer itself draws with engine transformers, and is as far from itself as "
+                "rounding; leave it out, or set rollouts.engine=vllm"
+            )
 
     def try_out(self, where: str) -> None:
         super().try_out(where)

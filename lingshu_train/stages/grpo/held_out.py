@@ -12,6 +12,7 @@ from lingshu_train import dist, evaluation, naming
 from lingshu_train.data.corpus import corpus, withdrawn
 from lingshu_train.errors import DataError
 from lingshu_train.evaluation import Asking
+from lingshu_train.model import load
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Judged, Sample, Sampling
 from lingshu_train.rewards import _metrics
@@ -19,6 +20,7 @@ from lingshu_train.rollouts._generating import Transformers
 from lingshu_train.runs import ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.served import Rollouts
 from lingshu_train.stages.grpo.windows import whole
 
 ACCURACY = "held_out/accuracy"
@@ -46,9 +48,14 @@ class HeldOut:
             )
         self._stage, self._watch, self._text = stage, watch, text
         self._ends = ends
+        self._rollouts: Rollouts | None = None
         self._asking = Asking(
             sampling=Sampling(max_tokens=config.max_completion, seed=stage.seed), system=wanted.system_prompt
         )
+
+    def through(self, rollouts: Rollouts | None) -> None:
+        """Ask servers from now on, where there are any."""
+        self._rollouts = rollouts
 
     def measure(self, trainer: GRPOTrainer, step: int) -> dict[str, float | str]:
         """Columns of this step's ledger line: none, the accuracy, or the accuracy and an alarm. Called on every rank."""
@@ -61,8 +68,17 @@ class HeldOut:
         return {ACCURACY: accuracy} | ({ALARM: line} if line else {})
 
     def _answers(self, trainer: GRPOTrainer) -> tuple[Judged, ...]:
+        if self._rollouts is not None:
+            self._rollouts.renew(trainer)
+            return evaluation.evaluate(self._rollouts.served, self.samples, self._corpus.image, self._asking)
         with whole(trainer) as model:
-            engine = Transformers(model, self._text, batch=self._watch.per_device_batch, ends=self._ends)
+            engine = Transformers(
+                model,
+                self._text,
+                batch=self._watch.per_device_batch,
+                ends=self._ends,
+                never=load.never(self._text),
+            )
             return evaluation.evaluate(engine, self.samples, self._corpus.image, self._asking)
 
     def _alarm(self, step: int, accuracy: float) -> str | None:

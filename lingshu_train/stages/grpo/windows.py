@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Any
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
 
 from transformers import PreTrainedModel
 from trl import GRPOTrainer
@@ -17,11 +18,16 @@ from lingshu_train.rollouts._drawing import NotFinite
 from lingshu_train.rollouts._engine import seeds_of
 from lingshu_train.rollouts._generating import Tokens, draw
 from lingshu_train.rollouts._window import Window
+from lingshu_train.rollouts._wire import Request
 from lingshu_train.stages.grpo.config import ROLLOUT_BATCH
 from lingshu_train.stages.grpo.withdrawn import Passing
 from lingshu_train.training import adapters
 from lingshu_train.training.exact import TrainingRun
 from lingshu_train.training.guarded import Batch
+
+if TYPE_CHECKING:
+    from lingshu_train.stages.grpo.agreement import Agreement
+    from lingshu_train.stages.grpo.served import Rollouts
 
 
 @contextmanager
@@ -50,6 +56,9 @@ class Windowed(Passing):
     """
 
     rollout_batch: int = ROLLOUT_BATCH
+    rollouts: Rollouts | None = None
+    """The servers that draw in place of this process, where the recipe says so."""
+    agreement: Agreement | None = None
     names: Callable[[Sequence[int]], Sequence[str]] = staticmethod(lambda rows: list(map(str, rows)))
     _buffered_inputs: list[Batch] | None
     _rows: list[int]
@@ -70,7 +79,10 @@ class Windowed(Passing):
         self._rows = [item["row"] for item in inputs]
         # Upstream keeps the pixels of the last window until the next one is there.
         self._buffered_inputs = None
-        return super()._generate_and_score_completions(inputs)
+        output: Batch = super()._generate_and_score_completions(inputs)
+        if self.agreement is not None:
+            self.agreement.measure(output, self.next_step)
+        return output
 
     def _generate_single_turn(
         self,
@@ -79,22 +91,19 @@ class Windowed(Passing):
         multimodal_fields: Mapping[str, object],
         num_generations: int,
         has_tool_images: bool = False,
-    ) -> tuple[list[list[int]], None]:
+    ) -> tuple[list[list[int]], list[list[float]] | None]:
         """Instead of upstream's. Where a rank's chances are not finite, none of them goes on."""
         self.look_at_weights(self.next_step)
-        pictures = [len(some) for some in images] if images else [0] * len(prompt_ids)
-        window = Window(
-            prompt_ids,
-            multimodal_fields,
-            family=self.run.family,
-            names=self._picture_inputs,
-            pictures=pictures,
-        )
         fault = ""
         drawn: list[list[int]] = []
+        chances: list[list[float]] | None = None
         try:
             with self.meter.phase("generating") if self.meter else nullcontext():
-                drawn = self._draw(window, self._sampling(), len(prompt_ids))
+                if self.rollouts is None:
+                    window = self._window(prompt_ids, images, multimodal_fields)
+                    drawn = self._draw(window, self._sampling(), len(prompt_ids))
+                else:
+                    drawn, chances = self._asked(self.rollouts, prompt_ids, images)
         except NotFinite as raised:
             fault = str(raised)
         if any(dist.gather(fault)):
@@ -103,7 +112,37 @@ class Windowed(Passing):
                 "the model's chances of the next token are not finite",
                 steps=self.guard.window_of(self.next_step),
             )
-        return drawn, None
+        return drawn, chances
+
+    def _window(
+        self,
+        prompt_ids: Sequence[Sequence[int]],
+        images: Sequence[Sequence[object]] | None,
+        fields: Mapping[str, object],
+    ) -> Window:
+        return Window(
+            prompt_ids,
+            fields,
+            family=self.run.family,
+            names=self._picture_inputs,
+            pictures=[len(some) for some in images] if images else [0] * len(prompt_ids),
+        )
+
+    def _asked(
+        self,
+        rollouts: Rollouts,
+        prompt_ids: Sequence[Sequence[int]],
+        images: Sequence[Sequence[Any]] | None,
+    ) -> tuple[list[list[int]], list[list[float]]]:
+        """Tokens and log-probabilities of the window from servers, which are given one mark a picture."""
+        sampling = self._sampling()
+        never = load.never(self.processing_class)
+        requests = [
+            Request(ids=_marked(ids, never), pictures=images[place] if images else (), seed=seed)
+            for place, (ids, seed) in enumerate(zip(prompt_ids, self._seeds(sampling), strict=True))
+        ]
+        found = rollouts.draw(self, prompt_ids, requests, sampling)
+        return [list(one.ids) for one in found], [list(one.chances) for one in found]
 
     def _sampling(self) -> Sampling:
         step = int(self.state.global_step)
@@ -116,9 +155,7 @@ class Windowed(Passing):
 
     def _draw(self, window: Window, sampling: Sampling, count: int) -> list[list[int]]:
         seeds = self._seeds(sampling)
-        tokens = Tokens(
-            words=self._tokenizer, ends=self._ends, never=self.generation_config.suppress_tokens or ()
-        )
+        tokens = Tokens(words=self._tokenizer, ends=self._ends, never=load.never(self.processing_class))
         found: list[list[int]] = [[] for _ in range(count)]
         with whole(self) as model:
             for places in window.slices(self.rollout_batch):
@@ -141,3 +178,11 @@ class Windowed(Passing):
         seeds = seeds_of([names[row] for part in everywhere for row in part], sampling)
         first = sum(map(len, everywhere[: dist.place().rank]))
         return seeds[first : first + len(self._rows)]
+
+
+def _marked(ids: Sequence[int], marks: Sequence[int]) -> list[int]:
+    """A prompt as it was before each picture's mark became as many tokens as it has."""
+    found: list[int] = []
+    for token, run in groupby(ids):
+        found += [token] if token in marks else list(run)
+    return found

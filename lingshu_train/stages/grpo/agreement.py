@@ -1,0 +1,56 @@
+"""How far log-probabilities of engine and trainer lie apart, token by token: in the ledger of each window, with an alarm."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+
+from lingshu_train import dist
+from lingshu_train.runs.ledger import Column
+from lingshu_train.training.guarded import Batch
+
+MEAN, MOST, ABOVE = "engine_gap/mean", "engine_gap/max", "engine_gap/above_"
+BOUNDS = ("1e-6", "1e-5", "1e-4", "1e-3", "1e-2", "1e-1", "1")
+"""The histogram: of each bound the share of tokens whose difference is larger."""
+
+
+class Agreement:
+    """What the last window had, over all ranks. `bound`: mean difference (nats a token) past which there is an alarm."""
+
+    def __init__(self, title: str, bound: float | None) -> None:
+        self._title, self._bound = title, bound
+        self._columns: dict[str, Column] = {}
+        self._alarm = ""
+
+    def measure(self, output: Batch, step: int) -> None:
+        """Of a scored window: `sampling_per_token_logps` and `old_per_token_logps` (B, T) where `completion_mask` is.
+        Collective."""
+        apart = (output["old_per_token_logps"] - output["sampling_per_token_logps"]).abs()
+        mine = apart[output["completion_mask"].bool()].float().cpu().numpy()
+        every = np.concatenate(dist.gather(mine))
+        mean = float(every.mean()) if len(every) else 0.0
+        self._columns = {
+            MEAN: mean,
+            MOST: float(every.max(initial=0.0)),
+            **{
+                ABOVE + bound: float((every > float(bound)).mean()) if len(every) else 0.0 for bound in BOUNDS
+            },
+        }
+        self._alarm = ""
+        if self._bound is not None and not mean <= self._bound:
+            self._alarm = (
+                f"the engine's log-probabilities are {mean:.3g} a token from the trainer's, and rollouts may be "
+                f"{self._bound:g} apart (engine_gap_alarm)"
+            )
+            if dist.place().first:
+                sys.stderr.write(f"lingshu: {self._title}: step {step}: {self._alarm}\n")
+
+    def columns(self) -> dict[str, Column]:
+        """Of each step of the window."""
+        return dict(self._columns)
+
+    def take_alarm(self) -> str:
+        """The window's alarm, once."""
+        found, self._alarm = self._alarm, ""
+        return found
