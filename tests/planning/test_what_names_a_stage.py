@@ -35,6 +35,7 @@ NAMES = {
     "engine_gap_alarm",
     "evaluate": "kind models with_base corpus split tasks policy max_completion per_device_batch rollouts",
     "export": "kind model adapter results",
+    "difficulty": "kind corpus model split tasks samples temperature max_completion policy least most per_device_batch rollouts",
 }
 """Keys that name a stage. A tolerance (`most_...`) is one: it decides whether a result may be there at all."""
 NAMES_NO_STAGE = (
