@@ -154,7 +154,22 @@ def test_questions_are_few_limited_blind_or_with_their_options_in_other_orders()
     ],
 )  # fmt: skip
 def test_the_published_prompts_are_put_word_for_word(one: Sample, prompts: str, expected: str) -> None:
-    assert put(one, Way(prompts=prompts), ". ").question == expected  # type: ignore[arg-type]
+    assert put(one, Way(prompts=prompts), EXAM).question == expected  # type: ignore[arg-type]
+
+
+def test_some_benchmarks_have_templates_of_their_own() -> None:
+    way = Way(prompts="medevalkit/direct")
+    slake, pubmedqa, mmmu = suite.chosen(["slake", "pubmedqa", "mmmu_med"])
+    closed = sample(1, question="Is it?", options={}, question_type="yes_no", answer="Yes", task="closed_vqa")
+    assert put(closed, way, slake).question == "Is it?\nAnswer the question using a single word or phrase."
+    read = sample(1, question="Context: Forty patients.\nDoes it help?", options={"A": "yes", "B": "no"})
+    assert put(read, way, pubmedqa).question.startswith(
+        "Context: Forty patients.\n\nQuestion: Does it help?\nOptions: \nA.yes\nB.no\nAnswer with"
+    )
+    assert put(sample(1), way, mmmu).question == (
+        "\nWhich modality?\n\n(A) CT\n(B) MRI\n(C) Ultrasound\n\n\n        "
+        "Answer with the option's letter from the given choices directly."
+    )
 
 
 def test_the_papers_benchmarks_are_seven_seven_and_three_and_their_cards_are_here() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.naming import digest
 from lingshu_train.record import IMAGE_MARK, Sample
 
@@ -70,31 +71,43 @@ def drawn(samples: Sequence[Sample], way: Way) -> list[Sample]:
     return list(_shuffled(found, way.shuffles)) if way.shuffles else found
 
 
-def put(sample: Sample, way: Way, between: str) -> Sample:
+def put(sample: Sample, way: Way, benchmark: Benchmark) -> Sample:
     """The sample as the model sees it: the prompt set's words in the place of question and options."""
     if way.prompts == "ours":
         return sample
-    return replace(sample, question=worded(sample, way.prompts, between), options={})
+    return replace(sample, question=worded(sample, way.prompts, benchmark), options={})
 
 
-def worded(sample: Sample, prompts: PromptSet, between: str) -> str:
-    """The last turn of the user, as MedEvalKit words it. `between`: what stands between a letter and its option."""
+def worded(sample: Sample, prompts: PromptSet, benchmark: Benchmark) -> str:
+    """The last turn of the user, as MedEvalKit words it for that benchmark."""
     if sample.question_type == "free":
         return _REPORT
     language = "en" if sample.question.isascii() else "zh"
-    ask = _ASKS[_form(sample), language][prompts == "medevalkit/reasoning"]
+    ask = _ASKS[_form(sample, benchmark), language][prompts == "medevalkit/reasoning"]
+    question = sample.question
+    if benchmark.style == "mmmu":
+        listed = "".join(f"\n({letter}) {text}" for letter, text in sample.options.items())
+        gap = "\n\n" if listed else ""
+        return f"\n{question}\n{listed}{gap}\n{' ' * 8}{ask}"
     if not sample.options:
-        return f"{sample.question}\n{ask}"
-    listed = "\n".join(f"{letter}{between}{text}" for letter, text in sample.options.items())
+        return f"{question}\n{ask}"
+    listed = "\n".join(f"{letter}{benchmark.options}{text}" for letter, text in sample.options.items())
     if language == "zh":
-        return f"\n问题： {sample.question}\n选项： \n{listed}\n{ask}"
-    return f"\nQuestion: {sample.question}\nOptions: \n{listed}\n{ask}"
+        return f"\n问题： {question}\n选项： \n{listed}\n{ask}"
+    before = "\n"
+    if benchmark.style == "pubmedqa" and question.startswith("Context:"):
+        context, _, question = question.rpartition("\n")
+        before = f"{context}\n\n"
+    return f"{before}Question: {question}\nOptions: \n{listed}\n{ask}"
 
 
-def _form(sample: Sample) -> str:
+def _form(sample: Sample, benchmark: Benchmark) -> str:
+    """Which instruction a question gets: SLAKE's by its own kind, MMMU's open ones as closed, the others' by their answer."""
     if sample.options:
         return "choice"
-    if sample.answer.strip().lower() in _YES_NO | _YES_NO_ZH:
+    if benchmark.style == "mmmu":
+        return "closed"
+    if benchmark.style != "slake" and sample.answer.strip().lower() in _YES_NO | _YES_NO_ZH:
         return "yes_no"
     return "closed" if sample.task == "closed_vqa" else "open"
 

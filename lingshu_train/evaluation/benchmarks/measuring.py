@@ -50,7 +50,7 @@ def measure(
         for one in asked:
             samples = drawn(one.samples, way)
             with Journal(folder / f"{one.benchmark.name}.jsonl") as journal:
-                seen = [put(sample, way, one.benchmark.options) for sample in samples]
+                seen = [put(sample, way, one.benchmark) for sample in samples]
                 keys = [key(sample, asking) for sample in seen]
                 left = [place for place, name in enumerate(keys) if name not in journal]
                 if left and opens is None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -18,12 +19,13 @@ PAPER = "paper"
 
 class Benchmark(Strict):
     """One line of a table: the splits of the cards that it counts together. `options`: what MedEvalKit writes between an
-    option's letter and its text."""
+    option's letter and its text; `style`: which of its templates it uses, where that is not the common one."""
 
     name: str
     title: str
     cards: dict[str, str]
     options: str = ". "
+    style: Literal["", "slake", "pubmedqa", "mmmu"] = ""
 
 
 class Suite(Strict):
