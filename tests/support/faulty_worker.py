@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +19,8 @@ from trl import GRPOTrainer, SFTTrainer
 
 from lingshu_train import dist
 from lingshu_train.rollouts._drawing import Drawing
-from lingshu_train.running import worker
+from lingshu_train.running import launch, worker
+from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo.windows import Windowed
 from lingshu_train.training.guarded import Guarded
 
@@ -43,6 +45,16 @@ class Fault(NamedTuple):
             return False
         count.write_bytes(b"." * (done + 1))
         return True
+
+
+def start(stage: Stage, fault: Fault) -> subprocess.Popen[bytes]:
+    """A stage in processes of its own, as the launcher does."""
+    command = launch.command(stage, stage.write())
+    where = command.index("lingshu_train.running.worker")
+    command[where - 1 : where + 1] = [__file__]
+    environment = launch.environment(stage) | {"FAULT": json.dumps(fault._asdict())}
+    with (stage.path / "log.txt").open("ab") as log:
+        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
 
 def install(fault: Fault, patch: Patch) -> None:

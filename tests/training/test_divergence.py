@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,13 +11,12 @@ import faulty_worker
 import pytest
 import tiny
 import torch
-from faulty_worker import Fault
+from faulty_worker import Fault, start
 from layouts import Layout, stage_for
 from trl import SFTTrainer
 
 from lingshu_train.errors import RunAgain, TrainingDiverged
 from lingshu_train.kind import Facts
-from lingshu_train.running import launch
 from lingshu_train.runs import ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.training import divergence
@@ -53,16 +51,6 @@ def run_here(stage: Stage, fault: Fault) -> Facts:
                 return tiny.run_here(stage)
             except GoneBack:
                 continue
-
-
-def start(stage: Stage, fault: Fault) -> subprocess.Popen[bytes]:
-    """In processes of its own, as the launcher does."""
-    command = launch.command(stage, stage.write())
-    where = command.index("lingshu_train.running.worker")
-    command[where - 1 : where + 1] = [faulty_worker.__file__]
-    environment = launch.environment(stage) | {"FAULT": json.dumps(fault._asdict())}
-    with (stage.path / "log.txt").open("ab") as log:
-        return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
 
 def finished(stage: Stage, fault: Fault) -> Facts:

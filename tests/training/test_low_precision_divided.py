@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny
 import torch
+from faulty_worker import Fault, start
 from safetensors.torch import load_file, save_file
 
 from lingshu_train.runs import manifest
@@ -50,11 +53,22 @@ def undivided(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     return done(stage(base, tmp_path_factory.mktemp("low"), deepspeed="none", again=False, world=1))
 
 
+@pytest.fixture(scope="module")
+def straight_low(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Stage]:
+    """The stage that recomputes, at a level, run once."""
+
+    @functools.cache
+    def run(deepspeed: str) -> Stage:
+        return done(stage(base, tmp_path_factory.mktemp("straight"), deepspeed=deepspeed, again=True))
+
+    return run
+
+
 @pytest.mark.parametrize("deepspeed", ["zero1", "zero2", "zero3"])
 def test_a_run_that_recomputes_ends_with_the_bits_of_one_that_was_killed_and_keeps(
-    deepspeed: str, base: Path, undivided: Stage, tmp_path: Path
+    deepspeed: str, base: Path, undivided: Stage, straight_low: Callable[[str], Stage], tmp_path: Path
 ) -> None:
-    recomputed = done(stage(base, tmp_path / "straight", deepspeed=deepspeed, again=True))
+    recomputed = straight_low(deepspeed)
     kept = stage(base, tmp_path / "killed", deepspeed=deepspeed, again=False)
     tiny.kill_when(tiny.start(kept), lambda: tiny.steps_done(kept) >= 3)
     done(kept)
@@ -63,6 +77,18 @@ def test_a_run_that_recomputes_ends_with_the_bits_of_one_that_was_killed_and_kee
     assert column(kept, "samples") == column(undivided, "samples")
     for name, apart in APART.items():
         assert column(kept, name) == pytest.approx(column(undivided, name), rel=apart), name
+
+
+def test_a_step_that_was_not_finite_once_is_run_again_to_the_same_bits_under_zero1(
+    base: Path, straight_low: Callable[[str], Stage], tmp_path: Path
+) -> None:
+    """There another optimizer of DeepSpeed's than at the other levels decides that a step is skipped."""
+    made = stage(base, tmp_path, deepspeed="zero1", again=True)
+    fault = Fault(what="loss", step=3, times=1, rank=1, count=str(tmp_path / "count"))
+    assert start(made, fault).wait(timeout=300) == 0, (made.path / "log.txt").read_text()[-3000:]
+    whole = straight_low("zero1")
+    assert tiny.weights(made.path) == tiny.weights(whole.path)
+    assert [line["step"] for line in tiny.trajectory(made.path) if line.get("ran_again")] == [3]
 
 
 def test_the_gradients_of_a_step_are_summed_in_float32_at_every_level() -> None:
