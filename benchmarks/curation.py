@@ -207,7 +207,8 @@ def _leaks(
         kind = "benchmark patient"
         text = f"An image of case {n}, which was taken on another day than those of the collection"
         made, _ = _like(other, pictures, text)
-        yield Planted(kind, replace(made, id=f"{kind} {n}", group=sample.group), pictures)
+        # Names of patients mean the same within a card.
+        yield Planted(kind, replace(made, id=f"{kind} {n}", card=sample.card, group=sample.group), pictures)
 
 
 FINDINGS = (

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from lingshu_train.data.corpus.corpus import KEPT, Corpus, RowNumbers, read_summary
+from lingshu_train.data.corpus.records import Location
 from lingshu_train.data.corpus.summary import SUMMARY, Summary, counted
 from lingshu_train.errors import DataError
 from lingshu_train.naming import digest
+from lingshu_train.record import Sample
 from lingshu_train.runs.arrays import save_array
 from lingshu_train.runs.files import link_file, write_json
 
 LINKED = ("rows-*.arrow", "images-*.tar", "images.sqlite", "quarantine.jsonl", "lengths-*.npy")
 """What both corpora have in common. Stored choices of rows (`chosen-*`) hold for one of them alone."""
+
+_TOGETHER = 1_000
+"""Rows read together: a batch of the corpus's Arrow files."""
 
 
 def without(found: Corpus, folder: Path, withdrawn: RowNumbers) -> Summary:
@@ -34,7 +40,7 @@ def without(found: Corpus, folder: Path, withdrawn: RowNumbers) -> Summary:
             link_file(path, folder / path.name)
     save_array(folder / KEPT, left)
     summary = Summary(
-        **counted(next(found.stretch(int(row), int(row) + 1)) for row in left),
+        **counted(_rows(found, left)),
         licences=source.licences,
         refused=source.refused,
         skipped=source.skipped,
@@ -47,3 +53,14 @@ def without(found: Corpus, folder: Path, withdrawn: RowNumbers) -> Summary:
     )
     write_json(folder / SUMMARY, summary.model_dump(mode="json"))
     return summary
+
+
+def _rows(found: Corpus, left: RowNumbers) -> Iterator[tuple[Sample, tuple[Location, ...]]]:
+    """The rows of these ascending numbers, read in the stretches in which they lie."""
+    for start in range(0, found.total, _TOGETHER):
+        stop = min(start + _TOGETHER, found.total)
+        here = left[slice(*np.searchsorted(left, (start, stop)))]
+        if len(here):
+            stretch = enumerate(found.stretch(start, stop), start)
+            wanted = set(here.tolist())
+            yield from (row for number, row in stretch if number in wanted)
