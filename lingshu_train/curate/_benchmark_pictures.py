@@ -92,7 +92,7 @@ def _crops(rows: Rows, ours: Ints, theirs: Ints) -> Iterator[tuple[int, int]]:
     for their in _showing(rows.looks, theirs).tolist():
         whole = rows.picture(their).convert("L")
         parts = [part for part in _parts(whole) if np.asarray(part).std() > BLANK]
-        hashes = np.array([_hashes.phash(part) for part in parts], np.uint64)
+        hashes = np.array([_hashes.phash(_hashes.thumbnail(part)) for part in parts], np.uint64)
         for mine, part in _hashes.crossing(rows.looks["phash"][ours], hashes, _CROP_BITS):
             for one, other in zip(mine.tolist(), part.tolist(), strict=True):
                 if _alike(rows.thumbnail(int(ours[one])), _hashes.thumbnail(parts[other])):
@@ -100,7 +100,7 @@ def _crops(rows: Rows, ours: Ints, theirs: Ints) -> Iterator[tuple[int, int]]:
 
 
 def _alike(one: Grey, other: Grey) -> bool:
-    return _hashes.apart(one, other) <= _CROP_LEVELS
+    return _hashes.apart(one, other)[0] <= _CROP_LEVELS
 
 
 def _parts(whole: Image.Image) -> Iterator[Image.Image]:

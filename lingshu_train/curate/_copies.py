@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -21,12 +22,13 @@ _MOST = 64
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alike:
-    """When two pictures are copies: bits of either hash in which they differ at most, grey levels of their thumbnails. None
-    leaves one out."""
+    """When two pictures are copies: bits of either hash in which they differ at most; grey levels by which their thumbnails do,
+    in the mean and at the place where it is most. None leaves one out."""
 
     phash: int | None
     dhash: int | None
     thumbnail: float | None
+    worst: int | None
 
     def hashes(self) -> tuple[tuple[str, int], ...]:
         """Name and most bits of each hash that counts."""
@@ -35,26 +37,41 @@ class Alike:
         )
 
 
-def copies(
-    rows: Rows,
-    order: Sequence[int],
-    alike: Alike,
-    *,
-    divided: npt.NDArray[np.uint64],
-    groups: npt.NDArray[np.uint64],
-) -> Ints:
+@dataclass(slots=True)
+class Seen:
+    """Pictures in the `order` in which rows show them, of which the first `known` are compared with nothing before them.
+
+    Of each picture by its place: its `first` row, -1 for none; a key of what it may be compared with (`divided`), and one of
+    the group within which it is not (`groups`, 0 for none).
+    """
+
+    first: Ints
+    divided: npt.NDArray[np.uint64]
+    groups: npt.NDArray[np.uint64]
+    order: list[int]
+    known: int = 0
+
+    @classmethod
+    def none(cls, pictures: int) -> Seen:
+        """Of so many pictures none yet."""
+        keys = np.zeros((2, pictures), np.uint64)
+        return cls(np.full(pictures, -1, np.int64), keys[0], keys[1], [])
+
+
+def copies(rows: Rows, seen: Seen, alike: Alike) -> Ints:
     """Of every picture the one that it is a copy of; itself where it is none.
 
-    Pictures are taken in `order` and held against earlier ones that are no copies themselves, of the same `divided`, and of
-    another of the `groups` (0 is none).
+    Each is held against earlier ones that are no copies themselves.
     """
     assert rows.looks is not None
     found = np.arange(len(rows.looks), dtype=np.int64)
-    there = np.array([index for index in order if rows.looks["deviation"][index] > BLANK], np.int64)
+    there = np.array([index for index in seen.order if rows.looks["deviation"][index] > BLANK], np.int64)
     searched = [_Searched(rows.looks[name][there], most) for name, most in alike.hashes()]
     same = checked(rows, alike)
+    known = int((rows.looks["deviation"][seen.order[: seen.known]] > BLANK).sum())
+    divided, groups = seen.divided, seen.groups
     for place, index in enumerate(there.tolist()):
-        earlier = sorted({one for each in searched for one in each.earlier(place)})
+        earlier = sorted({one for each in searched for one in each.earlier(place)}) if place >= known else []
         for one in earlier:
             leader = int(there[one])
             if divided[leader] != divided[index] or (groups[index] and groups[leader] == groups[index]):
@@ -70,15 +87,20 @@ def copies(
 
 def checked(rows: Rows, alike: Alike) -> Callable[[int, int], bool]:
     """Whether the thumbnails of two pictures, by their places, are equal enough."""
-    if alike.thumbnail is None:
+    if alike.thumbnail is None and alike.worst is None:
         return lambda one, other: True
-    most = alike.thumbnail
+    mean = math.inf if alike.thumbnail is None else alike.thumbnail
+    worst = math.inf if alike.worst is None else alike.worst
 
     @lru_cache(maxsize=4_096)
     def small(index: int) -> Grey:
         return rows.thumbnail(index)
 
-    return lambda one, other: _hashes.apart(small(one), small(other)) <= most
+    def same(one: int, other: int) -> bool:
+        found = _hashes.apart(small(one), small(other))
+        return found[0] <= mean and found[1] <= worst
+
+    return same
 
 
 class _Searched:

@@ -4,30 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import JsonValue
 
 from lingshu_train.curate import _measuring
 from lingshu_train.curate._decision import Decision
 from lingshu_train.curate._measuring import Work
 from lingshu_train.curate._rows import Rows
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
-    """A step of the funnel: rows that came to it, and what it decided of how many of them."""
-
-    step: str
-    rows: int
-    dropped: int
-    flagged: int
-    tagged: int
-
-    def told(self) -> dict[str, JsonValue]:
-        return asdict(self)
+from lingshu_train.runs.funnel import Passed
 
 
 def decide(work: Work) -> tuple[list[Decision], list[Passed]]:

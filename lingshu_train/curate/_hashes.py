@@ -18,16 +18,16 @@ Hashes = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
 Grey = npt.NDArray[np.uint8]
 
-VERSION = 1
+VERSION = 2
 """Raised when hashes come out otherwise: hashes of two versions must not be compared."""
-THUMBNAIL = 64
-"""Side of a thumbnail in pixels."""
+THUMBNAIL = 32
+"""Side of a thumbnail in pixels, which is also what a pHash is of."""
 BANDED = 3
 """Most bits that the banded search finds exactly: of four bands one is equal then."""
-_SIDE, _KEPT, _SCALE = 32, 8, 1 << 14
+_KEPT, _SCALE = 8, 1 << 14
 _COSINES: Ints = np.array(
     [
-        [round(_SCALE * math.cos(math.pi * k * (2 * n + 1) / (2 * _SIDE))) for n in range(_SIDE)]
+        [round(_SCALE * math.cos(math.pi * k * (2 * n + 1) / (2 * THUMBNAIL))) for n in range(THUMBNAIL)]
         for k in range(_KEPT)
     ],
     np.int64,
@@ -36,10 +36,9 @@ _PAIRS = 1 << 22
 """Pairs that are compared at once."""
 
 
-def phash(grey: Image.Image) -> int:
-    """64 bits of a grey picture (mode L)."""
-    small = np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS), np.int64)
-    low = _COSINES @ small @ _COSINES.T
+def phash(small: Grey) -> int:
+    """64 bits of a picture's thumbnail."""
+    low = _COSINES @ small.astype(np.int64) @ _COSINES.T
     return _packed(low > np.median(low))
 
 
@@ -50,13 +49,15 @@ def dhash(grey: Image.Image) -> int:
 
 
 def thumbnail(grey: Image.Image) -> Grey:
-    """(64, 64) grey levels."""
+    """(32, 32) grey levels of a grey picture (mode L)."""
     return np.asarray(grey.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.LANCZOS), np.uint8)
 
 
-def apart(one: Grey, other: Grey) -> float:
-    """Mean absolute difference of two thumbnails, in grey levels."""
-    return float(np.abs(one.astype(np.int16) - other).mean())
+def apart(one: Grey, other: Grey) -> tuple[float, int]:
+    """Mean and greatest difference of two thumbnails, in grey levels. A small lesion moves the mean by less than compressing
+    again does, and the greatest difference by much more."""
+    differ = np.abs(one.astype(np.int16) - other)
+    return float(differ.mean()), int(differ.max())
 
 
 def near(hashes: Hashes, most: int) -> Iterator[tuple[Ints, Ints]]:
@@ -100,8 +101,10 @@ def _all_pairs(hashes: Hashes, most: int) -> Iterator[tuple[Ints, Ints]]:
 
 def _within(keys: Ints) -> Iterator[tuple[Ints, Ints]]:
     """All pairs of places of equal keys, which are sorted; in blocks of bounded size."""
-    starts = np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(keys) else np.empty(0, np.int64)
-    ends = np.r_[starts[1:], len(keys)]
+    if not len(keys):
+        return
+    borders = np.flatnonzero(keys[1:] != keys[:-1]) + 1
+    starts, ends = np.r_[0, borders], np.r_[borders, len(keys)]
     last = np.repeat(ends, ends - starts)
     follow = last - np.arange(len(keys)) - 1
     start = 0

@@ -76,8 +76,9 @@ def measure(picture: Image.Image) -> Looks:
     grey = plain.convert("L")
     values = np.asarray(grey)
     found["pixels"] = np.frombuffer(pixels(plain), np.uint8)
-    found["phash"], found["dhash"] = _hashes.phash(grey), _hashes.dhash(grey)
-    found["deviation"] = _hashes.thumbnail(grey).std()
+    small = _hashes.thumbnail(grey)
+    found["phash"], found["dhash"] = _hashes.phash(small), _hashes.dhash(grey)
+    found["deviation"] = small.std()
     found["black"], found["white"] = (values <= 1).mean(), (values >= 254).mean()
     found["flat"], found["lettered"] = _flat(values), _lettered(values)
     return found
@@ -101,7 +102,7 @@ def _plain(picture: Image.Image) -> Image.Image:
 
 
 def _flat(values: Grey) -> float:
-    here = values[1:, 1:].astype(np.int16)
+    here = values[1:, 1:]
     still = (here == values[:-1, 1:]) & (here == values[1:, :-1])
     between = (here > 8) & (here < 247)
     return float((still & between).mean()) if still.size else 0.0
@@ -113,13 +114,15 @@ def _lettered(values: Grey) -> float:
     if not height or not width:
         return 0.0
     blocks = values[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
-    blocks = blocks.transpose(0, 2, 1, 3).astype(np.int16)
-    low, high = blocks.min(axis=(2, 3)), blocks.max(axis=(2, 3))
-    ends = np.minimum(np.abs(blocks - low[..., None, None]), np.abs(high[..., None, None] - blocks))
-    strokes = (np.abs(np.diff(blocks, axis=3)) > 60).mean(axis=(2, 3))
+    low, high = (end(end(blocks, axis=1), axis=2).astype(np.int16) for end in (np.min, np.max))
+    hit = (high >= 200) & (high - low >= 120)
+    # Only blocks with such a contrast are looked at more closely.
+    some, low, high = blocks.transpose(0, 2, 1, 3)[hit].astype(np.int16), low[hit], high[hit]
+    ends = np.minimum(some - low[:, None, None], high[:, None, None] - some)
+    strokes = (np.abs(np.diff(some, axis=2)) > 60).mean(axis=(1, 2))
     # Letters are drawn with soft edges: within a fifth of the range either end counts.
-    two = (ends <= np.maximum(16, (high - low) / 5)[..., None, None]).mean(axis=(2, 3)) >= 0.7
-    hit = (high >= 200) & (high - low >= 120) & (strokes >= 0.12) & (strokes <= 0.7) & two
+    two = (ends <= np.maximum(16, (high - low) / 5)[:, None, None]).mean(axis=(1, 2)) >= 0.7
+    hit[hit] = (strokes >= 0.12) & (strokes <= 0.7) & two
     # A line of letters, not a spot: three blocks in a row.
     whole = np.zeros_like(hit)
     for start in range(_RUN):

@@ -82,7 +82,7 @@ class Rows:
         return self._candidate(place, number, sample_of(record), locations_of(record))
 
     def thumbnail(self, index: int) -> Grey:
-        """The thumbnail of the picture that was measured at `index`, (64, 64) grey levels."""
+        """The thumbnail of the picture that was measured at `index`, (32, 32) grey levels."""
         assert self.places is not None
         return thumbnail(self.picture(index).convert("L"))
 

@@ -155,6 +155,8 @@ def runs(keys: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.int64]]:
     """Places of equal keys, ascending, for each key that stands at two places or more."""
     order = np.argsort(keys, kind="stable")
     sorted_keys = keys[order]
+    if not len(keys):
+        return
     borders = np.flatnonzero(sorted_keys[1:] != sorted_keys[:-1]) + 1
     starts, ends = np.r_[0, borders], np.r_[borders, len(keys)]
     for start, end in zip(starts, ends, strict=True):

@@ -23,12 +23,15 @@ class Params(Strict):
     """Most words of an answer."""
     types: tuple[AnswerType, ...] = ("free",)
     """Types of rows that are counted."""
+    tasks: tuple[str, ...] = ()
+    """Tasks whose rows are counted, such as caption and report; empty: all. An answer of a dialogue may be short."""
 
 
 def judge(row: Candidate, params: Params) -> Iterator[Decision]:
-    if row.sample.question_type not in params.types:
+    sample = row.sample
+    if sample.question_type not in params.types or (params.tasks and sample.task not in params.tasks):
         return
-    count = len(_words.words(row.sample.answer))
+    count = len(_words.words(sample.answer))
     if count < params.least:
         yield row.drop(f"fewer than {params.least} words", value=str(count))
     elif count > params.most:

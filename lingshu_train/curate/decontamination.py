@@ -37,8 +37,10 @@ class Params(Strict):
     """Most bits of 64 in which the pHash of a near picture differs."""
     dhash: int | None = Field(default=2, ge=0, le=64)
     """The same of its dHash."""
-    thumbnail: float | None = Field(default=1.0, ge=0)
-    """Most mean difference of near pictures' thumbnails in grey levels; null does not check."""
+    thumbnail: float | None = Field(default=1.25, ge=0)
+    """Most mean difference of the 32 x 32 thumbnails in grey levels; null does not ask."""
+    worst: int | None = Field(default=8, ge=0)
+    """Most difference at any place of the thumbnails: a lesion more is another picture. null does not ask."""
     crops: bool = False
     """Also look for pictures that are a part of a benchmark's. Costs 25 hashes of each picture of a benchmark, each compared
     with every picture."""
@@ -56,7 +58,7 @@ def looks(params: Params) -> bool:
 
 def decide(rows: Rows, params: Params) -> Iterator[Decision]:
     asked = _Asked(rows, params)
-    alike = Alike(phash=params.phash, dhash=params.dhash, thumbnail=params.thumbnail)
+    alike = Alike(phash=params.phash, dhash=params.dhash, thumbnail=params.thumbnail, worst=params.worst)
     pictures = Pictures.of(rows, splits=params.splits, alike=alike, crops=params.crops)
     texts = Texts(size=params.words, least=params.least_share, most_common=params.most_common)
     for row in asked:

@@ -41,6 +41,11 @@ _COMMON = {
     "nl": "de het een en is van met in op te dat voor niet zijn bij wordt ook aan er geen deze dit naar",
 }
 _LISTS = {code: frozenset(text.split()) for code, text in _COMMON.items()}
+_OF = {
+    word: tuple(code for code, known in _LISTS.items() if word in known)
+    for word in frozenset().union(*_LISTS.values())
+}
+"""Of a common word the languages that have it."""
 _LATIN = re.compile(r"[^\W\d_]", re.ASCII)
 
 
@@ -65,24 +70,24 @@ def judge(row: Candidate, params: Params) -> Iterator[Decision]:
 
 def detected(text: str, *, least_words: int = 8) -> str:
     """The language of a text by its code of ISO 639-1; empty where that is not clear."""
-    letters = Counter({code: len(re.findall(signs, text)) for code, signs in _SCRIPTS.items()})
+    plain = text.isascii()
+    letters = Counter(
+        {code: 0 if plain else len(re.findall(signs, text)) for code, signs in _SCRIPTS.items()}
+    )
     if letters["ja"] * 10 >= letters["zh"]:
         letters["ja"] += letters["zh"] if letters["ja"] else 0
     latin = len(_LATIN.findall(text))
     code, count = letters.most_common(1)[0]
     if count * _WEIGHT.get(code, 1) > latin:
         return code if count >= least_words else ""
-    words = [word for word in _words.words(text) if (word.isalpha() and word.isascii()) or word in _foreign()]
+    words = [word for word in _words.words(text) if (word.isalpha() and word.isascii()) or word in _OF]
     if len(words) < least_words:
         return ""
-    hits = Counter({code: sum(word in known for word in words) for code, known in _LISTS.items()})
+    hits = Counter(dict.fromkeys(_LISTS, 0))
+    for word in words:
+        hits.update(_OF.get(word, ()))
     (first, most), (_, second) = hits.most_common(2)
     return first if most >= 3 and most >= 1.5 * second and most >= 0.1 * len(words) else ""
-
-
-@lru_cache(maxsize=1)
-def _foreign() -> frozenset[str]:
-    return frozenset(word for known in _LISTS.values() for word in known if not word.isascii())
 
 
 @lru_cache(maxsize=1_024)

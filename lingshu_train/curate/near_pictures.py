@@ -1,7 +1,7 @@
 """Of rows that show almost the same picture, the first stays: copies that were compressed again, resized or saved anew.
 
-Two pictures are copies where few bits of a hash differ and their thumbnails are equal to within a grey level. Slices of one
-study look alike and are no copies: pictures of one group are never compared, nor is a blank one.
+Two pictures are copies where few bits of a hash differ and their thumbnails are equal but for what compressing does. Slices of
+one study look alike and are no copies: pictures of one group are never compared, nor is a blank one.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
 from lingshu_train.curate import _words
 from lingshu_train.curate._candidate import Candidate
-from lingshu_train.curate._copies import Alike, copies
+from lingshu_train.curate._copies import Alike, Seen, copies
 from lingshu_train.curate._decision import Decision
-from lingshu_train.curate._hashes import Ints
 from lingshu_train.curate._rows import Rows
 from lingshu_train.record import AnswerType
 from lingshu_train.schema import Strict
@@ -31,8 +29,10 @@ class Params(Strict):
     """Most bits of 64 in which the pHashes of copies differ (the paper: 0); null does not look at them."""
     dhash: int | None = Field(default=2, ge=0, le=64)
     """The same of the dHashes: one of the two is enough."""
-    thumbnail: float | None = Field(default=1.0, ge=0)
-    """Most mean difference of the 64 x 64 thumbnails in grey levels; null does not check."""
+    thumbnail: float | None = Field(default=1.25, ge=0)
+    """Most mean difference of the 32 x 32 thumbnails in grey levels; null does not ask."""
+    worst: int | None = Field(default=8, ge=0)
+    """Most difference at any place of the thumbnails: a lesion more is another picture. null does not ask."""
     same_text: bool = True
     """Whether question and answer must be the same too. Without it a row goes whose every picture is a copy."""
     types: tuple[AnswerType, ...] = ()
@@ -55,9 +55,9 @@ def measure(row: Candidate, params: Params) -> int:
 
 
 def decide(rows: Rows, params: Params) -> Iterator[Decision]:
-    alike = Alike(phash=params.phash, dhash=params.dhash, thumbnail=params.thumbnail)
-    seen = _Seen.of(rows, params)
-    leaders = copies(rows, seen.order, alike, divided=seen.divided, groups=seen.groups)
+    alike = Alike(phash=params.phash, dhash=params.dhash, thumbnail=params.thumbnail, worst=params.worst)
+    seen = _seen(rows, params)
+    leaders = copies(rows, seen, alike)
     followed = np.zeros(len(leaders), np.bool_)
     followed[leaders[leaders != np.arange(len(leaders))]] = True
     kept: dict[tuple[int, ...], tuple[int, list[int]]] = {}
@@ -78,32 +78,21 @@ def decide(rows: Rows, params: Params) -> Iterator[Decision]:
                 yield _copy(rows, row, earlier)
 
 
-class _Seen:
-    """Pictures in the order in which rows show them, each with its first row; keys of what may not be compared across, and of
-    the group within which nothing is."""
-
-    def __init__(self, pictures: int) -> None:
-        self.first: Ints = np.full(pictures, -1, np.int64)
-        self.divided: npt.NDArray[np.uint64] = np.zeros(pictures, np.uint64)
-        self.groups: npt.NDArray[np.uint64] = np.zeros(pictures, np.uint64)
-        self.order: list[int] = []
-
-    @classmethod
-    def of(cls, rows: Rows, params: Params) -> _Seen:
-        assert rows.looks is not None
-        seen = cls(len(rows.looks))
-        for row in rows.of("known", "own"):
-            if not _compared(row, params):
-                continue
-            sample = row.sample
-            divided = _apart(row, params)
-            group = _words.key(f"{sample.card}\n{sample.group}") if sample.group else 0
-            for look in row.looks:
-                if seen.first[look.index] < 0:
-                    seen.first[look.index] = row.number
-                    seen.divided[look.index], seen.groups[look.index] = divided, group
-                    seen.order.append(look.index)
-        return seen
+def _seen(rows: Rows, params: Params) -> Seen:
+    assert rows.looks is not None
+    seen = Seen.none(len(rows.looks))
+    for row in rows.of("known", "own"):
+        if not _compared(row, params):
+            continue
+        sample = row.sample
+        group = _words.key(f"{sample.card}\n{sample.group}") if sample.group else 0
+        for look in row.looks:
+            if seen.first[look.index] < 0:
+                seen.first[look.index] = row.number
+                seen.divided[look.index], seen.groups[look.index] = _apart(row, params), group
+                seen.order.append(look.index)
+                seen.known += row.part == "known"
+    return seen
 
 
 def _apart(row: Candidate, params: Params) -> int:

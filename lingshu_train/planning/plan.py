@@ -66,7 +66,7 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
         several = world if config.distributed else 1
         config.check_world(block.where, several)
         begun = recipe.cluster.dividing(config.divided)
-        cluster = begun.moved()
+        cluster = begun.gone_on()
         actual = moved or several if config.distributed else 1
         for one, count in ((begun, several), (cluster, actual)):
             if config.distributed and one.divides(count):

@@ -98,7 +98,7 @@ def _check_quantized(document: Document, block: Block) -> None:
     """4 bits are no number that DeepSpeed could divide."""
     block.config.check_quantized(block.where)
     begun = document.cluster.dividing(block.config.divided)
-    moved = begun.moved()
+    moved = begun.gone_on()
     divided = begun.divides(begun.processes) or moved.divides(moved.continue_on or moved.processes)
     if divided:
         raise RecipeError(
@@ -148,7 +148,7 @@ def read(data: object, *, where: str) -> Recipe:
             "cluster.deterministic: model.attention=flash_attention_2 sums in any order; take model.attention=sdpa"
         )
     _check_offload(document.cluster)
-    _check_offload(document.cluster.moved())
+    _check_offload(document.cluster.gone_on())
     trackers.check(document.trackers)
     leaving_out.check(document.without, document.stages)
     blocks = tuple(_block(document, stage) for stage in document.pipeline)

@@ -93,15 +93,18 @@ class Fleet:
         """What the servers of this process run; empty before they are up, and where it has none."""
         return next((each.software for each in self._own.values() if each.software), "")
 
-    def up(self, model: str, version: str) -> None:
-        """Have every server of this process answer with these weights. Outage (75): one cannot be had."""
-        late = []
+    def up(self, model: str, version: str) -> tuple[str, ...]:
+        """Have every server of this process answer with these weights; tells those that were gone or deaf, and are new now.
+        Outage (75): one cannot be had."""
+        late, gone = [], []
         for each in self._own.values():
             if not self._renewed(each, model, version):
+                gone += [each.address.url] if each.address is not None else []
                 each.begin(model, version)
                 late.append(each)
         for each in late:
             each.wait()
+        return tuple(gone)
 
     def _renewed(self, server: Replica, model: str, version: str) -> bool:
         """Whether a server that runs has the weights, or took them."""
@@ -111,6 +114,7 @@ class Fleet:
             found = _wire.state(server.address)
             if found is None:
                 return False
+            server.software = found.software
             if found.version != version:
                 _wire.load(server.address, model, version, timeout_s=self._timeout_s)
         except (Outage, Refused):

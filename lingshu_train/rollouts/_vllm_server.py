@@ -59,10 +59,12 @@ class Engine:
 
     def __init__(self, settings: dict[str, Any]) -> None:
         from vllm import LLM, SamplingParams
+        from vllm.exceptions import VLLMClientError
         from vllm.version import __version__
 
         self.software = f"vllm {__version__}"
         self._params = SamplingParams
+        self._theirs = (VLLMClientError, ValueError, KeyError, TypeError, OSError)
         self._llm = LLM(**settings["engine"])
         self.version: str = settings["version"]
 
@@ -71,7 +73,8 @@ class Engine:
             job.reply = {"/answer": self._answer, "/weights": self._weights}[job.path](job.body)
         except Refused as fault:
             job.status, job.reply = fault.status, {"message": str(fault)}
-        except (ValueError, KeyError, TypeError, OSError) as fault:
+        except self._theirs as fault:
+            # Any other fault ends the process, and whoever started it starts another.
             job.status, job.reply = 400, {"message": f"{type(fault).__name__}: {fault}"}
         job.done.set()
 

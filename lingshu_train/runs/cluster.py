@@ -79,7 +79,7 @@ class Cluster(Strict):
         """Whether stages are asked to go on otherwise than they were begun."""
         return self.continue_on is not None or self.continue_with is not None
 
-    def moved(self) -> Cluster:
+    def gone_on(self) -> Cluster:
         """The cluster as its stages go on with it; itself where they go on as they were begun."""
         return self.dividing(self.continue_with or "")
 

@@ -162,3 +162,12 @@ def test_every_step_keeps_to_the_protocol(name: str) -> None:
     (step,) = _steps.load([_steps.StepChoice(name=name)], where="steps")  # Every parameter has a default.
     assert (step.judging is None) != (step.comparing is None), "judges rows one by one, or compares them"
     assert step.measuring is None or step.comparing is not None
+
+
+@pytest.mark.parametrize("name", naming.components(_steps.PACKAGE))
+def test_every_step_takes_rows_of_which_it_has_nothing_to_say(name: str, tmp_path: Path) -> None:
+    rows = [(sample("text"), ()), (sample("seen", answer="MR"), (picture(7),))]
+    tiny.write_corpus(tmp_path / "raw" / "corpus", rows)
+    stage = stage_in(tmp_path, tmp_path / "raw", steps=[{"name": name}], most_withdrawn=0.0)
+    tiny.run_here(stage)
+    assert corpus.read_summary(stage.path / "corpus").samples == 2

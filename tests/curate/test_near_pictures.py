@@ -9,7 +9,7 @@ import pytest
 from curating import again, caption, decided, named, row, scene
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from lingshu_train.curate import _hashes
 
@@ -53,7 +53,8 @@ def test_hashes_are_those_of_the_published_definitions() -> None:
     cosines = np.cos(np.pi * np.outer(n, 2 * n + 1) / 64)
     low = (cosines @ small @ cosines.T)[:8, :8]
     bits = low > np.median(low)
-    ours = np.unpackbits(np.frombuffer(_hashes.phash(scene(3)).to_bytes(8, "big"), np.uint8)).reshape(8, 8)
+    ours = _hashes.phash(_hashes.thumbnail(scene(3))).to_bytes(8, "big")
+    ours = np.unpackbits(np.frombuffer(ours, np.uint8)).reshape(8, 8)
     assert (ours == bits).mean() > 0.98, "whole numbers may differ from fractions at the median alone"
 
 
@@ -70,10 +71,18 @@ def test_copies_go_and_name_the_first_one(tmp_path: Path) -> None:
     assert named(decided(tmp_path, rows, ANY_TEXT)) == {"recompressed": "first", "smaller": "first"}
 
 
+def test_a_small_lesion_makes_another_picture(tmp_path: Path) -> None:
+    healthy = scene(1).point(lambda value: value // 2)
+    ill = healthy.copy()
+    ImageDraw.Draw(ill).ellipse((60, 70, 67, 77), fill=200)
+    rows = [caption("healthy", "a", healthy), caption("ill", "b", ill), caption("copy", "c", again(ill, 60))]
+    assert named(decided(tmp_path, rows, ANY_TEXT)) == {"copy": "ill"}
+
+
 def test_distance_nought_without_a_check_is_the_papers_rule(tmp_path: Path) -> None:
     brighter = scene(1).point(lambda value: value // 2 + 60)
     rows = [caption("first", "a", scene(1)), caption("brighter", "b", brighter)]
-    paper = {"phash": 0, "dhash": None, "thumbnail": None, "same_text": False}
+    paper = {"phash": 0, "dhash": None, "thumbnail": None, "worst": None, "same_text": False}
     assert named(decided(tmp_path / "a", rows, {"name": "near_pictures", "params": paper})) == {
         "brighter": "first"
     }

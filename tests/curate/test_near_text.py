@@ -109,3 +109,20 @@ def test_a_chain_of_changes_is_compared_with_the_row_that_stays(tmp_path: Path) 
     )
     found = decided(tmp_path, [caption("1", REPORT), caption("2", two), caption("3", three)], step)
     assert named(found) == {"2": "1"}, "the third is near the second, which is gone, and not near the first"
+
+
+def test_what_is_known_is_compared_with_what_is_new_and_not_with_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[int] = []
+    plain = _words.jaccard
+    monkeypatch.setattr(_words, "jaccard", lambda one, other: compared.append(1) or plain(one, other))  # type: ignore[func-returns-value]
+    known = [caption("there", REPORT), caption("there too", changed("further", "more"))]
+    rows = [
+        caption("new", changed("usual", "plain")),
+        caption("other", "Nothing of the kind is to be seen here."),
+    ]
+    assert named(decided(tmp_path, rows, STEP, known=known)) == {"new": "there"}
+    assert len(compared) == 1, (
+        "the first known row is near enough, and the two are not held against each other"
+    )

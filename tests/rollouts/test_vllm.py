@@ -19,7 +19,7 @@ from lingshu_train import rollouts
 from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.model import family, load
 from lingshu_train.record import Sampling
-from lingshu_train.rollouts import Outage, Refused, _wire
+from lingshu_train.rollouts import Refused, _wire
 from lingshu_train.rollouts._publishing import Publication
 from lingshu_train.rollouts._served import Served
 from lingshu_train.rollouts._wire import Address, Request, Rules, Stale
@@ -35,8 +35,16 @@ GRPO = 1e-6
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return vllm_engine.build(tmp_path_factory.mktemp("model"))
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("trained")
+    vllm_engine.base(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def model(trained: Path) -> Path:
+    """Of random weights, with the tokens of the one that is trained: a server keeps those that it was started with."""
+    return trained / "base" / "model"
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +52,11 @@ def engine(model: Path) -> Iterator[Served]:
     """One server for all tests of this file."""
     with rollouts.start("vllm", {}, where="test", weights=weights(model)) as running:
         assert isinstance(running, Served)
+        folder = running.publication.folder.parent
+        assert len(vllm_engine.servers(folder)) == 1
         yield running
-        (pid,) = [each._process.pid for each in running.fleet._own.values()]  # type: ignore[attr-defined]
-    assert str(pid) not in vllm_engine.servers(), "it ends with its engine"
+    assert not vllm_engine.servers(folder), "it ends with its engine"
+    assert not folder.exists()
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +80,7 @@ def test_greedy_answers_and_their_chances_are_those_of_the_model(engine: Served,
         assert (one.token_ids, one.text, one.finish) == (other.token_ids, other.text, other.finish)
         assert one.prompt == other.prompt
         assert other.log_probs == pytest.approx(one.log_probs, abs=1e-4)
-    assert len({one.token_ids for one in ours}) > 3
+    assert len({one.log_probs for one in theirs}) > 1
 
 
 def test_a_completion_hangs_on_its_seed_alone_and_so_do_its_chances_to_the_last_bit(engine: Served) -> None:
@@ -118,41 +128,31 @@ def test_other_weights_are_taken_whole_the_head_too_and_nothing_of_the_old_is_ke
     assert max(abs(a.log_probs[0] - b.log_probs[0]) for a, b in zip(found, before, strict=True)) > 1e-2
 
 
-def test_weights_that_are_not_meant_answer_nothing(
-    engine: Served, address: Address, tmp_path: Path, restored: None
-) -> None:
+def test_weights_that_are_not_meant_answer_nothing(engine: Served, address: Address) -> None:
     request = Request(ids=(1, 2, 3))
     with pytest.raises(Stale, match="asked for weights 'next', and has '0'"):
         _wire.ask(address, [request], GREEDY, Rules(version="next", ends=engine.ends), timeout_s=60)
-    (tmp_path / "none").mkdir()
-    with pytest.raises((Outage, Refused)):
-        _wire.load(address, str(tmp_path / "none"), "empty", timeout_s=60)
 
 
 def test_what_a_server_will_not_answer_is_refused_and_who_has_no_key_learns_nothing(
     engine: Served, address: Address
 ) -> None:
     rules = Rules(version=engine.version, ends=engine.ends)
-    with pytest.raises(Refused, match="400"):
-        _wire.ask(address, [Request(ids=[5] * 40000)], GREEDY, rules, timeout_s=60)
+    before = _wire.ask(address, [Request(ids=(5, 6))], GREEDY, rules, timeout_s=60)
+    with pytest.raises(Refused, match=r"400: VLLMValidationError: .* 32768 tokens"):
+        _wire.ask(address, [Request(ids=(5, 6)), Request(ids=[5] * 40000)], GREEDY, rules, timeout_s=60)
+    assert _wire.ask(address, [Request(ids=(5, 6))], GREEDY, rules, timeout_s=60) == before
     with pytest.raises(Refused, match="401"):
         _wire.ask(Address(address.url), [Request(ids=(1, 2))], GREEDY, rules, timeout_s=60)
-    assert not any(
-        word in Path(f"/proc/{vllm_engine.servers()[0]}/cmdline").read_text() for word in [address.key]
-    )
+    (pid,) = vllm_engine.servers(engine.publication.folder.parent)
+    assert address.key not in Path(f"/proc/{pid}/cmdline").read_text()
 
 
 def grpo(base: Path, root: Path, name: str, *, world: int = 1, **changes: Any) -> Stage:
-    config = tiny.grpo(steps=6, save_every=2, per_device_batch=16 // world, **changes)
+    watch = {"corpus": "short", "every": 2, "samples": 4, "per_device_batch": 4}
+    config = tiny.grpo(steps=6, save_every=2, per_device_batch=16 // world, watch=watch, **changes)
     parents = {each: base / each for each in ("short", "warm")}
     return tiny.make_stage(root, name, config, parents=parents, model=vllm_engine.MODEL, world_size=world)
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("trained")
-    vllm_engine.base(root)
-    return root
 
 
 @pytest.fixture(scope="module")
@@ -177,6 +177,7 @@ def test_grpo_learns_from_what_a_server_draws_and_both_agree_on_every_token(stra
     for line in lines:
         assert line["engine_gap/mean"] < GRPO
         assert line["engine_gap/above_1e-4"] == 0
+    assert [line["step"] for line in lines if "held_out/accuracy" in line] == [2, 4, 6]
     results = json.loads((straight.path / "manifest.json").read_text())["results"]
     assert results["engine"].startswith("vllm 0.")
 
@@ -201,7 +202,6 @@ def test_two_ranks_and_another_cap_draw_the_same_first_window(
     ours, theirs = (tiny.trajectory(each.path) for each in (stage, straight))
     for name in ("reward", "completion_length", "tokens", "samples"):
         assert ours[0][name] == theirs[0][name]
-    assert ours[0]["grad_norm"] == pytest.approx(theirs[0]["grad_norm"], rel=1e-4)
     assert all("engine_gap_alarm" in line["alarm"] for line in ours[::2])
     warned = json.loads((stage.path / "manifest.json").read_text())["results"]["warnings"]
     assert len(warned) == 3
@@ -212,20 +212,19 @@ def test_a_server_and_a_trainer_killed_in_turn_leave_no_process_and_end_with_the
 ) -> None:
     """The stage's own servers: the first is killed while it works, the trainer then, and nothing of either stays."""
     stage = grpo(trained, tmp_path, "rl", rollouts={"engine": "vllm"})
-    known = set(vllm_engine.servers())
     process = tiny.start(stage)
 
     def one_killed() -> bool:
-        mine = set(vllm_engine.servers()) - known
-        if tiny.steps_done(stage) >= 2 and mine:
-            os.kill(int(mine.pop()), signal.SIGKILL)
+        if tiny.steps_done(stage) >= 2:
+            (pid,) = vllm_engine.servers(stage.path)
+            os.kill(pid, signal.SIGKILL)
             return True
         return False
 
     while not one_killed():
         assert process.poll() is None, (stage.path / "log.txt").read_text()
     tiny.kill_when(process, lambda: tiny.steps_done(stage) >= 5)
-    assert set(vllm_engine.servers()) <= known, "a server outlives its trainer"
+    assert not vllm_engine.servers(stage.path), "a server outlives its trainer"
     assert "started anew" in (stage.path / "log.txt").read_text()
     assert tiny.run(stage) == 0, (stage.path / "log.txt").read_text()
     assert tiny.weights(stage.path) == tiny.weights(straight.path)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import copy
 import os
-import subprocess
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import tiny
 import tiny_model
@@ -15,7 +15,6 @@ import tiny_model
 from lingshu_train import environment, rollouts
 from lingshu_train.data import chat
 from lingshu_train.errors import RecipeError
-from lingshu_train.model import family
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Prompt
 from lingshu_train.schema import parse
@@ -29,16 +28,6 @@ MODEL: dict[str, Any] = copy.deepcopy(tiny.MODEL)
 """The tests' tiny model with heads of 32: vLLM has no kernel for heads of 8 on a CPU."""
 MODEL["shape"]["text"] |= {"hidden": 64, "heads": 2, "key_value_heads": 1, "mrope_section": [4, 6, 6]}
 SETTINGS = parse(Settings, MODEL, where="model", error=RecipeError)
-
-
-def build(folder: Path) -> Path:
-    """Random weights, tokenizer and processor, as a stage leaves them."""
-    architecture = family.of(SETTINGS.family)
-    words = architecture.build_tokenizer(tiny_model.TEXTS, vocabulary=SETTINGS.shape.vocabulary)
-    made = architecture.build_model(SETTINGS.shape, words, initializer_range=0.3, seed=0)
-    made.save_pretrained(folder)
-    architecture.build_processor(words, SETTINGS.budget).save_pretrained(folder)
-    return folder
 
 
 def base(root: Path) -> None:
@@ -69,7 +58,13 @@ def prompts(count: int) -> list[Prompt]:
     ]
 
 
-def servers() -> list[str]:
-    """Ids of the processes of servers that run on this machine."""
-    listed = subprocess.run(["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True).stdout
-    return [line.split()[0] for line in listed.splitlines() if "_vllm_server.py" in line]
+def servers(folder: Path) -> list[int]:
+    """Ids of the processes of servers whose logs lie in a folder or below it: they work there, whatever they call themselves."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if Path(process.cwd()).is_relative_to(folder):
+                found.append(process.pid)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+    return found

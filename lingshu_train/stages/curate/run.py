@@ -12,6 +12,7 @@ from lingshu_train.data.corpus import curated
 from lingshu_train.errors import DataError
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
+from lingshu_train.runs import funnel
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.curate.config import Config
 
@@ -26,7 +27,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     )
     work = _measuring.begin(stage.path, found, config.steps, where=f"{where}.steps")
     _measuring.measure(work, workers=stage.cluster.preparing)
-    decisions, funnel = _deciding.decide(work)
+    decisions, passed = _deciding.decide(work)
     own = _rows.opened(found[-1].folder)
     gone = _decision.rows_of(decisions)
     if len(gone) > config.most_withdrawn * len(own):
@@ -40,12 +41,9 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     return {
         **summary.facts(),
         "rows_before": len(own),
-        **{name: _deciding.counts(decisions, action) for name, action in _ACTIONS},
-        "funnel": [each.told() for each in funnel],
+        **{name: _deciding.counts(decisions, action) for name, action, _ in funnel.DECIDED},
+        funnel.FACT: [each.told() for each in passed],
     }
-
-
-_ACTIONS = (("dropped", "drop"), ("flagged", "flag"), ("tagged", "tag"))
 
 
 def _reasons(decisions: Sequence[Decision]) -> str:

@@ -165,7 +165,8 @@ class Rollouts:
             self.served.version = version
             dist.barrier()
             try:
-                self._fleet.up(str(self.served.publication.folder), version)
+                for gone in self._fleet.up(str(self.served.publication.folder), version):
+                    sys.stderr.write(f"lingshu: {self._title}: engine vllm: {gone} was gone; started anew\n")
                 self._prove(model)
             except Outage as raised:
                 fault = (str(raised), tuple(one.url for one in self._fleet.own()))
