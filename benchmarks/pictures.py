@@ -46,7 +46,8 @@ from lingshu_train.model import load, shape  # noqa: E402
 from lingshu_train.model.families.qwen2_5_vl import processing  # noqa: E402
 from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor  # noqa: E402
 from lingshu_train.record import Sample  # noqa: E402
-from lingshu_train.stages.grpo.run import ExactGRPOTrainer, item_to_row  # noqa: E402
+from lingshu_train.stages.grpo.items import Placing, item_to_row  # noqa: E402
+from lingshu_train.stages.grpo.run import ExactGRPOTrainer  # noqa: E402
 
 RESULT = HERE / "results" / "pictures.json"
 SIDES = (504, 980)
@@ -223,7 +224,9 @@ def grpo(root: Path) -> dict[str, Any]:
             processing_class=made.text,
         )
         if cls is ExactGRPOTrainer:
-            row = item_to_row(PlainOrder(PROMPTS).row, prompts=PROMPTS, group=GROUP, repeats=MICRO_STEPS)
+            row = item_to_row(
+                PlainOrder(PROMPTS).row, Placing(prompts=PROMPTS, group=GROUP), repeats=MICRO_STEPS
+            )
             trainer.begin(run_of(made, steps=MICRO_STEPS, per_step=PROMPTS * GROUP, row=row))
         with (
             counted(corpus.Corpus, "_picture", lambda *_: 1) as read,

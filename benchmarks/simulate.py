@@ -18,7 +18,7 @@ from lingshu_train.planning import estimate, recipe, states
 from lingshu_train.planning.states import Division
 from lingshu_train.simulation import depths, load, measured
 from lingshu_train.simulation.meter import GRADIENTS
-from lingshu_train.simulation.passing import PHASES, Setting
+from lingshu_train.simulation.passed import PHASES, Setting
 from lingshu_train.stages.sft.config import Config
 
 SMALL = (

@@ -14,6 +14,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import circumstances
 import verifier
 
 from lingshu_train.verify import Policy, version
@@ -28,7 +29,9 @@ def main(arguments: list[str]) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("rules", help="a few words on what these rules are")
-    parser.add_argument("--commit", default=verifier.commit(), help="where the rules come from")
+    parser.add_argument(
+        "--commit", default=circumstances.told()["commit"][:7], help="where the rules come from"
+    )
     options = parser.parse_args(arguments)
     entry = {
         "rules": options.rules,

@@ -75,6 +75,11 @@ def key_file() -> Path:
     return Path(os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")) / "lingshu" / "key"
 
 
+def cache() -> Path:
+    """Where what can be made again is kept between commands: in the user's cache folder."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "lingshu"
+
+
 def hub_cache() -> Path:
     """Where huggingface_hub keeps models, by the same variables in the same order."""
     home = os.environ.get("XDG_CACHE_HOME") or "~/.cache"

@@ -44,7 +44,7 @@ class Sample(Asked):
     written: a text with {reasoning} and {answer}, or empty for the tags of data/chat.py. `turns` are earlier questions of the
     same dialogue, each with its answer, which is taught too. `system` stands before all of it, in place of the recipe's system
     prompt, where the publisher's row has one of its own. `group` is the patient, volume or picture the sample was cut from:
-    splits never divide a group.
+    splits never divide a group. `parents` are the ids of the rows that it was made from, where a model or a rule wrote it.
     """
 
     split: str
@@ -57,6 +57,7 @@ class Sample(Asked):
     form: str = ""
     system: str = ""
     group: str = ""
+    parents: tuple[str, ...] = ()
 
 
 class TextPart(TypedDict):

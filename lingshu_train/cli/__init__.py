@@ -27,6 +27,7 @@ from lingshu_train.cli import (
     diff,
     doctor,
     drill,
+    evaluate,
     explain,
     forget,
     look,
@@ -76,7 +77,7 @@ app = typer.Typer(
     ),
 )
 for verbs in (
-    *(project, run, look, compare, diff, replay, trace, forget),
+    *(project, run, evaluate, look, compare, diff, replay, trace, forget),
     *(data, vouch, publish, papers, track, explain, doctor, drill),
 ):
     app.add_typer(verbs.app)

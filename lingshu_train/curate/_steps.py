@@ -1,28 +1,23 @@
-"""What a step of curation is, and how steps follow one another."""
+"""What a step of curation is: a file of this folder that judges rows one by one, or compares them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Protocol, cast
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
+import numpy.typing as npt
 from pydantic import Field, JsonValue
 
 from lingshu_train import naming
-from lingshu_train.data.corpus.corpus import Corpus, RowNumbers
-from lingshu_train.data.corpus.records import Location
+from lingshu_train.curate._candidate import Candidate
+from lingshu_train.curate._decision import Decision
+from lingshu_train.curate._rows import Rows
 from lingshu_train.errors import RecipeError
-from lingshu_train.record import Sample
-from lingshu_train.runs.files import replacing
 from lingshu_train.schema import Strict, parse
 
 PACKAGE = "lingshu_train.curate"
-_AT_ONCE = 1_024
-"""Rows read together: the size of a batch of the corpus's Arrow files, so that each is opened once a step."""
 
 
 class StepChoice(Strict):
@@ -38,85 +33,71 @@ class StepChoice(Strict):
         return f"{self.name} ({values})" if values else self.name
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Candidate:
-    """A row under examination: its number in the whole corpus, its sample, where its pictures lie."""
-
-    number: int
-    sample: Sample
-    pictures: tuple[Location, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """That a row is to go: why, in the same words for all rows that go for it, and the sample id that shows it."""
-
-    row: int
-    sample: str
-    reason: str
-    evidence: str = ""
-    step: str = ""
-
-
 class Step(Protocol):
-    """A file of curate/: `Params`, and `decide`, which sees the rows that earlier steps left, in order, each once.
+    """A file of curate/: `Params`, and `judge` or `decide`, and what of these it needs.
 
-    What it decides is a function of the rows and the parameters alone.
+    Where it has a function `looks(params)` that says so, its rows' pictures are measured. What it decides is a function of the
+    rows and the parameters alone.
     """
 
     Params: type[Strict]
 
-    def decide(self, rows: Iterable[Candidate], params: Strict, /) -> Iterator[Decision]: ...
+
+class Judging(Step, Protocol):
+    """A step that needs no other row: it runs in many processes, on any of the rows, and in no order."""
+
+    def judge(self, row: Candidate, params: Strict, /) -> Iterable[Decision]: ...
+
+
+class Comparing(Step, Protocol):
+    """A step that compares rows: it sees those that earlier steps left, in order, in one process."""
+
+    def decide(self, rows: Rows, params: Strict, /) -> Iterator[Decision]: ...
+
+
+class Measuring(Comparing, Protocol):
+    """One that first measures each row by itself, in many processes: a value of the numpy type MEASURED, as `Rows.measured`."""
+
+    MEASURED: np.dtype[np.generic]
+
+    def measure(self, row: Candidate, params: Strict, /) -> npt.ArrayLike: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """A step of a recipe with its parameters read. One of `judging` and `comparing` is there."""
+
+    name: str
+    params: Strict
+    looks: bool
+    judging: Judging | None
+    comparing: Comparing | None
+    measuring: Measuring | None
 
 
 def check(steps: Sequence[StepChoice], *, where: str) -> None:
     """RecipeError (78) for a step that does not exist or has wrong parameters."""
-    for number, wanted in enumerate(steps):
-        _params(wanted, where=f"{where}.{number}")
+    load(steps, where=where)
 
 
-def decide(found: Corpus, steps: Sequence[StepChoice], *, where: str) -> list[Decision]:
-    """The decisions of all steps, in order. A row that goes at one step is not seen by the next."""
-    gone: set[int] = set()
-    made: list[Decision] = []
-    for number, wanted in enumerate(steps):
-        step, params = _params(wanted, where=f"{where}.{number}")
-        here = [replace(one, step=wanted.name) for one in step.decide(_rows(found, gone), params)]
-        gone |= {one.row for one in here}
-        made += here
-    return made
+def load(steps: Sequence[StepChoice], *, where: str) -> tuple[Loaded, ...]:
+    """The steps of a recipe. RecipeError (78) for one that does not exist or has wrong parameters."""
+    return tuple(_load(wanted, where=f"{where}.{number}") for number, wanted in enumerate(steps))
 
 
-def rows_of(decisions: Sequence[Decision]) -> RowNumbers:
-    """Numbers of the rows that go, in ascending order."""
-    return np.unique(np.array([one.row for one in decisions], np.uint32))
-
-
-def write(path: Path, decisions: Sequence[Decision]) -> None:
-    """The decisions as a Parquet table, one line a row that goes."""
-    columns = {
-        "row": pa.array([one.row for one in decisions], pa.uint32()),
-        **{
-            name: pa.array([getattr(one, name) for one in decisions], pa.string())
-            for name in ("sample", "step", "reason", "evidence")
-        },
-    }
-    with replacing(path) as beside:
-        pq.write_table(pa.table(columns), beside)
-
-
-def _params(wanted: StepChoice, *, where: str) -> tuple[Step, Strict]:
+def _load(wanted: StepChoice, *, where: str) -> Loaded:
     step: Step = naming.component(PACKAGE, wanted.name, where=f"{where}.name", error=RecipeError)
-    return step, parse(step.Params, wanted.params, where=f"{where}.params", error=RecipeError)
+    params = parse(step.Params, wanted.params, where=f"{where}.params", error=RecipeError)
+    return Loaded(
+        name=wanted.name,
+        params=params,
+        looks=bool(getattr(step, "looks", _blind)(params)),
+        judging=cast(Judging, step) if hasattr(step, "judge") else None,
+        comparing=cast(Comparing, step) if hasattr(step, "decide") else None,
+        measuring=cast(Measuring, step) if hasattr(step, "measure") else None,
+    )
 
 
-def _rows(found: Corpus, gone: set[int]) -> Iterator[Candidate]:
-    chosen = range(found.total) if found.chosen is None else found.chosen
-    kept = [int(number) for number in chosen if int(number) not in gone]
-    for start in range(0, len(kept), _AT_ONCE):
-        part = kept[start : start + _AT_ONCE]
-        stretch = found.stretch(part[0], part[-1] + 1)
-        wanted = set(part)
-        for number, (sample, pictures) in enumerate(stretch, part[0]):
-            if number in wanted:
-                yield Candidate(number=number, sample=sample, pictures=pictures)
+def _blind(params: Strict) -> bool:
+    """A step that does not ask how pictures look."""
+    return False

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from pydantic import Field
 
-from lingshu_train.curate._steps import Candidate, Decision
+from lingshu_train.curate._candidate import Candidate
+from lingshu_train.curate._decision import Decision
 from lingshu_train.schema import Strict
 
 
@@ -19,15 +20,13 @@ class Params(Strict):
     """Most that the longer side may be of the shorter (a published processor refuses more than 200)."""
 
 
-def decide(rows: Iterable[Candidate], params: Params) -> Iterator[Decision]:
-    for row in rows:
-        for picture in row.pictures:
-            short, long = sorted((picture.width, picture.height))
-            if short < params.least_side:
-                reason = f"a side under {params.least_side} pixels"
-            elif long > params.most_aspect * short:
-                reason = f"a side more than {params.most_aspect:g} times the other"
-            else:
-                continue
-            yield Decision(row=row.number, sample=row.sample.id, reason=reason, evidence=picture.digest)
-            break
+def judge(row: Candidate, params: Params) -> Iterator[Decision]:
+    for picture in row.pictures:
+        short, long = sorted((picture.width, picture.height))
+        if short < params.least_side:
+            yield row.drop(f"a side under {params.least_side} pixels", evidence=picture.digest)
+            return
+        if long > params.most_aspect * short:
+            reason = f"a side more than {params.most_aspect:g} times the other"
+            yield row.drop(reason, evidence=picture.digest)
+            return

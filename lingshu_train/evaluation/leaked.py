@@ -17,11 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lingshu_train.data.cards import card as cards
+from lingshu_train.data.cards.named_alike import named_alike
 from lingshu_train.data.corpus import corpus, withdrawn
 from lingshu_train.data.corpus.corpus import Corpus
 from lingshu_train.data.order.mix import Mix
-from lingshu_train.errors import DataError, LingshuError, RecipeError
+from lingshu_train.errors import DataError, LingshuError
 from lingshu_train.evaluation.tabulate import table
 from lingshu_train.record import Judged, Sample
 from lingshu_train.runs import stage as stages
@@ -69,7 +69,7 @@ def of(stage: Stage, samples: Sequence[Sample]) -> Leaked:
         )
     flags = (
         not pictures.isdisjoint(sample.images)
-        or bool(sample.group and any(_alike(sample.card, card) for card in groups.get(sample.group, ())))
+        or bool(sample.group and any(named_alike(sample.card, card) for card in groups.get(sample.group, ())))
         for sample in samples
     )
     return Leaked(tuple(flags))
@@ -126,18 +126,6 @@ def _parts(found: Corpus) -> Iterator[pa.Table]:
             part = part.take(pa.array(found.chosen[first:last].astype(np.int64) - start))
         yield part
         start = stop
-
-
-def _alike(card: str, other: str) -> bool:
-    """Whether equal names of groups mean the same in two cards."""
-    if card == other:
-        return True
-    try:
-        one, two = cards.load(card), cards.load(other)
-    except (DataError, RecipeError):  # A card that is not here any more.
-        return False
-    shared = one.folder(Path()) == two.folder(Path())
-    return shared or other in one.lingshu.overlaps or card in two.lingshu.overlaps
 
 
 def _line(fault: Exception) -> str:

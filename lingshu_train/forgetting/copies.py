@@ -1,4 +1,5 @@
-"""Rows that hold what withdrawn rows hold: the same stored picture, a long text word by word, or a picture that looks alike.
+"""Rows that hold what withdrawn rows hold: those made from them, the same stored picture, a long text word by word, or a
+picture that looks alike.
 
 A long question that many rows have is how a data set asks, and no copy. Copies are listed and not taken: another patient may
 have the same sentence, and two slices of one organ look alike.
@@ -17,6 +18,7 @@ from PIL import Image
 
 from lingshu_train.data.corpus import corpus
 from lingshu_train.data.corpus.corpus import Corpus
+from lingshu_train.data.corpus.parents import descending
 from lingshu_train.data.corpus.records import locations_of
 from lingshu_train.data.corpus.summary import SUMMARY
 from lingshu_train.runs.stage import Stage
@@ -24,6 +26,7 @@ from lingshu_train.tracing.matching import Ints
 
 SAME_PICTURE, SAME_TEXT, ALIKE = "the same stored picture", "the same text", "a picture that looks alike"
 SAME_QUESTION = "the same question"
+MADE_FROM = "made from one of them"
 _LONG = 60
 """Characters from which a text that stands twice is no coincidence."""
 _ASKED = 20
@@ -59,6 +62,8 @@ def find(rows: Mapping[str, Ints], read: Sequence[Stage], *, near: bool) -> tupl
             asked = (record["question"], *(turn["question"] for turn in record["turns"]))
             texts |= {_plain(text) for text in told if len(text) >= _LONG}
             questions |= {_plain(text) for text in asked if len(text) >= _LONG}
+    for name, row in descending(every, rows):
+        found[name, row] = Copy(corpus=name, row=row, id=every[name].reader.record(row)["id"], why=MADE_FROM)
     for name, here in every.items():
         lost = rows.get(name, np.empty(0, np.int64))
         for row, why in _matches(here, pictures, texts, questions, near=near):

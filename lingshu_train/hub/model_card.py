@@ -13,7 +13,7 @@ from lingshu_train.data.cards.card import Card
 from lingshu_train.model import origin as origins
 from lingshu_train.model import shape
 from lingshu_train.model.origin import Origin
-from lingshu_train.runs import moved, results, run, withdrawn
+from lingshu_train.runs import funnel, moved, results, run, withdrawn
 from lingshu_train.runs.flat import scalars
 from lingshu_train.runs.manifest import Manifest
 from lingshu_train.runs.results import ALL, Accuracy, Results
@@ -59,7 +59,10 @@ def render(
         results=_results(measured, last.stage.name),
         usage=_usage(str(last.stage.model["family"]), start, adapter=adapter),
         settings="\n\n".join(_settings(made) for made in trained),
-        data=_data(used) + _left_out(manifests) + _withdrawn(trained),
+        data=_data(used)
+        + _curated(_behind(manifests, last.stage.name))
+        + _left_out(manifests)
+        + _withdrawn(trained),
         restrictions=_restrictions(used),
         run=last.stage.run,
         version=last.stage.version,
@@ -215,6 +218,15 @@ def _left_out(manifests: Sequence[Manifest]) -> str:
     if not lines:
         return ""
     told = "The recipe reads more than this model saw. These sets were left out, and their shares went to the others:"
+    return "\n\n" + "\n".join([told, "", *lines])
+
+
+def _curated(behind: Sequence[Manifest]) -> str:
+    """What curation decided over the rows that the model was trained on."""
+    lines = [f"- {line}" for made in behind for line in funnel.sentences(made)]
+    if not lines:
+        return ""
+    told = "Rows were curated, step by step. Each decision stands with its reason in the run's `decisions.parquet`:"
     return "\n\n" + "\n".join([told, "", *lines])
 
 

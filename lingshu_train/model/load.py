@@ -177,8 +177,11 @@ def _line(fault: Exception) -> str:
     return (str(fault).splitlines() or [type(fault).__name__])[0]
 
 
-def strict_state(family: Family, folder: Path, like: PreTrainedModel) -> dict[str, torch.Tensor]:
-    """Every parameter of a saved model under the names of the model in memory, read back through `model`."""
-    dtype = str(like.dtype).removeprefix("torch.")
-    restored = model(family, str(folder), dtype=dtype, attention=like.config._attn_implementation)
+def strict_state(
+    family: Family, folder: Path, like: PreTrainedModel, *, dtype: str = ""
+) -> dict[str, torch.Tensor]:
+    """Every parameter of a saved model under the names of the model in memory, and in its number format or in `dtype`, read
+    back through `model`."""
+    found = dtype or str(like.dtype).removeprefix("torch.")
+    restored = model(family, str(folder), dtype=found, attention=like.config._attn_implementation)
     return dict(restored.state_dict())

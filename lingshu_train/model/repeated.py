@@ -2,20 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 
 import torch
 from transformers import PreTrainedModel
-from transformers.modeling_outputs import BaseModelOutputWithPooling
+from transformers.modeling_outputs import BaseModelOutputWithPooling as Features
 
+from lingshu_train.model import parts
 from lingshu_train.model.family import Family
 
 
-def once(family: Family, model: PreTrainedModel) -> None:
+class Seen:
+    """What a tower that stays as it is has made of pictures, until it is forgotten; models with that tower may share it."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, float, bool], list[tuple[torch.Tensor, torch.Tensor]]] = {}
+
+    def forget(self) -> None:
+        self._known.clear()
+
+    def find(self, pixels: torch.Tensor) -> torch.Tensor | None:
+        """The tokens of a picture, made in the precision that is now in force."""
+        alike = self._known.get(_mark(pixels), ())
+        return next((tokens for known, tokens in alike if torch.equal(known, pixels)), None)
+
+    def keep(self, pixels: torch.Tensor, tokens: torch.Tensor) -> None:
+        self._known.setdefault(_mark(pixels), []).append((pixels, tokens.detach()))
+
+
+def _mark(pixels: torch.Tensor) -> tuple[int, float, bool]:
+    return len(pixels), float(pixels.double().sum()), torch.is_autocast_enabled(pixels.device.type)
+
+
+def stays(family: Family, model: PreTrainedModel) -> bool:
+    """Whether nothing trains that a picture passes before it becomes tokens."""
+    return not any(
+        parameter.requires_grad and parts.part_of(family, name) != "language_model"
+        for name, parameter in model.named_parameters()
+    )
+
+
+def once(family: Family, model: PreTrainedModel, seen: Seen | None = None) -> None:
     """Every copy then has the tokens of the first, and hands its gradient on to them: sums are taken in another order, so
     that the last bits differ from those of a tower that sees every copy.
 
-    What counts as a copy is equal in every pixel. A family that cannot take pictures apart leaves all as it is.
+    What counts as a copy is equal in every pixel. A family that cannot take pictures apart leaves all as it is. With `seen`,
+    for a tower that stays as it is, a picture goes through it once until that is forgotten.
     """
     inner = model.model
     features = inner.get_image_features
@@ -23,22 +56,43 @@ def once(family: Family, model: PreTrainedModel) -> None:
 
     # `generate` looks up in the signature which inputs belong to the pictures.
     @wraps(features)
-    def image_features(*args: torch.Tensor, **kwargs: object) -> BaseModelOutputWithPooling:
+    def image_features(*args: torch.Tensor, **kwargs: object) -> Features:
         given = kwargs | dict(zip(names, args, strict=False))
         tensors = {name: tensor for name in names if isinstance(tensor := given[name], torch.Tensor)}
         pictures = family.apart(tensors)
-        firsts, copies = _distinct([one[names[0]] for one in pictures])
-        if len(firsts) == len(copies):
+        firsts, copies = distinct([one[names[0]] for one in pictures])
+
+        def made(numbers: Sequence[int]) -> Features:
+            return features(
+                **given | {name: torch.cat([pictures[i][name] for i in numbers]) for name in tensors}
+            )
+
+        if seen is not None:
+            found = _remembered(seen, {number: pictures[number][names[0]] for number in firsts}, made)
+        elif len(firsts) == len(copies):
             return features(**given)
-        distinct = {name: torch.cat([pictures[i][name] for i in firsts]) for name in tensors}
-        found = features(**given | distinct)
+        else:
+            found = made(firsts)
         family.repeat(found, copies)
         return found
 
     inner.get_image_features = image_features
 
 
-def _distinct(pixels: list[torch.Tensor]) -> tuple[list[int], list[int]]:
+def _remembered(
+    seen: Seen, pictures: Mapping[int, torch.Tensor], made: Callable[[Sequence[int]], Features]
+) -> Features:
+    """The tokens of pictures, by number; `made` are those that nobody has seen."""
+    known = {number: seen.find(pixels) for number, pixels in pictures.items()}
+    new = [number for number, tokens in known.items() if tokens is None]
+    if new:
+        for number, tokens in zip(new, made(new).pooler_output, strict=True):
+            seen.keep(pictures[number].clone(), tokens)
+            known[number] = tokens.detach()
+    return Features(pooler_output=list(known.values()))
+
+
+def distinct(pixels: Sequence[torch.Tensor]) -> tuple[list[int], list[int]]:
     """Numbers of the pictures that are the first of their kind, and of each picture the place among these."""
     if len(pixels) < 2:
         return list(range(len(pixels))), list(range(len(pixels)))

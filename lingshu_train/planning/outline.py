@@ -14,7 +14,7 @@ from lingshu_train.kind import PlanLine
 from lingshu_train.planning import disk, estimate, teaching
 from lingshu_train.planning.plan import Plan, Planned, state
 from lingshu_train.planning.recipe import Recipe
-from lingshu_train.runs import withdrawn
+from lingshu_train.runs import moved, withdrawn
 from lingshu_train.runs.run import trained_on
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trackers import _sharing as sharing
@@ -137,6 +137,8 @@ def _stage(recipe: Recipe, planned: Planned) -> list[PlanLine]:
         lines.append(PlanLine("reads", ", ".join(config.parents)))
     if stage.withdrawn:
         lines.append(PlanLine("without", withdrawn.said(stage.withdrawn)))
+    if stage.begun_on or stage.begun_with:
+        lines.append(PlanLine("moved", moved.planned(stage)))
     if config.card_names:
         lines.append(PlanLine("cards", _cards(config.card_names, stage)))
     lines += [*config.describe(), *teaching.lines(planned), *_cost(recipe, planned), *config.judged_by()]

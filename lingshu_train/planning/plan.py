@@ -65,10 +65,12 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
         _check_needs(recipe, block, done)
         several = world if config.distributed else 1
         config.check_world(block.where, several)
-        cluster = recipe.cluster.dividing(config.divided)
-        if config.distributed and cluster.divides(several):
-            config.check_divided(block.where, cluster.deepspeed)
+        begun = recipe.cluster.dividing(config.divided)
+        cluster = begun.gone_on()
         actual = moved or several if config.distributed else 1
+        for one, count in ((begun, several), (cluster, actual)):
+            if config.distributed and one.divides(count):
+                config.check_divided(block.where, one.deepspeed)
         if actual != several:
             config.check_moved(block.where, several, actual)
         content = _content(recipe, block, parents=done, world=several)
@@ -90,6 +92,7 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
             cluster=cluster,
             world_size=actual,
             begun_on=several if actual != several else 0,
+            begun_with=begun.deepspeed if begun.deepspeed != cluster.deepspeed else "",
             seed=recipe.seed,
             data_root=recipe.data_root,
             version=lingshu_train.__version__,
@@ -113,11 +116,6 @@ def _processes(recipe: Recipe, launched: int | None) -> tuple[int, int | None]:
         return launched or cluster.processes, None
     if launched and launched != moved:
         raise RecipeError(f"cluster.continue_on: {moved}, and the launcher has started {launched} processes")
-    if cluster.divides(cluster.processes) or cluster.divides(moved):
-        raise RecipeError(
-            f"cluster.continue_on: beside cluster.deepspeed={cluster.deepspeed}, whose files are of one number of processes; "
-            "it takes checkpoints with cluster.deepspeed=none"
-        )
     return cluster.processes, moved
 
 

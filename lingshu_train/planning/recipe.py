@@ -97,11 +97,13 @@ def names(folder: Path = RECIPES) -> list[str]:
 def _check_quantized(document: Document, block: Block) -> None:
     """4 bits are no number that DeepSpeed could divide."""
     block.config.check_quantized(block.where)
-    dividing = block.config.divided or document.cluster.deepspeed
-    if document.cluster.dividing(dividing).divides(document.cluster.processes):
+    begun = document.cluster.dividing(block.config.divided)
+    moved = begun.gone_on()
+    divided = begun.divides(begun.processes) or moved.divides(moved.continue_on or moved.processes)
+    if divided:
         raise RecipeError(
-            f"model.quantize: {document.model.quantize} beside cluster.deepspeed {dividing}, which cannot divide weights in 4 "
-            "bits; cluster.deepspeed=none: adapters are small, so that there is little to divide"
+            f"model.quantize: {document.model.quantize} beside cluster.deepspeed {moved.deepspeed}, which cannot divide "
+            "weights in 4 bits; cluster.deepspeed=none: adapters are small, so that there is little to divide"
         )
 
 
@@ -146,6 +148,7 @@ def read(data: object, *, where: str) -> Recipe:
             "cluster.deterministic: model.attention=flash_attention_2 sums in any order; take model.attention=sdpa"
         )
     _check_offload(document.cluster)
+    _check_offload(document.cluster.gone_on())
     trackers.check(document.trackers)
     leaving_out.check(document.without, document.stages)
     blocks = tuple(_block(document, stage) for stage in document.pipeline)

@@ -137,9 +137,11 @@ def _divided(parameters: Parameters, how: Division) -> States:
     """DeepSpeed 0.19: runtime/zero/stage_1_and_2.py and stage3.py.
 
     All weights are in the format of the forward pass; a rank's share of the optimizer has a master in float32 beside the
-    moments. ZeRO-1 keeps every gradient (get_all_grad_tensors aside); ZeRO-2 a rank's share, in float32 where sums are whole
-    (_build_compact_grad_partition_buffer); ZeRO-3 the same in grad_partitions_flat_buffer, and a share of the weights.
-    Buckets are allocated whole, whatever the model's size. The step copies a share of the gradients to float32.
+    moments. ZeRO-1 keeps every gradient, in float32 where sums are whole (runtime/bf16_optimizer.py: those in the low format
+    go as they are made, what is exchanged is flattened in buckets, and the step reads the sums where they lie). ZeRO-2 keeps a
+    rank's share, in float32 where sums are whole (_build_compact_grad_partition_buffer), ZeRO-3 the same in
+    grad_partitions_flat_buffer, and a share of the weights. Buckets are allocated whole, whatever the model's size. The step
+    copies a share of the gradients to float32.
     """
     number, world = parameters, how.world
     each = LOW if how.low else FULL
@@ -147,7 +149,8 @@ def _divided(parameters: Parameters, how: Division) -> States:
     share = number.trainable / world
     weights = each * (number.trainable + number.frozen)
     masters, moments = FULL * share, how.moments * share
-    gradients = sums * share if how.level >= 2 else each * number.trainable
+    gradients = sums * (share if how.level >= 2 else number.trainable)
+    summed = how.level == 1 and how.low and how.whole_sums and how.offload == "none"
     gathered = 0
     host = 0.0
     if how.level == 3:
@@ -166,8 +169,12 @@ def _divided(parameters: Parameters, how: Division) -> States:
         copies=0,
         gradients=int(gradients),
         optimizer=int(masters + moments),
-        buffers=each * how.bucket * (2 if how.overlap else 1),
+        buffers=int(min(sums * how.bucket, gradients))
+        if summed
+        else each * how.bucket * (2 if how.overlap else 1),
         gathered=int(gathered),
-        step=0 if how.offload != "none" else int(FULL * (share if how.level < 3 else min(share, LIVE))),
+        step=0
+        if how.offload != "none" or summed
+        else int(FULL * (share if how.level < 3 else min(share, LIVE))),
         host=int(host),
     )

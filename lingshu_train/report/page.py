@@ -20,6 +20,7 @@ from lingshu_train.data.cards import licences
 from lingshu_train.report import (
     browse,
     closed,
+    curation,
     cuts,
     gains,
     gallery,
@@ -50,6 +51,7 @@ SECTIONS = {
     "samples": "Samples",
     "warnings": "Warnings",
     "data": "Data and licences",
+    "curation": "Curation",
     "settings": "Settings",
     "environment": "Environment and hashes",
 }
@@ -102,6 +104,7 @@ def page(view: RunView, flags: Flags) -> str:
         "statuses": provenance.statuses(view, flags),
         "card_rows": provenance.rows(view),
         "lessons": provenance.lessons(view),
+        "curated": curation.curated(view),
         "settings": provenance.settings(view),
         "machines": provenance.machines(view),
         "hashes": provenance.hashes(view),

@@ -10,7 +10,7 @@ from lingshu_train.rewards._compose import Total
 from lingshu_train.rewards._values import OUT_OF_RANGE
 
 _FEWEST = 4
-_UNUSUAL = ("because", "alias", "gloss", "polarity", "statement", "list", "not_other")
+_UNUSUAL = ("alias", "gloss", "list", "text_letter")
 
 
 def metrics(totals: Sequence[Total]) -> dict[str, float]:

@@ -34,7 +34,8 @@ FOREIGN = "its list of files was changed, or not written by this installation"
 class Checkpoint(Strict):
     """checkpoint.json, written last inside the folder. `files` maps relative paths to sha256 digests.
 
-    `optimizer_steps`: what the optimizer itself has counted, which is told again after loading; None where nobody said.
+    `optimizer_steps`: what the optimizer itself has counted, told again after loading; None where nobody said. `divided`: what
+    DeepSpeed divided; empty in older ones.
     """
 
     step: int
@@ -43,12 +44,13 @@ class Checkpoint(Strict):
     files: dict[Inside, str]
     bytes: int
     optimizer_steps: int | None = None
+    divided: str = ""
     signature: str = ""
 
     @property
     def signed(self) -> dict[str, object]:
         """What the signature is of."""
-        return self.model_dump(mode="json", exclude={"signature"})
+        return self.model_dump(mode="json", exclude={"signature"} | (set() if self.divided else {"divided"}))
 
 
 def staging(stage_folder: Path, step: int) -> Path:
@@ -68,6 +70,7 @@ def commit(  # noqa: PLR0913 (each is written into the record)
     content: str,
     world_size: int,
     optimizer_steps: int | None = None,
+    divided: str = "",
     digests: Mapping[str, str] | None = None,
 ) -> Path:
     """Turn a written folder into the checkpoint of `step`. The rename is the commit; `written` lies in staging(). `digests` are
@@ -93,6 +96,7 @@ def commit(  # noqa: PLR0913 (each is written into the record)
             files={name: digests[name] for name in names},
             bytes=sum(path.stat().st_size for path in files),
             optimizer_steps=optimizer_steps,
+            divided=divided,
         )
         _sign(written, record)
         target = place(stage_folder, step)

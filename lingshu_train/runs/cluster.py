@@ -8,6 +8,9 @@ from pydantic import Field
 
 from lingshu_train.schema import Name, Strict
 
+Divided = Literal["none", "zero1", "zero2", "zero3"]
+"""What DeepSpeed divides among the processes of a stage."""
+
 
 class Cluster(Strict):
     """Which processes the stages run on. Recipes take one of `recipes/cluster/` and change what differs."""
@@ -19,7 +22,7 @@ class Cluster(Strict):
     processes: int = Field(default=1, gt=0)
     """Processes on this machine under `lingshu run`, one for each GPU. Under torchrun the launcher's own number
     counts instead."""
-    deepspeed: Literal["none", "zero1", "zero2", "zero3"] = "none"
+    deepspeed: Divided = "none"
     """What DeepSpeed divides among the processes: `zero1` the optimizer's state, `zero2` the gradients too, `zero3`
     the weights too. `none` is plain data parallelism. Says nothing on one process, but for what `offload` takes from the
     GPU."""
@@ -30,7 +33,10 @@ class Cluster(Strict):
     continue_on: int | None = Field(default=None, gt=0)
     """Processes on which the stages of a run begun on `processes` go on from their checkpoints, where machines were lost
     or won. They keep their names, and each step its samples. Sums are rounded in another order from there, so that the end
-    is not that of a run without to the bit; manifest and model card say so. Not for what DeepSpeed divides."""
+    is not that of a run without to the bit; plan, ledger, manifest and model card say so."""
+    continue_with: Divided | None = None
+    """What DeepSpeed divides from here on, in the stages of a run begun with another `deepspeed`. As with `continue_on`, they
+    keep their names and samples, and the end is not that of a run without to the bit."""
     deterministic: bool = False
     """On GPUs, train with kernels alone that always sum in the same order, so that what is resumed or replayed has the same
     bits on the same GPU and versions. It costs speed; an operation that has no such kernel ends the stage (70), and
@@ -68,11 +74,24 @@ class Cluster(Strict):
         """Whether DeepSpeed keeps the state of a stage on so many processes."""
         return self.deepspeed != "none" and (world_size > 1 or self.offloads)
 
+    @property
+    def moves(self) -> bool:
+        """Whether stages are asked to go on otherwise than they were begun."""
+        return self.continue_on is not None or self.continue_with is not None
+
+    def gone_on(self) -> Cluster:
+        """The cluster as its stages go on with it; itself where they go on as they were begun."""
+        return self.dividing(self.continue_with or "")
+
+    def division(self, world_size: int) -> Divided:
+        """What DeepSpeed divides of a stage on so many processes."""
+        return self.deepspeed if self.divides(world_size) else "none"
+
     def layout(self, world_size: int) -> dict[str, object]:
         """What of this changes the last bits of a stage on so many processes: sums are rounded in another order."""
         return {
             "processes": world_size,
-            "deepspeed": self.deepspeed if self.divides(world_size) else "none",
+            "deepspeed": self.division(world_size),
             **({"offload": self.offload} if self.offloads else {}),
         }
 

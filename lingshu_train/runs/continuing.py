@@ -42,6 +42,7 @@ def begin(stage: Stage, other: Stage, step: int) -> Path:
         content=stage.content,
         world_size=record.world_size,
         optimizer_steps=record.optimizer_steps,
+        divided=record.divided,
     )
 
 

@@ -27,7 +27,7 @@ class Stage(Strict):
     readers of the run need. `config` belongs to the kind (`stages/<kind>/config.py`), `model` is the recipe's block of that
     name (`model/settings.py`): both are plain data here and parsed once, by the worker. `withdrawn`: of parents that are
     corpora, rows that keep their place and yield nothing. `world_size` are the processes that run it, `begun_on` those that
-    name it, where they are others.
+    name it, where they are others; `begun_with` is the division that names it, where `cluster` has another.
     """
 
     run: str
@@ -42,6 +42,7 @@ class Stage(Strict):
     cluster: Cluster
     world_size: int
     begun_on: int = 0
+    begun_with: str = ""
     seed: int
     data_root: str
     version: str

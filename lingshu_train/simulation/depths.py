@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from lingshu_train.model.shape import Depth, Shape
 from lingshu_train.simulation import passing
 from lingshu_train.simulation.load import Load
-from lingshu_train.simulation.meter import Phase
-from lingshu_train.simulation.passing import PHASES, Passed, Setting
+from lingshu_train.simulation.passed import PHASES, Passed, Phase, Setting
 
 _FEW: dict[Depth, int] = {"text": 2, "vision": 2, "vision_beside": 1}
 """Layers of the shallow model. Two, since the first of a kind may differ: nothing before it may need a gradient."""
@@ -18,12 +17,13 @@ def measure(setting: Setting, load: Load, shape: Shape, *, whole: bool = False) 
     """A pass at the sizes of `shape`: of its shallow relatives where its family has such, extrapolated, unless `whole`."""
     depths = shape.depths()
     few = {kind: min(number, _FEW[kind]) for kind, number in depths.items()}
+    tracer = passing.Tracer(setting, load)
     if whole or few == dict(depths):
-        return passing.measure(setting, load, shape)
+        return tracer.measure(shape)
 
     def at(**more: int) -> Passed:
         taken = {kind: number + more.get(kind, 0) for kind, number in few.items()}
-        return passing.measure(setting, load, shape.with_depths(taken))
+        return tracer.measure(shape.with_depths(taken))
 
     base = at()
     both = [kind for kind in ("text", "vision") if depths[kind] > few[kind]]

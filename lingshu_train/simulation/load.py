@@ -126,7 +126,8 @@ def _pictures(
             return side, 0, 0, 0
         side = smaller
     tokens, patches = budget.tokens(*side), budget.patches(*side)
-    fitting = room // tokens
+    # A letter stands before each picture, and as many are taught.
+    fitting = min(room // tokens, (room + _WORDS) // (tokens + 2))
     if most_patches is not None:
         fitting = min(fitting, most_patches // patches)
     return side, tokens, patches, fitting

@@ -13,7 +13,8 @@ from lingshu_train.model.shape import Shape
 from lingshu_train.schema import Strict
 from lingshu_train.simulation import fake, passing
 from lingshu_train.simulation.load import Load
-from lingshu_train.simulation.passing import OUTPUTS, Setting
+from lingshu_train.simulation.passed import Setting
+from lingshu_train.simulation.passing import OUTPUTS
 
 
 class Measured(Strict):

@@ -10,8 +10,7 @@ from lingshu_train.planning import estimate, states
 from lingshu_train.planning.states import Division, States
 from lingshu_train.schema import Strict
 from lingshu_train.simulation.load import Load
-from lingshu_train.simulation.meter import COPIES, GRADIENTS, Phase
-from lingshu_train.simulation.passing import PHASES, Passed
+from lingshu_train.simulation.passed import COPIES, GRADIENTS, PHASES, Passed, Phase
 from lingshu_train.stages.grpo.config import Config as Grpo
 from lingshu_train.stages.sft.config import Config as Sft
 

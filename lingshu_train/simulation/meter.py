@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import nn
@@ -14,6 +16,8 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
+
+from lingshu_train.simulation.passed import AGAIN, BACK, COPIES, GRADIENTS, Maker, Phase
 
 aten = torch.ops.aten
 
@@ -24,9 +28,10 @@ _ATTENTION = {
 """Where the queries (B, heads, L, width) stand among the arguments, and operations for each of their numbers and each key: two
 products of two forward, five backward."""
 
-Maker = Literal["vision", "text", "head", "rest"]
-"""Who made a storage, or did an operation: the tower, the language model, the output head and loss."""
-Phase = Literal["begin", "vision", "text", "head", "text_back", "vision_back"]
+_FACTORIES = {aten.zeros.default, aten.empty.memory_format, aten.ones.default, aten.full.default}
+_LARGE = 2**20
+"""Bytes."""
+
 _MAKERS: dict[Phase, Maker] = {
     "begin": "rest",
     "vision": "vision",
@@ -35,10 +40,6 @@ _MAKERS: dict[Phase, Maker] = {
     "text_back": "text",
     "vision_back": "vision",
 }
-GRADIENTS, COPIES = "gradients_", "copies_"
-"""Before a maker: the gradients that its parameters have by then, and weights of its own in another number format."""
-BACK, AGAIN = "_back", "_again"
-"""After a maker: operations of the backward pass, and those of the forward pass that are done again in it (checkpointing)."""
 
 
 @dataclass
@@ -106,7 +107,7 @@ class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
-        out = self._chosen(args) if self._chooses(func, args) else func(*args, **kwargs)
+        out = self._chosen(args) if self._chooses(func, args) else self._called(func, args, kwargs)
         self.count(func, args, kwargs, out)
         maker: str = _MAKERS[self.phase]
         if func is aten._to_copy.default and self._is_weight(args[0]):
@@ -115,6 +116,14 @@ class Meter(TorchDispatchMode):  # type: ignore[no-untyped-call]
             if isinstance(one, torch.Tensor):
                 self._seen(one, maker)
         return out
+
+    def _called(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """What is made of nothing would lie on real memory beside fake weights: a gradient of the head is 2 GB of zeros."""
+        dtype = kwargs.get("dtype")
+        floats = func in _FACTORIES and isinstance(dtype, torch.dtype) and dtype.is_floating_point
+        large = floats and math.prod(args[0]) * dtype.itemsize >= _LARGE  # type: ignore[union-attr]
+        with self._mode if large else nullcontext():
+            return func(*args, **kwargs)
 
     def count(self, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> None:
         """Operations of one call; of none that torch has no formula for, the processor's attention aside."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -26,47 +25,36 @@ from lingshu_train.model.settings import Settings
 from lingshu_train.model.shape import Part, Shape
 from lingshu_train.simulation import fake
 from lingshu_train.simulation.load import Load
-from lingshu_train.simulation.meter import Maker, Meter, Phase
+from lingshu_train.simulation.meter import Meter
+from lingshu_train.simulation.passed import Maker, Passed, Phase, Setting
 from lingshu_train.training import adapters, collate
-from lingshu_train.training.config import TrainingConfig
 
 MAKERS: dict[Part, Maker] = {"vision_tower": "vision", "merger": "vision", "language_model": "text"}
 OUTPUTS = ("log_probs", "entropy", "is_top1")
 """What supervised training asks of the head (trl/trainer/sft_trainer.py)."""
-PHASES: tuple[Phase, ...] = ("begin", "vision", "text", "head", "text_back", "vision_back")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Passed:
-    """Bytes by phase and by who made them, operations by phase, of one micro-batch. Values need not be whole: they may be
-    extrapolated."""
+class Tracer:
+    """Traces passes of one load at the sizes of any shape; what the rows come to is made once."""
 
-    peaks: Mapping[Phase, Mapping[str, float]]
-    with_gradients: Mapping[Phase, Mapping[str, float]]
-    saved: Mapping[str, float]
-    flops: Mapping[str, float]
-    pixel_bytes: int
+    def __init__(self, setting: Setting, load: Load) -> None:
+        self.setting, self.load = setting, load
+        self._architecture = families.of(setting.settings.family)
+        self._processor = processor_of(self._architecture, setting.settings)
+        self._batch: dict[str, torch.Tensor] = {}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Setting:
-    """What of a stage decides how a pass goes: its model, what trains, and whether DeepSpeed divides it (which makes every
-    weight bfloat16). `learns`: a backward pass follows. `on_gpu` puts GPU kernels in the place of a CPU's."""
-
-    settings: Settings
-    config: TrainingConfig
-    divided: bool
-    learns: bool = True
-    on_gpu: bool = True
+    def measure(self, shape: Shape) -> Passed:
+        """One pass at the sizes of `shape`."""
+        words, settings = self._processor.tokenizer, self.setting.settings
+        found = fake.model(self._architecture, settings, shape, words, on_gpu=self.setting.on_gpu)
+        # Of a model its positions alone are asked, which are the same at any depth.
+        self._batch = self._batch or batch_of(self._architecture, self.load, self._processor, found)
+        return _measure(self.setting, self.load, found, self._batch)
 
 
-def measure(setting: Setting, load: Load, shape: Shape) -> Passed:
-    """One pass at the sizes of `shape`."""
+def _measure(setting: Setting, load: Load, found: PreTrainedModel, real: dict[str, torch.Tensor]) -> Passed:
     architecture = families.of(setting.settings.family)
-    processor = processor_of(architecture, setting.settings)
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    found = fake.model(architecture, setting.settings, shape, processor.tokenizer, on_gpu=setting.on_gpu)
-    real = batch_of(architecture, load, processor, found)
     batch, pixels = _faked(real, setting, mode)
     add_fused_lm_head(found, outputs=OUTPUTS)
     whole = fake.prepare(

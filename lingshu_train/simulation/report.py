@@ -135,6 +135,8 @@ def _assumed(report: Report) -> Iterator[str]:
     yield f"speed   {shares} of {gpu.flops / 1e12:g} TFLOP/s ({gpu.sheet})"
     if report.gpus > 1:
         yield f"        exchange at {LINK:.0%} of {gpu.link / 1e9:g} GB/s, all cards in one machine"
+    if report.offload != "none":
+        yield "        the host's work on what it holds, and the way there and back, are not in it"
     if any(one.kind == "grpo" for one in report.stages):
         yield f"        a token of all sequences takes at least {TOKEN_SECONDS:g} s to draw"
     yield f"rows    the longest are at the recipe's limit (else --row-tokens); usual ones have a picture and {WORDS} tokens"

@@ -18,8 +18,7 @@ from lingshu_train.schema import Strict
 from lingshu_train.simulation import load as loads
 from lingshu_train.simulation import memory
 from lingshu_train.simulation.load import Load
-from lingshu_train.simulation.meter import AGAIN, BACK
-from lingshu_train.simulation.passing import Passed
+from lingshu_train.simulation.passed import AGAIN, BACK, Passed
 from lingshu_train.stages.grpo.config import Config as Grpo
 from lingshu_train.stages.prepare.config import Config as Prepare
 from lingshu_train.stages.sft.config import Config as Sft

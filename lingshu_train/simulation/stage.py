@@ -12,11 +12,11 @@ from lingshu_train.model.settings import Settings
 from lingshu_train.planning import estimate, states
 from lingshu_train.planning.states import Division
 from lingshu_train.schema import Strict
-from lingshu_train.simulation import depths, memory, speed
+from lingshu_train.simulation import known, memory, speed
 from lingshu_train.simulation import load as loads
 from lingshu_train.simulation.load import Load
 from lingshu_train.simulation.memory import Memory
-from lingshu_train.simulation.passing import Passed, Setting
+from lingshu_train.simulation.passed import Passed, Setting
 from lingshu_train.simulation.speed import Speed, Usual, Work
 from lingshu_train.stages.grpo.config import Config as Grpo
 from lingshu_train.stages.sft.config import Config as Sft
@@ -66,24 +66,22 @@ class Simulated(Strict):
 
 
 class Passes:
-    """Passes that have been traced: a change of what divides the state asks for no other."""
+    """Passes that have been traced, now or by an earlier command: a change of what divides the state asks for no other."""
 
     def __init__(self) -> None:
         self._found: dict[str, Passed] = {}
 
     def of(self, setting: Setting, load: Load) -> Passed:
-        settings, config = setting.settings, setting.config
-        key = "|".join(
-            (
-                settings.model_dump_json(),
-                str(config.train),
-                load.model_dump_json(),
-                f"{setting.divided} {setting.learns}",
-            )
-        )
-        if key not in self._found:
-            self._found[key] = depths.measure(setting, load, settings.shape)
-        return self._found[key]
+        key = known.name(setting, load)
+        found = self._found.get(key) or known.read(key)
+        if found is None:
+            # Torch is loaded where a pass has to be traced, and not where all are known.
+            from lingshu_train.simulation import depths
+
+            found = depths.measure(setting, load, setting.settings.shape)
+            known.keep(key, found)
+        self._found[key] = found
+        return found
 
 
 def limits(gpu: Gpu) -> int:

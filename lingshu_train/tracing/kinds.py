@@ -58,7 +58,7 @@ class Windows(Order):
             steps=steps,
             selected=config.selection is not None,
         )
-        self.window, self.prompts = config.window, config.rollout_prompts
+        self.window, self.prompts = config.window, config.window_prompts
 
     def draws(self, numbers: Ints) -> Draws:
         windows = -(-self.steps // self.window)

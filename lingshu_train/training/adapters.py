@@ -30,6 +30,8 @@ from lingshu_train.training.lora import Train
 FOLDER = "adapter"
 WEIGHTS, CONFIG = "adapter_model.safetensors", "adapter_config.json"
 """What peft writes and reads."""
+_OWN_NAME = re.compile(r"\.modules_to_save\.default\.|(?<=\.lora_[AB])\.default\.")
+"""What peft's names of parameters in memory have beside those in its files."""
 
 
 def base_of(model: nn.Module) -> PreTrainedModel:
@@ -165,6 +167,11 @@ def _held(model: PeftModel) -> dict[str, torch.Tensor]:
     """What of a model is its adapter, by the names that peft saves; nothing is asked of the hub."""
     found: dict[str, torch.Tensor] = get_peft_model_state_dict(model, save_embedding_layers=False)
     return found
+
+
+def saved_name(name: str) -> str:
+    """Under which name peft saves a parameter that trains."""
+    return _OWN_NAME.sub(".", name)
 
 
 def read(folder: Path) -> dict[str, torch.Tensor]:

@@ -110,7 +110,7 @@ def _deepspeed(stage: Stage, *, low: bool) -> dict[str, Any] | None:
     settings: dict[str, Any] = json.loads(
         (_DEEPSPEED / f"{stage.cluster.deepspeed}.json").read_text(encoding="utf-8")
     )
-    settings["bf16"] = {"enabled": low}
+    settings["bf16"]["enabled"] = low
     settings["zero_optimization"] |= _offload(stage)
     _start_deepspeed(device(stage))
     return settings

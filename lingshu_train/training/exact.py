@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ from lingshu_train import dist
 from lingshu_train.errors import OutputFailed
 from lingshu_train.model import load, parts, vision_guard
 from lingshu_train.model.family import Family
-from lingshu_train.runs import checkpoint, ledger
+from lingshu_train.runs import checkpoint, ledger, moved
 from lingshu_train.runs.files import failure
 from lingshu_train.runs.stage import Stage
-from lingshu_train.training import adapters, guarded, head, optimizers, soundness
+from lingshu_train.training import adapters, guarded, head, optimizers, relaid, soundness
 from lingshu_train.training.config import Optimizer
 from lingshu_train.training.divergence import Guard
 from lingshu_train.training.guarded import Batch, Guarded
@@ -40,6 +41,7 @@ UPSTREAM = {
     "_save_checkpoint": ("self", "model", "trial"),
     "_save": ("self", "output_dir", "state_dict"),
     "_load_from_checkpoint": ("self", "resume_from_checkpoint", "model"),
+    "_prepare_for_training": ("self", "max_steps", "train_dataloader", "resume_from_checkpoint"),
     **guarded.UPSTREAM,
 }
 
@@ -72,6 +74,11 @@ class TrainingRun:
         """Optimizer steps already done."""
         return checkpoint.step_of(self.resume) if self.resume else 0
 
+    @property
+    def laid_otherwise(self) -> bool:
+        """Whether the checkpoint is of a layout that this one cannot read by itself."""
+        return self.resume is not None and moved.divided_otherwise(self.stage, self.resume)
+
 
 class Items(Sampler[int]):
     """Rows in run order. Starts where training resumes, yet reports the full length, from which steps are counted."""
@@ -97,6 +104,8 @@ class Exact(Guarded):
     tokens_taken = 0
     """Tokens of this rank in the batches of the step, where its collator counts them."""
     optimizer: torch.optim.Optimizer | None
+    taken: dict[str, nn.Parameter]
+    """What trains, by name, in the optimizer's order."""
     _random_state_restored = False
 
     def begin(self, run: TrainingRun) -> None:
@@ -128,6 +137,7 @@ class Exact(Guarded):
         return Items(self.run)
 
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """One group for each part and decay; keeps the names of what it takes, in its order."""
         if self.optimizer is None:
             groups = parts.optimizer_groups(
                 self.run.family,
@@ -135,6 +145,8 @@ class Exact(Guarded):
                 learning_rate=self.run.learning_rate,
                 weight_decay=self.run.weight_decay,
             )
+            names = {id(parameter): name for name, parameter in self.model.named_parameters()}
+            self.taken = {names[id(one)]: one for group in groups for one in group["params"]}
             self.optimizer = optimizers.build(
                 self.run.optimizer,
                 groups,
@@ -161,6 +173,28 @@ class Exact(Guarded):
             self._load_rng_state(str(self.run.resume))
             self._random_state_restored = True
         return batches
+
+    def _prepare_for_training(
+        self, max_steps: int, train_dataloader: object, resume_from_checkpoint: str | None
+    ) -> Any:
+        """Upstream reads its own files again, and those alone: of the same ranks, divided the same way."""
+        resume = self.run.resume
+        other = resume is not None and self.run.laid_otherwise
+        # DeepSpeed prints of memory, and of what it loads, under ZeRO-1.
+        with redirect_stdout(StringIO()) if self.is_deepspeed_enabled else nullcontext():
+            prepared = super()._prepare_for_training(
+                max_steps, train_dataloader, None if other else resume_from_checkpoint
+            )
+        if resume is None or not other:
+            return prepared
+        divided = moved.before(self.run.stage, resume).divided != "none"
+        found = relaid.read(resume, self.model, self.run.family, names=list(self.taken), divided=divided)
+        if self.is_deepspeed_enabled:
+            relaid.put_into_deepspeed(found, self.deepspeed, step=self.run.start)
+        else:
+            relaid.put_into_torch(found, self.optimizer, self.taken)
+        self.lr_scheduler.load_state_dict(torch.load(resume / "scheduler.pt", weights_only=True))
+        return prepared
 
     def create_model_card(self, *args: object, **kwargs: object) -> None:
         """TRL writes a README beside every checkpoint; ours is made at export, from the manifests."""
@@ -203,6 +237,9 @@ class Exact(Guarded):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: nn.Module | None = None) -> None:
         """Upstream loads hub names into a model with other names and only warns (R2, transformers#43701)."""
+        if self.run.laid_otherwise:
+            # All that trains comes from what DeepSpeed keeps in float32; its `model.safetensors` is rounded.
+            return
         if isinstance(self.model, PeftModel):
             adapters.load(self.model, Path(resume_from_checkpoint))
             return

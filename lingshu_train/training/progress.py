@@ -12,6 +12,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from lingshu_train import dist, pulse, stopping
 from lingshu_train.bars import bar
+from lingshu_train.runs import moved
 from lingshu_train.runs.ledger import Column, Ledger
 from lingshu_train.training import metering
 from lingshu_train.training.metering import Meter
@@ -27,6 +28,7 @@ RENAMED = {
     "kl": "kl",
     "entropy": "entropy",
     "clip_ratio/region_mean": "clipped",
+    "cispo_clip_ratio": "clipped",
     "mean_token_accuracy": "token_accuracy",
     "num_tokens": "tokens",
 }
@@ -57,6 +59,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         self._saved = time.monotonic()
         self._last = time.monotonic()
         self._tokens = 0.0
+        self._moved: set[int] = set()
         self._bar: tqdm[NoReturn] | None = None
 
     def on_train_begin(
@@ -67,6 +70,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         # A checkpoint says how often it was saved; the recipe may say something else by now.
         state.save_steps = args.save_steps
         self._last = self._saved = time.monotonic()
+        self._moved = {move.step + 1 for move in moved.read(self.ledger.path.parent)}
         if dist.place().first:
             self._bar = bar(title=self.title, unit="step", total=state.max_steps, done=state.global_step)
         self._begin(state)
@@ -119,6 +123,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]
         values: dict[str, Column] = {ours: logs[theirs] for theirs, ours in RENAMED.items() if theirs in logs}
         values |= self._learning_rates(optimizer, logs["learning_rate"])
         values |= self.extra(state.global_step)
+        if state.global_step in self._moved:
+            values[moved.COLUMN] = 1
         values["seconds"] = round(now - self._last, 4)
         # GRPO counts tokens where it generates: at the first step of a window.
         tokens = float(values.setdefault("tokens", self._tokens) or 0)

@@ -11,7 +11,7 @@ from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState,
 
 from lingshu_train import dist
 from lingshu_train.errors import LingshuError, RunAgain
-from lingshu_train.runs import checkpoint, hashes
+from lingshu_train.runs import checkpoint, hashes, moved
 from lingshu_train.runs.stage import Stage
 from lingshu_train.training import adapters
 
@@ -28,6 +28,8 @@ class Restored(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self, stage: Stage, resume: Path) -> None:
         self._stage, self._resume = stage, resume
+        # What was put in from another layout was compared name by name; an adapter's file there may be rounded.
+        self._otherwise = moved.divided_otherwise(stage, resume)
         self.loaded = False
 
     def on_train_begin(
@@ -43,7 +45,7 @@ class Restored(TrainerCallback):  # type: ignore[misc]
         """Model, optimizer, schedule and step have been loaded."""
         record = checkpoint.read(self._resume)
         found: list[tuple[str, object, object]] = [("step", state.global_step, record.step)]
-        if isinstance(model, PeftModel):
+        if isinstance(model, PeftModel) and not self._otherwise:
             found.append(("other tensors of its adapter", adapters.unlike(model, self._resume)[:3], []))
         if record.optimizer_steps is not None:
             found.append(("number of optimizer steps", optimizer_steps(optimizer), record.optimizer_steps))

@@ -156,6 +156,7 @@ class Writer:
                 step=self._step,
                 content=self._stage.content,
                 world_size=dist.place().world_size,
+                divided=self._stage.cluster.division(dist.place().world_size),
                 optimizer_steps=optimizer_steps,
                 digests=digests,
             )

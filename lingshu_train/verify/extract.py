@@ -133,7 +133,7 @@ def _block(response: str, start: int, tags: list[re.Match[str]]) -> Extract:
     if opening.group(1) or not closing.group(1):
         return Extract("tag", status="malformed")
     text, status = _inner(response[opening.end() : closing.start()])
-    prelude, tail = response[start : opening.start()].strip(), response[closing.end() :].strip()
+    prelude, tail = _before(response[start : opening.start()]), response[closing.end() :].strip()
     return Extract("tag", text, status, prelude, tail)
 
 
@@ -142,12 +142,12 @@ def _boxed(region: str) -> Extract:
     if found is None:
         return Extract("box", status="malformed")
     if len(found) != 1:
-        return Extract("plain", region.strip()) if not found else Extract("box", status="several_boxes")
+        return Extract("plain", region.strip()) if not found else Extract("box", region, "several_boxes")
     box = found[0]
     text, status = _inner(region[box.start : box.end])
     # Closing marks of a formula or of bold text belong to the box, not to what follows it.
     tail = region[box.end :].lstrip("$*").removeprefix("\\]").removeprefix("\\)").strip()
-    return Extract("box", text, status, region[: box.start].rstrip("$* ").strip(), tail)
+    return Extract("box", text, status, _before(region[: box.start].rstrip("$* ")), tail)
 
 
 def _headed(region: str, headings: list[re.Match[str]]) -> Extract:
@@ -156,7 +156,7 @@ def _headed(region: str, headings: list[re.Match[str]]) -> Extract:
     after = region[headings[0].end() :].strip()
     line, _, tail = after.partition("\n")
     text, status = _inner(line)
-    prelude = region[: headings[0].start()].rstrip("#* ").strip()
+    prelude = _before(region[: headings[0].start()].rstrip("#* "))
     return Extract("heading", text, status, prelude, tail.strip())
 
 
@@ -167,6 +167,12 @@ def opening(text: str) -> Extract | None:
         return None
     inner, status = _inner(found.group(1).strip("* "))
     return Extract("heading", inner, status, tail=text[found.end() :].strip())
+
+
+def _before(text: str) -> str:
+    """The text before a mark. Of the white space between them only a line break is kept, since it ends a sentence."""
+    prelude = text.strip()
+    return f"{prelude}\n" if prelude and "\n" in text[len(text.rstrip()) :] else prelude
 
 
 def _inner(text: str) -> tuple[str, str]:

@@ -49,15 +49,13 @@ class GoldAnswer(Protocol):
         """Whether an answer in a box goes on in the line behind it, as a unit does."""
         return False
 
+    def forms(self) -> tuple[str, ...]:
+        """Texts beside the gold answer itself that a prompt allows for it, such as an option's text: each must be right."""
+        return ()
+
     def answered_again(self, remark: str) -> bool:
         """Whether a remark behind the right answer may be another answer to the same question."""
         return False
-
-    def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
-        """Whether a sentence behind the answer leaves it right by what it says of the possible answers: others ruled out,
-        the answer given again. None: it says nothing of them. `goes_on`: the sentence before did, this may be its reason.
-        """
-        return None
 
 
 @runtime_checkable

@@ -19,12 +19,13 @@ _SPARE = 8
 class Options:
     """Every option by its letter: canonical text (`texts`) and its tokens; in surface normal form, all that are not
     empty (`shown`), and those that are not all Latin, whose words no spaces set off (`unspaced`). `by_text` has the
-    letter of each canonical text that only one option has.
+    letter of each canonical text that only one option has, `by_surface` of each text as it is written, in small letters.
     """
 
     texts: dict[str, str]
     tokens: dict[str, list[str]]
     by_text: dict[str, str]
+    by_surface: dict[str, str]
     unspaced: dict[str, str]
     shown: dict[str, str]
 
@@ -39,9 +40,9 @@ class Options:
         return "", 0
 
     def named_in(self, remark: str) -> bool:
-        """Whether a remark contains the text of any option as it is written."""
+        """Whether a remark contains the text of any option as it is written, in whole words."""
         low = remark.lower()
-        return any(text.lower() in low for text in self.shown.values())
+        return any(text.lower() in low and _stands(text.lower(), low) for text in self.shown.values())
 
 
 def read(item: Key) -> Options:
@@ -54,11 +55,24 @@ def read(item: Key) -> Options:
     shown = {letter: clean(text) for letter, text in options.items()}
     tokens = {letter: canon.canonical(text) for letter, text in shown.items()}
     texts = {letter: canon.join(found) for letter, found in tokens.items()}
-    counted = list(texts.values())
     return Options(
         texts=texts,
         tokens=tokens,
-        by_text={text: letter for letter, text in texts.items() if counted.count(text) == 1 and text},
+        by_text=_alone(texts),
+        by_surface=_alone({letter: text.lower() for letter, text in shown.items() if len(text) > 1}),
         unspaced={letter: text for letter, text in shown.items() if not text.isascii()},
         shown={letter: text for letter, text in shown.items() if options[letter]},
     )
+
+
+def _alone(texts: dict[str, str]) -> dict[str, str]:
+    """The letter of each text that is not empty and that only one option has."""
+    counted = list(texts.values())
+    return {text: letter for letter, text in texts.items() if text and counted.count(text) == 1}
+
+
+def _stands(text: str, remark: str) -> bool:
+    """Whether a text stands in a remark as words of its own: "no" not in "note"."""
+    if not text.isascii():
+        return True
+    return re.search(rf"(?<![a-z0-9]){re.escape(text)}(?![a-z0-9])", remark) is not None

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lingshu_train import naming
 
-RELEASE = "1.4"
+RELEASE = "2.0"
 FOLDER = Path(__file__).parent
 
 

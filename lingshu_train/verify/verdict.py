@@ -2,55 +2,62 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
-from typing import cast
+from typing import NamedTuple, cast
 
 from lingshu_train.errors import DataError
 from lingshu_train.naming import component, components
 from lingshu_train.record import Verdict
-from lingshu_train.verify.extract import Extract, extract, opening, thinking
-from lingshu_train.verify.gold import AnswerType, GoldAnswer, GoldError, Ruling
+from lingshu_train.verify import prelude, strict
+from lingshu_train.verify.extract import extract, thinking
+from lingshu_train.verify.gold import AnswerType, GoldAnswer, GoldError
 from lingshu_train.verify.item import Key, Policy, Question, key
-from lingshu_train.verify.remarks import after, before, head
-from lingshu_train.verify.text import leads, sentences
-from lingshu_train.verify.text.normal import LIMIT
+from lingshu_train.verify.remarks import lenient
+from lingshu_train.verify.remarks.witness import Witness, witness
+from lingshu_train.verify.text import leads
 
 _TYPES = "lingshu_train.verify.types"
-# Plain text of more words is reasoning: only what stands behind an anchor in it is an answer.
-_WORDS = 40
+
+
+class _Prepared(NamedTuple):
+    """A gold answer as the two doors read it."""
+
+    item: Key
+    gold: GoldAnswer
+    witness: Witness
 
 
 def verify(response: str, item: Question, policy: Policy = Policy.strict) -> Verdict:
-    """Judge one response. Never raises on any string; linear in its length."""
-    gold = _prepare(key(item))
-    if isinstance(gold, str):
-        return Verdict(correct=False, status="invalid_gold", rule=gold)
+    """Judge one response. Never raises on any string; linear in its length.
+
+    What is right under strict is right under lenient; lenient reads on where strict does not accept.
+    """
+    prepared = _prepare(key(item))
+    if isinstance(prepared, str):
+        return Verdict(correct=False, status="invalid_gold", rule=prepared)
     found = extract(response)
-    if found.status:
-        return Verdict(correct=False, status=found.status, rule=found.form, extracted=found.text)
-    if found.form == "plain":
-        if policy is not Policy.lenient:
-            opened = opening(found.text)
-            if opened is None or opened.status:
-                return Verdict(correct=False, status="unmarked", rule="plain")
-            return _settled(opened, gold)
-        return _plain(found.text, gold)
-    return _settled(found, gold)
+    verdict = strict.judge(found, prepared.gold, prepared.item)
+    if verdict.correct or policy is not Policy.lenient:
+        return verdict
+    return lenient.judge(found, prepared.witness, verdict)
 
 
 def gold_problem(item: Question) -> str | None:
-    """Why an item cannot be trained on: its own gold must verify as right in tag and in box form. None: it
-    does.
+    """Why an item cannot be trained on: its own gold, and where it has options the gold's text, must verify as right in
+    every form of tag and box. None: it does.
     """
-    gold = _prepare(key(item))
-    if isinstance(gold, str):
-        return gold
-    forms = {"tag": f"<answer>{item.answer}</answer>", "box": f"\\boxed{{{item.answer}}}"}
-    for name, response in forms.items():
-        found = verify(response, item, Policy.strict)
-        if not found.correct:
-            return f"its own answer {item.answer!r} is {found.status} in {name} form ({found.rule})"
+    prepared = _prepare(key(item))
+    if isinstance(prepared, str):
+        return prepared
+    for text in (item.answer, *prepared.gold.forms()):
+        for name, response in (("tag", f"<answer>{text}</answer>"), ("box", f"\\boxed{{{text}}}")):
+            stands = extract(response)
+            if text != item.answer and (stands.status or stands.text != text.strip()):
+                # A mark that cannot hold this text (a brace without its partner, 400 characters) cannot be answered by it.
+                continue
+            found = strict.judge(stands, prepared.gold, prepared.item)
+            if not found.correct:
+                return f"its own answer {text!r} is {found.status} in {name} form ({found.rule})"
     return None
 
 
@@ -59,11 +66,11 @@ def stated_answer(trace: str, item: Question) -> Verdict | None:
 
     A text that the type's grammar cannot read is no commitment.
     """
-    gold = _prepare(key(item))
-    if isinstance(gold, str):
+    prepared = _prepare(key(item))
+    if isinstance(prepared, str):
         return None
-    last = before.stated(trace, gold, leads.trace_anchors(trace))
-    return _verdict(last.ruling, "stated", last.text) if last else None
+    last = prelude.stated(trace, prepared.gold, leads.trace_anchors(trace))
+    return strict.told(last.ruling, "stated", last.text) if last else None
 
 
 def trace_of(response: str) -> str:
@@ -81,15 +88,16 @@ def answer_text(response: str) -> str:
 
 # A group of completions asks for the same gold, and an epoch comes back to it: 16384 of them take some 20 MB.
 @lru_cache(maxsize=16384)
-def _prepare(item: Key) -> GoldAnswer | str:
+def _prepare(item: Key) -> _Prepared | str:
     """The gold answer of an item, read once, or why it cannot be read."""
     answer_type = _answer_type(item.question_type)
     if answer_type is None:
         return f"no rule judges question type {item.question_type!r}"
     try:
-        return answer_type.prepare(item)
+        gold = answer_type.prepare(item)
     except GoldError as fault:
         return str(fault)
+    return _Prepared(item, gold, witness(item.question_type, gold))
 
 
 @lru_cache(maxsize=64)
@@ -98,66 +106,3 @@ def _answer_type(name: str) -> AnswerType | None:
     if name not in components(_TYPES):
         return None
     return cast(AnswerType, component(_TYPES, name, where="question_type", error=DataError))
-
-
-def _settled(found: Extract, gold: GoldAnswer) -> Verdict:
-    """Judge a marked answer, then make sure that nothing around it says otherwise."""
-    text, tail = found.text, found.tail
-    if found.form == "box" and tail:
-        line, _, rest = tail.partition("\n")
-        if gold.goes_on(text, line):
-            text, tail = f"{text} {line}", rest
-    ruling = head.read(text, gold)
-    if ruling.status == "right":
-        if tail and not after.harmless(tail, gold):
-            ruling = ruling._replace(status="trailing_revision")
-        elif found.prelude and before.contradicts(found.prelude, gold, block=found.form == "tag"):
-            ruling = ruling._replace(status="conflicting")
-    return _verdict(ruling, found.form, text)
-
-
-def _plain(text: str, gold: GoldAnswer) -> Verdict:
-    """Plain text: whole where it is short, else from its last anchor to the end of the line."""
-    whole = Ruling("unreadable", "none")
-    if len(text) <= LIMIT and len(text.split()) <= _WORDS:
-        whole = gold.read(text)
-        if whole.status in ("right", "wrong") and (whole.status == "right" or gold.reads != "words"):
-            return _verdict(whole, "plain", text)
-    first = head.at_head(text, gold)
-    if first is not None:
-        return _verdict(first, "plain", text[:LIMIT])
-    found = leads.anchors(text)
-    if not found or (whole.status not in head.REMARKED and gold.reads != "words"):
-        return _verdict(whole, "plain", text[:LIMIT])
-    start, end = found[-1]
-    line, _, tail = text[end:].partition("\n")
-    if len(line) > LIMIT:
-        return Verdict(correct=False, status="too_long", rule="anchor")
-    ruling, used = head.read(line, gold), line
-    sentence, rest = sentences.first(line)
-    if ruling.status != "right" and rest:
-        ruling, used = gold.read(sentence), sentence
-        tail = f"{rest}\n{tail}"
-    return _settled_plain(_verdict(ruling, "anchor", used), tail.strip(), text[:start], gold)
-
-
-def _settled_plain(verdict: Verdict, tail: str, prelude: str, gold: GoldAnswer) -> Verdict:
-    if not verdict.correct:
-        return verdict
-    if tail and not after.harmless(tail, gold):
-        status = "trailing_revision"
-    elif before.contradicts(prelude, gold):
-        status = "conflicting"
-    else:
-        return verdict
-    return replace(verdict, correct=False, status=status, normalized="")
-
-
-def _verdict(ruling: Ruling, form: str, text: str) -> Verdict:
-    return Verdict(
-        correct=ruling.status == "right",
-        status=ruling.status,
-        rule=f"{form}:{ruling.rule}",
-        extracted=text,
-        normalized=ruling.normalized,
-    )

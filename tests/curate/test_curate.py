@@ -143,7 +143,7 @@ def test_too_many_withdrawn_rows_stop_the_stage_with_the_reason(parent: Path, tm
     [
         (
             [{"name": "dedup"}],
-            r"steps\.0\.name: unknown curate 'dedup'; curate/ has: exact_duplicates, picture_size",
+            r"steps\.0\.name: unknown curate 'dedup'; curate/ has: caption_length, contra",
         ),
         (
             [{"name": "picture_size", "params": {"side": 3}}],
@@ -159,6 +159,15 @@ def test_an_unknown_step_is_refused_before_anything_runs(steps: list[dict[str, o
 
 @pytest.mark.parametrize("name", naming.components(_steps.PACKAGE))
 def test_every_step_keeps_to_the_protocol(name: str) -> None:
-    step = naming.component(_steps.PACKAGE, name, where="", error=RecipeError)
-    assert step.Params() is not None, "every parameter has a default"
-    assert list(step.decide(iter(()), step.Params())) == []
+    (step,) = _steps.load([_steps.StepChoice(name=name)], where="steps")  # Every parameter has a default.
+    assert (step.judging is None) != (step.comparing is None), "judges rows one by one, or compares them"
+    assert step.measuring is None or step.comparing is not None
+
+
+@pytest.mark.parametrize("name", naming.components(_steps.PACKAGE))
+def test_every_step_takes_rows_of_which_it_has_nothing_to_say(name: str, tmp_path: Path) -> None:
+    rows = [(sample("text"), ()), (sample("seen", answer="MR"), (picture(7),))]
+    tiny.write_corpus(tmp_path / "raw" / "corpus", rows)
+    stage = stage_in(tmp_path, tmp_path / "raw", steps=[{"name": name}], most_withdrawn=0.0)
+    tiny.run_here(stage)
+    assert corpus.read_summary(stage.path / "corpus").samples == 2

@@ -9,6 +9,7 @@ import pytest
 import tiny
 from PIL import Image
 
+from lingshu_train.data.cards.named_alike import named_alike
 from lingshu_train.data.corpus import corpus
 from lingshu_train.evaluation import leaked
 from lingshu_train.record import Sample
@@ -87,10 +88,10 @@ def test_rows_that_the_recipe_filters_out_were_not_trained_on(base: Path, tmp_pa
 
 
 def test_equal_names_of_groups_count_between_cards_of_one_source_alone() -> None:
-    assert leaked._alike("slake", "slake_test"), "of one folder"
-    assert leaked._alike("mimic_ext_cxr_vqa", "mimic_cxr_test"), "one names the other in overlaps"
-    assert not leaked._alike("slake", "vqa_rad_test")
-    assert not leaked._alike("no_such_card", "slake")
+    assert named_alike("slake", "slake_test"), "of one folder"
+    assert named_alike("mimic_ext_cxr_vqa", "mimic_cxr_test"), "one names the other in overlaps"
+    assert not named_alike("slake", "vqa_rad_test")
+    assert not named_alike("no_such_card", "slake")
 
 
 def test_a_corpus_that_is_gone_is_told_and_ends_no_evaluation(base: Path, tmp_path: Path) -> None:

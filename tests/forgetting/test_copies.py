@@ -10,7 +10,7 @@ import tiny
 from PIL import Image
 
 from lingshu_train.forgetting import copies
-from lingshu_train.forgetting.copies import ALIKE, SAME_PICTURE, SAME_TEXT
+from lingshu_train.forgetting.copies import ALIKE, MADE_FROM, SAME_PICTURE, SAME_TEXT
 from lingshu_train.record import Sample
 from lingshu_train.runs.stage import Stage
 
@@ -27,6 +27,7 @@ def sample(
     answer: str = "yes",
     question: str = "What is seen?",
     turns: tuple[tuple[str, str], ...] = (),
+    parents: tuple[str, ...] = (),
 ) -> Sample:
     return Sample(
         id=name,
@@ -39,6 +40,7 @@ def sample(
         turns=turns,
         group=name,
         modality="drawn",
+        parents=parents,
     )
 
 
@@ -99,3 +101,28 @@ def test_a_long_question_is_a_copy_where_few_rows_have_it_and_a_form_where_many_
     assert found(stage, 0, near=False) == dict.fromkeys(
         ("same-letter", "letter-before"), copies.SAME_QUESTION
     )
+
+
+def test_what_was_made_from_a_row_is_found_through_every_corpus_and_generation(tmp_path: Path) -> None:
+    """A row is named by its whole id or by the publisher's own; one that names itself, or two each other, end the search."""
+    first = sample("qa/train.json#12.1:VQA_0012")
+    made = {
+        "taught": [first, sample("other", parents=("VQA_0013",)), sample("seen", parents=("seen",))],
+        "written": [sample("child", parents=("VQA_0012", "VQA_0700")), sample("loop", parents=("again",))],
+        "again": [
+            sample("grandchild", parents=("elsewhere", "child")),
+            sample("again", parents=("loop", "grandchild")),
+        ],
+    }
+    stages = []
+    for name, rows in made.items():
+        tiny.write_corpus(tmp_path / name / "corpus", [(one, ()) for one in rows])
+        prepare = {"kind": "prepare", "cards": ["package_pydicom"]}
+        stages.append(tiny.make_stage(tmp_path, name, prepare, parents={}))
+    found = copies.find({"taught": np.array([0])}, stages, near=False)
+    assert {(one.corpus, one.id, one.why) for one in found} == {
+        ("written", "child", MADE_FROM),
+        ("written", "loop", MADE_FROM),
+        ("again", "grandchild", MADE_FROM),
+        ("again", "again", MADE_FROM),
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -82,11 +83,27 @@ def test_its_schema_is_kubernetes_own(version: str) -> None:
         schemas.validate(wrong, version, strict=True)
 
 
-def test_kubeconform_takes_it() -> None:
+@pytest.mark.parametrize("version", ["1.31", "1.37"])
+def test_kubeconform_takes_it(version: str, tmp_path: Path) -> None:
+    """By the same schemas, which name each other as files of one folder here: kubeconform's own come from the network."""
     if not shutil.which("kubeconform"):
         pytest.skip("kubeconform is not installed; the test above checks the same schemas")
-    command = ["kubeconform", "-strict", "-summary", str(PATH)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    if done.returncode and "could not find schema" in done.stdout + done.stderr:
-        pytest.skip("kubeconform has no schemas here")
+    schemas = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
+    shipped = Path(schemas.__file__).parent / "kubernetes-json-schema" / f"v{version}.0-local-strict"
+    for name in ("_definitions.json", "job-batch-v1.json", "service-v1.json"):
+        schema = json.loads((shipped / name).read_text(encoding="utf-8"))
+        schema.pop("$id", None)
+        text = json.dumps(schema).replace("/api/_definitions.json", "_definitions.json")
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    places = f"{tmp_path}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json"
+    command = ["kubeconform", "-strict", "-summary", "-schema-location", places]
+    done = subprocess.run([*command, str(PATH)], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout
+    assert "Valid: 2, Invalid: 0, Errors: 0, Skipped: 0" in done.stdout
+    wrong = tmp_path / "wrong.yaml"
+    wrong.write_text(
+        PATH.read_text(encoding="utf-8").replace("podFailurePolicy:", "podFailurePolicies:"), encoding="utf-8"
+    )
+    refused = subprocess.run([*command, str(wrong)], capture_output=True, text=True, timeout=60, check=False)
+    assert refused.returncode == 1
+    assert "Valid: 1, Invalid: 1" in refused.stdout

@@ -30,17 +30,26 @@ def score(sample, completion, params):
 """
 """A user's reward, which leaves completions of some lengths unscored."""
 LAYOUTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "grpo": ({"kl_coefficient": 0.04, "temperature": 1.0, "steps": 2 * UPDATES}, {}),
+    "grpo": (
+        {"kl_coefficient": 0.04, "steps": 2 * UPDATES, "update_of": "completions"},
+        {},
+    ),
     "grpo, two ranks": (
         {"temperature": 0.8, "clip_low": 0.1, "clip_high": 0.3, "per_device_batch": 2},
         {"world_size": 2},
     ),
-    "dr_grpo": ({"loss": "dr_grpo", "temperature": 0.7}, {}),
-    "bnpo": ({"loss": "bnpo", "temperature": 0.9}, {}),
-    "dapo": ({"loss": "dapo", "temperature": 0.75}, {}),
+    "dr_grpo, weighted KL": (
+        {"loss": "dr_grpo", "temperature": 0.7, "kl_coefficient": 0.04, "kl_estimator": "weighted_k3"},
+        {},
+    ),
+    "bnpo": ({"loss": "bnpo", "temperature": 0.9, "per_device_batch": 2}, {}),
+    "dapo, two ranks": (
+        {"loss": "dapo", "temperature": 0.75, "per_device_batch": 2},
+        {"world_size": 2},
+    ),
     "grpo, some unscored": ({"rewards": "with one of the user's own"}, {}),
 }
-"""Two forward passes an update, 32 completions a window of four updates. At all temperatures some are wrong."""
+"""One to four forward passes an update, 32 completions a window of four updates. At all temperatures some are wrong."""
 MORE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "grpo with KL, two ranks": (
         {"kl_coefficient": 0.04, "per_device_batch": 2, "steps": 2 * UPDATES},
@@ -48,7 +57,11 @@ MORE: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "dr_grpo, two ranks": ({"loss": "dr_grpo", "per_device_batch": 2}, {"world_size": 2}),
     "bnpo, two ranks": ({"loss": "bnpo", "per_device_batch": 2}, {"world_size": 2}),
-    "dapo, two ranks": ({"loss": "dapo", "per_device_batch": 2}, {"world_size": 2}),
+    "dapo": ({"loss": "dapo", "temperature": 0.75}, {}),
+    "gspo": ({"ratio_of": "completions", "clip_low": 0.02, "clip_high": 0.03}, {}),
+    "cispo": ({"loss": "cispo", "clip_high": 0.1}, {}),
+    "gspo, two ranks": ({"ratio_of": "completions", "per_device_batch": 2}, {"world_size": 2}),
+    "cispo, two ranks": ({"loss": "cispo", "per_device_batch": 2}, {"world_size": 2}),
     "grpo, two ranks, ZeRO-2": ({"per_device_batch": 2}, {"world_size": 2, "deepspeed": "zero2"}),
     "grpo, two ranks, ZeRO-3": ({"per_device_batch": 2}, {"world_size": 2, "deepspeed": "zero3"}),
     "grpo, 16 completions a prompt": (
@@ -105,15 +118,14 @@ def pair(layout: str, given: Material, folder: Path) -> Pair:
         low=config.get("clip_low", 0.2),
         high=config.get("clip_high", 0.2),
         kl=config.get("kl_coefficient", 0.0),
-        kl_weighted=True,
+        kl_weighted=config.get("kl_estimator") == "weighted_k3",
         most_tokens=LIMIT,
-        updates=UPDATES,
+        ratio_of=config.get("ratio_of", "tokens"),
     )
     completions = config["update_prompts"] * config["group_size"]
     passes = completions // config["per_device_batch"] // place.get("world_size", 1)
-    return Pair(
-        run, rule, *own_way(given, windows(run, given, passes=passes, own_file="rewards" in changes), rule)
-    )
+    drawn = windows(run, given, passes=passes, own_file="rewards" in changes, scaled=rule.loss != "dr_grpo")
+    return Pair(run, rule, *own_way(given, drawn, rule))
 
 
 def own_way(
@@ -130,7 +142,7 @@ def own_way(
         kept.append(known)
         for update in window.updates:
             chosen = [known[number] for number in update]
-            steps.append(policy.step(model, weights, chosen, known, rule, adam=adam, most=MOST))
+            steps.append(policy.step(model, weights, chosen, rule, adam=adam, most=MOST))
     return drawn, steps, kept, start, weights
 
 
@@ -169,17 +181,23 @@ def total(rewards: Mapping[str, float | None]) -> float | None:
     return sum(WEIGHTS[name] * value for name, value in rewards.items() if value is not None)
 
 
-def windows(run: Run, given: Material, *, passes: int, own_file: bool) -> list[Window]:
+def windows(run: Run, given: Material, *, passes: int, own_file: bool, scaled: bool) -> list[Window]:
     """What the records say, and the oracle's view of it: examples, rewards and advantages."""
     records = run.records
     return [
-        _window(records, given, number, passes=passes, own_file=own_file)
+        _window(records, given, number, passes=passes, own_file=own_file, scaled=scaled)
         for number in range(len(records[0]["windows"]))
     ]
 
 
 def _window(
-    records: list[dict[str, Any]], given: Material, number: int, *, passes: int, own_file: bool
+    records: list[dict[str, Any]],
+    given: Material,
+    number: int,
+    *,
+    passes: int,
+    own_file: bool,
+    scaled: bool,
 ) -> Window:
     reader, rows = given.reader(), given.rows("short")
     mine = [record["windows"][number] for record in records]
@@ -204,7 +222,8 @@ def _window(
     groups = {row: [n for n, other in enumerate(drawn) if other == row] for row in drawn}
     gains = [0.0] * len(drawn)
     for members in groups.values():
-        for n, gain in zip(members, policy.advantages([totals[m] for m in members]), strict=True):
+        found = policy.advantages([totals[m] for m in members], scaled=scaled)
+        for n, gain in zip(members, found, strict=True):
             gains[n] = gain
     written = [
         Written(reader.prompt(rows[row]).answered(one), gain)

@@ -27,13 +27,15 @@ TRAINING = (
 )
 NAMES = {
     "prepare": "kind cards image_size questions splits card_splits least_side most_refused part prepared",
-    "curate": "kind corpus steps most_withdrawn",
+    "curate": "kind corpus steps known benchmarks most_withdrawn",
     "build": "kind corpus",
     "sft": f"{TRAINING} accumulation max_length layout max_patches",
     "grpo": f"{TRAINING} rewards group_size rollout_prompts rollout_batch update_prompts temperature kl_coefficient clip_low clip_high "
-    "loss selection max_prompt max_completion rollouts importance_cap engine_gap_alarm",
+    "loss ratio_of kl_estimator update_of dynamic_sampling selection max_prompt max_completion rollouts importance_cap "
+    "engine_gap_alarm",
     "evaluate": "kind models with_base corpus split tasks policy max_completion per_device_batch rollouts",
     "export": "kind model adapter results",
+    "difficulty": "kind corpus model split tasks samples temperature max_completion policy least most per_device_batch rollouts",
 }
 """Keys that name a stage. A tolerance (`most_...`) is one: it decides whether a result may be there at all."""
 NAMES_NO_STAGE = (
@@ -56,6 +58,7 @@ CLUSTER = {
     "deepspeed": True,
     "offload": True,
     "continue_on": False,
+    "continue_with": False,
     "threads": False,
     "workers": False,
 }

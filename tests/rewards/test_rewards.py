@@ -372,7 +372,7 @@ def test_timeouts_and_contradictions_have_their_own_metric() -> None:
 
 
 def test_unusual_acceptances_are_picked_for_the_audit_file() -> None:
-    assert _metrics.unusual(one(PAPER, completion("B because its cup is larger")))
+    assert _metrics.unusual(one(PAPER, completion("left eye (B)")))
     assert not _metrics.unusual(one(PAPER, completion("B")))
 
 

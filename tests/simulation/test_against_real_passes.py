@@ -8,7 +8,7 @@ from lingshu_train.planning import estimate, recipe, states
 from lingshu_train.planning.recipe import Recipe
 from lingshu_train.planning.states import Division
 from lingshu_train.simulation import depths, load, measured, passing
-from lingshu_train.simulation.passing import Setting
+from lingshu_train.simulation.passed import Setting
 from lingshu_train.stages.sft.config import Config
 
 SIZES = [
@@ -45,7 +45,7 @@ def test_a_simulated_pass_is_the_real_one(overrides: tuple[str, ...], packed: bo
     given = load.of(loaded.model, config)
     setting = Setting(settings=loaded.model, config=config, divided=False, on_gpu=False)
     shape = loaded.model.shape
-    simulated = passing.measure(setting, given, shape)
+    simulated = passing.Tracer(setting, given).measure(shape)
     real = measured.run(setting, given, shape)
     held = states.of(
         estimate.parameters(loaded.model, config),
@@ -87,7 +87,7 @@ def test_layers_in_4_bits_keep_no_more_than_in_16(checkpointing: str) -> None:
     for form in ("none", "nf4"):
         settings = loaded.model.model_copy(update={"quantize": form})
         setting = Setting(settings=settings, config=config, divided=False)
-        found = passing.measure(setting, load.of(settings, config), settings.shape)
+        found = passing.Tracer(setting, load.of(settings, config)).measure(settings.shape)
         kept[form] = sum(found.saved.values())
     assert 0.5 * kept["none"] < kept["nf4"] <= kept["none"]
 
@@ -97,7 +97,7 @@ def test_checkpointing_does_the_layers_again_and_keeps_less() -> None:
     for checkpointing in ("false", "true"):
         loaded, config = of(f"model.gradient_checkpointing={checkpointing}")
         setting = Setting(settings=loaded.model, config=config, divided=False)
-        found = passing.measure(setting, load.of(loaded.model, config), loaded.model.shape)
+        found = passing.Tracer(setting, load.of(loaded.model, config)).measure(loaded.model.shape)
         kept.append(sum(found.saved.values()))
         again.append(found.flops.get("text_again", 0.0) + found.flops.get("vision_again", 0.0))
         forward = found.flops["text"] + found.flops["vision"]
@@ -110,7 +110,7 @@ def test_operations_are_those_of_the_matrices() -> None:
     loaded, config = of()
     setting = Setting(settings=loaded.model, config=config, divided=False)
     given = load.of(loaded.model, config)
-    found = passing.measure(setting, given, loaded.model.shape)
+    found = passing.Tracer(setting, given).measure(loaded.model.shape)
     weights = sum(one.weights for one in loaded.model.shape.linear()["language_model"].values())
     least = 2 * weights * given.total
     assert least < found.flops["text"] < 1.5 * least

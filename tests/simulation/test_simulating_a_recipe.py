@@ -11,7 +11,7 @@ from lingshu_train.errors import RecipeError, UsageError
 from lingshu_train.planning import estimate, recipe
 from lingshu_train.simulation import load, memory, remedies, speed
 from lingshu_train.simulation import stage as stages
-from lingshu_train.simulation.passing import PHASES, Passed
+from lingshu_train.simulation.passed import PHASES, Passed
 from lingshu_train.simulation.stage import GIB, Passes, Way
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +63,18 @@ def test_a_run_that_recomputes_ends_with_the_bits_of_one_that_was_killed_and_kee
     assert column(kept, "samples") == column(undivided, "samples")
     for name, apart in APART.items():
         assert column(kept, name) == pytest.approx(column(undivided, name), rel=apart), name
+
+
+def test_the_gradients_of_a_step_are_summed_in_float32_at_every_level() -> None:
+    """Summed in bfloat16 they were 0.36 % off after 8 and 1.28 % after 128 under ZeRO-1; rounded once, for the exchange, 0.17 %."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    script = Path(tiny.__file__).with_name("divided_sums.py")
+    done = subprocess.run([sys.executable, script, str(port)], capture_output=True, text=True, check=True)
+    told = re.findall(r"^zero(\d) 64 (\S+)$", done.stdout, re.MULTILINE)
+    assert [level for level, _ in told] == ["1", "2", "3"]
+    assert all(float(error) < 1e-6 for _, error in told), told
 
 
 def test_a_weight_too_many_is_refused_where_weights_are_divided(base: Path, tmp_path: Path) -> None:

@@ -26,7 +26,8 @@ from lingshu_train.model import load, parts
 from lingshu_train.record import Sample
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.stages import _kinds as kinds
-from lingshu_train.stages.grpo.run import ExactGRPOTrainer, item_to_row
+from lingshu_train.stages.grpo.items import Placing, item_to_row
+from lingshu_train.stages.grpo.run import ExactGRPOTrainer
 from lingshu_train.stages.sft.run import ExactSFTTrainer
 from lingshu_train.training.collate import IGNORED, check
 from lingshu_train.training.exact import Exact
@@ -199,7 +200,7 @@ def rollouts(kit: Kit, *, cls: type, resume: Path | None = None) -> tuple[list[i
         processing_class=kit.text,
     )
     if issubclass(cls, Exact):
-        row = item_to_row(PlainOrder(32).row, prompts=4, group=2, repeats=4)
+        row = item_to_row(PlainOrder(32).row, Placing(prompts=4, group=2), repeats=4)
         trainer.begin(run_of(kit, steps=6, per_step=8, row=row))
     trainer.train(resume_from_checkpoint=str(resume) if resume else None)
     return steps, prompts
@@ -242,7 +243,7 @@ def test_a_stock_sampler_resumed_in_the_second_epoch_replays_the_first_and_ours_
     first, second = list(straight), list(straight)
     assert first != second
     assert list(stock()) == first, "what a process started in epoch 2 reads"
-    ours = item_to_row(PlainOrder(8).row, prompts=4, group=1, repeats=1)
+    ours = item_to_row(PlainOrder(8).row, Placing(prompts=4, group=1), repeats=1)
     assert [ours(i) for i in range(8, 16)] == PlainOrder(8).rows(8, 16)
     assert [ours(i) for i in range(8, 16)] != [ours(i) for i in range(8)]
 

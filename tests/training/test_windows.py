@@ -19,7 +19,8 @@ from trl import GRPOConfig
 from lingshu_train.data.corpus import corpus
 from lingshu_train.data.corpus.records import Location
 from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor
-from lingshu_train.stages.grpo.run import UNREAD, ExactGRPOTrainer, Once, item_to_row
+from lingshu_train.stages.grpo.items import UNREAD, Once, Placing, item_to_row
+from lingshu_train.stages.grpo.run import ExactGRPOTrainer
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +55,7 @@ def test_copies_of_a_picture_get_what_each_would_get(words: ProcessorMixin) -> N
 
 def test_a_window_is_asked_for_at_every_micro_step_and_read_at_the_first() -> None:
     order = PlainOrder(50)
-    row = item_to_row(order.row, prompts=PROMPTS, group=GROUP, repeats=REPEATS)
+    row = item_to_row(order.row, Placing(prompts=PROMPTS, group=GROUP), repeats=REPEATS)
     items = PROMPTS * GROUP
     for window in range(3):
         numbers = [row(window * items * REPEATS + i) for i in range(items * REPEATS)]
@@ -104,7 +105,7 @@ def test_a_training_run_reads_and_processes_each_picture_of_a_window_once(
         train_dataset=rows.dataset(system="", whole=False),
         processing_class=words,
     )
-    row = item_to_row(PlainOrder(32).row, prompts=PROMPTS, group=GROUP, repeats=REPEATS)
+    row = item_to_row(PlainOrder(32).row, Placing(prompts=PROMPTS, group=GROUP), repeats=REPEATS)
     trainer.begin(run_of(kit, steps=REPEATS, per_step=PROMPTS * GROUP, row=row))
     trainer.train()
     assert len(read) == PROMPTS

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lingshu_train.verify import Item, Policy, verify
-from lingshu_train.verify.remarks.courtesy import courteous
+from lingshu_train.verify.text.courtesy import courteous
 
 OPTIONS = {"A": "Meningioma", "B": "Abscess", "C": "Glioma", "D": "Normal brain"}
 TUMOUR = Item(question="Which lesion is shown?", question_type="mcq", answer="C", options=OPTIONS)
@@ -121,17 +121,22 @@ def test_others_ruled_out_in_chinese_leave_the_letter_right(response: str) -> No
 
 
 def test_others_may_be_ruled_out_in_a_block_and_behind_it() -> None:
-    assert verify("<answer>C. A is wrong because there is no dural tail.</answer>", TUMOUR).correct
-    assert verify("<answer>C</answer>\n\nA is wrong because there is no dural tail.", TUMOUR).correct
-    assert verify("\\boxed{C}\n\nMeningioma, abscess and normal brain can be ruled out.", TUMOUR).correct
-    assert verify("<answer>A, C</answer>\n\nB and D are wrong.", SEVERAL).correct
-    assert not verify("<answer>A, C</answer>\n\nB and C are wrong.", SEVERAL).correct
-    assert verify(
-        "<answer>glioma</answer>\n\nAn abscess is ruled out because there is no ring.", SHORT
-    ).correct
-    assert not verify(
-        "<answer>glioma</answer>\n\nA glioma is ruled out because it has a ring.", SHORT
-    ).correct
+    right = [
+        ("<answer>C. A is wrong because there is no dural tail.</answer>", TUMOUR),
+        ("<answer>C</answer>\n\nA is wrong because there is no dural tail.", TUMOUR),
+        ("\\boxed{C}\n\nMeningioma, abscess and normal brain can be ruled out.", TUMOUR),
+        ("<answer>A, C</answer>\n\nB and D are wrong.", SEVERAL),
+        ("<answer>glioma</answer>\n\nAn abscess is ruled out because there is no ring.", SHORT),
+    ]
+    for response, one in right:
+        assert verify(response, one, Policy.lenient).correct
+        assert not verify(response, one).correct
+    wrong = [
+        ("<answer>A, C</answer>\n\nB and C are wrong.", SEVERAL),
+        ("<answer>glioma</answer>\n\nA glioma is ruled out because it has a ring.", SHORT),
+    ]
+    for response, one in wrong:
+        assert not verify(response, one, Policy.lenient).correct
 
 
 def test_no_right_letter_that_is_taken_back_passes() -> None:
@@ -205,7 +210,10 @@ def test_courtesy_says_nothing_of_the_answer(remark: str) -> None:
 
 
 def test_a_first_paragraph_that_is_the_answer_is_read_in_training_and_a_bare_line_is_not() -> None:
-    assert verify("Answer: C\n\nThe mass is infiltrating the brain.", TUMOUR).rule == "heading:mcq.letter"
-    assert not verify("Answer: C\n\nThe answer is B.", TUMOUR).correct
+    assert verify("Answer: C\n\nThank you for your question!", TUMOUR).rule == "heading:mcq.letter"
+    reasoned = "Answer: C\n\nThe mass is infiltrating the brain."
+    assert verify(reasoned, TUMOUR).status == "trailing_revision"
+    assert verify(reasoned, TUMOUR, Policy.lenient).correct
+    assert not verify("Answer: C\n\nThe answer is B.", TUMOUR, Policy.lenient).correct
     assert verify("Answer: C", TUMOUR).status == "unmarked"
     assert verify("The mass is infiltrating.\n\nAnswer: C", TUMOUR).status == "unmarked"

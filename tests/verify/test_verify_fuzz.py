@@ -158,7 +158,7 @@ def test_a_chinese_answer_whose_explanation_says_the_opposite_is_wrong(
     joint = data.draw(st.sampled_from(("，", "。", "；", "，因为", "，但", "，所以", "，其实", " - ")))
     against = data.draw(st.sampled_from(CHINESE[question][said]))
     agreed = data.draw(st.sampled_from(CHINESE[question][not said]))
-    assert verify(tagged(f"{answer}，{agreed}"), item, policy).correct
+    assert verify(tagged(f"{answer}，{agreed}"), item, policy).correct == (policy is Policy.lenient)
     assert not verify(tagged(f"{answer}{joint}{against}"), item, policy).correct
     assert not verify(tagged(against), item, policy).correct
 
@@ -175,7 +175,7 @@ def test_an_answer_whose_explanation_says_the_opposite_is_wrong(
     assert verify(tagged(answer), item, policy).correct
     assert not verify(tagged(f"{answer}{data.draw(st.sampled_from(words))}{against}"), item, policy).correct
     agreed = data.draw(st.sampled_from(STATEMENTS[question][not said]))
-    assert verify(tagged(f"{answer}, {agreed}"), item, policy).correct
+    assert verify(tagged(f"{answer}, {agreed}"), item, policy).correct == (policy is Policy.lenient)
     assert not verify(tagged(f"{agreed} {against}"), item, policy).correct
     assert not verify(tagged(f"{against} & {agreed}"), item, policy).correct
 

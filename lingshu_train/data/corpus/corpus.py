@@ -88,6 +88,10 @@ class Corpus:
         """A picture by its digest, through the index on disk."""
         return self._picture(self._find(digest), f"image {digest[:12]}")
 
+    def open(self, location: Location, *, owner: str) -> Image.Image:
+        """The picture that a row has at a location, checked against its digest. DataError names the `owner`."""
+        return self._picture(location, owner)
+
     def values(self, name: str) -> Iterator[npt.NDArray[np.object_]]:
         """A text column of the whole corpus, batch by batch."""
         for part in self.reader.column(name):

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 from lingshu_train.data.corpus import corpus
 from lingshu_train.data.corpus.corpus import Corpus
 from lingshu_train.data.corpus.journal import INDEX
+from lingshu_train.data.corpus.parents import children, naming
 from lingshu_train.data.corpus.records import SCHEMA, Location, Record, locations_of, sample_of
 from lingshu_train.data.corpus.shards import BATCH, images_name, rows_name
 from lingshu_train.data.corpus.summary import SUMMARY
@@ -52,9 +53,10 @@ def erase(found: Corpus, rows: Ints, target: Path, *, known: Mapping[tuple[int, 
     source = found.folder
     target.mkdir(parents=True, exist_ok=True)
     own = _own_pictures(found, rows)
-    changed = {images_name(one.shard): None for one in own}
-    changed |= dict.fromkeys(_shards(found, rows))
     names = [found.reader.record(int(row))["id"] for row in rows]
+    spoken = {each for name in names if name != MARK for each in naming(name)}
+    changed = {images_name(one.shard): None for one in own}
+    changed |= dict.fromkeys(_shards(found, np.union1d(rows, children(found, spoken))))
     # Of several requests a row may be one of each.
     anew, ids = sum(name != MARK for name in names), set(names)
     for path in sorted(path for path in source.iterdir() if path.is_file() and path.name != SUMMARY):
@@ -67,7 +69,7 @@ def erase(found: Corpus, rows: Ints, target: Path, *, known: Mapping[tuple[int, 
         elif path.name in changed and path.suffix == ".tar":
             _blank_pictures(path, place, [one for one in own if images_name(one.shard) == path.name])
         elif path.name in changed:
-            _blank_rows(found, path.name, place, rows)
+            _blank_rows(found, path.name, place, rows, spoken)
         elif path.name == INDEX and own:
             _unlist(path, place, own)
             changed[INDEX] = None
@@ -113,8 +115,8 @@ def _shards(found: Corpus, rows: Ints) -> Iterator[str]:
         start += count
 
 
-def _blank_rows(found: Corpus, name: str, target: Path, rows: Ints) -> None:
-    """One file of rows, in the same batches."""
+def _blank_rows(found: Corpus, name: str, target: Path, rows: Ints, spoken: set[str]) -> None:
+    """One file of rows, in the same batches. Other rows no longer name what is `spoken` of as their parents."""
     counts = corpus.read_summary(found.folder).shards
     shard = next(number for number in range(len(counts)) if rows_name(number) == name)
     start, lost = sum(counts[:shard]), set(rows.tolist())
@@ -122,11 +124,15 @@ def _blank_rows(found: Corpus, name: str, target: Path, rows: Ints) -> None:
         for first in range(start, start + counts[shard], BATCH):
             last = min(first + BATCH, start + counts[shard])
             part = [
-                _blank(record) if row in lost else record
+                _blank(record) if row in lost else _orphaned(record, spoken)
                 for row, record in enumerate(found.reader.records(first, last), first)
             ]
             writer.write_batch(pa.RecordBatch.from_pylist(part, schema=SCHEMA))
     sync(target)
+
+
+def _orphaned(row: Record, spoken: set[str]) -> Record:
+    return {**row, "parents": [MARK if name in spoken else name for name in row.get("parents", ())]}
 
 
 def _blank(row: Record) -> Record:
@@ -149,6 +155,8 @@ def _blank(row: Record) -> Record:
         "aliases": [],
         "turns": [],
         "images": [],
+        "system": "",
+        "parents": [],
     }
 
 

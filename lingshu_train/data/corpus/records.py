@@ -65,7 +65,8 @@ class Record(TypedDict):
     turns: list[_Turn]
     images: list[_Location]
     system: NotRequired[str]
-    """Corpora of before have no such column."""
+    parents: NotRequired[list[str]]
+    """Corpora of before have neither of these columns."""
 
 
 _TEXT = (
@@ -102,6 +103,7 @@ SCHEMA = pa.schema(
         ("turns", pa.list_(_TURN)),
         ("images", pa.list_(_LOCATION)),
         ("system", pa.string()),
+        ("parents", pa.list_(pa.string())),
     ]
 )
 
@@ -126,6 +128,7 @@ def record(sample: Sample, locations: Sequence[Location]) -> Record:
         "turns": [{"question": question, "answer": answer} for question, answer in sample.turns],
         "images": [cast(_Location, asdict(location)) for location in locations],
         "system": sample.system,
+        "parents": list(sample.parents),
     }
 
 
@@ -149,6 +152,7 @@ def sample_of(row: Record) -> Sample:
         turns=tuple((turn["question"], turn["answer"]) for turn in row["turns"]),
         images=tuple(location["digest"] for location in row["images"]),
         system=row.get("system", ""),
+        parents=tuple(row.get("parents", ())),
     )
 
 

@@ -109,6 +109,11 @@ class ShardReader:
             yield from part.to_pylist()
             row += part.num_rows
 
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the columns."""
+        return list(self._open(0).schema.names)
+
     def column(self, name: str) -> Iterator[pa.Array]:
         """A column, batch by batch, in row order."""
         for shard in range(len(self._starts) - 1):

@@ -315,7 +315,8 @@ def _digest(rows: list[tuple[Sample, tuple[Location, ...]]]) -> str:
     found = hashlib.sha256()
     for sample, locations in rows:
         record = asdict(sample) | {"images": [location.digest for location in locations]}
-        if not sample.system:
-            del record["system"]  # Corpora without any keep their fingerprints.
+        for name in ("system", "parents"):
+            if not record[name]:
+                del record[name]  # Corpora without any keep their fingerprints.
         found.update((canonical(record) + "\n").encode())
     return found.hexdigest()

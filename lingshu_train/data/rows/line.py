@@ -142,6 +142,14 @@ class Line:
             found.append(text)
         return found
 
+    def names(self, field: str) -> tuple[str, ...]:
+        """The texts of a field that holds one or a list of them, or nothing. One that is blank or no text: DataError."""
+        value = self.nested(field)
+        if isinstance(value, Sequence) and not isinstance(value, str | bytes):
+            return tuple(self.texts(field, kind="name")) if len(value) else ()
+        text = self.written(field, value)
+        return (text,) if text else ()
+
     def nested(self, field: str) -> object:
         """The list or record of a field, also where a table of text holds it as JSON or Python writes it; else its value."""
         value = self.values.get(field)

@@ -2,37 +2,50 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
+from collections.abc import Sequence
 
-from lingshu_train.curate import _steps
-from lingshu_train.data.corpus import corpus, curated
+from lingshu_train.curate import _deciding, _decision, _measuring, _rows
+from lingshu_train.curate._decision import Decision
+from lingshu_train.data.corpus import curated
 from lingshu_train.errors import DataError
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
+from lingshu_train.runs import funnel
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.curate.config import Config
 
 
 def run(stage: Stage, config: Config, settings: Settings) -> Facts:
-    """Write `corpus/` and `decisions.parquet`."""
+    """Write `corpus/` and `decisions.parquet`, or go on with what a kill has left of it."""
     where = f"stages.{stage.name}"
-    found = corpus.load(stage.parent(config.corpus) / "corpus")
-    decisions = _steps.decide(found, config.steps, where=f"{where}.steps")
-    if len(decisions) > config.most_withdrawn * len(found):
+    found = _rows.sources(
+        stage.parent(config.corpus) / "corpus",
+        known=[stage.parent(name) / "corpus" for name in config.known],
+        benchmarks=[stage.parent(name) / "corpus" for name in config.benchmarks],
+    )
+    work = _measuring.begin(stage.path, found, config.steps, where=f"{where}.steps")
+    _measuring.measure(work, workers=stage.cluster.preparing)
+    decisions, passed = _deciding.decide(work)
+    own = _rows.opened(found[-1].folder)
+    gone = _decision.rows_of(decisions)
+    if len(gone) > config.most_withdrawn * len(own):
         raise DataError(
-            f"{where}: {len(decisions):,} of {len(found):,} rows would go, more than most_withdrawn="
+            f"{where}: {len(gone):,} of {len(own):,} rows would go, more than most_withdrawn="
             f"{config.most_withdrawn:g}; most for: {_reasons(decisions)}"
         )
-    _steps.write(stage.path / "decisions.parquet", decisions)
-    summary = curated.without(found, stage.path / "corpus", _steps.rows_of(decisions))
-    withdrawn = Counter(f"{one.step}: {one.reason}" for one in decisions)
+    _decision.write(stage.path / "decisions.parquet", decisions)
+    summary = curated.without(own, stage.path / "corpus", gone)
+    shutil.rmtree(work.folder)
     return {
         **summary.facts(),
-        "rows_before": len(found),
-        "dropped": dict(sorted(withdrawn.items())),
+        "rows_before": len(own),
+        **{name: _deciding.counts(decisions, action) for name, action, _ in funnel.DECIDED},
+        funnel.FACT: [each.told() for each in passed],
     }
 
 
-def _reasons(decisions: list[_steps.Decision]) -> str:
-    counts = Counter(f"{one.step}: {one.reason}" for one in decisions)
+def _reasons(decisions: Sequence[Decision]) -> str:
+    counts = Counter(_deciding.counts(decisions, "drop"))
     return "; ".join(f"{reason} ({count:,})" for reason, count in counts.most_common(3))

@@ -15,11 +15,21 @@ from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, PlanLine
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.rollouts import Choice
+from lingshu_train.schema import Strict
+from lingshu_train.stages.grpo import losses
 from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
 from lingshu_train.training.limit import Limit
 
 ROLLOUT_BATCH = 64
 """Completions drawn in one call where a recipe does not say."""
+
+
+class DynamicSampling(Strict):
+    """Train on groups whose completions differ in reward."""
+
+    most_draws: int = Field(gt=1)
+    """How often a window may ask `rollout_prompts` prompts. Where groups with spread do not suffice, others fill it up. The
+    order of prompts goes on by as many each window, asked or not."""
 
 
 class Config(TrainingConfig):
@@ -55,11 +65,20 @@ class Config(TrainingConfig):
         LEARNING_RATE,
         *SPEED,
     )
-    told: ClassVar[tuple[str, ...]] = (*TrainingConfig.told, "rewards")
+    told: ClassVar[tuple[str, ...]] = (
+        *TrainingConfig.told,
+        "rewards",
+        "loss",
+        "ratio_of",
+        "kl_estimator",
+        "update_of",
+    )
     added: ClassVar[Mapping[str, JsonValue]] = {
         **TrainingConfig.added,
         "importance_cap": None,
         "engine_gap_alarm": None,
+        "ratio_of": "tokens",
+        "dynamic_sampling": None,
     }
 
     kind: Literal["grpo"]
@@ -89,11 +108,25 @@ class Config(TrainingConfig):
     kl_coefficient: float = Field(default=0.0, ge=0)
     """Weight of the KL penalty that keeps the policy near the starting model, `beta` in TRL; 0 leaves it out."""
     clip_low: float = Field(default=0.2, gt=0)
-    """How far below 1 the probability ratio of new to old policy counts, `epsilon` in TRL."""
+    """How far below 1 the probability ratio of new to old policy counts, `epsilon` in TRL; not with `cispo`."""
     clip_high: float = Field(default=0.2, gt=0)
     """How far above 1 it counts, `epsilon_high` in TRL."""
-    loss: Literal["grpo", "dr_grpo", "dapo", "bnpo"] = "grpo"
-    """How the losses of tokens are averaged: `loss_type` in TRL."""
+    loss: Literal["grpo", "dr_grpo", "dapo", "bnpo", "cispo"] = "grpo"
+    """What the loss of a step is. `grpo`: the mean over the update's completions of the mean over their tokens. `dr_grpo`: the
+    sum over tokens by completions times `max_completion`, and advantages that no standard deviation divides. `dapo` and `bnpo`:
+    the mean over the update's tokens, on all processes. `cispo`: that mean of log-probabilities by their bounded ratio, which
+    no clipping leaves out."""
+    ratio_of: Literal["tokens", "completions"] = "tokens"
+    """What has one probability ratio of new to old policy: each token, or each completion the geometric mean of its tokens'
+    (GSPO)."""
+    kl_estimator: Literal["k3", "weighted_k3"] = "k3"
+    """The KL term of a token: Schulman's k3, as GRPO was published, or k3 times the ratio of new to old policy, as in
+    DeepSeek-V3.2, whose gradient is that of the divergence off policy as well."""
+    update_of: Literal["groups", "completions"] = "groups"
+    """What an optimizer step uses: all completions of its `update_prompts` prompts, or as many completions drawn from all of
+    the window, so that most groups are split over its steps."""
+    dynamic_sampling: DynamicSampling | None = None
+    """Ask on until a window has `rollout_prompts` groups with spread; none takes the groups as they come."""
     selection: Selection | None = None
     """Which rows of `data` to train on, by rules of balance; none takes them as they come."""
     max_prompt: int | None = Field(default=None, gt=0)
@@ -101,6 +134,31 @@ class Config(TrainingConfig):
     max_completion: int = Field(gt=0)
     """Most tokens of a completion."""
     schedule: Literal["cosine", "constant", "constant_with_warmup", "linear"] = "constant"
+
+    @property
+    def draws(self) -> int:
+        """How often a window may ask `rollout_prompts` prompts."""
+        return self.dynamic_sampling.most_draws if self.dynamic_sampling else 1
+
+    @property
+    def window_prompts(self) -> int:
+        """Prompts by which the order goes on with each window: those that it may ask."""
+        return self.rollout_prompts * self.draws
+
+    @property
+    def whole_groups(self) -> bool:
+        """Whether an update has all completions of its prompts."""
+        return self.update_of == "groups"
+
+    def describe(self) -> tuple[PlanLine, ...]:
+        loss = losses.told(
+            self.loss,
+            ratio_of=self.ratio_of,
+            kl_estimator=self.kl_estimator,
+            kl_coefficient=self.kl_coefficient,
+            update_of=self.update_of,
+        )
+        return (*super().describe(), PlanLine("loss", loss), PlanLine("held", losses.held()))
 
     @property
     def naming(self) -> dict[str, JsonValue]:
@@ -209,4 +267,14 @@ class Config(TrainingConfig):
             raise RecipeError(
                 f"{where}.per_device_batch: {completions} completions a step (update_prompts * group_size) do not divide "
                 f"into {at_once} at once (per_device_batch * {world_size} processes)"
+            )
+        if self.dynamic_sampling and self.rollout_prompts % world_size:
+            raise RecipeError(
+                f"{where}.dynamic_sampling: {self.rollout_prompts} groups a window (rollout_prompts) do not divide among "
+                f"{world_size} processes; take a multiple"
+            )
+        if self.whole_groups and self.window > 1 and self.update_prompts % world_size:
+            raise RecipeError(
+                f"{where}.update_of: {self.update_prompts} groups a step (update_prompts) do not divide among {world_size} "
+                "processes; take a multiple, or update_of=completions"
             )

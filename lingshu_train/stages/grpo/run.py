@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from datasets import Dataset as HubDataset
-from torch.utils.data import Dataset
 from transformers import ProcessorMixin
 from trl import GRPOConfig, GRPOTrainer
 
@@ -20,8 +18,11 @@ from lingshu_train.rollouts import OURS
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages.grpo import agreement, held_out, served, unscored
+from lingshu_train.stages.grpo import agreement, held_out, losses, served, unscored
 from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.dynamic import Dynamic
+from lingshu_train.stages.grpo.items import Once, Placing, item_to_row
+from lingshu_train.stages.grpo.scored import Scored
 from lingshu_train.stages.grpo.scoring import Scoring
 from lingshu_train.stages.grpo.windows import Windowed
 from lingshu_train.training import adapters, arguments, session
@@ -35,6 +36,26 @@ UPSTREAM = {
     "_tokenize_prompts": ("self", "prompts"),
     "_prepare_inputs": ("self", "generation_batch"),
     "_generate_and_score_completions": ("self", "inputs"),
+    "_get_per_token_logps_and_entropies": (
+        "self",
+        "model",
+        "input_ids",
+        "attention_mask",
+        "logits_to_keep",
+        "batch_size",
+        "compute_entropy",
+        "compute_aux_loss",
+        "pixel_values",
+        "image_grid_thw",
+        "num_images",
+        "pixel_attention_mask",
+        "spatial_shapes",
+        "num_tiles",
+        "image_sizes",
+        "token_type_ids",
+        "mm_token_type_ids",
+        "image_position_ids",
+    ),
     "_generate_single_turn": (
         "self",
         "prompt_ids",
@@ -47,26 +68,34 @@ UPSTREAM = {
 """As in exact.py, for a method that only TRL's GRPOTrainer has."""
 
 
-class ExactGRPOTrainer(Windowed, GRPOTrainer):  # type: ignore[misc]
-    """GRPOTrainer as this project needs it; see Exact, Passing and Windowed for what differs."""
+class ExactGRPOTrainer(Dynamic, Windowed, Scored, GRPOTrainer):  # type: ignore[misc]
+    """GRPOTrainer as this project needs it; its mixins say what differs."""
 
     train_dataset: Once | HubDataset
+    seen: repeated.Seen | None = None
+    """Of the window's pictures, where what sees them does not train."""
 
     def begin(self, run: TrainingRun) -> None:
+        models = [
+            adapters.base_of(self.accelerator.unwrap_model(model))
+            for model in (self.model, getattr(self, "ref_model", None))
+            if model is not None
+        ]
+        cluster = run.stage.cluster
+        # Under ZeRO-3 ranks run the tower together or not at all.
+        sharded = cluster.divides(run.stage.world_size) and cluster.deepspeed == "zero3"
+        if not sharded and repeated.stays(run.family, models[0]):
+            self.seen = repeated.Seen()
         # Before the guard, which lets batches without pictures pass all of this by.
-        for model in (self.model, getattr(self, "ref_model", None)):
-            if model is not None:
-                repeated.once(run.family, adapters.base_of(self.accelerator.unwrap_model(model)))
+        for model in models:
+            repeated.once(run.family, model, self.seen)
         super().begin(run)
         self.train_dataset = Once(self.train_dataset)
 
-    def _prepare_inputs(self, generation_batch: Batch) -> Batch:
-        """A step that is run again uses the completions that its window has."""
-        if self.again:
-            assert self._buffered_inputs is not None
-            found: Batch = self._buffered_inputs[self._step % self.args.steps_per_generation]
-            return found
-        found = super()._prepare_inputs(generation_batch)
+    def _generate_and_score_completions(self, inputs: list[dict[str, object]]) -> Batch:
+        if self.seen:
+            self.seen.forget()
+        found: Batch = super()._generate_and_score_completions(inputs)
         return found
 
     def pass_over(self, inputs: Batch) -> None:
@@ -77,44 +106,6 @@ class ExactGRPOTrainer(Windowed, GRPOTrainer):  # type: ignore[misc]
 
     def rewind_step(self) -> None:
         self._step -= len(self._batches)
-
-
-UNREAD = -1
-"""Row of an item that nobody looks at."""
-
-
-class Once(Dataset[dict[str, object]]):
-    """Rows by number, `UNREAD` without content: their images need not be read, and to use one is an error."""
-
-    def __init__(self, rows: HubDataset) -> None:
-        self._rows = rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def __getitems__(self, numbers: list[int]) -> list[dict[str, object]]:
-        """A batch of the loader: all of it is read or none."""
-        if UNREAD in numbers:
-            return [{} for _ in numbers]
-        found: list[dict[str, object]] = self._rows.__getitems__(numbers)
-        return found
-
-
-def item_to_row(
-    order: Callable[[int], int], *, prompts: int, group: int, repeats: int
-) -> Callable[[int], int]:
-    """Row of the i-th item the loader yields.
-
-    A window holds `prompts` prompts, each `group` times in a row, and the loader yields the window `repeats` times: TRL
-    asks for a whole window at each of its micro-steps, and looks at the first alone, where it generates.
-    """
-    items = prompts * group
-
-    def row(i: int) -> int:
-        window, item = divmod(i, items * repeats)
-        return order(window * prompts + item // group) if item < items else UNREAD
-
-    return row
 
 
 def run(stage: Stage, config: Config, settings: Settings) -> Facts:
@@ -130,7 +121,7 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     steps = num_steps(
         steps=config.steps,
         items=rows.items(config.epochs or 0),
-        per_step=config.update_prompts,
+        per_step=config.update_prompts * config.draws,
         multiple=config.window,
     )
     args = _arguments(stage, config, wanted, steps=steps, accumulation=accumulation)
@@ -155,18 +146,28 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         peft_config=session.adapter(stage, config, model),
     )
     per_step = config.rollout_prompts * config.group_size * accumulation
-    row = item_to_row(
-        rows.row,
+    items = Placing(
         prompts=config.rollout_prompts,
         group=config.group_size,
-        repeats=accumulation * config.window,
+        updates=config.window if config.whole_groups else 1,
+        ranks=dist.place().world_size,
+        stride=config.window_prompts,
     )
+    row = item_to_row(rows.row, items, repeats=accumulation * config.window)
+    trainer.whole_groups, trainer.most_draws = config.whole_groups, config.draws
     trainer.meter = session.meter(trainer, config, wanted)
     trainer.begin(session.run_of(stage, config, row=row, items_per_step=per_step, resume=resume, steps=steps))
 
     def drawn(step: int) -> Numbers:
-        first = (step - 1) // config.window * config.rollout_prompts
-        return rows.rows(first, first + config.rollout_prompts)
+        first = (step - 1) // config.window * config.window_prompts
+        return rows.rows(first, first + config.window_prompts)
+
+    def others(draw: int) -> list[dict[str, object]]:
+        window = int(trainer.state.global_step) // config.window
+        places = items.of_rank(dist.place().rank, window, draw=draw)
+        return trainer.train_dataset.__getitems__([rows.row(place) for place in places])
+
+    trainer.others = others
 
     guard = trainer.guard = Guard(
         stage.path,
@@ -188,9 +189,10 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     def extra(step: int) -> dict[str, Column]:
         return finite(
             {
-                "epoch": rows.epoch(step * config.update_prompts),
+                "epoch": rows.epoch(step * config.update_prompts * config.draws),
                 "samples": rows.digest(drawn(step)),
                 **({} if guard.leaves_out_window(step) else scoring.metrics()),
+                **trainer.asked(prompts=config.rollout_prompts),
                 **agreement.beside(trainer.agreement, watched.measure(trainer, step) if watched else {}),
                 **guard.columns(step),
             }
@@ -256,9 +258,13 @@ def _arguments(
         max_completion_length=config.max_completion,
         temperature=config.temperature,
         beta=config.kl_coefficient,
-        epsilon=config.clip_low,
-        epsilon_high=config.clip_high,
-        loss_type=config.loss,
+        **losses.options(
+            config.loss,
+            ratio_of=config.ratio_of,
+            kl_estimator=config.kl_estimator,
+            clip_low=config.clip_low,
+            clip_high=config.clip_high,
+        ),
         use_vllm=False,
         log_completions=False,
         # Upstream gathers the images of all ranks for it, also when nothing is logged: a rank without any never answers.

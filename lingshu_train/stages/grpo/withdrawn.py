@@ -15,8 +15,11 @@ from torch import nn
 
 from lingshu_train import dist
 from lingshu_train.data.corpus.withdrawn import Flags
+from lingshu_train.stages.grpo.losses import LOSSES
 from lingshu_train.training.exact import Exact
 from lingshu_train.training.guarded import Batch
+
+BY_TOKENS = {loss.upstream for loss in LOSSES.values() if loss.by_tokens}
 
 
 def _told(line: logging.LogRecord) -> bool:
@@ -47,7 +50,6 @@ class Passing(Exact):
         self._count(self.accelerator.gather(lengths), self.accelerator.gather(spent), flags)
         output["completion_mask"] = output["completion_mask"] * (~here)[:, None]
         output["advantages"] = output["advantages"] * ~here
-        output["num_items_in_batch"] = self.accelerator.gather(output["completion_mask"].sum()).sum()
         return output
 
     def compute_loss(
@@ -80,17 +82,12 @@ class Passing(Exact):
         first = self._step % self.args.steps_per_generation // accumulation * accumulation
         parts: Sequence[Mapping[str, torch.Tensor]] = self._buffered_inputs[first : first + accumulation]
         left = [part["completion_mask"].any(dim=1) for part in parts]
-        if self.loss_type == "bnpo":
-            # A mean over the tokens of each forward pass: passes are what is averaged.
-            mine = (len(left), sum(bool(one.any()) for one in left))
-        else:
-            mine = (sum(len(one) for one in left), sum(int(one.sum()) for one in left))
-        every = dist.gather(mine)
+        every = dist.gather((sum(len(one) for one in left), sum(int(one.sum()) for one in left)))
         places, kept = sum(one for one, _ in every), sum(one for _, one in every)
         if not kept:
             return 0.0
-        # DAPO's loss is divided by the tokens that are left in the window.
-        return 1.0 if self.loss_type == "dapo" else places / kept
+        # A mean over tokens is one over those that are left.
+        return 1.0 if self.loss_type in BY_TOKENS else places / kept
 
     def _count(self, lengths: torch.Tensor, spent: torch.Tensor, flags: torch.Tensor) -> None:
         """Upstream has counted the stand-ins into the window's lengths, tokens and groups."""

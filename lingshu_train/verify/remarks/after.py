@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from lingshu_train.verify.gold import GoldAnswer
 from lingshu_train.verify.lexicon import words
-from lingshu_train.verify.remarks.courtesy import courteous
+from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text import cues, leads, sentences
+from lingshu_train.verify.text.courtesy import courteous
 from lingshu_train.verify.text.normal import LIMIT, clean, strip_edges
 
 _DIGIT = re.compile(r"[0-9]|[一二两三四五六七八九十]")
@@ -28,7 +28,7 @@ _OPTION = re.compile(r"(?:^|(?<=[.;!?] )|(?<=[-*•] ))([A-Z])\. (?=\S)")
 _FEWEST_WORDS, _FEWEST_HAN = 4, 6
 
 
-def harmless(tail: str, gold: GoldAnswer) -> bool:
+def harmless(tail: str, gold: Witness) -> bool:
     """Whether what follows a right answer leaves it right."""
     if "boxed" in tail or len(tail) > _MOST:
         return False
@@ -37,8 +37,12 @@ def harmless(tail: str, gold: GoldAnswer) -> bool:
         return False
     if not parts:
         return "?" not in tail
-    rest = _unsettled(parts, gold)
-    if rest is None:
+    unsettled = _unsettled(parts, gold)
+    if unsettled is None:
+        return False
+    reasons = {part: gold.reasons(part) for part in unsettled}
+    rest = [part for part in unsettled if reasons[part] is None]
+    if False in reasons.values():
         return False
     if not rest:
         return True
@@ -67,7 +71,7 @@ def _sentences(tail: str) -> list[str]:
     return [part for part in map(strip_edges, parts) if any(map(str.isalnum, part))]
 
 
-def _unsettled(parts: list[str], gold: GoldAnswer) -> list[str] | None:
+def _unsettled(parts: list[str], gold: Witness) -> list[str] | None:
     """The sentences that are neither courtesy nor uphold the answer; None where one of them speaks against it."""
     polite, headings = words("words", "pleasantries"), words("others", "headings")
     rest, goes_on, ruling_out = [], False, False
@@ -98,7 +102,7 @@ def _unsettled(parts: list[str], gold: GoldAnswer) -> list[str] | None:
     return rest
 
 
-def _is_remark(sentence: str, gold: GoldAnswer) -> bool:
+def _is_remark(sentence: str, gold: Witness) -> bool:
     """Whether a sentence is no other answer: the same one again, or too long to be one."""
     shorter = leads.without_lead_in(sentence, statements=True)
     if shorter != sentence:

@@ -11,7 +11,8 @@ from functools import lru_cache
 
 from lingshu_train.verify.gold import Ruling
 from lingshu_train.verify.lexicon import longest_first, words
-from lingshu_train.verify.text import cues, finding, finding_cn, limits, sought, statements
+from lingshu_train.verify.remarks.findings import finding, finding_cn, limits, sought, statements, whole
+from lingshu_train.verify.text import asks, cues
 from lingshu_train.verify.text.leads import without_lead_in
 
 _SEGMENT = re.compile(r"[,.;:!()]")
@@ -27,7 +28,7 @@ def explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
     """Judge what follows a yes or no: "right" with its sign where it may stand there."""
     if sign == "yes" and limits.denied(tail, question):
         return Ruling("conflicting", rule)
-    tail = limits.plain(tail.strip(" " + statements.PARTICLES), question)
+    tail = limits.plain(tail.strip(" " + asks.PARTICLES), question)
     if sign == "yes" and ("not" in tail or "be " in tail):
         tail = _UNDENIED.sub("", _NOT_SMALL.sub("is", tail))
     if not tail:
@@ -47,6 +48,8 @@ def explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
             clause.strip(), question
         ) not in ("", sign):
             return Ruling("conflicting", rule)
+    if not whole.agrees(sign, tail, question):
+        return Ruling("unreadable", rule)
     return Ruling("right", f"{rule}_explained", sign)
 
 
@@ -75,14 +78,14 @@ def _barred(sign: str, question: str) -> frozenset[str]:
     lists = ["absent", "no"] if sign == "yes" else ["exists", "yes"]
     if _asks_gone(question):
         lists = lists[1:]
-    lists += [name for name in ("normal", "abnormal") if statements.sign_of(name, question) not in ("", sign)]
+    lists += [name for name in ("normal", "abnormal") if asks.sign_of(name, question) not in ("", sign)]
     own = [f"not {word}" for word in words("words", sign)]
     return frozenset(own).union(*(words("words", name) for name in lists))
 
 
 def _bare_sign(segment: str) -> str:
     """The sign of words that say no more than yes or no: "it isn't", "not really", "there is"."""
-    found = statements.WORD.findall(segment)
+    found = asks.WORD.findall(segment)
     # "Ruled out" denies, and "not ruled out" does not.
     denied = words("words", "negation").isdisjoint(found) == bool(statements.EXCLUDED.search(segment))
     if not _bare_words().issuperset(found):
@@ -95,7 +98,7 @@ def says_opposite(sign: str, tail: str, question: str) -> bool:
     # 是 in 是CT is a verb: a Chinese run that goes on in Latin letters is no word by itself.
     found = [
         one.group()
-        for one in statements.WORD.finditer(tail)
+        for one in asks.WORD.finditer(tail)
         if one.group().isascii() or not tail[one.end() : one.end() + 1].isalnum()
     ]
     opposite = words("words", "no" if sign == "yes" else "yes")
@@ -119,7 +122,7 @@ def says_opposite(sign: str, tail: str, question: str) -> bool:
     if any(_bare_sign(segment) not in ("", sign) for segment in segments):
         return True
     clauses = {
-        _subject_words().sub("", without_lead_in(clause.strip())).strip(statements.PARTICLES + " ")
+        _subject_words().sub("", without_lead_in(clause.strip())).strip(asks.PARTICLES + " ")
         for clause in _clauses().split(tail)
     }
     # A run of Chinese is no part of a word beside it: "on second thought 没有".

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from lingshu_train.verify.gold import GoldAnswer, Ruling
+from lingshu_train.verify.gold import Ruling
 from lingshu_train.verify.remarks import after
+from lingshu_train.verify.remarks.witness import Witness
 
 # What a text is called as a whole if there are remarks behind its answer.
 REMARKED = ("unreadable", "negated", "hedged")
@@ -22,7 +23,7 @@ _MOST = 4
 _LONGEST = 200
 
 
-def read(text: str, gold: GoldAnswer) -> Ruling:
+def read(text: str, gold: Witness) -> Ruling:
     """Judge a text; where it is not right as a whole, by its head, if all that follows leaves that as it is."""
     whole = gold.read(text)
     if whole.status not in REMARKED and not (whole.status == "wrong" and gold.reads == "words"):
@@ -30,7 +31,7 @@ def read(text: str, gold: GoldAnswer) -> Ruling:
     return (_SIGN.search(text) and at_head(text, gold)) or whole
 
 
-def at_head(text: str, gold: GoldAnswer) -> Ruling | None:
+def at_head(text: str, gold: Witness) -> Ruling | None:
     """The ruling of the answer that a text begins with; None where there is none or the rest may change it."""
     for head, rest in _heads(text):
         ruling = gold.read(head)

@@ -84,6 +84,7 @@ _RULED_OUT = re.compile(
     re.IGNORECASE,
 )
 _FEWEST_WORDS, _FEWEST_HAN = 3, 4
+_JUDGED = re.compile(r"\b(?:is|are|be|was) (right|wrong|correct|true|false)\b")
 
 
 def upholds(sentence: str, own: Iterable[str], shown: dict[str, str], *, goes_on: bool) -> bool | None:
@@ -92,15 +93,17 @@ def upholds(sentence: str, own: Iterable[str], shown: dict[str, str], *, goes_on
     `own`: their letters. `goes_on`: the sentence before did so, and this one may be its reason and name none.
     """
     chosen = frozenset(own)
+    if not {text.lower() for text in shown.values()}.isdisjoint(_JUDGED.findall(sentence)):
+        return False  # Where an option is called "Right", "B is right" may name either.
     signed = _signed(sentence, shown)
     granted = _GRANTED.search(signed)
-    own_words = frozenset[str]().union(*(_telling(shown.get(letter, "")) for letter in chosen))
+    own_words = frozenset[str]().union(*(telling(shown.get(letter, "")) for letter in chosen))
     if not _SIGN.search(signed):
         if granted and goes_on:
             return False
         long = len(signed.split()) >= _FEWEST_WORDS or (not signed.isascii() and len(signed) >= _FEWEST_HAN)
         reasons = goes_on and long and "?" not in sentence and "both" not in signed
-        return (reasons and _is_reason(signed, own_words)) or None
+        return (reasons and is_reason(signed, own_words)) or None
     turned = not words("others", "turning").isdisjoint(cues.plain_words(signed))
     if "?" in sentence or granted or turned or _ALL in signed:
         return False
@@ -110,6 +113,11 @@ def upholds(sentence: str, own: Iterable[str], shown: dict[str, str], *, goes_on
     )
     mine = frozenset(chr(_FIRST + ord(letter) - 65) for letter in chosen)
     return _agree(_clauses(_BARE.sub(r"\1", signed)), mine, own_words - named)
+
+
+def names_any(sentence: str, shown: dict[str, str]) -> bool:
+    """Whether a sentence names an option by letter or text, or some of them together: "the others"."""
+    return _SIGN.search(_signed(sentence, shown)) is not None
 
 
 def _agree(clauses: list[str], mine: frozenset[str], own_words: frozenset[str]) -> bool:
@@ -125,7 +133,7 @@ def _agree(clauses: list[str], mine: frozenset[str], own_words: frozenset[str]) 
                 return False
         elif any(map(str.isalnum, clause)):
             verdict = not mine.isdisjoint(spoken_of) and _is_verdict(clause)
-            if verdict or not _is_reason(clause, own_words):
+            if verdict or not is_reason(clause, own_words):
                 return False
     return True
 
@@ -174,7 +182,7 @@ def _fits(clause: str, mine: frozenset[str], aside: frozenset[str]) -> bool:
     return bool(described) and denials == 0 and words("others", "asserting").isdisjoint(found)
 
 
-def _is_reason(clause: str, own_words: frozenset[str]) -> bool:
+def is_reason(clause: str, own_words: frozenset[str]) -> bool:
     """Whether a clause that names no option gives a finding: no answer, no doubt, nothing that denies the chosen one."""
     found = cues.plain_words(clause)
     if not any(map(str.isalpha, clause)):
@@ -269,7 +277,7 @@ def _denying() -> re.Pattern[str]:
 
 
 @lru_cache(maxsize=4096)
-def _telling(text: str) -> frozenset[str]:
+def telling(text: str) -> frozenset[str]:
     """The words of an option that stand for it: its last noun, and what has an opposite. "No pleural line" denies no
     pleural effusion.
     """

@@ -167,12 +167,18 @@ def _without_head_noun(found: list[str]) -> list[str]:
         len(found) > 1 and found[-1] in nouns and found[-2] not in ("of", "no", "not", "and", "or", "/", ",")
     ):
         found = found[:-1]
+    return _without_head_noun_cn(found)
+
+
+def _without_head_noun_cn(found: list[str]) -> list[str]:
     last = found[-1] if found else ""
-    if last and not last.isascii():
-        for noun in longest_first("spelling", "head_nouns_cn"):
-            if last.endswith(noun) and (len(last) > len(noun) or len(found) > 1):
-                rest = last[: -len(noun)]
-                return phrases([*found[:-1], *([rest] if rest else [])])
+    if not last or last.isascii():
+        return found
+    for noun in longest_first("spelling", "head_nouns_cn"):
+        if last.endswith(noun) and (len(last) > len(noun) + 1 or len(found) > 1):
+            rest = last[: -len(noun)]
+            # 横断面扫描 is 横断面, which is 横断.
+            return _without_head_noun_cn(phrases([*found[:-1], *([rest] if rest else [])]))
     return found
 
 

@@ -13,12 +13,12 @@ from lingshu_train.verify.gold import GoldAnswer, GoldError, Reads, Ruling
 from lingshu_train.verify.item import Key
 from lingshu_train.verify.lexicon import longest_first
 from lingshu_train.verify.options import Options
-from lingshu_train.verify.remarks import others
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.json_list import json_list
 from lingshu_train.verify.text.leads import readings
 from lingshu_train.verify.text.normal import clean, strip_edges
 
+_SMALL = re.compile(r"[a-z]{2,26}")
 _GLUED = re.compile(r"[A-Z]{1,26}")
 _TOKEN = re.compile(r"[0-9]+\.[0-9]+|[A-Za-z0-9']+(?:-[A-Za-z0-9']+)*|[\u3400-\u9fff]+|\S")
 _SEPARATORS = frozenset((",", ";", "/", "&", "+", "and", "和", "与", "及", "以及", "|"))
@@ -38,6 +38,7 @@ class Gold(GoldAnswer):
     letters: frozenset[str]
     options: Options
     tokens: tuple[tuple[str, tuple[str, ...]], ...]
+    question: str
 
     def judge(self, text: str) -> Ruling:
         for candidate in readings(text):
@@ -55,16 +56,13 @@ class Gold(GoldAnswer):
     def answered_again(self, remark: str) -> bool:
         return self.options.named_in(remark)
 
-    def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
-        return others.upholds(sentence, self.letters, self.options.shown, goes_on=goes_on)
-
 
 def prepare(item: Key) -> Gold:
     found = options.read(item)
     tokens = [(name, tuple(_tokens(found.shown.get(name, "")))) for name in found.texts]
     # The longest text first: "right lung" is not read as the option "right".
     tokens.sort(key=lambda entry: (-len(entry[1]), entry[0]))
-    blank = Gold(frozenset(), found, tuple(tokens))
+    blank = Gold(frozenset(), found, tuple(tokens), item.question)
     letters = read(clean(item.answer), blank)
     if letters is None:
         raise GoldError(f"answer {item.answer!r} is not a list of option letters or texts")
@@ -76,6 +74,13 @@ def read(text: str, gold: Gold) -> frozenset[str] | None:
     text = strip_edges(_without_affirmation(text))
     if _GLUED.fullmatch(text) and gold.options.texts.keys() >= set(text):
         return _distinct(list(text))
+    if (
+        _SMALL.fullmatch(text)
+        and list(text) == sorted(set(text))
+        and gold.options.texts.keys() >= set(text.upper())
+    ):
+        # Small letters without a space only in the order of the alphabet, so that no word is a list.
+        return _distinct(list(text.upper()))
     if _BULLET.match(text):
         text = _BULLETS.sub(", ", _BULLET.sub("", text))
     if text[:1] in "['" and '"' not in text:

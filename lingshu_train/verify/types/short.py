@@ -6,10 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from lingshu_train.verify import lexicon
 from lingshu_train.verify.gold import GoldAnswer, GoldError, Reads, Ruling
 from lingshu_train.verify.item import Key
-from lingshu_train.verify.remarks import others
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import clean, strip_edges
@@ -25,7 +23,7 @@ class Gold(GoldAnswer):
 
     reads: ClassVar[Reads] = "words"
     main: str
-    forms: tuple[str, ...]
+    forms_given: tuple[str, ...]
     keys: frozenset[str]
     lists: frozenset[frozenset[str]]
     question: str
@@ -46,19 +44,6 @@ class Gold(GoldAnswer):
         if cues.hedges(text):
             return Ruling("hedged", "short.none", key)
         return Ruling("wrong", "short.differs", key)
-
-    def answered_again(self, remark: str) -> bool:
-        """Whether the remark says an opposite of the gold: benign for malignant, the other side."""
-        gold = set(cues.plain_words(self.main)) | set(cues.plain_words(" ".join(self.keys)))
-        said = set(cues.plain_words(remark))
-        for base, opposites in lexicon.lists("words", "opposites").items():
-            if any(base in form for form in gold) and said.intersection(opposites):
-                return True
-        sides = [mark for mark in remark if mark in "左右"]
-        return bool(sides) and not any(mark in self.main for mark in sides)
-
-    def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
-        return others.upholds_text(sentence, self.forms, goes_on=goes_on)
 
 
 def prepare(item: Key) -> Gold:

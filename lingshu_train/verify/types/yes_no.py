@@ -1,4 +1,4 @@
-"""Yes or no: a leading word of a closed list with at most an explanation, or a statement of the question's own noun."""
+"""Yes or no: one word of a closed list and nothing else. What it means may depend on what was asked (正常, present)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import ClassVar
 from lingshu_train.verify.gold import GoldAnswer, GoldError, Reads, Ruling
 from lingshu_train.verify.item import Key
 from lingshu_train.verify.lexicon import longest_first, words
-from lingshu_train.verify.remarks.explanation import explained
-from lingshu_train.verify.text import cues, statements
+from lingshu_train.verify.text import asks, cues
 from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import clean, strip_edges
 
 _BREAK = re.compile(r"[ \t.]*\n\s*")
+# No text opens with whole words of two of these lists: their order is free.
+_LISTS = ("yes", "no", "exists", "absent", "abnormal", "normal")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +37,6 @@ class Gold(GoldAnswer):
             return found
         return found._replace(status="right" if found.normalized == self.sign else "wrong")
 
-    def answered_again(self, remark: str) -> bool:
-        return explained(self.sign, remark.lower(), self.question, "yes_no").status == "conflicting"
-
 
 def prepare(item: Key) -> Gold:
     ruling = side(clean(item.answer), item.question)
@@ -48,40 +46,36 @@ def prepare(item: Key) -> Gold:
 
 
 def polar_options(shown: Mapping[str, str]) -> dict[str, str]:
-    """For two options that say yes and no, in surface normal form: the letter of each sign. Otherwise empty."""
+    """For options that say yes and no, and at most one that leaves it open, in surface normal form: the letter of each sign.
+    Otherwise empty."""
     signs = {}
     for letter, text in shown.items():
         low = text.lower()
         sign = "yes" if low in words("words", "yes") else "no" if low in words("words", "no") else ""
         if sign:
             signs[sign] = letter
-    return signs if len(signs) == len(shown) == 2 else {}
+    open_ones = sum(text.lower() in words("words", "open_option") for text in shown.values())
+    return signs if len(signs) == 2 and len(shown) - open_ones == 2 and open_ones < 2 else {}
 
 
 def side(text: str, question: str) -> Ruling:
-    """The sign an answer takes: status "right" with normalized "yes" or "no", or the reason there is none."""
+    """The sign of a bare answer: status "right" with normalized "yes" or "no", or the reason there is none."""
     text = strip_edges(without_lead_in(text)).lower()
-    if "?" in text:
-        return Ruling("unreadable", "yes_no.none")
-    sign, length, rule = _leading(text, question)
-    if sign:
-        return explained(sign, text[length:], question, rule)
-    stated = statements.statement(text, question)
-    if stated:
-        return Ruling("right", "yes_no.statement", stated)
+    sign, length, rule = leading(text, question)
+    if sign and not text[length:].strip(asks.PARTICLES + " "):
+        return Ruling("right", rule, sign)
     return Ruling("hedged" if cues.hedges(text) else "unreadable", "yes_no.none")
 
 
-def _leading(text: str, question: str) -> tuple[str, int, str]:
-    """Sign and length of the leading word, if a closed list has it as a whole token."""
-    # No text opens with whole words of two of these lists: their order is free.
-    for name in ("yes", "no", "exists", "absent", "abnormal", "normal"):
+def leading(text: str, question: str) -> tuple[str, int, str]:
+    """Sign and length of the leading word, if a closed list has it as a whole token, and the rule's name."""
+    for name in _LISTS:
         for entry in longest_first("words", name):
             if not text.startswith(entry) or _inside_word(text, entry):
                 continue
             # 不能 is "no" to 能否 alone: elsewhere it begins "cannot say".
             modal = entry in ("不能", "不会") and entry[1] not in question
-            sign = "" if modal else statements.sign_of(name, question)
+            sign = "" if modal else asks.sign_of(name, question)
             if sign and _may_end(text[len(entry) :], entry):
                 return sign, len(entry), f"yes_no.{name}"
     return "", 0, ""
@@ -93,7 +87,7 @@ def _inside_word(text: str, entry: str) -> bool:
 
 
 def _may_end(rest: str, entry: str) -> bool:
-    rest = rest.lstrip(statements.PARTICLES) if not entry.isascii() else rest
+    rest = rest.lstrip(asks.PARTICLES) if not entry.isascii() else rest
     if not rest:
         return True
     if rest[0] == "/" or (rest[0] not in ",.;:!( " and rest[:3] != " - "):
@@ -102,7 +96,5 @@ def _may_end(rest: str, entry: str) -> bool:
         # "No. 3" is a number.
         return False
     if rest[0] == " " and rest[1:2] not in ("(", "-", "—"):
-        return (
-            statements.WORD.findall(rest)[:1] != [] and statements.WORD.findall(rest)[0] in statements.GO_ON
-        )
+        return asks.WORD.findall(rest)[:1] != [] and asks.WORD.findall(rest)[0] in asks.GO_ON
     return True

@@ -17,6 +17,7 @@ from lingshu_train.data.corpus import corpus, erasing
 from lingshu_train.data.questions.opened import openable
 from lingshu_train.errors import DataError
 from lingshu_train.record import Sample
+from lingshu_train.runs.withdrawn import MARK
 
 SECRET = "Mrs Withdrawn of 5 Consent Lane"
 GONE = np.array([2, 5], np.int64)
@@ -120,3 +121,26 @@ def test_a_picture_that_is_still_asked_for_is_told(folder: Path, erased: Path) -
     assert data == bytes(location["size"])
     with pytest.raises(DataError, match="no image"):
         corpus.load(erased).image(location["digest"])
+
+
+def test_what_was_made_from_a_lost_row_no_longer_names_it(tmp_path: Path) -> None:
+    parents = {"a#1:lost": (), "b#1:made": ("lost", "kept"), "b#2:other": ("kept",)}
+    rows = [
+        Sample(
+            id=name,
+            card="drawn",
+            split="train",
+            task="findings",
+            question="What is seen?",
+            question_type="free",
+            answer=f"of {name[0]}",
+            parents=made,
+        )
+        for name, made in parents.items()
+    ]
+    tiny.write_corpus(tmp_path / "corpus", [(one, ()) for one in rows], shard_rows=1)
+    done = erasing.erase(corpus.load(tmp_path / "corpus"), np.array([0]), tmp_path / "erased", known={})
+    left = corpus.load(tmp_path / "erased").reader
+    assert left.record(1) == {**corpus.load(tmp_path / "corpus").reader.record(1), "parents": [MARK, "kept"]}
+    assert b"lost" not in whole(tmp_path / "erased")
+    assert "rows-00002.arrow" not in done.files and "rows-00001.arrow" in done.files

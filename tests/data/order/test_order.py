@@ -12,7 +12,7 @@ from plain_order import PlainOrder
 from trl.trainer.utils import RepeatSampler
 
 from lingshu_train.data.order.permutation import SHUFFLED, Permutation, permute
-from lingshu_train.stages.grpo.run import UNREAD, item_to_row
+from lingshu_train.stages.grpo.items import UNREAD, Placing, item_to_row
 from lingshu_train.training.exact import Items, TrainingRun
 from lingshu_train.training.feed import num_steps
 
@@ -155,7 +155,7 @@ def test_rollout_items_lie_as_trl_lays_them(prompts: int, group: int, repeats: i
     """Where a prompt stands is TRL's; which prompt it is, is ours, and so is that only a window's first pass is read."""
     size = 3 * prompts
     order = PlainOrder(size, seed=1)
-    ours = item_to_row(order.row, prompts=prompts, group=group, repeats=repeats)
+    ours = item_to_row(order.row, Placing(prompts=prompts, group=group), repeats=repeats)
     theirs = RepeatSampler(
         range(size), mini_repeat_count=group, batch_size=prompts, repeat_count=repeats, shuffle=False
     )
@@ -168,7 +168,7 @@ def test_rollout_items_lie_as_trl_lays_them(prompts: int, group: int, repeats: i
 
 
 def test_rollout_prompts_of_the_second_epoch_are_all_new_and_in_another_order() -> None:
-    row = item_to_row(PlainOrder(8).row, prompts=4, group=2, repeats=3)
+    row = item_to_row(PlainOrder(8).row, Placing(prompts=4, group=2), repeats=3)
     seen = [row(i) for i in range(4 * 8 * 3)]
     windows = [seen[n : n + 24 : 2][:4] for n in range(0, len(seen), 24)]
     first, second = windows[0] + windows[1], windows[2] + windows[3]

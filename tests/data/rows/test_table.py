@@ -264,3 +264,24 @@ def test_marks_of_pictures_in_a_question_are_as_many_as_its_pictures(tmp_path: P
         one(tmp_path, {**row, "question": "<image>What?"})
     with pytest.raises(DataError, match="question: holds nothing but marks"):
         one(tmp_path, {**row, "question": "<image><image>"})
+
+
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        ("r1", ("r1",)),
+        (["r1", "r2"], ("r1", "r2")),
+        ('["r1", 7]', ("r1", "7")),
+        (12, ("12",)),
+        (None, ()),
+        ([], ()),
+    ],
+)
+def test_a_row_says_which_rows_it_was_made_from(tmp_path: Path, cell: Any, names: tuple[str, ...]) -> None:
+    row = {"question": "Q", "answer": "yes", "from": cell}
+    assert one(tmp_path, row, image="", parents="from").sample.parents == names
+
+
+def test_a_parent_without_a_name_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"t\.jsonl:1: from: name 2 is empty"):
+        one(tmp_path, {"question": "Q", "answer": "yes", "from": ["r1", " "]}, image="", parents="from")

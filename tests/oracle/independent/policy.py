@@ -53,8 +53,8 @@ class Rule:
     """By the ratio of new to old policy, so that its gradient is that of the divergence off policy as well."""
     most_tokens: int
     """A completion can have."""
-    updates: int
-    """That a window takes."""
+    ratio_of: str = "tokens"
+    """Or "completions"."""
 
 
 def reward(
@@ -96,9 +96,12 @@ def chances(model: Model, weights: Weights, example: Example, temperature: float
 def token_losses(one: Written, now: Tensor, rule: Rule) -> Tensor:
     """Of each token: the clipped surrogate, and the penalty for leaving the reference."""
     assert one.old is not None
-    ratio = (now - one.old).exp()
+    away = now - one.old
+    ratio = (away if rule.ratio_of == "tokens" else away.mean().expand_as(away)).exp()
     bounded = ratio.clamp(1 - rule.low, 1 + rule.high)
     found = -torch.minimum(ratio * one.advantage, bounded * one.advantage)
+    if rule.loss == "cispo":
+        found = -ratio.detach().clamp(max=1 + rule.high) * one.advantage * now
     if rule.kl:
         assert one.reference is not None
         away = one.reference - now
@@ -107,45 +110,41 @@ def token_losses(one: Written, now: Tensor, rule: Rule) -> Tensor:
     return found
 
 
-Shares = Callable[[Sequence[Written], Sequence[Written], Rule], list[float]]
+Shares = Callable[[Sequence[Written], Rule], list[float]]
 
 
-def _of_completions(update: Sequence[Written], _: Sequence[Written], rule: Rule) -> list[float]:
+def _of_completions(update: Sequence[Written], _: Rule) -> list[float]:
     """The mean over completions of the mean over their tokens."""
     return [1 / len(update) / one.tokens for one in update]
 
 
-def _of_limit(update: Sequence[Written], _: Sequence[Written], rule: Rule) -> list[float]:
+def _of_limit(update: Sequence[Written], rule: Rule) -> list[float]:
     """The sum over tokens, by as many as there could have been."""
     return [1 / len(update) / rule.most_tokens for _ in update]
 
 
-def _of_passes(update: Sequence[Written], _: Sequence[Written], rule: Rule) -> list[float]:
-    """The mean over forward passes (each rank's count) of the mean over their tokens."""
+def _of_update(update: Sequence[Written], _: Rule) -> list[float]:
+    """The mean over the tokens of an update."""
+    return [1 / sum(one.tokens for one in update) for _ in update]
+
+
+def _of_passes(update: Sequence[Written], _: Rule) -> list[float]:
+    """The mean over forward passes (each rank's count) of the mean over their tokens: no loss of the package is this one."""
     tokens: dict[tuple[int, int], int] = {}
     for one in update:
         tokens[one.rank, one.part] = tokens.get((one.rank, one.part), 0) + one.tokens
     return [1 / len(tokens) / tokens[one.rank, one.part] for one in update]
 
 
-def _of_window(update: Sequence[Written], window: Sequence[Written], rule: Rule) -> list[float]:
-    """The sum over tokens, by the tokens that an update of the window has on average."""
-    return [rule.updates / sum(one.tokens for one in window) for _ in update]
-
-
-def _of_update(update: Sequence[Written], _: Sequence[Written], rule: Rule) -> list[float]:
-    """The mean over the tokens of an update: no loss of the package is this one."""
-    return [1 / sum(one.tokens for one in update) for _ in update]
-
-
 SHARES: Mapping[str, Shares] = {
     "grpo": _of_completions,
     "dr_grpo": _of_limit,
-    "bnpo": _of_passes,
-    "dapo": _of_window,
-    "by the update's tokens": _of_update,
+    "bnpo": _of_update,
+    "dapo": _of_update,
+    "cispo": _of_update,
+    "by the passes' tokens": _of_passes,
 }
-"""By what the loss of a token is divided, as the package has it."""
+"""By what the loss of a token is divided."""
 
 
 def remembered(
@@ -167,18 +166,17 @@ def step(
     model: Model,
     weights: Weights,
     update: Sequence[Written],
-    window: Sequence[Written],
     rule: Rule,
     *,
     adam: AdamW,
     most: float,
     scale: float = 1.0,
 ) -> Step:
-    """Take one step on some completions of a window; `weights` move in place."""
+    """Take one step on an update's completions; `weights` move in place."""
     loss = 0.0
     for weight in weights.values():
         weight.grad = None
-    for one, share in zip(update, SHARES[rule.loss](update, window, rule), strict=True):
+    for one, share in zip(update, SHARES[rule.loss](update, rule), strict=True):
         now = chances(model, weights, one.example, rule.temperature)
         part = token_losses(one, now, rule).sum() * share
         part.backward()

@@ -48,6 +48,9 @@ class Fields(rowlib.TableFiles):
     """Key that states the type row by row; empty: `answer_type` holds for all."""
     group: str = ""
     """Key of the patient; without it rows of one picture belong together."""
+    parents: str = ""
+    """Key of the ids of the rows that this one was made from, one or a list, by whoever wrote it: a teacher model, a
+    rule. `lingshu forget` lists rows that were made from withdrawn ones. Empty: not stated."""
     rows: Literal["all", "image", "text"] = "all"
     """Keep rows with a picture, rows without, or all."""
     missing: Literal["refuse", "skip"] = "refuse"
@@ -107,6 +110,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row | Skipped]:
         group=line.text(fields.group) if fields.group else embedded.group(images),
         modality=line.optional("modality"),
         system=system,
+        parents=line.names(fields.parents) if fields.parents else (),
     )
     yield Row(sample=sample, images=images, turns=turns[:-1], notes=notes)
 

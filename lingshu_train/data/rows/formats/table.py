@@ -58,6 +58,9 @@ class Fields(rowlib.Answered):
     """Column of the row's own id; empty: its file and line."""
     group: str = ""
     """The patient's column; empty: rows of one picture belong together."""
+    parents: str = ""
+    """Column of the ids of the rows that this one was made from, one or a list, by whoever wrote it: a teacher model, a
+    rule. `lingshu forget` lists rows that were made from withdrawn ones. Empty: not stated."""
     modality: str = ""
     """Column of the kind of picture; empty: not stated."""
     reasoning: str = ""
@@ -92,8 +95,9 @@ class Fields(rowlib.Answered):
         texts = [*own, self.id, self.group, self.modality, self.reasoning, self.split]
         if isinstance(self.options, dict):
             texts += self.options.values()
-        found = dict.fromkeys(filter(None, texts), rowlib.TEXT)
-        found |= {self.options: "nested"} if isinstance(self.options, str) and self.options else {}
+        found: dict[str, rowlib.Content] = dict.fromkeys(filter(None, texts), rowlib.TEXT)
+        nested = (self.options if isinstance(self.options, str) else "", self.parents)
+        found |= dict.fromkeys(filter(None, nested), "nested")
         return found | ({self.image: "image"} if self.image else {})
 
 
@@ -131,6 +135,7 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row | Skipped]:
         group=line.text(fields.group) if fields.group else embedded.group(images),
         modality=_of(line, fields.modality),
         tol=fields.tolerance if kind == "numeric" else None,
+        parents=line.names(fields.parents) if fields.parents else (),
     )
     yield Row(sample=sample, images=images)
 

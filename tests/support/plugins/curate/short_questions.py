@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from lingshu_train.curate._steps import Candidate, Decision
+from lingshu_train.curate._candidate import Candidate
+from lingshu_train.curate._decision import Decision
 from lingshu_train.schema import Strict
 
 
@@ -13,7 +14,6 @@ class Params(Strict):
     """Fewest words of a question."""
 
 
-def decide(rows: Iterable[Candidate], params: Params) -> Iterator[Decision]:
-    for row in rows:
-        if len(row.sample.question.split()) < params.fewest:
-            yield Decision(row=row.number, sample=row.sample.id, reason="few words")
+def judge(row: Candidate, params: Params) -> Iterator[Decision]:
+    if len(row.sample.question.split()) < params.fewest:
+        yield row.drop("few words")

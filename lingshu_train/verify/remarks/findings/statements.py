@@ -10,13 +10,9 @@ from functools import lru_cache
 
 from lingshu_train.verify.lexicon import lists, longest_first, texts, words
 from lingshu_train.verify.text import canon, cues
+from lingshu_train.verify.text.asks import GO_ON, PARTICLES, WORD, asks_normal
 
-WORD = re.compile(r"[a-z0-9]+(?:'t)?|[\u3400-\u9fff]+|\S")
 SIGNS = frozenset("<>=|~&+*?→⇒")
-PARTICLES = "的了呢。"
-GO_ON = frozenset(
-    ("it", "there", "this", "the", "they", "these", "that", "because", "since", "as", "we", "i", "indeed")
-)
 _SIDES = frozenset(("left", "right"))
 _NATURE = frozenset(("benign", "malignancy"))
 _NATURE_CN = ("恶性", "良性")
@@ -25,35 +21,7 @@ _JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "als
 EXCLUDED = re.compile(r"\b(?:ruled out|excluded)\b")
 # A bare statement is read by the first alone: the right lung's nodule says nothing of the left one's.
 _CONTRARIES = ("opposites_cn", "contraries_cn")
-_EXISTENCE = ("有", "无", "存在", "见", "显示")
 _ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
-
-
-# What is known of a question is kept for all its answers: 4096 questions are several windows of training.
-@lru_cache(maxsize=4096)
-def asks_normal(question: str) -> str:
-    """Whether a question asks for "normal" or "abnormal"; empty for neither."""
-    low = question.lower()
-    if any(entry in low for entry in ("abnormal", "不正常", "异常")):
-        return "abnormal"
-    return "normal" if re.search(r"\bnormal\b|正常", low) else ""
-
-
-def sign_of(name: str, question: str) -> str:
-    """The sign that the words of a list (normal, exists, ...) have for this question; empty where it does not ask so."""
-    if name in ("yes", "no"):
-        return name
-    if name in ("exists", "absent"):
-        latin = WORD.findall(question.lower())
-        asks = words("words", "visible") | words("words", "shows")
-        chinese = any(entry in question for entry in _EXISTENCE) or (
-            ("是否" in question or "吗" in question) and not asks_normal(question)
-        )
-        fits = chinese or not asks.isdisjoint(latin)
-        fits = fits and words("words", "negation").isdisjoint(latin)
-        return ("yes" if name == "exists" else "no") if fits else ""
-    asked = asks_normal(question)
-    return "" if not asked else "yes" if asked == name else "no"
 
 
 def _content(text: str) -> list[str]:
@@ -118,7 +86,8 @@ def _opposites(question: str) -> dict[str, str]:
     return {
         canon.word(other): base
         for base, others in listed
-        if base in asked
+        # "Is the midline shifted?" asks for the shift.
+        if base in asked and asked.isdisjoint(map(canon.word, others))
         for other in others
         if canon.word(other) not in asked
     }

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 
 from lingshu_train.verify.lexicon import lists, texts
-from lingshu_train.verify.text import canon, statements
+from lingshu_train.verify.text import asks, canon
 
 _SIZE = "(?:size|sizes|caliber|calibre|width|diameter|volume|thickness|limits?|range|shape|contour|position|appearance)"
 _WITHIN = re.compile(
@@ -32,7 +32,7 @@ def plain(text: str, question: str) -> str:
     else:
         text = _BEYOND.sub("large", text)
     # A question for a normal size is answered in its own words.
-    asked = statements.asks_normal(question)
+    asked = asks.asks_normal(question)
     return _WITHIN.sub(
         lambda found: "normal" if not asked or _LIMITS.search(found.group()) else found.group(), text
     )
@@ -50,7 +50,7 @@ def denied(text: str, question: str) -> bool:
     ):
         return False
     beyond = _beyond(question)
-    asked = beyond and not statements.asks_normal(question)
+    asked = beyond and not asks.asks_normal(question)
     same = texts("words", "same")
     said = {canon.word(same.get(token, token)) for token in canon.tokenize(text)}
     return bool(asked) and beyond not in said and _BEYOND.search(text) is None
@@ -59,7 +59,7 @@ def denied(text: str, question: str) -> bool:
 @lru_cache(maxsize=4096)
 def _beyond(question: str) -> str:
     """The word of a question that "beyond normal limits" says: the opposite of normal that it asks for."""
-    if statements.asks_normal(question):
+    if asks.asks_normal(question):
         return "abnormal"
     opposites = lists("words", "opposites")
     asked = [canon.word(token) for token in canon.tokenize(question)]

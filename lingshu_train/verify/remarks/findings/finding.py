@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 
 from lingshu_train.verify.lexicon import words
+from lingshu_train.verify.remarks.findings.sought import ENDS, TOKEN, Finding, asked, carries, same, stems
 from lingshu_train.verify.text import canon
-from lingshu_train.verify.text.sought import ENDS, TOKEN, Finding, asked, carries, same, stems
 
 _CLAUSE = re.compile(r"[;:.!?()]|\b(?:but|because|since|while|whereas|although|though|however)\b")
 # "No evidence of acute bowel obstruction": as many words may stand between a denial and what it denies.

@@ -1,0 +1,122 @@
+"""How the questions of a benchmark are put: as they stand or as MedEvalKit words them; a part of them, without pictures, or
+with their options in other orders.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from lingshu_train.naming import digest
+from lingshu_train.record import IMAGE_MARK, Sample
+
+PromptSet = Literal["ours", "medevalkit/direct", "medevalkit/reasoning"]
+FEW = 20
+"""Questions of a benchmark in a quick look."""
+_YES_NO = frozenset(("yes", "no"))
+_YES_NO_ZH = frozenset(("是", "否"))
+_BOX = '"\\boxed{}"'
+_ASKS = {
+    ("choice", "en"): ("Answer with the option's letter from the given choices directly.",
+                       f"Answer with the option's letter from the given choices and put the letter in one {_BOX}."),
+    ("yes_no", "en"): ("Please output 'yes' or 'no'(no extra output).",
+                       f'Please output "yes" or "no" and put the answer in one {_BOX}.'),
+    ("closed", "en"): ("Answer the question using a single word or phrase.",
+                       f"Answer the question using a single word or phrase and put the answer in one {_BOX}."),
+    ("open", "en"): ("Please answer the question concisely.",
+                     f"Please answer the question concisely and put the answer in one {_BOX}."),
+    ("choice", "zh"): ("请直接使用给定选项中的选项字母来回答该问题。",
+                       '请直接使用给定选项中的选项字母来回答该问题,并将答案包裹在"\\boxed{}"里'),
+    ("yes_no", "zh"): ("请输出'是'或'否'(不要有任何其它输出)。", "请输出'是'或'否'，并将答案放在一个'\\boxed{}'中。"),
+    ("closed", "zh"): ("请用一个单词或者短语回答该问题。", "请用一个单词或者短语回答该问题，并将答案放在一个'\\boxed{}'中。"),
+    ("open", "zh"): ("请简要回答该问题。", "请简要回答该问题，并将答案放在一个'\\boxed{}'中。"),
+}  # fmt: skip
+_REPORT = (
+    "You are a helpful assistant. Please generate a report for the given images, including both findings and impressions. "
+    "Return the report in the following format: Findings: {} Impression: {}."
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Way:
+    """How a benchmark is asked. `limit` 0: all questions. `shuffles` 0: options as they stand; else each choice is asked so
+    many times, its options in another order each time."""
+
+    prompts: PromptSet = "ours"
+    limit: int = 0
+    few: bool = False
+    images: bool = True
+    shuffles: int = 0
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the wording: equal ones ask alike."""
+        return digest([self.prompts, sorted(map(str, _ASKS.items())), _REPORT])[:12]
+
+
+def drawn(samples: Sequence[Sample], way: Way) -> list[Sample]:
+    """The questions to be asked, in their order; `few` draws by the hash of their ids."""
+    found = list(samples)
+    if way.few:
+        first = sorted(found, key=lambda one: digest(one.id))[:FEW]
+        kept = {one.id for one in first}
+        found = [one for one in found if one.id in kept]
+    if way.limit:
+        found = found[: way.limit]
+    if not way.images:
+        found = [_without_images(one) for one in found]
+    return list(_shuffled(found, way.shuffles)) if way.shuffles else found
+
+
+def put(sample: Sample, way: Way, between: str) -> Sample:
+    """The sample as the model sees it: the prompt set's words in the place of question and options."""
+    if way.prompts == "ours":
+        return sample
+    return replace(sample, question=worded(sample, way.prompts, between), options={})
+
+
+def worded(sample: Sample, prompts: PromptSet, between: str) -> str:
+    """The last turn of the user, as MedEvalKit words it. `between`: what stands between a letter and its option."""
+    if sample.question_type == "free":
+        return _REPORT
+    language = "en" if sample.question.isascii() else "zh"
+    ask = _ASKS[_form(sample), language][prompts == "medevalkit/reasoning"]
+    if not sample.options:
+        return f"{sample.question}\n{ask}"
+    listed = "\n".join(f"{letter}{between}{text}" for letter, text in sample.options.items())
+    if language == "zh":
+        return f"\n问题： {sample.question}\n选项： \n{listed}\n{ask}"
+    return f"\nQuestion: {sample.question}\nOptions: \n{listed}\n{ask}"
+
+
+def _form(sample: Sample) -> str:
+    if sample.options:
+        return "choice"
+    if sample.answer.strip().lower() in _YES_NO | _YES_NO_ZH:
+        return "yes_no"
+    return "closed" if sample.task == "closed_vqa" else "open"
+
+
+def _without_images(sample: Sample) -> Sample:
+    options = {letter: text.replace(IMAGE_MARK, "[picture]") for letter, text in sample.options.items()}
+    turns = tuple((one.replace(IMAGE_MARK, ""), other) for one, other in sample.turns)
+    return replace(
+        sample, images=(), question=sample.question.replace(IMAGE_MARK, ""), options=options, turns=turns
+    )
+
+
+def _shuffled(samples: Iterable[Sample], times: int) -> Iterable[Sample]:
+    """Each choice with its options in `times` orders, drawn by its id; what has no options once. Letters keep their order."""
+    for sample in samples:
+        if sample.question_type != "mcq" or sample.answer.strip().upper() not in sample.options:
+            yield sample
+            continue
+        letters = list(sample.options)
+        for number in range(times):
+            order = letters[:]
+            random.Random(digest([sample.id, number])).shuffle(order)
+            options = {new: sample.options[old] for new, old in zip(letters, order, strict=True)}
+            gold = letters[order.index(sample.answer.strip().upper())]
+            yield replace(sample, id=f"{sample.id}#{number}", options=options, answer=gold)

@@ -1,0 +1,118 @@
+"""One model on benchmarks: each question asked once, kept as it comes, then scored; or scored again from what was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from lingshu_train.bars import over
+from lingshu_train.documents import decoded, read_text
+from lingshu_train.errors import MissingInput
+from lingshu_train.evaluation.asking import Asking, prompts
+from lingshu_train.evaluation.benchmarks import scores
+from lingshu_train.evaluation.benchmarks.asked import Way, drawn, put
+from lingshu_train.evaluation.benchmarks.journal import Journal
+from lingshu_train.evaluation.benchmarks.scores import Line
+from lingshu_train.evaluation.benchmarks.suite import Benchmark
+from lingshu_train.naming import canonical, digest
+from lingshu_train.record import Completion, Sample
+from lingshu_train.rollouts import Engine
+from lingshu_train.runs.files import write_text
+
+SCORED = "scored"
+"""The folder of every answer with its verdicts, below a model's."""
+Opens = Callable[[], Engine]
+"""Starts the engine. Only called where there is something left to ask."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Questions:
+    """A benchmark with its questions and what opens their pictures."""
+
+    benchmark: Benchmark
+    samples: Sequence[Sample]
+    gallery: Callable[[str], Image.Image]
+
+
+def measure(
+    asked: Sequence[Questions], folder: Path, opens: Opens | None, *, way: Way, asking: Asking
+) -> Iterator[Line]:
+    """A line a benchmark, as each is done. Answers are kept in `folder`/NAME.jsonl, and what is there is not asked again.
+
+    `opens` None: nothing is asked, what was kept is scored. MissingInput (66): then an answer is missing.
+    """
+    with ExitStack() as stack:
+        engine: Engine | None = None
+        for one in asked:
+            samples = drawn(one.samples, way)
+            with Journal(folder / f"{one.benchmark.name}.jsonl") as journal:
+                seen = [put(sample, way, one.benchmark.options) for sample in samples]
+                keys = [key(sample, asking) for sample in seen]
+                left = [place for place, name in enumerate(keys) if name not in journal]
+                if left and opens is None:
+                    raise MissingInput(
+                        f"{folder / one.benchmark.name}.jsonl: {len(left)} of {len(keys)} questions have no answer there; "
+                        "leave --rescore out to ask them"
+                    )
+                if left and opens is not None:
+                    engine = engine or stack.enter_context(opens())
+                    waiting = [seen[place] for place in left]
+                    for place, completion in zip(left, _answers(engine, waiting, one, asking), strict=True):
+                        journal.append(keys[place], completion)
+                answered = [(sample, journal[name]) for sample, name in zip(samples, keys, strict=True)]
+            judged = (canonical(asdict(each)) + "\n" for each in scores.scored(one.benchmark, answered))
+            (folder / SCORED).mkdir(exist_ok=True)
+            write_text(folder / SCORED / f"{one.benchmark.name}.jsonl", "".join(judged))
+            yield scores.line(one.benchmark, f"{way.prompts}:{way.fingerprint}", answered)
+
+
+def right(folder: Path, benchmarks: Sequence[Benchmark]) -> dict[str, dict[str, bool]]:
+    """Of each of the benchmarks as scored in `folder`, by the id of a question, whether lenient accepts its answer."""
+    found: dict[str, dict[str, bool]] = {}
+    for path in (folder / SCORED / f"{one.name}.jsonl" for one in benchmarks):
+        rows = [decoded(row, where=str(path)) for row in read_text(path).split("\n") if row]
+        found[path.stem] = {
+            str(row["id"]): bool(row["lenient"])
+            for row in rows
+            if isinstance(row, dict) and row["status"] != "free"
+        }
+    return found
+
+
+def key(sample: Sample, asking: Asking) -> str:
+    """Names a question by all that its answer hangs on but the model, whose folder it is kept in."""
+    parts = [
+        sample.id,
+        sample.question,
+        sorted(sample.options.items()),
+        sample.images,
+        sample.turns,
+        sample.system,
+    ]
+    drawn_with = asking.sampling
+    return digest(
+        [
+            parts,
+            asking.system,
+            drawn_with.max_tokens,
+            drawn_with.temperature,
+            drawn_with.top_p,
+            drawn_with.seed,
+        ]
+    )
+
+
+def _answers(
+    engine: Engine, samples: Sequence[Sample], one: Questions, asking: Asking
+) -> Iterator[Completion]:
+    return over(
+        engine.answer(prompts(samples, one.gallery, asking), asking.sampling),
+        title=f"{asking.title} {one.benchmark.title}",
+        unit="answer",
+        total=len(samples),
+        shown=bool(asking.title),
+    )

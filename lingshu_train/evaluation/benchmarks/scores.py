@@ -1,0 +1,235 @@
+"""What a model's answers to a benchmark are worth: both doors of the verifier, intervals, floors, what could not be read."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from pydantic import Field, JsonValue
+
+from lingshu_train.evaluation import medevalkit
+from lingshu_train.evaluation.benchmarks.suite import Benchmark
+from lingshu_train.metrics._clinical import compared
+from lingshu_train.metrics._intervals import wilson
+from lingshu_train.metrics._overlap import overlap
+from lingshu_train.record import Completion, Sample
+from lingshu_train.schema import Strict
+from lingshu_train.verify import Policy, verify
+
+_DRAWS = 1000
+"""Of the bootstrap: its 95 % bounds then move by less than a tenth of their width."""
+
+
+class Line(Strict):
+    """One benchmark of one model. Shares are in [0, 1]. `n` counts what a rule can judge, `unscored` free text that none can.
+
+    `low`, `high`: Wilson's 95 % interval of `lenient`; `cluster_low`, `cluster_high`: of a bootstrap over groups of questions
+    that show one picture (or are of one patient), of which there are `clusters`. `constant`: the best constant answer.
+    `medevalkit`: the share right by MedEvalKit's own rules, of those it can score. `medevalkit_errors` cannot be scored there;
+    `medevalkit_differs` counts by defect where it says otherwise than lenient. `letters`: shares of the letters that choices
+    were answered with. `reports`: means over the free text, of overlap with the reference and of findings by rules
+    (`metrics/_overlap.py`, `_clinical.py`). `asked` names the prompt set and its hash.
+    """
+
+    name: str
+    title: str
+    n: int
+    asked: str
+    strict: float = 0.0
+    lenient: float = 0.0
+    low: float = 0.0
+    high: float = 1.0
+    cluster_low: float = 0.0
+    cluster_high: float = 1.0
+    clusters: int = 0
+    constant: float = 0.0
+    medevalkit: float = 0.0
+    medevalkit_errors: int = 0
+    medevalkit_differs: dict[str, int] = Field(default_factory=dict)
+    reports: dict[str, float] = Field(default_factory=dict)
+    truncated: int = 0
+    unscored: int = 0
+    statuses: dict[str, int] = Field(default_factory=dict)
+    letters: dict[str, float] = Field(default_factory=dict)
+    breakdown: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """One answer with every verdict on it. `medevalkit` None: it cannot be scored there. Free text has no verdict."""
+
+    id: str
+    card: str
+    question: str
+    options: Mapping[str, str]
+    gold: str
+    images: tuple[str, ...]
+    text: str
+    finish: str
+    strict: bool
+    lenient: bool
+    medevalkit: bool | None
+    status: str
+    rule: str
+    extracted: str
+
+
+def scored(benchmark: Benchmark, answered: Iterable[tuple[Sample, Completion]]) -> Iterator[Scored]:
+    """Each question with its answer and what was made of it, for readers of the result."""
+    for sample, one in answered:
+        free = sample.question_type == "free"
+        lenient = verify(one.text, sample, Policy.lenient)
+        yield Scored(
+            id=sample.id,
+            card=sample.card,
+            question=sample.question,
+            options=dict(sample.options),
+            gold=sample.answer,
+            images=sample.images,
+            text=one.text,
+            finish=one.finish,
+            strict=verify(one.text, sample, Policy.strict).correct,
+            lenient=lenient.correct,
+            medevalkit=None if free else medevalkit.judge(sample, one.text, benchmark.options).correct,
+            status="free" if free else lenient.status,
+            rule=lenient.rule,
+            extracted=lenient.extracted,
+        )
+
+
+def line(benchmark: Benchmark, asked: str, answered: Sequence[tuple[Sample, Completion]]) -> Line:
+    """The line of a benchmark whose questions were answered so."""
+    judged = [(sample, one) for sample, one in answered if sample.question_type != "free"]
+    blank = Line(
+        name=benchmark.name,
+        title=benchmark.title,
+        n=0,
+        asked=asked,
+        truncated=sum(one.truncated for _, one in answered),
+        unscored=len(answered) - len(judged),
+        reports=_reports([(sample, one) for sample, one in answered if sample.question_type == "free"]),
+    )
+    if not judged:
+        return blank
+    samples = [sample for sample, _ in judged]
+    verdicts = [verify(one.text, sample, Policy.lenient) for sample, one in judged]
+    right = [verdict.correct for verdict in verdicts]
+    strict = [verify(one.text, sample, Policy.strict).correct for sample, one in judged]
+    interval, groups = wilson(sum(right), len(right)), _clusters(samples)
+    low, high = bootstrap(right, groups, seed=benchmark.name)
+    choices = [
+        one.normalized for sample, one in zip(samples, verdicts, strict=True) if sample.question_type == "mcq"
+    ]
+    return blank.model_copy(
+        update={
+            "n": len(judged),
+            "strict": sum(strict) / len(strict),
+            "lenient": interval.value,
+            "low": interval.low,
+            "high": interval.high,
+            "cluster_low": low,
+            "cluster_high": high,
+            "clusters": len(set(groups)),
+            "constant": _constant(samples),
+            "statuses": dict(sorted(Counter(verdict.status for verdict in verdicts).items())),
+            "letters": _letters(choices),
+            "breakdown": _breakdown(samples, right),
+            **_theirs(benchmark, judged, right),
+        }
+    )
+
+
+def _theirs(
+    benchmark: Benchmark, judged: Sequence[tuple[Sample, Completion]], right: Sequence[bool]
+) -> dict[str, object]:
+    """MedEvalKit's score, what it cannot score, and where it says otherwise than ours."""
+    rulings = [medevalkit.judge(sample, one.text, benchmark.options) for sample, one in judged]
+    scored = [ruling.correct for ruling in rulings if ruling.correct is not None]
+    differs = Counter(
+        ruling.defect or "other"
+        for ruling, ours in zip(rulings, right, strict=True)
+        if ruling.correct is not None and ruling.correct != ours
+    )
+    return {
+        "medevalkit": sum(scored) / len(scored) if scored else 0.0,
+        "medevalkit_errors": len(rulings) - len(scored),
+        "medevalkit_differs": dict(sorted(differs.items())),
+    }
+
+
+def _reports(answered: Sequence[tuple[Sample, Completion]]) -> dict[str, float]:
+    """Means over free text; what is empty counts as 0 in each of them."""
+    if not answered:
+        return {}
+    found: dict[str, float] = defaultdict(float)
+    for sample, one in answered:
+        clinical = {
+            f"clinical_{name}": float(value)
+            for name, value in asdict(compared(one.text, sample.answer)).items()
+        }
+        for name, value in {**asdict(overlap(one.text, sample.answer)), **clinical}.items():
+            found[name] += value / len(answered)
+    return dict(found)
+
+
+def bootstrap(right: Sequence[bool], groups: Sequence[str], *, seed: str) -> tuple[float, float]:
+    """The 2.5 and 97.5 % quantiles of accuracy over resamples of whole groups; (0, 1) for a single group."""
+    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for one, group in zip(right, groups, strict=True):
+        sums[group][0] += one
+        sums[group][1] += 1
+    totals = list(sums.values())
+    if len(totals) < 2:
+        return 0.0, 1.0
+    draw = random.Random(seed)
+    found = []
+    for _ in range(_DRAWS):
+        sample = draw.choices(totals, k=len(totals))
+        found.append(sum(one[0] for one in sample) / sum(one[1] for one in sample))
+    found.sort()
+    return found[round(0.025 * (_DRAWS - 1))], found[round(0.975 * (_DRAWS - 1))]
+
+
+def _clusters(samples: Sequence[Sample]) -> list[str]:
+    """Of each question the patient or picture it is about; a question without either is its own, in all orders of options."""
+    return [
+        (sample.group or ",".join(sample.images)) if sample.images else sample.id.partition("#")[0]
+        for sample in samples
+    ]
+
+
+def _constant(samples: Sequence[Sample]) -> float:
+    """What the best constant answer of each type of question would reach."""
+    answers: dict[str, Counter[str]] = defaultdict(Counter)
+    for sample in samples:
+        answers[sample.question_type][sample.answer.strip().lower()] += 1
+    return sum(counted.most_common(1)[0][1] for counted in answers.values()) / len(samples)
+
+
+def _letters(normalized: Iterable[str]) -> dict[str, float]:
+    counted = Counter(letter for letter in normalized if letter)
+    total = counted.total()
+    return {letter: counted[letter] / total for letter in sorted(counted)}
+
+
+def _breakdown(samples: Sequence[Sample], right: Sequence[bool]) -> dict[str, dict[str, JsonValue]]:
+    """Accuracy by card, task, type of question, language and modality, where there is more than one of them."""
+    of: Mapping[str, Callable[[Sample], str]] = {
+        "card": lambda one: one.card,
+        "task": lambda one: one.task,
+        "question_type": lambda one: one.question_type,
+        "language": lambda one: "en" if one.question.isascii() else "zh",
+        "modality": lambda one: one.modality,
+    }
+    found: dict[str, dict[str, JsonValue]] = {}
+    for name, value in of.items():
+        parts: dict[str, list[bool]] = defaultdict(list)
+        for sample, one in zip(samples, right, strict=True):
+            parts[value(sample)].append(one)
+        if len(parts) > 1:
+            found[name] = {
+                key: {"n": len(part), "lenient": sum(part) / len(part)} for key, part in sorted(parts.items())
+            }
+    return found

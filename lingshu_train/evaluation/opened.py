@@ -1,0 +1,132 @@
+"""A model by what a person calls it: a folder, RUN/STAGE, the address of a server, or a name of the Hugging Face Hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import JsonValue
+
+from lingshu_train import rollouts, shipped
+from lingshu_train.documents import read_json, read_text, yaml_value
+from lingshu_train.errors import DataError, MissingInput, UsageError
+from lingshu_train.model import base
+from lingshu_train.model.settings import FAMILY, Settings
+from lingshu_train.naming import digest
+from lingshu_train.rollouts import Engine, Weights
+from lingshu_train.runs import run as runs
+from lingshu_train.schema import parse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Named:
+    """A model that can be asked. `label` is what tables call it, `identity` what its answers are kept under."""
+
+    label: str
+    identity: str
+    system: str
+    starts: Callable[[], Engine]
+
+
+def model(
+    name: str, *, served: str = "", device: str = "", batch: int = 16, cards: tuple[str, ...] = ()
+) -> Named:
+    """The model of that name. `served`: what a server calls it; `cards`: those whose text may go to a server elsewhere.
+
+    MissingInput (66): there is none. DataError (65): its config.json is of no model that this package knows. UsageError (64): a
+    server without `served`.
+    """
+    if name.startswith(("http://", "https://")):
+        return _server(name, served, cards)
+    place = Path(name)
+    if (place.parent / runs.NAME).is_file() and not place.is_dir():
+        return _stage(place.parent, place.name, device, batch)
+    settings = _settings(name)
+    found = base.find(settings)
+    if found is None or not found.folder:
+        raise MissingInput(
+            f"{name}: no such folder, and not in the hub's cache: lingshu fetches no model by itself"
+        )
+    weights = Weights(source=found.folder, settings=settings, device=device or _device())
+    identity = digest([str(place.resolve()) if place.is_dir() else name, found.revision])
+    return _local(name.rstrip("/"), identity, weights, batch)
+
+
+def _local(label: str, identity: str, weights: Weights, batch: int) -> Named:
+    def starts() -> Engine:
+        return rollouts.start("transformers", {"batch": batch}, where="eval", weights=weights)
+
+    return Named(label=label, identity=identity[:12], system=weights.settings.system_prompt, starts=starts)
+
+
+def _stage(run: Path, stage: str, device: str, batch: int) -> Named:
+    # Imports torch, which a server needs none of.
+    from lingshu_train.evaluation import trained
+
+    weights = trained.weights(run, stage, device=device)
+    return _local(f"{run.name}/{stage}", digest(weights.source), weights, batch)
+
+
+def _server(url: str, served: str, cards: tuple[str, ...]) -> Named:
+    if not served:
+        raise UsageError(f"{url}: what is the model called there? Name it with --served")
+    params: dict[str, JsonValue] = {"url": url, "model": served, "cards": list(cards)}
+
+    def starts() -> Engine:
+        return rollouts.start("endpoint", params, where="eval")
+
+    return Named(label=served, identity=digest([url, served])[:12], system="", starts=starts)
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _settings(name: str) -> Settings:
+    """How a model is opened: the block `model` of the recipe whose model has the same sizes, or the 7B's, which differ in no
+    more than those. What its own folder says of pictures comes first.
+    """
+    config = Path(name) / "config.json"
+    wanted = _sizes(read_json(config)) if config.is_file() else None
+    if wanted is None and not base.REPOSITORY.fullmatch(name):
+        raise MissingInput(f"{name}: no folder with a config.json, no RUN/STAGE, and no name of the hub")
+    if wanted and wanted[2] != FAMILY:
+        raise DataError(f"{config}: model_type is {wanted[2]!r}; this opens {FAMILY}")
+    blocks = [_block(path) for path in sorted((shipped.folder("recipes") / "model").glob("*.yaml"))]
+    texts = [(block["shape"]["text"]["hidden"], block["shape"]["text"]["layers"]) for block in blocks]
+    same = [block for block, sizes in zip(blocks, texts, strict=True) if wanted and sizes == wanted[:2]]
+    chosen = (same or [block for block in blocks if str(block["base"]).endswith("-7B-Instruct")])[0]
+    block = {**chosen, **_pixels(Path(name)), "base": name, "build": None}
+    return parse(Settings, json.loads(json.dumps(block)), where=f"{name}: model", error=DataError)
+
+
+def _block(path: Path) -> dict[str, Any]:
+    found = yaml_value(read_text(path))
+    assert isinstance(found, dict), f"{path}: a mapping of ours"
+    return found
+
+
+def _pixels(folder: Path) -> dict[str, int]:
+    """The bounds of a picture that a model's folder names; empty where it names none."""
+    path = folder / "preprocessor_config.json"
+    found = read_json(path) if path.is_file() else {}
+    size = found.get("size") if isinstance(found, dict) else None
+    bounds = {**(size if isinstance(size, dict) else {}), **(found if isinstance(found, dict) else {})}
+    least = bounds.get("min_pixels", bounds.get("shortest_edge"))
+    most = bounds.get("max_pixels", bounds.get("longest_edge"))
+    return (
+        {"min_pixels": least, "max_pixels": most} if isinstance(least, int) and isinstance(most, int) else {}
+    )
+
+
+def _sizes(config: object) -> tuple[object, object, object]:
+    """Hidden size and layers of the language model, and the kind of model."""
+    found: dict[str, object] = config if isinstance(config, dict) else {}
+    inner = found.get("text_config")
+    text: dict[str, object] = inner if isinstance(inner, dict) else found
+    return text.get("hidden_size"), text.get("num_hidden_layers"), found.get("model_type")

@@ -1,0 +1,49 @@
+"""The pictures of a generation window, each kept once, whatever number of completions look at it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any
+
+import torch
+
+from lingshu_train.model import repeated
+from lingshu_train.model.family import Family
+from lingshu_train.training.guarded import Batch
+
+COUNTS = "num_images"
+"""Of a batch: how many pictures each row has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """`distinct` are the window's pictures as the family takes them apart, `shown` their numbers at each of its places."""
+
+    distinct: Sequence[Batch]
+    shown: Sequence[Sequence[int]]
+
+    def at(self, places: Sequence[int]) -> dict[str, Any]:
+        """What a batch of these places has of pictures: the family's inputs end to end, and the counts."""
+        numbers = [number for place in places for number in self.shown[place]]
+        empty = {name: tensor[:0] for name, tensor in self.distinct[0].items()}
+        found: dict[str, Any] = {
+            name: torch.cat([self.distinct[number][name] for number in numbers]) if numbers else empty[name]
+            for name in empty
+        }
+        return found | {COUNTS: [len(self.shown[place]) for place in places]}
+
+
+def of_window(family: Family, window: Batch, names: Sequence[str]) -> Pictures | None:
+    """The pictures of a batch whose inputs of `names` lie end to end; none where it has none."""
+    given = {name: window[name] for name in names if isinstance(window.get(name), torch.Tensor)}
+    if not given or not len(given[names[0]]):
+        return None
+    apart = family.apart(given)
+    counts = [int(count) for count in window[COUNTS]]
+    assert len(apart) == sum(counts), "a picture is more than one part of the batch"
+    firsts, copies = repeated.distinct([one[names[0]] for one in apart])
+    kept = [{name: tensor.clone() for name, tensor in apart[number].items()} for number in firsts]
+    starts = list(accumulate(counts, initial=0))
+    return Pictures(kept, [copies[start:end] for start, end in pairwise(starts)])

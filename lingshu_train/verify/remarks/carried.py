@@ -1,0 +1,170 @@
+"""An answer inside a sentence that carries it and says no more: "The mass lies in the left upper lobe.", 病变位于肝脏内.
+
+The sentence may add the question's own words and those of a closed list that present, place and name, but not deny, compare,
+limit or doubt. Of what is left in one piece the type's own grammar must say that it is an answer.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from lingshu_train.verify.gold import GoldAnswer, Ruling
+from lingshu_train.verify.lexicon import longest_first, words
+from lingshu_train.verify.text import canon
+from lingshu_train.verify.text.normal import LIMIT, strip_edges
+
+_TOKEN = re.compile(r"[A-Za-z0-9]+(?:[-'][A-Za-z0-9]+)*|\S")
+_WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*")
+_HAN = re.compile("[\u3400-\u9fff]+")
+# A question that offers its answers, or asks for what is not so, lends no words: "Is this a CT or an MRI?", "Which is least
+# likely?"
+_OFFERS = re.compile(
+    r"\b(?:or|versus|vs|not|no|never|except|least|less|false|incorrect|wrong|unlikely|contraindicated|excluded|inappropriate"
+    r"|untrue|without|other than|neither|cannot|avoid)\b|还是|不|非|错误|除|无|未|没"
+)
+_KIND = re.compile(r"\b(?:(?:what|which) (?:type|kind|sort|form) of|what|which) ([a-z]+)\b")
+_MOST = 14
+# So many spans are tried: a text made of such words alone must not cost more than its length.
+_TRIED = 32
+# "20 mGy at most" is no quantity but a limit.
+_LIMITS = frozenset(("most", "at", "best", "least", "more", "less", "up", "to"))
+
+
+def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
+    """The ruling on the answer that a sentence carries; None where it carries none."""
+    if len(text) > LIMIT or "?" in text:
+        return None
+    if not text.isascii() and _HAN.search(text):
+        return _read_cn(text, gold, question)
+    tokens = [found.span() for found in _TOKEN.finditer(text)]
+    # A capital letter inside a sentence is an option, not the article.
+    shown = [text[start:end] for start, end in tokens]
+    spoken = [word if index and len(word) == 1 else word.lower() for index, word in enumerate(shown)]
+    # "in the left lower lobe" as the question has it: its sides are no answer there.
+    again = _phrase(spoken, question)
+    if again:
+        shorter = text[: tokens[-again][0]].rstrip(" ,")
+        ruling = gold.read(shorter)
+        if ruling.status == "right":
+            return ruling._replace(rule=f"{ruling.rule}_carried")
+        text, tokens, spoken = shorter, tokens[:-again], spoken[:-again]
+    for start, end in _spans(spoken, gold, question):
+        ruling = gold.read(strip_edges(text[tokens[start][0] : tokens[end - 1][1]]))
+        if ruling.status == "right" and _carries(spoken[:start] + spoken[end:]):
+            return ruling._replace(rule=f"{ruling.rule}_carried")
+    return None
+
+
+def _spans(spoken: list[str], gold: GoldAnswer, question: str) -> list[tuple[int, int]]:
+    """What may be the answer in a sentence of words, as places of its first word and behind its last, the shortest first."""
+    lent = _lent(question)
+    known = lent | words("carriers", "words")
+    if gold.reads == "grammar":
+        known -= _LIMITS
+    # One option of several is named where a noun of the question follows it: "Right lower lobe consolidation is seen".
+    follows = words("carriers", "after") | (lent if gold.reads == "choices" else frozenset())
+    last = len(spoken)
+    heads = [
+        cut for cut in (0, *_run(spoken, known)) if not cut or spoken[cut - 1] in words("carriers", "before")
+    ]
+    ends = [last - cut for cut in (0, *_run(spoken[::-1], known))]
+    tails = [end for end in ends if end == last or spoken[end] in follows or spoken[end - 1] == ","]
+    return _shortest([(start, end) for start in heads for end in tails if start < end and end - start < last])
+
+
+def _shortest(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return sorted(spans, key=lambda span: (span[1] - span[0], span))[:_TRIED]
+
+
+def _run(spoken: list[str], known: frozenset[str]) -> list[int]:
+    """How many words may be cut off from the beginning, each number up to the first word that carries no answer."""
+    found = []
+    for count, word in enumerate(spoken[:_MOST], start=1):
+        if word not in known:
+            break
+        found.append(count)
+    return found
+
+
+def _phrase(spoken: list[str], question: str) -> int:
+    """How many words at the end are a phrase of the question that names a place; 0 where there are none."""
+    low = question.lower()
+    for count in range(min(len(spoken) - 1, 8), 1, -1):
+        if (
+            spoken[-count] in ("in", "on", "at", "of")
+            and " ".join(spoken[-count:]) in low
+            and not _OFFERS.search(low)
+        ):
+            return count
+    return 0
+
+
+def _carries(spoken: list[str]) -> bool:
+    """Whether what was cut off is a part of a sentence: it has a verb or a preposition."""
+    return not words("carriers", "verbs").isdisjoint(spoken)
+
+
+@lru_cache(maxsize=4096)
+def _lent(question: str) -> frozenset[str]:
+    """The words of a question that may stand beside its answer."""
+    low = question.lower()
+    if _OFFERS.search(low):
+        return frozenset()
+    sided = words("words", "sides") | frozenset(
+        ("upper", "lower", "middle", "anterior", "posterior", "medial", "lateral")
+    )
+    return frozenset(_WORD.findall(low)) - sided - words("words", "negation")
+
+
+@lru_cache(maxsize=4096)
+def nouns(question: str) -> frozenset[str]:
+    """What a question asks the kind of, in canonical form: "fracture" of "What type of fracture"."""
+    low = question.lower()
+    found = _KIND.search(low)
+    return frozenset((canon.word(found.group(1)),)) if found and not _OFFERS.search(low) else frozenset()
+
+
+def _read_cn(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
+    """As `read`, where no spaces set words off: what may stand before and behind is cut off in pieces."""
+    lent = _lent_cn(question)
+    heads = _cuts(text, lent, "words_cn")
+    tails = [
+        len(text) - cut
+        for cut in _cuts(text[::-1], tuple(one[::-1] for one in lent), "words_cn", turned=True)
+    ]
+    spans = [(start, end) for start in heads for end in tails if start < end and end - start < len(text)]
+    for start, end in _shortest(spans):
+        cut = text[:start] + text[end:]
+        if not any(verb in cut for verb in words("carriers", "verbs_cn")):
+            continue
+        ruling = gold.read(strip_edges(text[start:end]))
+        if ruling.status == "right":
+            return ruling._replace(rule=f"{ruling.rule}_carried")
+    return None
+
+
+def _cuts(text: str, lent: tuple[str, ...], name: str, *, turned: bool = False) -> list[int]:
+    """Every place up to which a text is made of pieces that carry no answer, beginning with 0."""
+    listed = longest_first("carriers", name)
+    pieces = tuple(one[::-1] for one in listed) if turned else listed
+    found, place = [0], 0
+    while len(found) < _MOST:
+        piece = next((one for one in (*lent, *pieces) if text.startswith(one, place)), "")
+        if not piece:
+            return found
+        place += len(piece)
+        found.append(place)
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _lent_cn(question: str) -> tuple[str, ...]:
+    """The longest runs of a Chinese question that may stand beside its answer."""
+    if _OFFERS.search(question.lower()):
+        return ()
+    asking = "|".join(longest_first("carriers", "asking_cn"))
+    runs = [run for part in _HAN.findall(question) for run in re.split(f"(?:{asking})", part)]
+    kept = {run for run in runs if len(run) > 1}
+    kept |= {run.rstrip("的是为有") for run in kept} | {run.lstrip("图中该这张") for run in kept}
+    return tuple(sorted((run for run in kept if len(run) > 1), key=len, reverse=True))

@@ -1,0 +1,1 @@
+"""What a sentence says of the finding that a yes/no question asks for. Read for the lenient door alone."""

@@ -1,0 +1,127 @@
+"""As `whole`, for Chinese, where no spaces set words off: a clause is cut into known words, the longest first."""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+
+from lingshu_train.verify.lexicon import lists, longest_first, words
+from lingshu_train.verify.remarks.findings.statements import proposition
+from lingshu_train.verify.remarks.findings.vocabulary import Claim
+
+_CLAUSE = re.compile(r"[,;:.!()，。；：！（）\s]|但是?|因为|由于|所以|因此|而且|并且|并(?!无)")
+_RUN = re.compile("[\u3400-\u9fff]+|[a-z0-9]+")
+_LISTS = ("struct_cn", "places_cn", "abnormal_cn", "normal_cn", "sizes_cn", "denying_cn")
+_ASKING = re.compile(
+    r"是否|有没有|有无|是不是|能否|可否|吗|呢|[?？。 ,，]|图像?中|该|这张|患者|可见|存在|出现|显示|有|的|存在"
+)
+_GONE = re.compile(
+    r"(?:吸收|消失|消退|愈合|清除|排除)了?吗?[?？]?$|是否(?:已)?(?:完全)?(?:吸收|消失|消退|愈合)"
+)
+
+
+def claims(tail: str, question: str, sign: str) -> list[Claim] | None:
+    """The claim of every clause; None where one cannot be read."""
+    found = []
+    for clause in map(str.strip, _CLAUSE.split(tail)):
+        if not any(map(str.isalnum, clause)) or clause in words("words", sign):
+            continue
+        claim = _claim(clause, question, sign)
+        if claim is None:
+            return None
+        found.append(claim)
+    return found
+
+
+def asks_gone(question: str) -> bool:
+    """Whether a question asks if a finding is gone."""
+    return _GONE.search(question) is not None
+
+
+def subject(question: str) -> str:
+    """What a question asks about, where it names that first: 心影 of 心影是否增大."""
+    found = re.match(r"([\u3400-\u9fff]{2,8}?)(?:是否|有无|有没有)", question)
+    return found.group(1) if found else ""
+
+
+def _claim(clause: str, question: str, sign: str) -> Claim | None:
+    restated = proposition(clause, question)
+    if restated:
+        normal = "正常" in question and "不正常" not in question
+        return Claim("there" if (sign == "yes") != normal else "gone") if restated == sign else None
+    cut = _words(clause, question)
+    if cut is None:
+        return None
+    denials = sum(word in words("vocabulary", "denying_cn") for word in cut)
+    for one, other in lists("vocabulary", "opposite_places_cn").values():
+        for asked, said in ((one, other), (other, one)):
+            if asked in question and said not in question and any(said in word for word in cut):
+                return Claim("elsewhere")
+    return _weigh(cut, denials, question)
+
+
+def _weigh(cut: list[str], denials: int, question: str) -> Claim | None:
+    """The claim of a clause's words; None where they say both."""
+    finding = [word for word in cut if word in words("vocabulary", "abnormal_cn")]
+    normal = [word for word in cut if word in words("vocabulary", "normal_cn")]
+    if finding and normal:
+        return None
+    if not finding and not normal:
+        return Claim("denied" if denials % 2 else "bare")
+    own = any(word in question or word in _asked(question) for word in finding)
+    if (denials % 2 == 0) == bool(finding):
+        if own:
+            return Claim("elsewhere" if _other_place(cut, question) else "there")
+        return Claim(
+            "entity" if any(word in words("vocabulary", "entities_cn") for word in cut) else "abnormal"
+        )
+    entity = any(word in words("vocabulary", "entities_cn") for word in cut)
+    return Claim("gone" if own else "absent" if entity and finding else "normal")
+
+
+def _other_place(cut: list[str], question: str) -> bool:
+    """Whether a clause puts the finding into another place than the question: 心包积液 for 胸腔积液."""
+    theirs = [word for word in cut if word in words("vocabulary", "places_cn") and len(word) > 1]
+    ours = [
+        word
+        for word in words("vocabulary", "places_cn")
+        if len(word) > 1 and word in question and "侧" not in word
+    ]
+    theirs = [word for word in theirs if "侧" not in word]
+    return bool(ours and theirs) and not any(one in other or other in one for one in ours for other in theirs)
+
+
+def _words(clause: str, question: str) -> list[str] | None:
+    """The known words of a clause, in order; None where something is left over."""
+    found: list[str] = []
+    for run in _RUN.findall(clause):
+        if run.isascii():
+            if not run.isdigit() and run not in question.lower():
+                return None
+            continue
+        place = 0
+        while place < len(run):
+            word = next((one for one in _pieces(question) if run.startswith(one, place)), "")
+            if not word:
+                return None
+            found.append(word)
+            place += len(word)
+    return found
+
+
+@cache
+def _listed() -> tuple[str, ...]:
+    return tuple(word for name in _LISTS for word in longest_first("vocabulary", name))
+
+
+@lru_cache(maxsize=4096)
+def _pieces(question: str) -> tuple[str, ...]:
+    """Known words and the question's own, the longest first."""
+    return tuple(sorted({*_listed(), *_asked(question)}, key=lambda word: (-len(word), word)))
+
+
+@lru_cache(maxsize=4096)
+def _asked(question: str) -> tuple[str, ...]:
+    """What a question names, without the words that ask."""
+    runs = [run for part in _ASKING.split(question.lower()) for run in _RUN.findall(part)]
+    return tuple(run for run in runs if not run.isascii() and len(run) > 1)

@@ -1,0 +1,235 @@
+"""Whether the reason behind a yes or no can be read whole, and then says the same: no word unknown, no clause on the other
+side.
+
+A clause claims that the finding asked for is "there" or "gone", something else "abnormal" or "normal", the finding
+"elsewhere", or by a place or a size alone no more than yes ("bare"). Where a question asks for a normal state, or whether a
+finding is gone, a yes is the claim that a no is elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import NamedTuple
+
+from lingshu_train.verify.lexicon import words
+from lingshu_train.verify.remarks.findings import han, vocabulary
+from lingshu_train.verify.remarks.findings.sought import asked as sought
+from lingshu_train.verify.remarks.findings.statements import proposition
+from lingshu_train.verify.remarks.findings.vocabulary import Claim, known, plain
+from lingshu_train.verify.text import asks
+
+_END = re.compile(r"[,.;:!()\n]| - |\b(?:{})\b|(?=\bwithout\b)".format("|".join(vocabulary.JOINING)))
+_TOKEN = re.compile(r"[a-z]+(?:'t)?|[0-9]+(?:\.[0-9]+)?")
+_IDENTITY = re.compile(
+    r"^(?:is|was) (?:this|it|that|the (?:image|scan|picture|study|film|view|shown image))\b"
+)
+_COMPARED = re.compile(r"\b(?:below|under|above|over|less|more|than|exceeds?|up to|within|at) [0-9]")
+_NO_DOUBT = re.compile(r"\b(?:no|without|beyond)(?: a| any)? doubt\b(?: about| of| that)?")
+_NO_LONGER = re.compile(r"\bno longer (?:visible|seen|present|there|detectable|evident)?")
+_STILL = re.compile(
+    r"\bstill (?:visible|seen|present|there|detectable|evident)\b|\bpersists\b|\bpersisting\b"
+)
+_ASSERTING = frozenset(
+    (
+        "there",
+        "shows",
+        "show",
+        "seen",
+        "visible",
+        "present",
+        "demonstrates",
+        "reveals",
+        "noted",
+        "has",
+        "identified",
+    )
+)
+_PRONOUNS = frozenset(
+    (
+        "it",
+        "there",
+        "is",
+        "are",
+        "does",
+        "do",
+        "was",
+        "has",
+        "have",
+        "they",
+        "the",
+        "this",
+        "i",
+        "can",
+        "see",
+        "one",
+        "be",
+    )
+)
+
+
+class Asked(NamedTuple):
+    """What a question asks for: the words of the finding, those of places, and whether a yes means that all is normal.
+    `identity`: the name of a modality or a plane, where that is asked for. `narrowing`: words without which
+    it is another finding, as "free" of "free air".
+    """
+
+    finding: frozenset[str]
+    places: frozenset[str]
+    words: frozenset[str]
+    narrowing: frozenset[str]
+    normal: bool
+    gone: bool
+    identity: frozenset[str]
+
+
+def agrees(sign: str, tail: str, question: str) -> bool:
+    """Whether every clause of what follows a yes or no (in small letters) can be read and takes its side."""
+    if any("\u3400" <= char <= "\u9fff" for char in tail):
+        claims = han.claims(tail, question, sign)
+        return claims is not None and _one_sided(
+            claims, abnormal=(sign == "yes") != bool(_normal_cn(question))
+        )
+    asked = _asked(question)
+    claims = []
+    for clause in map(str.strip, _END.split(tail)):
+        if not any(map(str.isalnum, clause)):
+            continue
+        claim = _claim(clause, asked, sign, question)
+        if claim is None:
+            return False
+        claims.append(claim)
+    return _one_sided(claims, abnormal=(sign == "yes") != asked.normal)
+
+
+def states(text: str, question: str) -> str:
+    """The sign of one clause without yes or no: it says that the finding asked for is there ("there is a small apical
+    pneumothorax"), or calls normal the very thing that the question asks for. Empty where it does neither.
+    """
+    if not text.isascii():
+        named = han.subject(question)
+        normal = han.claims(text, question, "no") == [Claim("normal")]
+        return "no" if normal and named and text.startswith(named) and not _normal_cn(question) else ""
+    asked = _asked(question)
+    tokens = _TOKEN.findall(text)
+    if asked.gone or asked.identity or _denials(tokens) or _END.search(text):
+        return ""
+    spoken = frozenset(map(plain, tokens))
+    claim = _claim(text, asked, "yes" if asked.normal else "no", question)
+    if claim == Claim("normal") or (asked.normal and claim == Claim("gone")):
+        itself = bool(asked.places) and asked.places <= spoken
+        subject = itself or (asked.normal and tokens[:1] == ["it"])
+        return "" if not subject else "yes" if asked.normal else "no"
+    if asked.normal or not asked.finding or _ASSERTING.isdisjoint(tokens) or not asked.finding <= spoken:
+        return ""
+    return "yes" if _claim(text, asked, "yes", question) == Claim("there") else ""
+
+
+def _one_sided(claims: list[Claim], *, abnormal: bool) -> bool:
+    """Whether claims agree with a finding that is there (`abnormal`) or with one that is not."""
+    said = {claim.kind for claim in claims}
+    if abnormal:
+        if "there" in said:
+            return said <= {"there", "abnormal", "entity", "bare", "normal", "absent"}
+        return said <= {"abnormal", "bare", "absent"} and said != {"absent"}
+    if "gone" in said:
+        return said <= {"gone", "normal", "elsewhere", "abnormal", "entity", "denied", "absent"}
+    return said <= {"normal", "elsewhere", "denied", "absent"}
+
+
+@lru_cache(maxsize=4096)
+def _asked(question: str) -> Asked:
+    low = question.lower()
+    tokens = frozenset(map(plain, _TOKEN.findall(low)))
+    finding = tokens & known("abnormal")
+    exact = sought(question)
+    gone = exact is not None and exact.gone
+    normal = asks.asks_normal(question) == "normal" or bool(
+        tokens & known("questions_normal") and not finding
+    )
+    names = tokens & (known("modalities") | known("planes") | known("weights"))
+    identity = names if _IDENTITY.match(low) and not finding else frozenset[str]()
+    if not finding and exact is not None and exact.exists:
+        finding = frozenset((exact.noun,))
+    loose = known("places") | known("sizes") | known("struct") | known("abnormal")
+    narrowing = (
+        frozenset(map(plain, exact.narrowing)) - loose
+        if exact is not None and exact.exists
+        else frozenset[str]()
+    )
+    return Asked(
+        finding, (tokens & known("places")) - finding, tokens, narrowing, normal or gone, gone, identity
+    )
+
+
+def _claim(clause: str, asked: Asked, sign: str, question: str) -> Claim | None:
+    """What a clause claims; None where it cannot be read."""
+    tokens = _TOKEN.findall(_NO_DOUBT.sub(" ", clause).replace("-", " "))
+    if not tokens:
+        return Claim("bare")
+    spoken = [plain(token) for token in tokens]
+    side = "there" if (sign == "yes") != asked.normal else "gone"
+    if asked.gone:
+        tokens = _TOKEN.findall(_STILL.sub("unresolved", _NO_LONGER.sub("gone", clause.replace("-", " "))))
+        spoken = [plain(token) for token in tokens]
+    if _pronoun(tokens):
+        return _of_pronoun(tokens, sign, side, gone=asked.gone)
+    if asked.identity:
+        return _of_identity(spoken, tokens, asked, side)
+    restated = "" if asked.gone else proposition(clause, question)
+    if restated:
+        return Claim(side) if restated == sign else None
+    if not all(word in known("known") or word in asked.words or word.isdigit() for word in spoken):
+        return None
+    if _COMPARED.search(clause):
+        # Which size is normal is not said here.
+        return None
+    if vocabulary.opposite_place(asked.words, frozenset(spoken)):
+        return Claim("elsewhere")
+    claim = vocabulary.weigh(spoken, _denials(tokens), asked.finding, asked.places)
+    return None if claim == Claim("there") and not asked.narrowing.issubset(spoken) else claim
+
+
+def _pronoun(tokens: list[str]) -> bool:
+    return bool(tokens) and all(token in _PRONOUNS or token in vocabulary.DENYING for token in tokens)
+
+
+def _of_pronoun(tokens: list[str], sign: str, side: str, *, gone: bool) -> Claim | None:
+    """ "it is", "there are none": the sign itself once more. Where a question asks if something is gone, "it is gone" is a
+    yes."""
+    states = sum(token in words("findings", "gone") for token in tokens) if gone else 0
+    denied = (_denials(tokens) - states) % 2 == 1
+    return Claim(side) if denied == (sign == "no") else None
+
+
+def _of_identity(said: list[str], tokens: list[str], asked: Asked, side: str) -> Claim | None:
+    """ "it is an axial CT", "this is not a CT", "it is an MRI": the name asked for, or another of its kind."""
+    names = known("modalities") | known("planes") | known("weights")
+    if not all(word in known("known") or word in names or word in asked.words for word in said):
+        return None
+    same = bool(asked.identity & frozenset(said))
+    kind = next(
+        (listed for listed in ("modalities", "planes", "weights") if asked.identity & known(listed)), ""
+    )
+    other = bool((known(kind) - asked.identity) & frozenset(said)) if kind else False
+    denied = _denials(tokens) % 2 == 1
+    if same == other:
+        return None
+    claimed = "there" if same != denied else "gone"
+    return Claim(claimed) if claimed == side and not (other and denied) else None
+
+
+def _denials(tokens: list[str]) -> int:
+    """How often a clause denies; "free" and "clear" only with "of", and "free" at the end as in "effusion-free"."""
+    count = sum(token in vocabulary.DENYING for token in tokens)
+    for index, token in enumerate(tokens):
+        follows = tokens[index + 1 : index + 2]
+        if (token == "free" and (follows in (["of"], ["from"]) or (not follows and index))) or (
+            token == "clear" and follows == ["of"]
+        ):
+            count += 1
+    return count - ("neither" in tokens and "nor" in tokens)
+
+
+def _normal_cn(question: str) -> bool:
+    return asks.asks_normal(question) == "normal" or han.asks_gone(question)

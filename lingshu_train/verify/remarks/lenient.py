@@ -1,0 +1,145 @@
+"""The lenient door: what the strict one does not accept is read with what stands around it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+from lingshu_train.record import Verdict
+from lingshu_train.verify import prelude
+from lingshu_train.verify.extract import Extract, boxes, opening
+from lingshu_train.verify.gold import Ruling
+from lingshu_train.verify.remarks import after, head
+from lingshu_train.verify.remarks.witness import Witness
+from lingshu_train.verify.strict import told
+from lingshu_train.verify.text import cues, leads, sentences
+from lingshu_train.verify.text.normal import LIMIT, clean, strip_edges
+
+# Plain text of more words is reasoning: only what stands behind an anchor in it is an answer.
+_WORDS = 40
+# A conclusion stands in a sentence or a line of its own, or behind a comma: "..., so yes", "..., which points to option B".
+_ENDS = re.compile(
+    r"(?<=[.;!?])(?<!\s[A-Z]\.)\s+|[。；！？\n]|[,，](?=因此|所以|故|考虑)"
+    r"|,\s(?=(?:so|thus|therefore|hence|this is|it is|which (?:points|suggests|indicates|means|fits|is))\b)"
+)
+_CONCLUDING = re.compile(
+    r"^(?:so|thus|therefore|hence)?,? ?"
+    r"(?:(?:which|this|it) (?:points to|suggests|indicates|means|fits|is|is consistent with) )?"
+    r"(?:the (?:answer|diagnosis) is )?",
+    re.IGNORECASE,
+)
+_SENTENCE = re.compile(r"[.;!?。；！？\n]")
+_CONDITIONS = frozenset(
+    ("if", "unless", "whether", "were", "suppose", "supposing", "assuming", "provided", "should")
+)
+_LONGEST = 1500
+
+
+def judge(found: Extract, gold: Witness, refused: Verdict) -> Verdict:
+    """Judge what was found in a response and is not right under strict, which gave `refused`."""
+    if found.status:
+        return (_same_boxes(found, gold) if found.form == "box" else None) or refused
+    if found.form != "plain":
+        # Another choice or another quantity inside the mark is not made right by what stands beside it.
+        final = refused.status == "wrong" and gold.reads != "words"
+        return refused if final else _settled(found, gold)
+    opened = opening(found.text)
+    if opened is not None and not opened.status:
+        verdict = _settled(opened, gold)
+        if verdict.correct:
+            return verdict
+    return _plain(found.text, gold)
+
+
+def _same_boxes(found: Extract, gold: Witness) -> Verdict | None:
+    """The answer of several boxes that all hold the same text, with nothing but announcements between them."""
+    said = boxes(found.text) or [] if found.status == "several_boxes" else []
+    contents = {box.content.strip() for box in said}
+    if len(contents) != 1:
+        return None
+    between = [found.text[one.end : other.start] for one, other in pairwise(said)]
+    if any(any(map(str.isalnum, part)) for part in between):
+        return None
+    ruling = gold.read(contents.pop())
+    rest = found.text[said[-1].end :].strip(" $*.\n")
+    if ruling.status != "right" or (rest and not after.harmless(rest, gold)):
+        return None
+    before = found.text[: said[0].start].strip()
+    return None if before and prelude.contradicts(before, gold) else told(ruling, "box", found.text[:LIMIT])
+
+
+def _settled(found: Extract, gold: Witness) -> Verdict:
+    """Judge a marked answer, then make sure that nothing around it says otherwise."""
+    text, tail = found.text, found.tail
+    if found.form == "box" and tail:
+        line, _, rest = tail.partition("\n")
+        if gold.goes_on(text, line):
+            text, tail = f"{text} {line}", rest
+    ruling = head.read(text, gold)
+    if ruling.status == "right":
+        if tail and not after.harmless(tail, gold):
+            ruling = ruling._replace(status="trailing_revision")
+        elif found.prelude and prelude.contradicts(found.prelude, gold, block=found.form == "tag"):
+            ruling = ruling._replace(status="conflicting")
+    return told(ruling, found.form, text)
+
+
+def _plain(text: str, gold: Witness) -> Verdict:
+    """Plain text: whole where it is short, else from its last anchor to the end of the line."""
+    whole = Ruling("unreadable", "none")
+    if len(text) <= LIMIT and len(text.split()) <= _WORDS:
+        whole = gold.read(text)
+        if whole.status in ("right", "wrong") and (whole.status == "right" or gold.reads != "words"):
+            return told(whole, "plain", text)
+    first = head.at_head(text, gold)
+    if first is not None:
+        return told(first, "plain", text[:LIMIT])
+    concluded = _at_end(text, gold)
+    if concluded is not None:
+        return told(concluded, "plain", text[:LIMIT])
+    found = leads.anchors(text)
+    if not found or (whole.status not in head.REMARKED and gold.reads != "words"):
+        return told(whole, "plain", text[:LIMIT])
+    return _anchored(text, found[-1], gold)
+
+
+def _at_end(text: str, gold: Witness) -> Ruling | None:
+    """The ruling on a last sentence, or a last clause that draws the conclusion, if all before it are reasons."""
+    found = _ENDS.split(text.strip()[-_LONGEST:])
+    if len(found) < 2 or len(text) > _LONGEST:
+        return None
+    last, reasons = found[-1].strip(), [part for part in map(strip_edges, map(clean, found[:-1])) if part]
+    last = _CONCLUDING.sub("", last)
+    if not reasons or not all(gold.reasons(part) for part in reasons) or _conditional(f"{reasons[-1]} "):
+        return None
+    ruling = gold.read(last)
+    return ruling._replace(rule=f"{ruling.rule}_concluded") if ruling.status == "right" else None
+
+
+def _conditional(before: str) -> bool:
+    """Whether the sentence that leads to an answer makes it depend on something: "If she had fever, the answer is"."""
+    return not _CONDITIONS.isdisjoint(cues.plain_words(_SENTENCE.split(before)[-1]))
+
+
+def _anchored(text: str, anchor: tuple[int, int], gold: Witness) -> Verdict:
+    """The answer behind an anchor such as "the answer is", to the end of its line or its sentence."""
+    start, end = anchor
+    line, _, tail = text[end:].partition("\n")
+    if len(line) > LIMIT:
+        return Verdict(correct=False, status="too_long", rule="anchor")
+    ruling, used = head.read(line, gold), line
+    sentence, rest = sentences.first(line)
+    if ruling.status != "right" and rest:
+        ruling, used = gold.read(sentence), sentence
+        tail = f"{rest}\n{tail}"
+    verdict = told(ruling, "anchor", used)
+    if not verdict.correct:
+        return verdict
+    if tail.strip() and not after.harmless(tail.strip(), gold):
+        status = "trailing_revision"
+    elif prelude.contradicts(text[:start], gold) or _conditional(text[:start]):
+        status = "conflicting"
+    else:
+        return verdict
+    return replace(verdict, correct=False, status=status, normalized="")

@@ -1,0 +1,39 @@
+"""One phrase in another order of its words: "thickening of the basement membrane", "basement membrane thickening", "thickened
+basement membrane"; "dissection of the aorta", "aortic dissection".
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from lingshu_train.verify.lexicon import texts
+from lingshu_train.verify.text import canon
+from lingshu_train.verify.text.normal import clean
+
+_GLOSS = re.compile(r" ?[(]([^()]{1,40})[)] ?")
+_MOST = 12
+
+
+@lru_cache(maxsize=16384)
+def key(text: str) -> str:
+    """The canonical form with "N of M" as "M N", a leading participle behind its noun, and adjectives of organs as nouns."""
+    parts = text.lower().split(" of ")
+    if len(parts) > 2 or len(text.split()) > _MOST:
+        return canon.key(text)
+    tokens = [token for part in reversed(parts) for token in canon.canonical(clean(part))]
+    nouns, same = texts("carriers", "organs"), texts("words", "same")
+    plain = [
+        canon.word(same.get(token, token)) if " " not in same.get(token, "") else token for token in tokens
+    ]
+    plain = [nouns.get(token, token) for token in plain]
+    changes = {canon.word(value) for value in same.values() if " " not in value}
+    participle = tokens[:1] != plain[:1] or tokens[0].endswith("ed")
+    if len(plain) > 1 and plain[0] in changes and participle:
+        plain = [*plain[1:], plain[0]]
+    return " ".join(plain)
+
+
+def without_gloss(text: str, own: frozenset[str]) -> str:
+    """A text without a bracket that says what the text says: "(H&E)" where that is one of the canonical texts `own`."""
+    return _GLOSS.sub(lambda found: " " if canon.key(clean(found.group(1))) in own else found.group(), text)

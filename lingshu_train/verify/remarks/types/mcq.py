@@ -1,0 +1,165 @@
+"""A chosen option and what stands behind it: a justification, others ruled out, words of the question, or yes and no."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import ClassVar, cast
+
+from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
+from lingshu_train.verify.lexicon import entries, longest_first
+from lingshu_train.verify.remarks import carried, others, prose, reason, signs, turned
+from lingshu_train.verify.remarks.witness import Witness
+from lingshu_train.verify.text import canon, cues
+from lingshu_train.verify.text.leads import readings
+from lingshu_train.verify.text.normal import strip_edges
+from lingshu_train.verify.types import mcq, yes_no
+
+_GLOSS_WORDS, _GLOSS_HAN = 4, 6
+_EXCLUDING = ("not", "rather than", "instead of", "and not")
+_BEHIND = re.compile(
+    r",? \b(because|since|as|which|where|and not|not|rather than|instead of)\b (?:in |on |at |the |an? )*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen(Witness):
+    """The gold option; where the options say yes and no, the letter of each sign."""
+
+    reads: ClassVar[Reads] = "choices"
+    gold: mcq.Gold
+    polar: dict[str, str]
+
+    def judge(self, text: str) -> Ruling:
+        ruling = self.gold.judge(text)
+        if ruling.normalized or ruling.status in ("right", "wrong", "conflicting"):
+            return ruling
+        for candidate in readings(text):
+            found = _read(candidate, self)
+            if found.status != "unreadable":
+                return found
+        return (
+            carried.read(text, self.gold, self.gold.question)
+            or self._with_reason(text)
+            or self._turned(text)
+            or ruling
+        )
+
+    def _turned(self, text: str) -> Ruling | None:
+        """The text of exactly one option in another order of its words."""
+        plain = turned.key(text)
+        fits = [letter for letter, own in self.gold.options.shown.items() if turned.key(own) == plain]
+        return mcq.rule(fits[0], "text_turned", self.gold) if len(fits) == 1 else None
+
+    def _with_reason(self, text: str) -> Ruling | None:
+        """A sentence that carries the option, and behind it why, or what it is not."""
+        found = _BEHIND.search(text)
+        if found is None:
+            return None
+        ruling = self.gold.judge(text[: found.start()])
+        if ruling.status != "right":
+            ruling = carried.read(text[: found.start()], self.gold, self.gold.question) or ruling
+        rest, own = text[found.end() :], self.gold.letter
+        if found.group(1) in _EXCLUDING:
+            upheld = others.upholds(f"not {rest}", own, self.gold.options.shown, goes_on=False)
+        else:
+            upheld = prose.harmless(f"there {rest}", own, self.gold.options)
+        return ruling._replace(rule=f"{ruling.rule}_behind") if ruling.status == "right" and upheld else None
+
+    def answered_again(self, remark: str) -> bool:
+        return self.gold.answered_again(remark)
+
+    def reasons(self, sentence: str) -> bool | None:
+        return prose.harmless(sentence, self.gold.letter, self.gold.options) or None
+
+    def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
+        return others.upholds(sentence, self.gold.letter, self.gold.options.shown, goes_on=goes_on)
+
+
+def witness(gold: GoldAnswer) -> Chosen:
+    found = cast(mcq.Gold, gold)
+    return Chosen(found, yes_no.polar_options(found.options.shown))
+
+
+def _read(text: str, chosen: Chosen) -> Ruling:
+    gold = chosen.gold
+    letter, rest = mcq.marked_letter(text, gold)
+    if letter and rest:
+        ruling = _after_letter(letter, text, rest, gold)
+        if ruling is not None:
+            return ruling
+    return _text_with_more(text, chosen)
+
+
+def _after_letter(letter: str, text: str, rest: str, gold: mcq.Gold) -> Ruling | None:
+    """Judge what follows a leading letter; None when the text must be read without the letter."""
+    if letter in "AI" and text[1:2] == " " and not rest.startswith(("because ", "since ")):
+        # "I as a doctor", "A for effort": without a sign after it, the letter may be a word.
+        return None
+    named, length = gold.options.leading(rest)
+    if named == letter:
+        if _of_question(strip_edges(rest[length:]), gold) and not reason.names_another(
+            rest[length:], letter, gold.options
+        ):
+            return mcq.rule(letter, "letter_text", gold)
+        return _justified(letter, rest[length:], gold, rule="letter_text", gloss=True)
+    sign = text[: len(text) - len(rest)].rstrip()[-1:]
+    return _justified(letter, f"{sign} {rest}" if sign in ":-" else rest, gold, rule="letter")
+
+
+def _text_with_more(text: str, chosen: Chosen) -> Ruling:
+    """The own text of one option, then a gloss, an affirmation or a justification; or a sentence that says yes or no."""
+    gold = chosen.gold
+    best, length = gold.options.leading(text)
+    if length and best != "A" and mcq.names_a(text, gold):
+        return Ruling("conflicting", "mcq.text")
+    if length:
+        inner = strip_edges(text[length:])
+        if mcq.affirmed(inner):
+            return mcq.rule(best, "text", gold)
+        if _of_question(inner, gold) and not reason.names_another(inner, best, gold.options):
+            return mcq.rule(best, "text", gold)
+        ruling = _justified(best, text[length:], gold, rule="text", gloss=True)
+        if ruling is not None:
+            return ruling
+    if chosen.polar:
+        side = signs.side(text, gold.question)
+        if side.status == "right" and not reason.names_another_letter(
+            text, chosen.polar[side.normalized], gold.options
+        ):
+            return mcq.rule(chosen.polar[side.normalized], "polarity", gold)
+    return Ruling("unreadable", "mcq.none")
+
+
+def _justified(letter: str, rest: str, gold: mcq.Gold, *, rule: str, gloss: bool = False) -> Ruling | None:
+    how = reason.accepted(_reasoned(rest), letter, gold.options, gloss=gloss)
+    return mcq.rule(letter, f"{rule}_{how}", gold) if how else None
+
+
+def _reasoned(rest: str) -> str:
+    """What follows an option, as its reason: "is correct because ...", ": fluid at the base", "(a step in the cortex)"."""
+    text = rest.lstrip()
+    affirmation = next(
+        (entry for entry in longest_first("words", "correct") if text.lower().startswith(entry)), ""
+    )
+    if affirmation and (reasoned := text[len(affirmation) :].lstrip(" ,:")).lower().startswith(
+        tuple(entries("words", "because"))
+    ):
+        return reasoned
+    if text[:1] in (":", "(", "-") and _is_gloss(strip_edges(text.lstrip(":- "))):
+        return f"because {strip_edges(text.lstrip(':- '))}"
+    return rest
+
+
+def _is_gloss(text: str) -> bool:
+    """Whether a text is long enough for a reason: a shorter one may be the text of an option, only other words."""
+    return len(text.split()) >= _GLOSS_WORDS or (not text.isascii() and len(text) >= _GLOSS_HAN)
+
+
+def _of_question(text: str, gold: mcq.Gold) -> bool:
+    """Whether a text is up to three words of the question: "3 cusps" where cusps were to be counted."""
+    found = canon.tokenize(text)
+    asked = {canon.word(token) for token in canon.tokenize(gold.question) if token.isalpha()}
+    return (
+        0 < len(found) <= 3 and not cues.negates(text) and all(canon.word(token) in asked for token in found)
+    )

@@ -1,0 +1,64 @@
+"""A quantity inside a sentence that says no more than it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import cast
+
+from lingshu_train.verify.gold import GoldAnswer, Ruling
+from lingshu_train.verify.remarks import carried
+from lingshu_train.verify.remarks.witness import Witness
+from lingshu_train.verify.text.normal import strip_edges
+from lingshu_train.verify.types import numeric
+
+_COMMA = re.compile(r"(?<=[0-9]),(?=[0-9]{1,2}(?![0-9]))")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured(Witness):
+    """The gold quantity."""
+
+    gold: numeric.Gold
+
+    def judge(self, text: str) -> Ruling:
+        ruling = self.gold.judge(text)
+        if ruling.normalized:
+            return ruling
+        return (
+            carried.read(text, self.gold, self.gold.question)
+            or self._computed(text)
+            or self._decimal(text)
+            or ruling
+        )
+
+    def _computed(self, text: str) -> Ruling | None:
+        """The result of "CO = 70 x 80 = 5600 mL/min = 5.6 L/min": the last quantity, and those equal to it before it."""
+        parts = [strip_edges(part) for part in text.split(" = ")]
+        rulings = [self.gold.judge(part) for part in parts[1:]]
+        readable = [ruling for ruling in rulings if ruling.normalized]
+        if (
+            not readable
+            or not rulings[-1].normalized
+            or any(ruling.status != "right" and not ruling.rule.endswith("kind") for ruling in readable)
+        ):
+            return None
+        return rulings[-1]._replace(rule=f"{rulings[-1].rule}_computed")
+
+    def _decimal(self, text: str) -> Ruling | None:
+        """A decimal comma: one comma between digits, with no blank behind it and no three digits."""
+        found = _COMMA.findall(text)
+        if len(found) != 1 or text.count(",") != 1:
+            return None
+        ruling = self.gold.judge(_COMMA.sub(".", text))
+        return ruling if ruling.status == "right" else None
+
+    def goes_on(self, text: str, line: str) -> bool:
+        return self.gold.goes_on(text, line)
+
+    def answered_again(self, remark: str) -> bool:
+        return self.gold.answered_again(remark)
+
+
+def witness(gold: GoldAnswer) -> Measured:
+    return Measured(cast(numeric.Gold, gold))

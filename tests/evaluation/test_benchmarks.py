@@ -1,0 +1,236 @@
+"""Benchmarks by one command: a line each, nothing asked twice, scored again without a model, questions put in several ways."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import tiny_model
+
+from lingshu_train import cli
+from lingshu_train.errors import DataError, MissingInput, UsageError
+from lingshu_train.evaluation.asking import Asking
+from lingshu_train.evaluation.benchmarks import measuring, scores, showing, suite, versus
+from lingshu_train.evaluation.benchmarks.asked import FEW, Way, drawn, put
+from lingshu_train.evaluation.benchmarks.measuring import Questions
+from lingshu_train.evaluation.benchmarks.suite import Benchmark
+from lingshu_train.record import Completion, Prompt, Sample, Sampling
+
+ASKING = Asking(sampling=Sampling(max_tokens=8))
+EXAM = Benchmark(name="exam", title="Exam", cards={"exam": "test"})
+OPTIONS = {"A": "CT", "B": "MRI", "C": "Ultrasound"}
+CARD = """---
+pretty_name: exam
+license: cc0-1.0
+language: [en]
+task_categories: [visual-question-answering]
+tags: [medical]
+lingshu:
+  source: {kind: local, name: exam, how_to_get: made here}
+  access: open
+  licence: {id: CC0-1.0, redistribute: true, derive_weights: true, third_party_api: true, commercial: true}
+  role: benchmark
+  modality: [ct]
+  task: [mcq]
+  format: mcq_text
+  fields:
+    files: {test: t.jsonl}
+    answer_is: index
+  answer_type: [mcq]
+  splits: {test: {}}
+---
+
+# exam
+"""
+
+
+class Answering:
+    """An engine with one answer to everything, that stops after some."""
+
+    def __init__(self, text: str = "The answer is B.", *, most: int = 1000) -> None:
+        self.text, self.most, self.asked = text, most, list[str]()
+
+    def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
+        for prompt in prompts:
+            if len(self.asked) == self.most:
+                raise KeyboardInterrupt
+            self.asked.append(prompt.id)
+            yield Completion(text=self.text, token_ids=(1, 2), max_tokens=8)
+
+    def close(self) -> None: ...
+
+    def __enter__(self) -> Answering:
+        return self
+
+    def __exit__(self, *fault: object) -> None: ...
+
+
+def sample(number: int, **changes: object) -> Sample:
+    fields: dict[str, object] = {
+        "id": f"q{number}",
+        "card": "exam",
+        "split": "test",
+        "task": "mcq",
+        "question": "Which modality?",
+        "question_type": "mcq",
+        "options": OPTIONS,
+        "answer": "ABC"[number % 3],
+    }
+    return Sample(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def measured(folder: Path, engine: Answering | None, samples: Sequence[Sample], **way: object) -> scores.Line:
+    asked = [Questions(benchmark=EXAM, samples=samples, gallery=lambda _: tiny_model.picture(0))]
+    opens = None if engine is None else lambda: engine
+    (line,) = measuring.measure(asked, folder, opens, way=Way(**way), asking=ASKING)  # type: ignore[arg-type]
+    return line
+
+
+def test_a_kill_at_any_question_asks_nothing_twice_and_ends_with_the_same_line(tmp_path: Path) -> None:
+    samples = [sample(number) for number in range(9)]
+    straight = measured(tmp_path / "straight", Answering(), samples)
+    for most in range(9):
+        folder = tmp_path / str(most)
+        first = Answering(most=most)
+        with pytest.raises(KeyboardInterrupt):
+            measured(folder, first, samples)
+        with (folder / "exam.jsonl").open("a") as stream:
+            stream.write('{"key": "torn')
+        second = Answering()
+        assert measured(folder, second, samples) == straight
+        assert sorted(first.asked + second.asked) == sorted(one.id for one in samples)
+    assert straight.n == 9
+    assert straight.lenient == pytest.approx(1 / 3)
+    assert straight.strict == 0
+    assert straight.letters == {"B": 1.0}
+
+
+def test_answers_are_scored_again_without_a_model_and_none_may_be_missing(tmp_path: Path) -> None:
+    samples = [sample(number) for number in range(3)]
+    line = measured(tmp_path, Answering(), samples)
+    assert measured(tmp_path, None, samples) == line
+    with pytest.raises(MissingInput, match="1 of 4 questions have no answer there"):
+        measured(tmp_path, None, [*samples, sample(4)])
+    (tmp_path / "exam.jsonl").write_text("[]\n")
+    with pytest.raises(DataError, match="not an answer of an evaluation"):
+        measured(tmp_path, None, samples)
+
+
+def test_free_text_and_what_ran_out_of_tokens_are_counted(tmp_path: Path) -> None:
+    line = measured(tmp_path, Answering(), [sample(1), sample(2, question_type="free", options={})])
+    assert (line.n, line.unscored, line.truncated) == (1, 1, 0)
+    alone = measured(tmp_path / "free", Answering(), [sample(2, question_type="free", options={})])
+    assert "1 free text" in showing.table({"m": [alone]})
+
+
+def test_questions_are_few_limited_blind_or_with_their_options_in_other_orders() -> None:
+    samples = [sample(number, images=("p",), question="<image> Which?") for number in range(60)]
+    few = drawn(samples, Way(few=True))
+    assert len(few) == FEW
+    assert few == drawn(list(reversed(samples)), Way(few=True))[::-1]
+    assert drawn(samples, Way(limit=5)) == samples[:5]
+    blind = drawn(samples, Way(images=False))
+    assert not any(one.images or "<image>" in one.question for one in blind)
+    shuffled = drawn(samples[:20], Way(shuffles=4))
+    assert len(shuffled) == 80
+    assert {one.options[one.answer] for one in shuffled if one.id.startswith("q1#")} == {"MRI"}
+    assert len({one.answer for one in shuffled if one.id.startswith("q1#")}) > 1
+
+
+@pytest.mark.parametrize(
+    ("one", "prompts", "expected"),
+    [
+        (sample(1), "medevalkit/direct", "\nQuestion: Which modality?\nOptions: \nA. CT\nB. MRI\nC. Ultrasound\n"
+         "Answer with the option's letter from the given choices directly."),
+        (sample(1, question="Is a mass seen?", options={}, question_type="yes_no", answer="Yes"), "medevalkit/direct",
+         "Is a mass seen?\nPlease output 'yes' or 'no'(no extra output)."),
+        (sample(1, question="what fills the lumen?", options={}, question_type="short", answer="a thrombus"),
+         "medevalkit/reasoning",
+         'what fills the lumen?\nPlease answer the question concisely and put the answer in one "\\boxed{}".'),
+        (sample(1, question="这是哪种成像方式？", options={}, question_type="short", answer="X光"), "medevalkit/direct",
+         "这是哪种成像方式？\n请简要回答该问题。"),
+    ],
+)  # fmt: skip
+def test_the_published_prompts_are_put_word_for_word(one: Sample, prompts: str, expected: str) -> None:
+    assert put(one, Way(prompts=prompts), ". ").question == expected  # type: ignore[arg-type]
+
+
+def test_the_papers_benchmarks_are_seven_seven_and_three_and_their_cards_are_here() -> None:
+    assert [len(group) for group in suite.groups().values()] == [7, 7, 3]
+    assert len(suite.chosen(["paper"])) == 17
+    assert [one.name for one in suite.chosen(["vqa_rad", "medical_vqa"])][:2] == ["vqa_rad", "mmmu_med"]
+    for name in suite.names()[4:]:
+        for one in suite.chosen([name]):
+            for card, split in one.cards.items():
+                assert split in suite.cards.load(card, where="test").lingshu.splits, card
+    with pytest.raises(UsageError, match="there is no 'vqarad'"):
+        suite.chosen(["vqarad"])
+
+
+def test_a_mean_is_of_the_whole_group_or_not_there() -> None:
+    names = suite.groups()["text"]
+    lines = [scores.Line(name=name, title=name, n=1, asked="", lenient=0.5) for name in names]
+    assert showing.mean(lines, "text") == 0.5
+    assert showing.mean(lines[1:], "text") is None
+
+
+def test_the_interval_by_picture_is_wider_where_answers_hang_together() -> None:
+    right = [number < 50 for number in range(100)]
+    apart = scores.bootstrap(right, [str(number) for number in range(100)], seed="s")
+    together = scores.bootstrap(right, [str(number // 10) for number in range(100)], seed="s")
+    assert together[1] - together[0] > 2 * (apart[1] - apart[0])
+    assert scores.bootstrap(right, ["one"] * 100, seed="s") == (0.0, 1.0)
+
+
+def test_two_models_differ_by_the_questions_on_which_they_differ() -> None:
+    before = {
+        "a": {str(n): n < 50 for n in range(100)},
+        "b": {str(n): n < 50 for n in range(100)},
+        "only": {"1": True},
+    }
+    after = {"a": {str(n): n < 70 for n in range(100)}, "b": {str(n): n < 51 for n in range(100)}}
+    found = {one.name: one for one in versus.differences(before, after)}
+    assert found.keys() == {"a", "b"}
+    assert found["a"].value == pytest.approx(0.2)
+    assert found["a"].p == pytest.approx(2 / 2**20)
+    assert (found["a"].holds, found["b"].holds) == (True, False)
+    assert versus.mcnemar(0, 0) == versus.mcnemar(1, 0) == 1.0
+    assert versus.mcnemar(600, 500) == pytest.approx(0.0028, abs=2e-4)
+    assert "+20.0" in versus.text("one", "other", list(found.values()))
+
+
+def test_one_command_measures_a_model_folder_and_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards" / "exam.md").write_text(CARD)
+    (tmp_path / "data" / "exam").mkdir(parents=True)
+    rows = [
+        {"question": f"Which modality is number {n}?", "options": ["CT", "MR"], "answer": str(n % 2)}
+        for n in range(4)
+    ]
+    (tmp_path / "data" / "exam" / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    tiny_model.build(tmp_path / "model")
+    command = ["eval", "model", "--benchmarks", "exam", "--max-tokens", "4", "--cards", "cards"]
+    assert cli.main(command) == 0
+    table = capsys.readouterr().out.partition("benchmark  ")[2]
+    assert "exam" in table
+    (answers,) = (tmp_path / "evaluations").glob("model-*/exam.jsonl")
+    before = answers.read_bytes()
+    assert len(before.splitlines()) == 4
+    assert cli.main([*command, "--rescore"]) == 0
+    assert capsys.readouterr().out.partition("benchmark  ")[2] == table
+    assert answers.read_bytes() == before
+    judged = [
+        json.loads(line) for line in (answers.parent / "scored" / "exam.jsonl").read_text().splitlines()
+    ]
+    assert [one["gold"] for one in judged] == ["A", "B", "A", "B"]
+    assert all({"text", "strict", "lenient", "medevalkit", "status", "rule"} <= one.keys() for one in judged)
+    found = json.loads((answers.parent / "results.json").read_text())
+    assert found["n-samples"]["exam"] == {"original": 4, "effective": 4}
+    assert cli.main(["eval", "nowhere/at/all", "--benchmarks", "exam", "--cards", "cards"]) == 66
+    assert cli.main(["ask", "model", "-", "Which organ?", "--max-tokens", "4"]) == 0
+    assert "not a diagnosis" in capsys.readouterr().out
