@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -36,7 +37,7 @@ class Served:
         self._text, self._params = text, params
         self.ends = tuple(ends)
         self.never = load.never(text)
-        self.version = "0"
+        self.version = ""
 
     @property
     def rules(self) -> Rules:
@@ -111,6 +112,8 @@ class _Alone(Served):
 
 def open_model(params: vllm.Params, weights: Weights) -> Served:
     """Load a model, publish it to servers, and let go of it."""
+    # Servers that the user runs may have weights of another model, under whatever name these were given.
+    version = dist.from_first(secrets.token_hex(4))
     architecture = family.of(weights.settings.family)
     device = weights.device.partition(":")[0]
     root = Path(tempfile.mkdtemp(prefix="lingshu-vllm-"))
@@ -129,6 +132,8 @@ def open_model(params: vllm.Params, weights: Weights) -> Served:
         ends = load.ends(architecture, model, text)
         publication.write(model, load.DTYPES[dtype])
         del model
-        fleet.up(str(folder), "0")
+        fleet.up(str(folder), version)
     fleet.meet()
-    return _Alone(fleet, publication, text, ends=dist.from_first(ends), params=params)
+    made = _Alone(fleet, publication, text, ends=dist.from_first(ends), params=params)
+    made.version = version
+    return made

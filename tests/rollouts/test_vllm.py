@@ -118,9 +118,9 @@ def test_other_weights_are_taken_whole_the_head_too_and_nothing_of_the_old_is_ke
     text.save_pretrained(tmp_path / "plain")
     with rollouts.start("transformers", {}, where="test", weights=weights(tmp_path / "plain")) as own:
         expected = list(own.answer(PROMPTS, GREEDY))
-    engine.version = "other"
+    own, engine.version = engine.version, "other"
     found = list(engine.answer(PROMPTS, GREEDY))
-    engine.version = "0"
+    engine.version = own
     publication.close()
     assert [one.token_ids for one in found] == [one.token_ids for one in expected]
     for one, other in zip(found, expected, strict=True):
@@ -130,7 +130,7 @@ def test_other_weights_are_taken_whole_the_head_too_and_nothing_of_the_old_is_ke
 
 def test_weights_that_are_not_meant_answer_nothing(engine: Served, address: Address) -> None:
     request = Request(ids=(1, 2, 3))
-    with pytest.raises(Stale, match="asked for weights 'next', and has '0'"):
+    with pytest.raises(Stale, match=f"asked for weights 'next', and has '{engine.version}'"):
         _wire.ask(address, [request], GREEDY, Rules(version="next", ends=engine.ends), timeout_s=60)
 
 
@@ -180,6 +180,21 @@ def test_grpo_learns_from_what_a_server_draws_and_both_agree_on_every_token(stra
     assert [line["step"] for line in lines if "held_out/accuracy" in line] == [2, 4, 6]
     results = json.loads((straight.path / "manifest.json").read_text())["results"]
     assert results["engine"].startswith("vllm 0.")
+
+
+def test_an_evaluate_stage_has_a_server_answer_as_the_model_does(
+    straight: Stage, trained: Path, elsewhere: dict[str, Any], tmp_path: Path
+) -> None:
+    config = {"kind": "evaluate", "models": ["rl"], "corpus": "short", "max_completion": 8}
+    parents = {"rl": straight.path, "short": trained / "short"}
+    found = []
+    for name, more in (("ours", {}), ("theirs", {"rollouts": elsewhere})):
+        stage = tiny.make_stage(tmp_path, name, config | more, parents=parents, model=vllm_engine.MODEL)
+        facts = tiny.run_here(stage)
+        found.append((stage.path / "predictions" / "rl.jsonl").read_text())
+        assert facts.get("engine") == ("vllm" if more else None)
+    assert found[0] == found[1]
+    assert found[0].count("\n") == 8
 
 
 def test_a_trainer_killed_in_a_window_ends_with_the_bits_of_one_that_was_not(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from transformers import Trainer
-from trl import GRPOTrainer, SFTTrainer
+from trl import GRPOConfig, GRPOTrainer, SFTTrainer
 from trl.models import unwrap_model_for_generation
 
+from lingshu_train.stages.grpo import agreement
 from lingshu_train.stages.grpo import run as grpo
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer
 from lingshu_train.stages.sft.run import ExactSFTTrainer
@@ -86,3 +88,15 @@ def test_the_policy_is_unwrapped_as_trl_unwraps_it_to_generate() -> None:
     wanted = {"model", "accelerator", "gather_deepspeed3_params", "gradient_checkpointing_kwargs"}
     assert wanted <= set(parameters(unwrap_model_for_generation))
     assert "unwrap_model_for_generation(" in inspect.getsource(GRPOTrainer)
+
+
+def test_trl_weighs_tokens_by_the_ratio_of_trainer_and_engine_as_agreement_asks_it() -> None:
+    """Its switch for engines of its own is set for ours (agreement.begin), after its constructor, which would start one."""
+    trainer = SimpleNamespace(run=SimpleNamespace(stage=SimpleNamespace(name="rl")))
+    agreement.begin(trainer, SimpleNamespace(importance_cap=2.0, engine_gap_alarm=None))
+    set_by_us = set(vars(trainer)) - {"run"}
+    assert set_by_us <= set(GRPOConfig.__dataclass_fields__)
+    score = inspect.getsource(GRPOTrainer._generate_and_score_completions)
+    learn = inspect.getsource(GRPOTrainer._compute_loss)
+    assert all(f"self.{name}" in score for name in set_by_us)
+    assert 'per_token_loss * inputs["importance_sampling_ratio"]' in learn

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 import numpy as np
+from trl import GRPOTrainer
 
 from lingshu_train import dist
 from lingshu_train.runs.ledger import Column
+from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.held_out import ALARM
 from lingshu_train.training.guarded import Batch
 
 MEAN, MOST, ABOVE = "engine_gap/mean", "engine_gap/max", "engine_gap/above_"
@@ -54,3 +58,23 @@ class Agreement:
         """The window's alarm, once."""
         found, self._alarm = self._alarm, ""
         return found
+
+
+def begin(trainer: GRPOTrainer, config: Config) -> Agreement:
+    """Have TRL compute the trainer's own log-probabilities of what the engine drew, before the first step on it, and weigh each
+    token by their ratio as `importance_cap` says; without one every weight is 1."""
+    trainer.use_vllm = trainer.vllm_importance_sampling_correction = True
+    trainer.vllm_importance_sampling_mode = "token_truncate"
+    cap = config.importance_cap
+    trainer.vllm_importance_sampling_clip_min = 1.0 if cap is None else None
+    trainer.vllm_importance_sampling_clip_max = 1.0 if cap is None else cap
+    return Agreement(trainer.run.stage.name, config.engine_gap_alarm)
+
+
+def beside(agreement: Agreement | None, measured: Mapping[str, Column]) -> dict[str, Column]:
+    """What was measured after a step, with what its window's engine differed by, alarms of both in one sentence."""
+    found = dict(measured)
+    if agreement is None:
+        return found
+    alarms = [line for line in (agreement.take_alarm(), str(found.get(ALARM) or "")) if line]
+    return found | agreement.columns() | ({ALARM: "; ".join(alarms)} if alarms else {})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
 
 from datasets import Dataset as HubDataset
@@ -19,8 +18,7 @@ from lingshu_train.rollouts import OURS
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages.grpo import held_out, losses, served, unscored
-from lingshu_train.stages.grpo.agreement import Agreement
+from lingshu_train.stages.grpo import agreement, held_out, losses, served, unscored
 from lingshu_train.stages.grpo.config import Config
 from lingshu_train.stages.grpo.dynamic import Dynamic
 from lingshu_train.stages.grpo.items import Once, Placing, item_to_row
@@ -184,7 +182,7 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         trainer.rollouts = served.Rollouts(
             stage, config, wanted, text=text, ends=ends, device=trainer.args.device.type
         )
-        trainer.agreement = compared(trainer, config)
+        trainer.agreement = agreement.begin(trainer, config)
         if watched:
             watched.through(trainer.rollouts)
 
@@ -195,7 +193,7 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
                 "samples": rows.digest(drawn(step)),
                 **({} if guard.leaves_out_window(step) else scoring.metrics()),
                 **trainer.asked(prompts=config.rollout_prompts),
-                **_told(watched.measure(trainer, step) if watched else {}, trainer.agreement),
+                **agreement.beside(trainer.agreement, watched.measure(trainer, step) if watched else {}),
                 **guard.columns(step),
             }
         )
@@ -229,26 +227,6 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         ],
         **guard.facts(),
     }
-
-
-def compared(trainer: ExactGRPOTrainer, config: Config) -> Agreement:
-    """Have TRL compute the trainer's own log-probabilities of what the engine drew, before the first step on it, and weigh each
-    token by their ratio as `importance_cap` says; without one every weight is 1."""
-    trainer.use_vllm = trainer.vllm_importance_sampling_correction = True
-    trainer.vllm_importance_sampling_mode = "token_truncate"
-    cap = config.importance_cap
-    trainer.vllm_importance_sampling_clip_min = 1.0 if cap is None else None
-    trainer.vllm_importance_sampling_clip_max = 1.0 if cap is None else cap
-    return Agreement(trainer.run.stage.name, config.engine_gap_alarm)
-
-
-def _told(measured: Mapping[str, Column], agreement: Agreement | None) -> dict[str, Column]:
-    """What was measured after a step beside what its window's engine differed by, alarms of both in one sentence."""
-    found = dict(measured)
-    if agreement is not None:
-        alarms = [line for line in (agreement.take_alarm(), str(found.get(held_out.ALARM) or "")) if line]
-        found |= agreement.columns() | ({held_out.ALARM: "; ".join(alarms)} if alarms else {})
-    return found
 
 
 def _written(text: ProcessorMixin, system: str, sample: Sample) -> str:

@@ -103,7 +103,7 @@ class Windowed(Passing):
                     window = self._window(prompt_ids, images, multimodal_fields)
                     drawn = self._draw(window, self._sampling(), len(prompt_ids))
                 else:
-                    drawn, chances = self._asked(self.rollouts, prompt_ids, images)
+                    drawn, chances = self._served(self.rollouts, prompt_ids, images)
         except NotFinite as raised:
             fault = str(raised)
         if any(dist.gather(fault)):
@@ -128,7 +128,7 @@ class Windowed(Passing):
             pictures=[len(some) for some in images] if images else [0] * len(prompt_ids),
         )
 
-    def _asked(
+    def _served(
         self,
         rollouts: Rollouts,
         prompt_ids: Sequence[Sequence[int]],
