@@ -171,9 +171,12 @@ def straight(trained: Path, elsewhere: dict[str, Any], tmp_path_factory: pytest.
     return stage
 
 
-def test_grpo_learns_from_what_a_server_draws_and_both_agree_on_every_token(straight: Stage) -> None:
+def test_grpo_learns_from_what_a_server_draws_and_both_agree_on_every_token(
+    straight: Stage, trained: Path
+) -> None:
     lines = tiny.trajectory(straight.path)
-    assert len({line["loss"] for line in lines}) == 6
+    assert any(line["loss"] for line in lines)
+    assert tiny.weights(straight.path) != tiny.weights(trained / "warm")
     for line in lines:
         assert line["engine_gap/mean"] < GRPO
         assert line["engine_gap/above_1e-4"] == 0
