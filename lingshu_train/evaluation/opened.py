@@ -48,7 +48,8 @@ def model(
     found = base.find(settings)
     if found is None or not found.folder:
         raise MissingInput(
-            f"{name}: no such folder, and not in the hub's cache: lingshu fetches no model by itself"
+            f"{name}: no such folder, and no model of that name in the hub's cache; get it with `hf download {name}`, or name "
+            "a folder, RUN/STAGE, or a server's address"
         )
     weights = Weights(source=found.folder, settings=settings, device=device or _device())
     identity = digest([str(place.resolve()) if place.is_dir() else name, found.revision])
