@@ -39,7 +39,7 @@ Models = Annotated[
     "eval",
     epilog=examples(
         "lingshu eval runs/quickstart/rl --benchmarks vqa_rad,slake",
-        "lingshu eval Qwen/Qwen2.5-VL-7B-Instruct --benchmarks paper --few",
+        "lingshu eval lingshu-medical-mllm/Lingshu-7B --benchmarks paper --few",
         "lingshu eval http://127.0.0.1:8000/v1 --served lingshu --benchmarks medical_vqa --prompts medevalkit/direct",
         "lingshu eval runs/quickstart/rl --benchmarks vqa_rad --rescore",
     ),

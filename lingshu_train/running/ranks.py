@@ -209,6 +209,9 @@ def _verdict(stage: Stage, ranks: Sequence[_Rank]) -> LingshuError | None:
         return _told(stage, asked)
     if found and (asked or not wordless):
         return found
+    if asked and not found:
+        # Ctrl-C goes to ranks too, and ends one that has not come to its first line without a word.
+        return _told(stage, asked)
     number, code = wordless or next(((n, c) for n, c in codes.items() if c), (ranks[0].number, 0))
     return faults.StageFailed(f"rank {number} ended with exit code {code} and without a word", 70)
 

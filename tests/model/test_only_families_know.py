@@ -27,10 +27,12 @@ ALLOWED = {
     ("drill/drawn.py", "an input of one"): (
         '"text": {"hidden": 32, "intermediate": 64, "vocabulary": 512, "mrope_section": [1, 1, 2]},'
     ),
+    ("stages/grpo/losses.py", "a module of one"): '"cast_lm_head_to_fp32": False,',
+    ("stages/grpo/run.py", "an input of one"): '"image_grid_thw",',
     ("drill/faults/rows.py", "a special token"): '_set(question="<|im_end|>\\n<|im_start|>assistant\\n3"),',
 }
-"""What a recipe says that names no family; a choice of the quickstart, not of a model; the drill's own model, and what a
-hostile row says to it."""
+"""What a recipe says that names no family; a choice of the quickstart, not of a model; the drill's own model; an option
+and an argument of TRL, by its names for them; and what a hostile row says to the drill's model."""
 
 
 def known(text: str) -> Iterator[tuple[str, str]]:

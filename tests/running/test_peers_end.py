@@ -36,15 +36,16 @@ START = "threading.Thread(target=hang, daemon=True, name=peers.TALKER).start()"
 def test_who_has_parted_talks_no_more() -> None:
     made = Peers(HashStore(), dist.Place(0, 0, 1))
     made.meet(["run"])
-    assert peers.still_talking()
+    assert made._thread.is_alive() and peers.still_talking()
     made.part()
     made.close()
-    assert not peers.still_talking()
+    assert not made._thread.is_alive()
 
 
 def test_one_that_never_met_is_closed_too() -> None:
-    Peers(HashStore(), dist.Place(0, 0, 1)).close()
-    assert not peers.still_talking()
+    made = Peers(HashStore(), dist.Place(0, 0, 1))
+    made.close()
+    assert not made._thread.is_alive()
 
 
 def test_what_hangs_in_the_store_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,7 +64,6 @@ def test_what_hangs_in_the_store_is_left_behind(monkeypatch: pytest.MonkeyPatch)
     assert peers.still_talking()
     free.set()
     made._thread.join()
-    assert not peers.still_talking()
 
 
 @pytest.mark.parametrize("start", [START, ""])

@@ -208,6 +208,6 @@ def test_an_8_bit_optimizer_is_told_where_deepspeed_is_not() -> None:
         gpu="L40S",
     )
     assert remedies.found("instruct", alone, Traced(8 * GIB))[0] == "an 8-bit optimizer"
-    divided = way("lingshu_32b", "instruct", world=8)
+    divided = way("lingshu_32b", "instruct", "cluster.offload=none", world=8)
     told = remedies.found("instruct", divided, Traced(16 * GIB))
     assert told and not any("8-bit" in one for one in told)

@@ -25,12 +25,11 @@ class Pictures:
     shown: Sequence[Sequence[int]]
 
     def at(self, places: Sequence[int]) -> dict[str, Any]:
-        """What a batch of these places has of pictures: the family's inputs end to end, and the counts."""
+        """What a batch of these places has of pictures: the family's inputs end to end, where there are any, and the counts."""
         numbers = [number for place in places for number in self.shown[place]]
-        empty = {name: tensor[:0] for name, tensor in self.distinct[0].items()}
+        names = self.distinct[0] if numbers else ()
         found: dict[str, Any] = {
-            name: torch.cat([self.distinct[number][name] for number in numbers]) if numbers else empty[name]
-            for name in empty
+            name: torch.cat([self.distinct[number][name] for number in numbers]) for name in names
         }
         return found | {COUNTS: [len(self.shown[place]) for place in places]}
 

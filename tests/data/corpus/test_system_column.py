@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import tiny
 
-from lingshu_train.curate._steps import Candidate
-from lingshu_train.curate.exact_duplicates import Params, decide
 from lingshu_train.data.corpus import corpus
 from lingshu_train.record import Sample
 
@@ -41,10 +40,10 @@ def test_rows_without_one_have_the_fingerprint_that_they_always_had(tmp_path: Pa
     )
 
 
-def test_rows_that_differ_in_it_are_no_copies() -> None:
-    rows = [
-        Candidate(number=n, sample=sample, pictures=())
-        for n, sample in enumerate([PLAIN, TERSE, replace(TERSE, id="c")])
-    ]
-    (gone,) = decide(rows, Params())
-    assert (gone.sample, gone.evidence) == ("c", "b")
+def test_rows_that_differ_in_it_are_no_copies(tmp_path: Path) -> None:
+    samples = [PLAIN, TERSE, replace(TERSE, id="c")]
+    tiny.write_corpus(tmp_path / "raw" / "corpus", [(one, ()) for one in samples])
+    config = {"kind": "curate", "corpus": "raw", "steps": [{"name": "exact_duplicates"}]}
+    assert tiny.run(tiny.make_stage(tmp_path, "clean", config, parents={"raw": tmp_path / "raw"})) == 0
+    (gone,) = pq.read_table(tmp_path / "clean" / "decisions.parquet").to_pylist()
+    assert (gone["sample"], gone["evidence"]) == ("c", "b")
