@@ -44,6 +44,6 @@ def test_rows_that_differ_in_it_are_no_copies(tmp_path: Path) -> None:
     samples = [PLAIN, TERSE, replace(TERSE, id="c")]
     tiny.write_corpus(tmp_path / "raw" / "corpus", [(one, ()) for one in samples])
     config = {"kind": "curate", "corpus": "raw", "steps": [{"name": "exact_duplicates"}]}
-    assert tiny.run(tiny.make_stage(tmp_path, "clean", config, parents={"raw": tmp_path / "raw"})) == 0
+    tiny.run_here(tiny.make_stage(tmp_path, "clean", config, parents={"raw": tmp_path / "raw"}))
     (gone,) = pq.read_table(tmp_path / "clean" / "decisions.parquet").to_pylist()
     assert (gone["sample"], gone["evidence"]) == ("c", "b")
