@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -229,13 +230,23 @@ def test_the_ground_is_made_once_by_the_first_lane_that_asks(tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_everything_quick_is_handled(tmp_path: Path) -> None:
+    """A fault that a busy machine kept from being done is no verdict: it is done once more, alone."""
     out = tmp_path / "drill"
-    command = [sys.executable, "-m", "lingshu_train", "drill", "--quick", "--out", str(out)]
+    bad, rows = drilled(out, "--quick")
+    assert (out / page.NAME).is_file()
+    assert sum(row["kind"] == "handled" for row in rows) >= 18
+    missed = [row for row in bad if row["why"].startswith("the fault could not be done")]
+    assert [(row["fault"], row["why"], row["line"]) for row in bad if row not in missed] == []
+    if missed:
+        again, _ = drilled(tmp_path / "again", "--only", ",".join(row["fault"] for row in missed))
+        assert [(row["fault"], row["why"], row["line"]) for row in again] == [], missed
+
+
+def drilled(out: Path, *words: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows that were not handled, and all."""
+    command = [sys.executable, "-m", "lingshu_train", "drill", *words, "--out", str(out)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1500, check=False)
     rows = json.loads((out / drilling.NAME).read_text(encoding="utf-8"))["rows"]
-    bad = [
-        (row["fault"], row["why"], row["line"]) for row in rows if row["kind"] not in ("handled", "skipped")
-    ]
-    assert (bad, done.returncode) == ([], 0), done.stderr
-    assert sum(row["kind"] == "handled" for row in rows) >= 18
-    assert (out / page.NAME).is_file()
+    bad = [row for row in rows if row["kind"] not in ("handled", "skipped")]
+    assert done.returncode == (70 if bad else 0), done.stderr
+    return bad, rows

@@ -83,7 +83,7 @@ def _pushed(faults: Sequence[Faulty], why: str = "", *, seen: bool = False) -> C
         if why not in ended.line:
             scene.harm = f"not told why: {ended.line}"
         if faults and not (_hub(scene) / hub.FAILED).exists():
-            raise LingshuError("the hub was not asked for what was to fail")
+            raise LingshuError(f"the hub was not asked for what was to fail: {ended.code}, {ended.line}")
         return ended
 
     return do
