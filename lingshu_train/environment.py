@@ -161,7 +161,8 @@ def cards() -> tuple[Path, ...]:
 def add_cards(folders: Iterable[Path]) -> None:
     """Look for data cards in these folders first, in this process and in all that it starts."""
     every = dict.fromkeys(str(folder) for folder in (*(each.absolute() for each in folders), *cards()))
-    os.environ["LINGSHU_CARDS"] = os.pathsep.join(every)
+    if every:
+        os.environ["LINGSHU_CARDS"] = os.pathsep.join(every)
 
 
 @contextmanager
@@ -173,7 +174,7 @@ def cards_in(folder: Path) -> Iterator[None]:
         yield
     finally:
         if before is None:
-            del os.environ["LINGSHU_CARDS"]
+            os.environ.pop("LINGSHU_CARDS", None)
         else:
             os.environ["LINGSHU_CARDS"] = before
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import families
@@ -44,13 +45,26 @@ def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("_asked", "_act", "_heeds"):
         monkeypatch.setattr(stopping, name, getattr(stopping, name))
     before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    with _variables_kept():
+        yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgetful_module() -> Iterator[None]:
+    """So do the fixtures of a module."""
+    with _variables_kept():
+        yield
+
+
+@contextmanager
+def _variables_kept() -> Iterator[None]:
     ours = _ours()
     yield
     for name in _ours():
         del os.environ[name]
     os.environ.update(ours)
-    for number, handler in before.items():
-        signal.signal(number, handler)
 
 
 def _ours() -> dict[str, str]:

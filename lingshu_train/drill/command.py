@@ -92,7 +92,7 @@ def start(  # noqa: PLR0913 (each is another circumstance of the start)
     line = [sys.executable, "-m", module, *words]
     if preexec:
         line = ["bash", "-c", f'{preexec}; exec "$@"', "_", *line]
-    kind = subprocess.Popen if (cold and spoil is None) or preexec else warm.Warm
+    kind = warm.Cold if (cold and spoil is None) or preexec else warm.Warm
     before = log.stat().st_size if log.exists() else 0
     warm.Warm.spoil = spoil
     try:

@@ -72,6 +72,10 @@ def load() -> None:
     gc.freeze()
 
 
+Cold = subprocess.Popen
+"""What starts a process anew also in one that was itself forked, whose own Popen is `Warm`."""
+
+
 class Warm(subprocess.Popen[bytes]):
     """A Popen whose `python -m lingshu_train...` is forked. Whoever is forked starts its own processes like that too."""
 

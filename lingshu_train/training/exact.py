@@ -156,6 +156,8 @@ class Exact(Guarded):
                 # other than for DeepSpeed's, nothing has to be compiled.
                 fused=self.args.device.type == "cuda" or self.run.stage.cluster.offloads,
             )
+            if not self.run.stage.cluster.divides(self.run.stage.world_size):
+                optimizers.with_every_gradient(self.optimizer)
         return self.optimizer
 
     def get_batch_samples(

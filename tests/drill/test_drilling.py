@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from lingshu_train.drill import board, drilling, judging, lanes, page
+from lingshu_train import environment
+from lingshu_train.drill import board, command, drilling, judging, lanes, page
 from lingshu_train.drill import scene as scenes
 from lingshu_train.drill.command import Ended
 from lingshu_train.drill.fault import Fault
@@ -22,6 +23,7 @@ from lingshu_train.drill.ground import Ground, Result
 from lingshu_train.drill.record import Drill, Row
 from lingshu_train.drill.scene import Scene, Skip
 from lingshu_train.errors import CannotCreate, LingshuError, UsageError
+from lingshu_train.running import warm
 from lingshu_train.runs import processes
 
 SOUND = Result((("model.safetensors", "0"),), ("1",))
@@ -226,6 +228,17 @@ def test_the_ground_is_made_once_by_the_first_lane_that_asks(tmp_path: Path) -> 
 
     assert {one.line for _, one in lanes.rows(4, do, lanes=2)} == {"place"}
     assert (tmp_path / "made").read_text() == "once\n"
+
+
+@pytest.mark.parametrize("given", [{"cold": True}, {"preexec": "true"}, {}])
+def test_what_starts_anew_does_so_in_a_drill_that_was_forked_too(
+    given: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The hub's client reads its addresses when it is imported: a push forked from it would go past the drill's own hub."""
+    monkeypatch.setattr(subprocess, "Popen", warm.Warm)
+    process = command.start(["--version"], log=tmp_path / "log", variables=environment.inherited(), **given)
+    assert isinstance(process.popen, warm.Warm) != bool(given)
+    assert process.wait(60).code == 0
 
 
 @pytest.mark.slow

@@ -153,7 +153,8 @@ def test_rollouts_of_text_on_one_rank_and_of_pictures_on_the_other_take_the_same
 ) -> None:
     """What DDP does when told to look for what did not run is the measure: it needs no guard, and costs a search a step.
 
-    With a KL term, so that there is a second model, which ZeRO-3 divides as it does the first.
+    With a KL term, so that there is a second model, which ZeRO-3 divides as it does the first. The first update has no picture
+    on any rank: the tower's moments age in it all the same.
     """
 
     def taken(deepspeed: str, **how: Any) -> dict[str, list[float]]:
@@ -161,15 +162,11 @@ def test_rollouts_of_text_on_one_rank_and_of_pictures_on_the_other_take_the_same
 
     expected = taken("none", without_guard=True, flags=("--find-unused",))
     assert min(expected["grad_norm"]) > 0.01, "nothing was learned that could differ"
-    assert taken("none") == expected
-    zero2, zero3 = taken("zero2"), taken("zero3")
-    assert zero2["completion_length"] == zero3["completion_length"]
-    for name in ("loss", "grad_norm", "reward"):
-        assert zero2[name] == pytest.approx(zero3[name], rel=GRPO, abs=1e-6), name
-    # The second update has no picture on any rank: torch's AdamW then leaves the tower where it is, which has no gradient, and
-    # DeepSpeed, whose gradient is zero, moves it by its momentum. Until then all layouts take the same steps.
-    for name in ("loss", "grad_norm"):
-        assert zero2[name][:2] == pytest.approx(expected[name][:2], rel=GRPO, abs=1e-6), name
+    for deepspeed in ("zero2", "zero3", "none"):
+        found = taken(deepspeed)
+        assert found["completion_length"] == expected["completion_length"], deepspeed
+        for name in ("loss", "grad_norm", "reward"):
+            assert found[name] == pytest.approx(expected[name], rel=GRPO, abs=1e-6), (deepspeed, name)
 
 
 # One window with both.
