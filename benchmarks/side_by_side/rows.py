@@ -37,7 +37,7 @@ def block(vocabulary: int) -> dict[str, Any]:
     }
 
 
-def prepare(folder: Path, vocabulary: int, rows: int) -> None:
+def prepare(folder: Path, vocabulary: int, rows: int, *, model: dict[str, Any] | None = None) -> None:
     """A finished corpus, and a model whose tokenizer was trained on it."""
     import numpy as np
     import tiny
@@ -65,24 +65,26 @@ def prepare(folder: Path, vocabulary: int, rows: int) -> None:
         "base",
         {"kind": "build", "corpus": "data"},
         parents={"data": folder / "data"},
-        model=block(vocabulary),
+        model=model or block(vocabulary),
     )
     tiny.run_here(base)
     tiny.finish(base, outputs=["model"])
 
 
-def table(folder: Path, vocabulary: int, batches: int) -> list[tuple[list[Any], list[Any]]]:
+def table(
+    folder: Path, vocabulary: int, batches: int, *, model: dict[str, Any] | None = None
+) -> list[tuple[list[Any], list[Any]]]:
     """Messages and pictures of the rows of so many batches, in the order of the mixture."""
     import tiny
 
     parents = {name: folder / name for name in ("data", "base")}
-    stage = tiny.make_stage(folder, "table", tiny.sft(), parents=parents, model=block(vocabulary))
+    stage = tiny.make_stage(folder, "table", tiny.sft(), parents=parents, model=model or block(vocabulary))
     rows = tiny.rows(stage, folder / "base" / "model", tokens=PACK, most=0.5)
     read = rows.columns(rows.rows(0, batches * PER_STEP).tolist(), system="", whole=True)
     return list(zip(read["messages"], read["images"], strict=True))  # type: ignore[arg-type]
 
 
-def export(folder: Path, vocabulary: int) -> None:
+def export(folder: Path, vocabulary: int, *, model: dict[str, Any] | None = None) -> None:
     """The model as plain transformers reads it, beside the rows of the others."""
     import shutil
 
@@ -91,7 +93,7 @@ def export(folder: Path, vocabulary: int) -> None:
 
     source, target = folder / "base" / "model", folder / "peers" / "model"
     shutil.copytree(source, target)
-    settings = Settings.model_validate_json(json.dumps(block(vocabulary)))
+    settings = Settings.model_validate_json(json.dumps(model or block(vocabulary)))
     architecture = family.of(settings.family)
     architecture.write_for_everyone(load.processor(architecture, str(source), settings.budget), target)
 
