@@ -13,6 +13,7 @@ from lingshu_train.verify.text.normal import strip_edges
 from lingshu_train.verify.types import yes_no
 
 _DENIED = frozenset(("no", "not", "absent"))
+_CLAUSE = re.compile(r"[,;.，；。](?=\s|[\u3400-\u9fff])")
 _NONE = re.compile(
     r"(?:(?:there (?:is|are) )?no (?:such )?)?(?:evidence|signs?|findings?|ones?)"
     r"(?: (?:is|are) (?:(?:not )?(?:seen|present|visible|noted|found)|absent))?"
@@ -32,4 +33,11 @@ def side(text: str, question: str) -> Ruling:
     stated = statements.statement(text, question) or whole.states(text, question)
     if stated:
         return Ruling("right", "yes_no.statement", stated)
+    first = _CLAUSE.search(text)
+    if first and not cues.hedges(text):
+        stated = statements.statement(text[: first.start()], question) or whole.states(
+            text[: first.start()], question
+        )
+        if stated:
+            return explained(stated, text[first.start() :], question, "yes_no.statement")
     return Ruling("hedged" if cues.hedges(text) else "unreadable", "yes_no.none")

@@ -30,6 +30,7 @@ _NO_LONGER = re.compile(r"\bno longer (?:visible|seen|present|there|detectable|e
 _STILL = re.compile(
     r"\bstill (?:visible|seen|present|there|detectable|evident)\b|\bpersists\b|\bpersisting\b"
 )
+_COUPLED = re.compile(r"(?:^|(?<=[,.;:!]))[a-z ]{2,40}? and [a-z ]{2,40}?(?= (?:are|were|appear|look)\b)")
 _ASSERTING = frozenset(
     (
         "there",
@@ -43,6 +44,8 @@ _ASSERTING = frozenset(
         "noted",
         "has",
         "identified",
+        "is",
+        "are",
     )
 )
 _PRONOUNS = frozenset(
@@ -63,6 +66,16 @@ _PRONOUNS = frozenset(
         "can",
         "see",
         "one",
+        "ones",
+        "such",
+        "sign",
+        "signs",
+        "evidence",
+        "finding",
+        "findings",
+        "any",
+        "of",
+        "that",
         "be",
     )
 )
@@ -92,14 +105,25 @@ def agrees(sign: str, tail: str, question: str) -> bool:
         )
     asked = _asked(question)
     claims = []
-    for clause in map(str.strip, _END.split(tail)):
+    for clause in map(str.strip, _END.split(_COUPLED.sub(_joined, tail))):
         if not any(map(str.isalnum, clause)):
             continue
         claim = _claim(clause, asked, sign, question)
         if claim is None:
             return False
         claims.append(claim)
-    return _one_sided(claims, abnormal=(sign == "yes") != asked.normal)
+    return _one_sided(
+        claims, abnormal=(sign == "yes") != asked.normal, anything=asked.normal and not asked.gone
+    )
+
+
+def _joined(found: re.Match[str]) -> str:
+    """Two subjects of one verb as one: "the ventricles and sulci are normal"."""
+    return (
+        found.group()
+        if not words("vocabulary", "verbs").isdisjoint(found.group().split())
+        else found.group().replace(" and ", " ")
+    )
 
 
 def states(text: str, question: str) -> str:
@@ -116,22 +140,27 @@ def states(text: str, question: str) -> str:
         return ""
     spoken = frozenset(map(plain, tokens))
     claim = _claim(text, asked, "yes" if asked.normal else "no", question)
-    if claim == Claim("normal") or (asked.normal and claim == Claim("gone")):
+    if claim in (Claim("normal"), Claim("gone")):
         itself = bool(asked.places) and asked.places <= spoken
-        subject = itself or (asked.normal and tokens[:1] == ["it"])
+        # With a second verb it says a second thing: "the heart is of normal size the heart is enlarged".
+        alone = sum(token in words("vocabulary", "verbs") for token in tokens) < 2
+        subject = alone and (itself or (asked.normal and tokens[:1] == ["it"]))
         return "" if not subject else "yes" if asked.normal else "no"
     if asked.normal or not asked.finding or _ASSERTING.isdisjoint(tokens) or not asked.finding <= spoken:
         return ""
     return "yes" if _claim(text, asked, "yes", question) == Claim("there") else ""
 
 
-def _one_sided(claims: list[Claim], *, abnormal: bool) -> bool:
-    """Whether claims agree with a finding that is there (`abnormal`) or with one that is not."""
+def _one_sided(claims: list[Claim], *, abnormal: bool, anything: bool = False) -> bool:
+    """Whether claims agree with a finding that is there (`abnormal`) or with one that is not. `anything`: whatever is not
+    normal is what was asked for.
+    """
     said = {claim.kind for claim in claims}
     if abnormal:
         if "there" in said:
             return said <= {"there", "abnormal", "entity", "bare", "normal", "absent"}
-        return said <= {"abnormal", "bare", "absent"} and said != {"absent"}
+        found = {"abnormal", "bare", "absent", "entity"} if anything else {"abnormal", "bare", "absent"}
+        return said <= found and said != {"absent"}
     if "gone" in said:
         return said <= {"gone", "normal", "elsewhere", "abnormal", "entity", "denied", "absent"}
     return said <= {"normal", "elsewhere", "denied", "absent"}

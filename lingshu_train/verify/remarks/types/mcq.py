@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 
 from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
 from lingshu_train.verify.lexicon import entries, longest_first
-from lingshu_train.verify.remarks import carried, others, prose, reason, signs, turned
+from lingshu_train.verify.remarks import carried, concluded, others, prose, reason, signs, turned
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.leads import readings
@@ -42,6 +42,7 @@ class Chosen(Witness):
             carried.read(text, self.gold, self.gold.question)
             or self._with_reason(text)
             or self._turned(text)
+            or concluded.read(text, self.gold, self.gold.options, self.gold.letter, self.gold.question)
             or ruling
         )
 
@@ -73,6 +74,8 @@ class Chosen(Witness):
         return prose.harmless(sentence, self.gold.letter, self.gold.options) or None
 
     def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
+        if prose.asks_spared(self.gold.question, sentence):
+            return False
         return others.upholds(sentence, self.gold.letter, self.gold.options.shown, goes_on=goes_on)
 
 
