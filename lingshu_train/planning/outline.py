@@ -64,7 +64,7 @@ def missing_data(plan: Plan) -> list[str]:
     """One line for every card of the plan whose data is not here, with how to get it."""
     from lingshu_train.data.cards import catalogue
 
-    roots = {name: stage.data_root for stage in plan.stages for name in stage.about.cards}
+    roots = {name: each.stage.data_root for each in plan.planned for name in each.config.card_names}
     root = Path(next(iter(roots.values()), "data"))
     return catalogue.missing(list(roots), root)
 
