@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 
 from lingshu_train.verify.gold import GoldAnswer, Ruling
-from lingshu_train.verify.lexicon import longest_first, words
+from lingshu_train.verify.lexicon import longest_first, texts, words
 from lingshu_train.verify.text import canon
 from lingshu_train.verify.text.normal import LIMIT, strip_edges
 
@@ -155,7 +155,12 @@ def _lent(question: str) -> frozenset[str]:
     sided = words("words", "sides") | frozenset(
         ("upper", "lower", "middle", "anterior", "posterior", "medial", "lateral")
     )
-    return frozenset(_WORD.findall(low)) - sided - words("words", "negation")
+    spoken = frozenset(_WORD.findall(low))
+    forms = {adjective for adjective, noun in texts("carriers", "organs").items() if noun in spoken}
+    forms |= {
+        noun for adjective, noun in texts("carriers", "dimensions").items() if f"how {adjective}" in low
+    }
+    return (spoken | forms) - sided - words("words", "negation")
 
 
 @lru_cache(maxsize=4096)
@@ -206,6 +211,6 @@ def _lent_cn(question: str) -> tuple[str, ...]:
         return ()
     asking = "|".join(longest_first("carriers", "asking_cn"))
     runs = [run for part in _HAN.findall(question) for run in re.split(f"(?:{asking})", part)]
-    kept = {run for run in runs if len(run) > 1}
+    kept = {part for run in runs for part in (run, *run.split("的")) if len(part) > 1}
     kept |= {run.rstrip("的是为有") for run in kept} | {run.lstrip("图中该这张") for run in kept}
     return tuple(sorted((run for run in kept if len(run) > 1), key=len, reverse=True))
