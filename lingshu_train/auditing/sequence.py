@@ -57,13 +57,12 @@ def lower(windows: Sequence[Window], confidence: float) -> float:
     A bet begins at each window, the k-th with 1/(k(k+1)) of the capital, so that a rate that rises late is seen although the
     windows before it were clean.
     """
-    judged, false = (
-        np.cumsum([getattr(one, name) for one in reversed(windows)])[::-1] for name in ("judged", "false")
-    )
-    if not len(false) or not false[0]:
+    if not any(one.false for one in windows):
         return 0.0
+    gains = np.array([_gains(one) for one in reversed(windows)]).cumsum(axis=0)[::-1]
+    judged = np.array([one.judged for one in reversed(windows)]).cumsum()[::-1]
     places = np.arange(1, len(windows) + 1)
-    own = np.outer(false, np.log1p(_MORE)) - np.log(places * (places + 1.0) * len(_MORE))[:, None]
+    own = gains - np.log(places * (places + 1.0) * len(_MORE))[:, None]
     waiting = -math.log(len(windows) + 1)
 
     def capital(rate: float) -> float:
@@ -87,6 +86,11 @@ def least(limit: float, confidence: float, *, rate: float = 0.0) -> int:
         else:
             most = middle
     return most
+
+
+def _gains(window: Window) -> Floats:
+    """Of a share of one, a bet wins more than of as many whole ones: log(1 + bx) >= x log(1 + b)."""
+    return np.log1p(_MORE * window.false) if window.judged == 1 else window.false * np.log1p(_MORE)
 
 
 def _border(holds: Callable[[float], bool]) -> float:

@@ -109,3 +109,16 @@ def test_a_person_goes_through_the_queue_and_ends_and_goes_on_where_it_was(
     left = json.loads(asked("", "--json"))["waiting"]
     assert [one["key"] for one in left] == [one["key"] for one in before[2:]]
     assert f"{len(before) - 2:,} wait" in asked("q\n")
+
+
+def test_alarms_watch_a_real_stage_and_a_resume_has_the_same_shares(base: Path, tmp_path: Path) -> None:
+    alarms = {"rise": 0.01, "reference": 2, "confidence": 0.6}
+    config = tiny.grpo(per_device_batch=16, alarms=alarms, save_every=4)
+    parents = {each: base / each for each in PARENTS}
+    one, two = (tiny.make_stage(tmp_path, name, config, parents=parents) for name in ("one", "two"))
+    assert tiny.run(one) == 0, (one.path / "log.txt").read_text()
+    tiny.kill_when(tiny.start(two), lambda: tiny.steps_done(two) >= 7)
+    assert tiny.run(two) == 0, (two.path / "log.txt").read_text()
+    lines = tiny.trajectory(one.path)
+    assert tiny.trajectory(two.path) == lines
+    assert all(0 <= line["shares/length"] <= 1 and "shares/unformatted" in line for line in lines)

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
+from lingshu_train.auditing.alarms import Alarms
 from lingshu_train.auditing.choice import Audit
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import licences
@@ -86,6 +87,7 @@ class Config(TrainingConfig):
         "ratio_of": "tokens",
         "dynamic_sampling": None,
         "audit": None,
+        "alarms": None,
     }
 
     kind: Literal["grpo"]
@@ -94,6 +96,9 @@ class Config(TrainingConfig):
     audit: Audit | None = None
     """A second look at a share of the answers that the reward accepts, and what follows where too many are false
     (docs/audit.md); none looks at none."""
+    alarms: Alarms | None = None
+    """A line where completions grow, repeat themselves, are cut off, lose their form, are accepted by unusual rules or give one
+    answer to all; none looks for none of it."""
     group_size: int = Field(gt=1)
     """Completions of each prompt, whose rewards are compared with one another."""
     rollout_prompts: int = Field(gt=0)

@@ -18,6 +18,7 @@ from lingshu_train.runs import ledger, results
 from lingshu_train.runs.ledger import TIMEOUTS, Ledger
 from lingshu_train.runs.results import Rollout
 from lingshu_train.runs.stage import Stage
+from lingshu_train.stages.grpo import risen
 from lingshu_train.stages.grpo.audited import Auditing
 from lingshu_train.stages.grpo.config import Config
 from lingshu_train.stages.grpo.unscored import Unscored, summed
@@ -64,6 +65,7 @@ class Scoring:
         self._fallback = composed(fallback, "audit.fallback") if fallback else None
         self._timeouts = Ledger(stage.path, TIMEOUTS)
         self._limit = config.max_completion
+        self._looks = config.alarms is not None
         self._ends = ends
         self._folder = stage.path
         self._metrics: dict[str, float] = {}
@@ -99,6 +101,7 @@ class Scoring:
         truncated = [one for part in dist.gather([one.truncated for one in written]) for one in part]
         self._metrics = _named(_metrics.metrics(everywhere)) | {TRUNCATED: sum(truncated) / len(truncated)}
         self._metrics |= self._audit.columns() if self._audit else {}
+        self._metrics |= risen.shares(written, totals) if self._looks else {}
         self._keep(step, list(zip(samples, written, totals, strict=True)))
         # What stands in for a withdrawn prompt is answered, and has no reward.
         found: list[float | None] = [None] * len(row)
