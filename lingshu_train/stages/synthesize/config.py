@@ -12,7 +12,7 @@ from lingshu_train.data.cards import card as cards
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import About, Need, PlanLine, Role, StageConfig
 from lingshu_train.schema import Name
-from lingshu_train.synthesize import _pipelines
+from lingshu_train.synthesize import _card, _pipelines
 from lingshu_train.synthesize._settings import Budget, Teacher
 
 
@@ -113,7 +113,11 @@ class Config(StageConfig):
             raise RecipeError(
                 f"{where}.pipeline.name: {self.pipeline.name} says no TASK of the rows that it makes"
             )
-        cards.load(self.card, where=f"{where}.card")
+        layout = cards.load(self.card, where=f"{where}.card").lingshu.format
+        if layout not in _card.layouts():
+            raise RecipeError(
+                f"{where}.card: {self.card} is of format {layout}; made rows can be written as {', '.join(_card.layouts())}"
+            )
         self.teacher.check(f"{where}.teacher")
         self.checker.check(f"{where}.checker")
 
