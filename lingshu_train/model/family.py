@@ -88,6 +88,10 @@ class Family(Protocol):
             for i in range(min(map(len, pictures.values())))
         ]
 
+    def pieces(self, model: PreTrainedModel, ids: Sequence[int], pictures: int) -> int:
+        """How many of `apart` are the pictures of a prompt of the tokens `ids`, of which there are `pictures`."""
+        return pictures
+
     def patches(self, batch: Batch) -> list[int]:
         """Patches of each picture of a batch, or of whatever part of one the vision tower sees alone."""
         name = self.picture_inputs[0]

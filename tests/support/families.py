@@ -36,7 +36,24 @@ TOY: dict[str, Any] = {
         "vision": {"hidden": 32, "depth": 2, "heads": 4, "intermediate": 64},
     },
 }
-MODELS = {"qwen2_5_vl": tiny.MODEL, "toy_internvl": TOY}
+INTERNVL: dict[str, Any] = {
+    **tiny.MODEL,
+    "family": "internvl3",
+    "shape": {
+        "text": {
+            "hidden": 64,
+            "layers": 2,
+            "heads": 2,
+            "key_value_heads": 1,
+            "intermediate": 64,
+            "vocabulary": 512,
+            "rope_theta": 10000.0,
+            "tied": True,
+        },
+        "vision": {"hidden": 64, "depth": 2, "heads": 2, "intermediate": 64, "tile": 56},
+    },
+}
+MODELS = {"qwen2_5_vl": tiny.MODEL, "internvl3": INTERNVL, "toy_internvl": TOY}
 Batch = dict[str, torch.Tensor]
 
 

@@ -103,7 +103,7 @@ class Divided(Exact):
         window = {
             name: value
             for name, value in window.items()
-            if name not in self._picture_inputs and name != pictures.COUNTS
+            if name not in (*self._picture_inputs, pictures.COUNTS, pictures.PIECES)
         }
         lengths = (window["prompt_mask"].sum(dim=1) + window["completion_mask"].sum(dim=1)).tolist()
         key = naming.digest([self.args.seed, int(self.state.global_step), dist.place().rank])

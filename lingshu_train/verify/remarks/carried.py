@@ -10,7 +10,7 @@ import re
 from functools import lru_cache
 
 from lingshu_train.verify.gold import GoldAnswer, Ruling
-from lingshu_train.verify.lexicon import longest_first, words
+from lingshu_train.verify.lexicon import longest_first, texts, words
 from lingshu_train.verify.text import canon
 from lingshu_train.verify.text.normal import LIMIT, strip_edges
 
@@ -24,9 +24,33 @@ _OFFERS = re.compile(
     r"|untrue|without|other than|neither|cannot|avoid)\b|还是|不|非|错误|除|无|未|没"
 )
 _KIND = re.compile(r"\b(?:(?:what|which) (?:type|kind|sort|form) of|what|which) ([a-z]+)\b")
+_PLACING = frozenset(
+    (
+        "in",
+        "on",
+        "at",
+        "of",
+        "under",
+        "above",
+        "below",
+        "behind",
+        "within",
+        "near",
+        "between",
+        "around",
+        "inside",
+        "along",
+    )
+)
 _MOST = 14
 # So many spans are tried: a text made of such words alone must not cost more than its length.
 _TRIED = 32
+_ASKS_WHICH = re.compile(r"(?:which|what) [a-z]+ ((?:[a-z-]+ ){1,8}[a-z-]+)\W*$", re.IGNORECASE)
+_PAST = re.compile(
+    r"\b(?:has|have|had) left\b|\b(?:was|were|had been|used to be) (?:in|on|at|within|inside|near|the|a|an)\b",
+    re.IGNORECASE,
+)
+_ASKS_PAST = re.compile(r"\b(?:was|were|did|had|been)\b", re.IGNORECASE)
 # "20 mGy at most" is no quantity but a limit.
 _LIMITS = frozenset(("most", "at", "best", "least", "more", "less", "up", "to"))
 
@@ -41,6 +65,13 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
     # A capital letter inside a sentence is an option, not the article.
     shown = [text[start:end] for start, end in tokens]
     spoken = [word if index and len(word) == 1 else word.lower() for index, word in enumerate(shown)]
+    if _past(text, question):
+        return None
+    asked = _predicate(text, question)
+    if asked:
+        ruling = gold.read(strip_edges(text[: -len(asked)]))
+        if ruling.status == "right":
+            return ruling._replace(rule=f"{ruling.rule}_carried")
     # "in the left lower lobe" as the question has it: its sides are no answer there.
     again = _phrase(spoken, question)
     if again:
@@ -54,6 +85,20 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
         if ruling.status == "right" and _carries(spoken[:start] + spoken[end:]):
             return ruling._replace(rule=f"{ruling.rule}_carried")
     return None
+
+
+def _predicate(text: str, question: str) -> str:
+    """The end of a sentence that is the question's own predicate: "contains the stone" of "Which organ contains the stone?"."""
+    found = _ASKS_WHICH.match(question)
+    end = f" {found.group(1).lower()}" if found and not _OFFERS.search(question.lower()) else ""
+    return end if end and text.lower().endswith(end) else ""
+
+
+def _past(text: str, question: str) -> bool:
+    """Whether a sentence tells of what was, where the question asks for what is: "the stone has left the kidney", "it was in
+    the left kidney".
+    """
+    return _PAST.search(text) is not None and _ASKS_PAST.search(question) is None
 
 
 def _spans(spoken: list[str], gold: GoldAnswer, question: str) -> list[tuple[int, int]]:
@@ -91,11 +136,7 @@ def _phrase(spoken: list[str], question: str) -> int:
     """How many words at the end are a phrase of the question that names a place; 0 where there are none."""
     low = question.lower()
     for count in range(min(len(spoken) - 1, 8), 1, -1):
-        if (
-            spoken[-count] in ("in", "on", "at", "of")
-            and " ".join(spoken[-count:]) in low
-            and not _OFFERS.search(low)
-        ):
+        if spoken[-count] in _PLACING and " ".join(spoken[-count:]) in low and not _OFFERS.search(low):
             return count
     return 0
 
@@ -114,7 +155,12 @@ def _lent(question: str) -> frozenset[str]:
     sided = words("words", "sides") | frozenset(
         ("upper", "lower", "middle", "anterior", "posterior", "medial", "lateral")
     )
-    return frozenset(_WORD.findall(low)) - sided - words("words", "negation")
+    spoken = frozenset(_WORD.findall(low))
+    forms = {adjective for adjective, noun in texts("carriers", "organs").items() if noun in spoken}
+    forms |= {
+        noun for adjective, noun in texts("carriers", "dimensions").items() if f"how {adjective}" in low
+    }
+    return (spoken | forms) - sided - words("words", "negation")
 
 
 @lru_cache(maxsize=4096)
@@ -165,6 +211,6 @@ def _lent_cn(question: str) -> tuple[str, ...]:
         return ()
     asking = "|".join(longest_first("carriers", "asking_cn"))
     runs = [run for part in _HAN.findall(question) for run in re.split(f"(?:{asking})", part)]
-    kept = {run for run in runs if len(run) > 1}
+    kept = {part for run in runs for part in (run, *run.split("的")) if len(part) > 1}
     kept |= {run.rstrip("的是为有") for run in kept} | {run.lstrip("图中该这张") for run in kept}
     return tuple(sorted((run for run in kept if len(run) > 1), key=len, reverse=True))
