@@ -1,8 +1,8 @@
 """Long captions in five steps, from pictures that have labels, outlines or boxes alone.
 
-Facts are gathered from all rows of a picture; boxes are drawn on it; the teacher describes it with both, then once more without
-them by the checklist of its modality; both texts are merged, and the first wins. Beyond the paper's rules: no side and no number
-may be new, and a second pass says whether the merged text contradicts the first one or has lost a fact of it.
+Facts are gathered from all rows of a picture; boxes are drawn on it; the teacher describes it with both, then again without
+them, by the checklist of its modality; both texts are merged, and the first wins. Beyond the paper's rules: no side and no
+number may be new, and a second pass says whether the merged text contradicts the first one or has lost a fact of it.
 """
 
 from __future__ import annotations

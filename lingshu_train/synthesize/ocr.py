@@ -1,8 +1,8 @@
 """Reading: an exam question in words is drawn into a picture, the teacher reads and solves it, and that is kept where its
 answer is the key.
 
-What the teacher read must be what was drawn, up to `most_misread` of its letters. Size, margins, colours and tilt are drawn from
-the row's id, so that not all pictures look alike.
+What the teacher read must be what was drawn, up to `most_misread` of its letters. Size, margins, colours and tilt are drawn
+from the row's id, so that not all pictures look alike.
 """
 
 from __future__ import annotations
