@@ -1,6 +1,7 @@
 """A folder in InternVL's own layout to one in transformers'.
 
-`python -m lingshu_train.model.families.internvl3.convert FOLDER NEW_FOLDER`. No code of the folder is run. Every tensor is renamed or, queries with keys and values, cut in three; none is left out.
+`python -m lingshu_train.model.families.internvl3.convert FOLDER NEW_FOLDER`. No code of the folder is run. Every tensor is
+renamed or, queries with keys and values, cut in three; none is left out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from transformers import AutoTokenizer, GenerationConfig, InternVLConfig, PreTra
 from lingshu_train.documents import decoded, read_text
 from lingshu_train.errors import DataError, LingshuError, MissingInput
 from lingshu_train.model import family as families
+from lingshu_train.model import shape
 from lingshu_train.model.families.internvl3.shape import IMAGE, PATCH, SHRINK
 from lingshu_train.model.families.internvl3.tiles import Tiles
 
@@ -171,7 +173,7 @@ def _processor(own: Config, words: PreTrainedTokenizerBase, target: Path) -> Non
 
 def main() -> int:
     if len(sys.argv) != 3:
-        sys.stderr.write(f"usage: python -m {families.FAMILIES}.{FAMILY}.convert FOLDER NEW_FOLDER\n")
+        sys.stderr.write(f"usage: python -m {shape.FAMILIES}.{FAMILY}.convert FOLDER NEW_FOLDER\n")
         return 64
     try:
         folder(Path(sys.argv[1]), Path(sys.argv[2]))
