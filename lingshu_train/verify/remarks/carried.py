@@ -10,8 +10,8 @@ import re
 from functools import lru_cache
 
 from lingshu_train.verify.gold import GoldAnswer, Ruling
-from lingshu_train.verify.lexicon import longest_first, words
-from lingshu_train.verify.text import canon
+from lingshu_train.verify.lexicon import longest_first, texts, words
+from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.normal import LIMIT, strip_edges
 
 _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[-'][A-Za-z0-9]+)*|\S")
@@ -24,9 +24,42 @@ _OFFERS = re.compile(
     r"|untrue|without|other than|neither|cannot|avoid)\b|还是|不|非|错误|除|无|未|没"
 )
 _KIND = re.compile(r"\b(?:(?:what|which) (?:type|kind|sort|form) of|what|which) ([a-z]+)\b")
+_PLACING = frozenset(
+    (
+        "in",
+        "on",
+        "at",
+        "of",
+        "under",
+        "above",
+        "below",
+        "behind",
+        "within",
+        "near",
+        "between",
+        "around",
+        "inside",
+        "along",
+    )
+)
+_SIDED_CN = frozenset("左右上下前后内外")
+_LONGEST_PIECE = 12
+# "Which is not seen?": a sentence that says what is seen names another one than the answer.
+_ASKS_ABSENT = re.compile(r"\b(?:not|except|never|absent)\b", re.IGNORECASE)
+_ASKS_NOT = re.compile(
+    r"(?:which|what)\b[^?]*?\b(?:is|are|was|were|does|do) not ([a-z -]+)\W*$", re.IGNORECASE
+)
+_SAID_NOT = re.compile(r"(.{1,80}?) (?:is|are|was|were|does|do) not ([a-z -]+)$", re.IGNORECASE)
+_TELLS_ANSWER = re.compile(r"\b(?:answer|option|choice)\b", re.IGNORECASE)
 _MOST = 14
 # So many spans are tried: a text made of such words alone must not cost more than its length.
 _TRIED = 32
+_ASKS_WHICH = re.compile(r"(?:which|what) [a-z]+ ((?:[a-z-]+ ){1,8}[a-z-]+)\W*$", re.IGNORECASE)
+_PAST = re.compile(
+    r"\b(?:has|have|had) left\b|\b(?:was|were|had been|used to be) (?:in|on|at|within|inside|near|the|a|an)\b",
+    re.IGNORECASE,
+)
+_ASKS_PAST = re.compile(r"\b(?:was|were|did|had|been)\b", re.IGNORECASE)
 # "20 mGy at most" is no quantity but a limit.
 _LIMITS = frozenset(("most", "at", "best", "least", "more", "less", "up", "to"))
 
@@ -41,6 +74,15 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
     # A capital letter inside a sentence is an option, not the article.
     shown = [text[start:end] for start, end in tokens]
     spoken = [word if index and len(word) == 1 else word.lower() for index, word in enumerate(shown)]
+    absent = _said_absent(text, gold, question)
+    if absent is not None:
+        return absent
+    if _past(text, question) or (_ASKS_ABSENT.search(question) and not _TELLS_ANSWER.search(text)):
+        return None
+    for asked in _predicates(question):
+        ruling = gold.read(strip_edges(text[: -len(asked)])) if text.lower().endswith(asked) else None
+        if ruling is not None and ruling.status == "right":
+            return ruling._replace(rule=f"{ruling.rule}_carried")
     # "in the left lower lobe" as the question has it: its sides are no answer there.
     again = _phrase(spoken, question)
     if again:
@@ -54,6 +96,38 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
         if ruling.status == "right" and _carries(spoken[:start] + spoken[end:]):
             return ruling._replace(rule=f"{ruling.rule}_carried")
     return None
+
+
+def _said_absent(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
+    """The ruling on "effusion is not seen", in the words in which a question asks what is not seen."""
+    asked, said = _ASKS_NOT.match(question), _SAID_NOT.match(text)
+    if (
+        asked is None
+        or said is None
+        or not f"{asked.group(1)} ".lower().startswith(f"{said.group(2)} ".lower())
+    ):
+        return None
+    ruling = gold.read(said.group(1))
+    return ruling._replace(rule=f"{ruling.rule}_carried") if ruling.status == "right" else None
+
+
+@lru_cache(maxsize=4096)
+def _predicates(question: str) -> tuple[str, ...]:
+    """The ends of a question that may be its predicate, the longest first: "contains the stone" of "Which organ contains the
+    stone?".
+    """
+    found = _ASKS_WHICH.match(question)
+    if found is None or _OFFERS.search(question.lower()):
+        return ()
+    asked = found.group(1).lower().split()
+    return tuple(" " + " ".join(asked[place:]) for place in range(len(asked)))
+
+
+def _past(text: str, question: str) -> bool:
+    """Whether a sentence tells of what was, where the question asks for what is: "the stone has left the kidney", "it was in
+    the left kidney".
+    """
+    return _PAST.search(text) is not None and _ASKS_PAST.search(question) is None
 
 
 def _spans(spoken: list[str], gold: GoldAnswer, question: str) -> list[tuple[int, int]]:
@@ -91,11 +165,7 @@ def _phrase(spoken: list[str], question: str) -> int:
     """How many words at the end are a phrase of the question that names a place; 0 where there are none."""
     low = question.lower()
     for count in range(min(len(spoken) - 1, 8), 1, -1):
-        if (
-            spoken[-count] in ("in", "on", "at", "of")
-            and " ".join(spoken[-count:]) in low
-            and not _OFFERS.search(low)
-        ):
+        if spoken[-count] in _PLACING and " ".join(spoken[-count:]) in low and not _OFFERS.search(low):
             return count
     return 0
 
@@ -114,7 +184,14 @@ def _lent(question: str) -> frozenset[str]:
     sided = words("words", "sides") | frozenset(
         ("upper", "lower", "middle", "anterior", "posterior", "medial", "lateral")
     )
-    return frozenset(_WORD.findall(low)) - sided - words("words", "negation")
+    spoken = frozenset(_WORD.findall(low))
+    forms = {adjective for adjective, noun in texts("carriers", "organs").items() if noun in spoken}
+    if not spoken.isdisjoint(("size", "big", "large")):
+        forms |= {"diameter", "size"}
+    forms |= {
+        noun for adjective, noun in texts("carriers", "dimensions").items() if f"how {adjective}" in low
+    }
+    return (spoken | forms) - sided - words("words", "negation")
 
 
 @lru_cache(maxsize=4096)
@@ -150,12 +227,23 @@ def _cuts(text: str, lent: tuple[str, ...], name: str, *, turned: bool = False) 
     pieces = tuple(one[::-1] for one in listed) if turned else listed
     found, place = [0], 0
     while len(found) < _MOST:
-        piece = next((one for one in (*lent, *pieces) if text.startswith(one, place)), "")
+        piece = next((one for one in (*lent, *pieces) if text.startswith(one, place)), "") or _shared(
+            text, place, lent
+        )
         if not piece:
             return found
         place += len(piece)
         found.append(place)
     return found
+
+
+def _shared(text: str, place: int, lent: tuple[str, ...]) -> str:
+    """The longest piece of the question, of two characters at least and without a side, that stands at a place of a text."""
+    for end in range(min(len(text), place + _LONGEST_PIECE), place + 1, -1):
+        piece = text[place:end]
+        if _SIDED_CN.isdisjoint(piece) and not cues.hedges(piece) and any(piece in run for run in lent):
+            return piece
+    return ""
 
 
 @lru_cache(maxsize=4096)
@@ -165,6 +253,6 @@ def _lent_cn(question: str) -> tuple[str, ...]:
         return ()
     asking = "|".join(longest_first("carriers", "asking_cn"))
     runs = [run for part in _HAN.findall(question) for run in re.split(f"(?:{asking})", part)]
-    kept = {run for run in runs if len(run) > 1}
+    kept = {part for run in runs for part in (run, *run.split("的")) if len(part) > 1}
     kept |= {run.rstrip("的是为有") for run in kept} | {run.lstrip("图中该这张") for run in kept}
     return tuple(sorted((run for run in kept if len(run) > 1), key=len, reverse=True))
