@@ -45,6 +45,9 @@ _ASKS_ABSENT = re.compile(
     re.IGNORECASE,
 )
 _TELLS_ANSWER = re.compile(r"\b(?:answer|option|choice)\b", re.IGNORECASE)
+_SAYS_SO = re.compile(
+    r"\b(?:seen|visible|present|shown|given|done|used|noted|found|indicated|needed)\b", re.IGNORECASE
+)
 _MOST = 14
 # So many spans are tried: a text made of such words alone must not cost more than its length.
 _TRIED = 32
@@ -94,9 +97,9 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
 def _other_way(text: str, question: str) -> bool:
     """Whether a question asks what is not so, or not to be done, and a sentence says what is: "should be given"."""
     asked = _ASKS_ABSENT.search(question)
-    return (
-        asked is not None and asked.group().lower() not in text.lower() and _TELLS_ANSWER.search(text) is None
-    )
+    if asked is None or asked.group().lower() in text.lower():
+        return False
+    return _TELLS_ANSWER.search(text) is None or _SAYS_SO.search(text) is not None
 
 
 def _past(text: str, question: str) -> bool:
