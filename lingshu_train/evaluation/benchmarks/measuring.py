@@ -23,8 +23,8 @@ from lingshu_train.record import Completion, Sample
 from lingshu_train.rollouts import Engine
 from lingshu_train.runs.files import write_text
 
-SCORED = "scored"
-"""The folder of every answer with its verdicts, below a model's."""
+RESULTS, SCORED = "results.json", "scored"
+"""Of a model's folder: its lines, and the folder of every answer with its verdicts."""
 Opens = Callable[[], Engine]
 """Starts the engine. Only called where there is something left to ask."""
 
@@ -65,15 +65,22 @@ def measure(
                         journal.append(keys[place], completion)
                 answered = [(sample, journal[name]) for sample, name in zip(samples, keys, strict=True)]
             judged = (canonical(asdict(each)) + "\n" for each in scores.scored(one.benchmark, answered))
-            (folder / SCORED).mkdir(exist_ok=True)
-            write_text(folder / SCORED / f"{one.benchmark.name}.jsonl", "".join(judged))
+            scored = named(folder, SCORED, way.variant)
+            scored.mkdir(exist_ok=True)
+            write_text(scored / f"{one.benchmark.name}.jsonl", "".join(judged))
             yield scores.line(one.benchmark, f"{way.prompts}:{way.fingerprint}", answered)
 
 
-def right(folder: Path, benchmarks: Sequence[Benchmark]) -> dict[str, dict[str, bool]]:
+def named(folder: Path, name: str, variant: str) -> Path:
+    """Where a result lies: without pictures or with options in other orders, beside the benchmark's own."""
+    stem, dot, ending = name.partition(".")
+    return folder / (f"{stem}-{variant}{dot}{ending}" if variant else name)
+
+
+def right(folder: Path, benchmarks: Sequence[Benchmark], variant: str = "") -> dict[str, dict[str, bool]]:
     """Of each of the benchmarks as scored in `folder`, by the id of a question, whether lenient accepts its answer."""
     found: dict[str, dict[str, bool]] = {}
-    for path in (folder / SCORED / f"{one.name}.jsonl" for one in benchmarks):
+    for path in (named(folder, SCORED, variant) / f"{one.name}.jsonl" for one in benchmarks):
         rows = [decoded(row, where=str(path)) for row in read_text(path).split("\n") if row]
         found[path.stem] = {
             str(row["id"]): bool(row["lenient"])

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from lingshu_train.evaluation import medevalkit
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
@@ -20,6 +20,13 @@ from lingshu_train.verify import Policy, verify
 
 _DRAWS = 1000
 """Of the bootstrap: its 95 % bounds then move by less than a tenth of their width."""
+
+
+class Share(Strict):
+    """Questions of one kind, and the share of them that lenient accepts."""
+
+    n: int
+    lenient: float
 
 
 class Line(Strict):
@@ -53,7 +60,7 @@ class Line(Strict):
     unscored: int = 0
     statuses: dict[str, int] = Field(default_factory=dict)
     letters: dict[str, float] = Field(default_factory=dict)
-    breakdown: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    breakdown: dict[str, dict[str, Share]] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +69,9 @@ class Scored:
 
     id: str
     card: str
+    task: str
+    modality: str
+    question_type: str
     question: str
     options: Mapping[str, str]
     gold: str
@@ -84,6 +94,9 @@ def scored(benchmark: Benchmark, answered: Iterable[tuple[Sample, Completion]]) 
         yield Scored(
             id=sample.id,
             card=sample.card,
+            task=sample.task,
+            modality=sample.modality,
+            question_type=sample.question_type,
             question=sample.question,
             options=dict(sample.options),
             gold=sample.answer,
@@ -175,7 +188,8 @@ def _reports(answered: Sequence[tuple[Sample, Completion]]) -> dict[str, float]:
 
 
 def bootstrap(right: Sequence[bool], groups: Sequence[str], *, seed: str) -> tuple[float, float]:
-    """The 2.5 and 97.5 % quantiles of accuracy over resamples of whole groups; (0, 1) for a single group."""
+    """The 2.5 and 97.5 % quantiles of accuracy over resamples of whole groups; (0, 1) for a single group. Where all are right,
+    or all wrong, resamples know no other share: then Wilson's interval of as many questions as there are groups."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for one, group in zip(right, groups, strict=True):
         sums[group][0] += one
@@ -183,6 +197,9 @@ def bootstrap(right: Sequence[bool], groups: Sequence[str], *, seed: str) -> tup
     totals = list(sums.values())
     if len(totals) < 2:
         return 0.0, 1.0
+    if len(set(right)) == 1:
+        bounds = wilson(len(totals) * right[0], len(totals))
+        return bounds.low, bounds.high
     draw = random.Random(seed)
     found = []
     for _ in range(_DRAWS):
@@ -214,7 +231,7 @@ def _letters(normalized: Iterable[str]) -> dict[str, float]:
     return {letter: counted[letter] / total for letter in sorted(counted)}
 
 
-def _breakdown(samples: Sequence[Sample], right: Sequence[bool]) -> dict[str, dict[str, JsonValue]]:
+def _breakdown(samples: Sequence[Sample], right: Sequence[bool]) -> dict[str, dict[str, Share]]:
     """Accuracy by card, task, type of question, language and modality, where there is more than one of them."""
     of: Mapping[str, Callable[[Sample], str]] = {
         "card": lambda one: one.card,
@@ -223,13 +240,13 @@ def _breakdown(samples: Sequence[Sample], right: Sequence[bool]) -> dict[str, di
         "language": lambda one: "en" if one.question.isascii() else "zh",
         "modality": lambda one: one.modality,
     }
-    found: dict[str, dict[str, JsonValue]] = {}
+    found: dict[str, dict[str, Share]] = {}
     for name, value in of.items():
         parts: dict[str, list[bool]] = defaultdict(list)
         for sample, one in zip(samples, right, strict=True):
             parts[value(sample)].append(one)
         if len(parts) > 1:
             found[name] = {
-                key: {"n": len(part), "lenient": sum(part) / len(part)} for key, part in sorted(parts.items())
+                key: Share(n=len(part), lenient=sum(part) / len(part)) for key, part in sorted(parts.items())
             }
     return found
