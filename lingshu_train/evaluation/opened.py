@@ -24,12 +24,14 @@ from lingshu_train.schema import parse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A model that can be asked. `label` is what tables call it, `identity` what its answers are kept under."""
+    """A model that can be asked. `label` is what tables call it, `identity` what its answers are kept under, `stage` the folder
+    of the stage that left it; None where no run did."""
 
     label: str
     identity: str
     system: str
     starts: Callable[[], Engine]
+    stage: Path | None = None
 
 
 def model(
@@ -57,11 +59,13 @@ def model(
     return _local(name.rstrip("/"), identity, weights, batch)
 
 
-def _local(label: str, identity: str, weights: Weights, batch: int) -> Named:
+def _local(label: str, identity: str, weights: Weights, batch: int, stage: Path | None = None) -> Named:
     def starts() -> Engine:
         return rollouts.start("transformers", {"batch": batch}, where="eval", weights=weights)
 
-    return Named(label=label, identity=identity[:12], system=weights.settings.system_prompt, starts=starts)
+    return Named(
+        label=label, identity=identity[:12], system=weights.settings.system_prompt, starts=starts, stage=stage
+    )
 
 
 def _stage(run: Path, stage: str, device: str, batch: int) -> Named:
@@ -69,7 +73,7 @@ def _stage(run: Path, stage: str, device: str, batch: int) -> Named:
     from lingshu_train.evaluation import trained
 
     weights = trained.weights(run, stage, device=device)
-    return _local(f"{run.name}/{stage}", digest(weights.source), weights, batch)
+    return _local(f"{run.name}/{stage}", digest(weights.source), weights, batch, Path(weights.source).parent)
 
 
 def _server(url: str, served: str, cards: tuple[str, ...]) -> Named:

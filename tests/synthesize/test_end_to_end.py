@@ -33,7 +33,11 @@ def table(folder: Path) -> list[dict[str, Any]]:
 
 def prints(folder: Path) -> dict[str, str]:
     """sha256 of what a stage leaves, but for SQLite's files."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".sqlite", ".json", ".txt")]
+    files = [
+        path
+        for path in folder.rglob("*")
+        if path.is_file() and path.suffix not in (".sqlite", ".json", ".txt")
+    ]
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(files)
     }

@@ -13,7 +13,7 @@ from lingshu_train.bars import over
 from lingshu_train.documents import decoded, read_text
 from lingshu_train.errors import MissingInput
 from lingshu_train.evaluation.asking import Asking, prompts
-from lingshu_train.evaluation.benchmarks import scores
+from lingshu_train.evaluation.benchmarks import scores, tiers
 from lingshu_train.evaluation.benchmarks.asked import Way, drawn, put
 from lingshu_train.evaluation.benchmarks.journal import Journal
 from lingshu_train.evaluation.benchmarks.scores import Line
@@ -39,11 +39,18 @@ class Questions:
 
 
 def measure(
-    asked: Sequence[Questions], folder: Path, opens: Opens | None, *, way: Way, asking: Asking
+    asked: Sequence[Questions],
+    folder: Path,
+    opens: Opens | None,
+    *,
+    way: Way,
+    asking: Asking,
+    trained: Path | None = None,
 ) -> Iterator[Line]:
     """A line a benchmark, as each is done. Answers are kept in `folder`/NAME.jsonl, and what is there is not asked again.
 
-    `opens` None: nothing is asked, what was kept is scored. MissingInput (66): then an answer is missing.
+    `opens` None: nothing is asked, what was kept is scored. `trained`: the stage that left the model.
+    MissingInput (66): with `opens` None, an answer is missing.
     """
     with ExitStack() as stack:
         engine: Engine | None = None
@@ -64,11 +71,14 @@ def measure(
                     for place, completion in zip(left, _answers(engine, waiting, one, asking), strict=True):
                         journal.append(keys[place], completion)
                 answered = [(sample, journal[name]) for sample, name in zip(samples, keys, strict=True)]
-            judged = (canonical(asdict(each)) + "\n" for each in scores.scored(one.benchmark, answered))
+            behind = tiers.of(trained, samples, one.gallery) if trained else tiers.UNKNOWN
+            judged = (
+                canonical(asdict(each)) + "\n" for each in scores.scored(one.benchmark, answered, behind)
+            )
             scored = named(folder, SCORED, way.variant)
             scored.mkdir(exist_ok=True)
             write_text(scored / f"{one.benchmark.name}.jsonl", "".join(judged))
-            yield scores.line(one.benchmark, f"{way.prompts}:{way.fingerprint}", answered)
+            yield scores.line(one.benchmark, f"{way.prompts}:{way.fingerprint}", answered, behind)
 
 
 def named(folder: Path, name: str, variant: str) -> Path:

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from lingshu_train.evaluation import medevalkit
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
+from lingshu_train.evaluation.benchmarks.tiers import TIERS, UNKNOWN, Behind, Tier
 from lingshu_train.metrics._clinical import compared
 from lingshu_train.metrics._intervals import wilson
 from lingshu_train.metrics._overlap import overlap
@@ -29,6 +30,15 @@ class Share(Strict):
     lenient: float
 
 
+class TierShare(Strict):
+    """Questions of one tier (`tiers.py`), the share of them that lenient accepts, and its 95 % interval by picture."""
+
+    n: int
+    lenient: float
+    low: float
+    high: float
+
+
 class Line(Strict):
     """One benchmark of one model. Shares are in [0, 1]. `n` counts what a rule can judge, `unscored` free text that none can.
 
@@ -37,7 +47,8 @@ class Line(Strict):
     `medevalkit`: the share right by MedEvalKit's own rules, of those it can score. `medevalkit_errors` cannot be scored there;
     `medevalkit_differs` counts by defect where it says otherwise than lenient. `letters`: shares of the letters that choices
     were answered with. `reports`: means over the free text, of overlap with the reference and of findings by rules
-    (`metrics/_overlap.py`, `_clinical.py`). `asked` names the prompt set and its hash.
+    (`metrics/_overlap.py`, `_clinical.py`). `tiers`: by what the model was trained on, `trained_cards` how many questions were
+    met in which data card, `untold` what of this is not known. `asked` names the prompt set and its hash.
     """
 
     name: str
@@ -61,6 +72,9 @@ class Line(Strict):
     statuses: dict[str, int] = Field(default_factory=dict)
     letters: dict[str, float] = Field(default_factory=dict)
     breakdown: dict[str, dict[str, Share]] = Field(default_factory=dict)
+    tiers: dict[Tier, TierShare] = Field(default_factory=dict)
+    trained_cards: dict[str, int] = Field(default_factory=dict)
+    untold: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +98,12 @@ class Scored:
     status: str
     rule: str
     extracted: str
+    tier: str
 
 
-def scored(benchmark: Benchmark, answered: Iterable[tuple[Sample, Completion]]) -> Iterator[Scored]:
+def scored(
+    benchmark: Benchmark, answered: Iterable[tuple[Sample, Completion]], behind: Behind = UNKNOWN
+) -> Iterator[Scored]:
     """Each question with its answer and what was made of it, for readers of the result."""
     for sample, one in answered:
         free = sample.question_type == "free"
@@ -109,10 +126,16 @@ def scored(benchmark: Benchmark, answered: Iterable[tuple[Sample, Completion]]) 
             status="free" if free else lenient.status,
             rule=lenient.rule,
             extracted=lenient.extracted,
+            tier=behind.tier.get(sample.id, ""),
         )
 
 
-def line(benchmark: Benchmark, asked: str, answered: Sequence[tuple[Sample, Completion]]) -> Line:
+def line(
+    benchmark: Benchmark,
+    asked: str,
+    answered: Sequence[tuple[Sample, Completion]],
+    behind: Behind = UNKNOWN,
+) -> Line:
     """The line of a benchmark whose questions were answered so."""
     judged = [(sample, one) for sample, one in answered if sample.question_type != "free"]
     blank = Line(
@@ -150,8 +173,27 @@ def line(benchmark: Benchmark, asked: str, answered: Sequence[tuple[Sample, Comp
             "letters": _letters(choices),
             "breakdown": _breakdown(samples, right),
             **_theirs(benchmark, judged, right),
+            **_tiers(samples, right, behind),
         }
     )
+
+
+def _tiers(samples: Sequence[Sample], right: Sequence[bool], behind: Behind) -> dict[str, object]:
+    """Accuracy by tier, where tiers are known, and the cards behind them."""
+    parts: dict[Tier, list[int]] = {tier: [] for tier in TIERS}
+    for place, sample in enumerate(samples):
+        if sample.id in behind.tier:
+            parts[behind.tier[sample.id]].append(place)
+    groups = _clusters(samples)
+    found = {}
+    for tier, places in parts.items():
+        if places:
+            answers = [right[place] for place in places]
+            low, high = bootstrap(answers, [groups[place] for place in places], seed=tier)
+            share = sum(answers) / len(answers)
+            found[tier] = TierShare(n=len(places), lenient=share, low=low, high=high)
+    cards = Counter(card for sample in samples for card in behind.cards.get(sample.id, ()))
+    return {"tiers": found, "trained_cards": dict(sorted(cards.items())), "untold": behind.fault}
 
 
 def _theirs(

@@ -57,7 +57,7 @@ def measured(models: Sequence[Named], asked: Sequence[Questions], out: Path, how
         folder = out / f"{Path(one.label).name}-{one.identity}"
         asking = Asking(sampling=how.sampling, system=one.system, title=one.label)
         starts = None if how.rescore else one.starts
-        lines = list(measuring.measure(asked, folder, starts, way=how.way, asking=asking))
+        lines = list(measuring.measure(asked, folder, starts, way=how.way, asking=asking, trained=one.stage))
         results = measuring.named(folder, measuring.RESULTS, how.way.variant)
         write_json(results, showing.document(one.label, lines, {"model": one.label, **how.config}))
         table.lines[one.label], table.folders[one.label] = lines, folder

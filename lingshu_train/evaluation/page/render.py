@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from lingshu_train.evaluation.benchmarks import published
 from lingshu_train.evaluation.benchmarks.measuring import Questions
+from lingshu_train.evaluation.benchmarks.tiers import TIERS
 from lingshu_train.evaluation.benchmarks.versus import Difference
 from lingshu_train.evaluation.page import figures, samples
 from lingshu_train.evaluation.page.model import Model
@@ -38,6 +39,7 @@ def page(
         "evaluation.html.j2",
         TEMPLATES / "evaluation.js",
         models=models,
+        tiers=TIERS,
         groups=figures.groups(models),
         printed=published.rows(),
         breakdowns=list(figures.breakdowns(models)),

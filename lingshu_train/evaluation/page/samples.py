@@ -30,7 +30,7 @@ LONGEST_TEXT = 2_000
 SIDE = 160
 """Pixels of a thumbnail's longer side."""
 _ASKED = ("id", "card", "task", "modality", "question_type", "question", "options", "gold", "images")
-_ANSWERED = ("text", "status", "rule", "extracted", "finish", "strict", "lenient", "medevalkit")
+_ANSWERED = ("text", "status", "rule", "extracted", "finish", "strict", "lenient", "medevalkit", "tier")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

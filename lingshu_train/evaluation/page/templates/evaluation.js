@@ -49,7 +49,7 @@ function fits(sample, asked, place) {
   const words = (asked.get("text") ?? "").toLowerCase();
   return (
     answer && judged(sample, answer, asked.get("verdict")) && had("status", answer.status) && had("rule", answer.rule) &&
-    had("type", sample.question_type) && had("modality", sample.modality) && had("task", sample.task) &&
+    had("type", sample.question_type) && had("modality", sample.modality) && had("task", sample.task) && had("tier", answer.tier) &&
     (!words || [sample.id, sample.question, sample.gold, answer.text].some((text) => text.toLowerCase().includes(words)))
   );
 }
@@ -81,6 +81,7 @@ function filters(data, place) {
     choose("type", "type of answer", known((sample) => sample.question_type), true),
     choose("task", "task", known((sample) => sample.task), true),
     choose("modality", "modality", known((sample) => sample.modality), true),
+    choose("tier", "trained on", given((answer) => answer.tier), true),
     element("label", {}, "text", search),
     clear,
   );
@@ -150,6 +151,7 @@ function answer(given, place) {
     element("p", {}, element("b", {}, models[place]), " ", element("span", { class: free ? "quiet" : given.lenient ? "right" : "wrong" }, free ? "free text" : verdict)),
     element("pre", {}, given.text),
     !free && element("p", { class: "quiet" }, `${taken} (${given.rule ? `rule ${given.rule}` : "no rule"}); strict: ${given.strict ? "right" : "not right"}; medevalkit: ${theirs}`),
+    given.tier && given.tier !== "clean" && element("p", {}, element("span", { class: "flag" }, `⚑ ${given.tier}: trained on`)),
     given.finish === "length" && element("p", { class: "quiet" }, "cut off at the most tokens"),
   );
 }
@@ -158,7 +160,7 @@ form.hidden = false;
 form.addEventListener("submit", (event) => event.preventDefault());
 form.addEventListener("change", (event) => {
   const { name, value } = event.target;
-  go(name === "benchmark" ? { benchmark: value, status: "", rule: "", type: "", task: "", modality: "", page: "" } : { [name]: value, page: "" });
+  go(name === "benchmark" ? { benchmark: value, status: "", rule: "", tier: "", type: "", task: "", modality: "", page: "" } : { [name]: value, page: "" });
 });
 addEventListener("hashchange", draw);
 draw();
