@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from lingshu_train.verify.gold import GoldAnswer, Ruling
 from lingshu_train.verify.lexicon import longest_first, texts, words
-from lingshu_train.verify.text import canon
+from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.normal import LIMIT, strip_edges
 
 _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[-'][A-Za-z0-9]+)*|\S")
@@ -42,6 +42,15 @@ _PLACING = frozenset(
         "along",
     )
 )
+_SIDED_CN = frozenset("左右上下前后内外")
+_LONGEST_PIECE = 12
+# "Which is not seen?": a sentence that says what is seen names another one than the answer.
+_ASKS_ABSENT = re.compile(r"\b(?:not|except|never|absent)\b", re.IGNORECASE)
+_ASKS_NOT = re.compile(
+    r"(?:which|what)\b[^?]*?\b(?:is|are|was|were|does|do) not ([a-z -]+)\W*$", re.IGNORECASE
+)
+_SAID_NOT = re.compile(r"(.{1,80}?) (?:is|are|was|were|does|do) not ([a-z -]+)$", re.IGNORECASE)
+_TELLS_ANSWER = re.compile(r"\b(?:answer|option|choice)\b", re.IGNORECASE)
 _MOST = 14
 # So many spans are tried: a text made of such words alone must not cost more than its length.
 _TRIED = 32
@@ -65,12 +74,14 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
     # A capital letter inside a sentence is an option, not the article.
     shown = [text[start:end] for start, end in tokens]
     spoken = [word if index and len(word) == 1 else word.lower() for index, word in enumerate(shown)]
-    if _past(text, question):
+    absent = _said_absent(text, gold, question)
+    if absent is not None:
+        return absent
+    if _past(text, question) or (_ASKS_ABSENT.search(question) and not _TELLS_ANSWER.search(text)):
         return None
-    asked = _predicate(text, question)
-    if asked:
-        ruling = gold.read(strip_edges(text[: -len(asked)]))
-        if ruling.status == "right":
+    for asked in _predicates(question):
+        ruling = gold.read(strip_edges(text[: -len(asked)])) if text.lower().endswith(asked) else None
+        if ruling is not None and ruling.status == "right":
             return ruling._replace(rule=f"{ruling.rule}_carried")
     # "in the left lower lobe" as the question has it: its sides are no answer there.
     again = _phrase(spoken, question)
@@ -87,11 +98,29 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
     return None
 
 
-def _predicate(text: str, question: str) -> str:
-    """The end of a sentence that is the question's own predicate: "contains the stone" of "Which organ contains the stone?"."""
+def _said_absent(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
+    """The ruling on "effusion is not seen", in the words in which a question asks what is not seen."""
+    asked, said = _ASKS_NOT.match(question), _SAID_NOT.match(text)
+    if (
+        asked is None
+        or said is None
+        or not f"{asked.group(1)} ".lower().startswith(f"{said.group(2)} ".lower())
+    ):
+        return None
+    ruling = gold.read(said.group(1))
+    return ruling._replace(rule=f"{ruling.rule}_carried") if ruling.status == "right" else None
+
+
+@lru_cache(maxsize=4096)
+def _predicates(question: str) -> tuple[str, ...]:
+    """The ends of a question that may be its predicate, the longest first: "contains the stone" of "Which organ contains the
+    stone?".
+    """
     found = _ASKS_WHICH.match(question)
-    end = f" {found.group(1).lower()}" if found and not _OFFERS.search(question.lower()) else ""
-    return end if end and text.lower().endswith(end) else ""
+    if found is None or _OFFERS.search(question.lower()):
+        return ()
+    asked = found.group(1).lower().split()
+    return tuple(" " + " ".join(asked[place:]) for place in range(len(asked)))
 
 
 def _past(text: str, question: str) -> bool:
@@ -157,6 +186,8 @@ def _lent(question: str) -> frozenset[str]:
     )
     spoken = frozenset(_WORD.findall(low))
     forms = {adjective for adjective, noun in texts("carriers", "organs").items() if noun in spoken}
+    if not spoken.isdisjoint(("size", "big", "large")):
+        forms |= {"diameter", "size"}
     forms |= {
         noun for adjective, noun in texts("carriers", "dimensions").items() if f"how {adjective}" in low
     }
@@ -196,12 +227,23 @@ def _cuts(text: str, lent: tuple[str, ...], name: str, *, turned: bool = False) 
     pieces = tuple(one[::-1] for one in listed) if turned else listed
     found, place = [0], 0
     while len(found) < _MOST:
-        piece = next((one for one in (*lent, *pieces) if text.startswith(one, place)), "")
+        piece = next((one for one in (*lent, *pieces) if text.startswith(one, place)), "") or _shared(
+            text, place, lent
+        )
         if not piece:
             return found
         place += len(piece)
         found.append(place)
     return found
+
+
+def _shared(text: str, place: int, lent: tuple[str, ...]) -> str:
+    """The longest piece of the question, of two characters at least and without a side, that stands at a place of a text."""
+    for end in range(min(len(text), place + _LONGEST_PIECE), place + 1, -1):
+        piece = text[place:end]
+        if _SIDED_CN.isdisjoint(piece) and not cues.hedges(piece) and any(piece in run for run in lent):
+            return piece
+    return ""
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 
-from lingshu_train.verify.lexicon import lists, longest_first, words
+from lingshu_train.verify.lexicon import entries, lists, longest_first, words
 from lingshu_train.verify.remarks.findings.statements import proposition
 from lingshu_train.verify.remarks.findings.vocabulary import Claim
 
@@ -22,13 +22,15 @@ _GONE = re.compile(
 
 def claims(tail: str, question: str, sign: str) -> list[Claim] | None:
     """The claim of every clause; None where one cannot be read."""
-    found = []
+    found: list[Claim] = []
     for clause in map(str.strip, _CLAUSE.split(tail)):
         if not any(map(str.isalnum, clause)) or clause in words("words", sign):
             continue
         claim = _claim(clause, question, sign)
         if claim is None:
             return None
+        if found and found[-1] == Claim("bare") and clause.startswith(entries("vocabulary", "properties_cn")):
+            found.pop()
         found.append(claim)
     return found
 
