@@ -46,9 +46,14 @@ class Spent:
 class Cache:
     """Used by many threads; two processes may use one file."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, looking: bool = False) -> None:
+        """`looking`: nothing is written, and the file has to be there."""
         self.path, self._lock = path, threading.Lock()
         try:
+            if looking:
+                where = f"{path.absolute().as_uri()}?mode=ro"
+                self._base = sqlite3.connect(where, uri=True, check_same_thread=False, timeout=5)
+                return
             path.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(path, check_same_thread=False, timeout=60, isolation_level=None)
             self._base.execute("pragma journal_mode=wal")

@@ -12,7 +12,7 @@ from lingshu_train.naming import digest
 
 _FOLDER = Path(__file__).with_name("prompts")
 _SLOT = re.compile(r"\{(\w+)\}")
-_PART = re.compile(r"^## (\w+)\n", re.MULTILINE)
+_PART = re.compile(r"^## ([\w-]+)\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

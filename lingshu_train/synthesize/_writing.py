@@ -59,7 +59,7 @@ def stored(picture: Picture, wanted: Specification) -> StoredPicture:
     """A picture of the corpus before as it lies there, one of ours as preparing keeps one."""
     data = picture.load()
     if picture.ref.startswith(STORED):
-        suffix = ".png" if data.startswith(b"\x89PNG") else ".jpg"
+        suffix = ending(data)
         size = (picture.width, picture.height)
         kept = StoredPicture(
             data=data,
@@ -82,6 +82,11 @@ def stored(picture: Picture, wanted: Specification) -> StoredPicture:
         whole=encoded.whole,
         moved=encoded.moved,
     )
+
+
+def ending(data: bytes) -> str:
+    """Of a stored picture's file."""
+    return ".png" if data.startswith(b"\x89PNG") else ".jpg"
 
 
 def specification(settings: Settings) -> Specification:

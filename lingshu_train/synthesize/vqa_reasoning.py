@@ -9,16 +9,16 @@ used. With `told` the teacher is shown the answer first, as the paper does; the 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 from pydantic import Field
 
 from lingshu_train.record import Sample
 from lingshu_train.schema import Strict
-from lingshu_train.synthesize import _phrases, _prompts
-from lingshu_train.synthesize._desk import Desk, Form
+from lingshu_train.synthesize import _prompts, _traces
+from lingshu_train.synthesize._desk import Desk
 from lingshu_train.synthesize._request import Ask
 from lingshu_train.synthesize._row import Made, Row, blank, changed
+from lingshu_train.synthesize._traces import Action, Trace
 
 TASK = "reasoning"
 UNIT = "row"
@@ -36,9 +36,9 @@ class Params(Strict):
     """Least share of them that must be right."""
     temperature: float = Field(default=0.7, ge=0)
     """Temperature at which they are drawn."""
-    blind: Literal["drop", "flag", "off"] = "drop"
+    blind: Action = "drop"
     """What becomes of a row whose reasoning alone does not lead to the answer."""
-    grounding: Literal["drop", "flag", "off"] = "drop"
+    grounding: Action = "drop"
     """What becomes of a row that is answered rightly without its picture."""
     blanks: int = Field(default=2, gt=0)
     """Times that it is asked without; right each time counts as not looking. Two, since half of all yes or no are guessed."""
@@ -48,58 +48,32 @@ class Params(Strict):
     """Most tokens of a reply."""
 
 
-class Trace(Form):
-    reasoning: str
-    answer: str
-
-
-class Conclusion(Form):
-    answer: str
-
-
 def takes(sample: Sample, params: Params) -> bool:
     """Questions about pictures whose answers a rule can judge."""
     return sample.question_type not in ("free", "bbox") and bool(sample.images) and not sample.turns
 
 
 def make(row: Row, desk: Desk, params: Params) -> Iterator[Made]:
-    drawn = [_reason(row, desk, params, draw=number) for number in range(params.draws)]
-    right = [one for one in drawn if row.right(one.answer)]
-    desk.check("answer", bool(right), f"none of {params.draws} answers is right")
-    share = len(right) / len(drawn)
-    desk.check("agreement", share >= params.agreement, f"{len(right)} of {params.draws} answers are right")
-    trace = right[0] if right else drawn[0]
-    read(desk, trace.reasoning, least_words=params.least_words)
-    if params.blind != "off":
-        _note(
-            desk,
-            params.blind,
-            "blind",
-            _followed(row, desk, params, trace),
-            "the reasoning alone does not lead to the answer",
-        )
-    if params.grounding != "off":
-        _note(
-            desk,
-            params.grounding,
-            "grounding",
-            _looked(row, desk, params),
-            "answered rightly without the picture",
-        )
-    yield Made(
-        sample=changed(row, reasoning=trace.reasoning), about={"right_draws": f"{len(right)}/{len(drawn)}"}
+    """The row with the reasoning before its answer."""
+    draws = [_reason(row, desk, params, draw=number) for number in range(params.draws)]
+    trace = _traces.agreed(row, desk, draws, least=params.agreement)
+    _traces.readable(desk, trace.reasoning, least_words=params.least_words)
+    _traces.noted(
+        desk,
+        params.blind,
+        "blind",
+        lambda: _traces.followed(row, desk, PROMPTS, trace, max_tokens=params.max_tokens),
+        "the reasoning alone does not lead to the answer",
     )
-
-
-def read(desk: Desk, text: str, *, least_words: int) -> None:
-    """Checks of a text by its words alone."""
-    desk.check("length", len(text.split()) >= least_words, f"fewer than {least_words} words")
-    desk.check("refusal", not (found := _phrases.refuses(text)), f"refuses: {found!r}")
-    desk.check("leak", not (found := _phrases.leaks(text)), f"tells what it was told: {found!r}")
-
-
-def _note(desk: Desk, action: str, name: str, passed: bool, why: str) -> None:
-    (desk.check if action == "drop" else desk.flag)(name, passed, why)
+    _traces.noted(
+        desk,
+        params.grounding,
+        "grounding",
+        lambda: _looked(row, desk, params),
+        "answered rightly without the picture",
+    )
+    right = sum(row.right(one.answer) for one in draws)
+    yield Made(sample=changed(row, reasoning=trace.reasoning), about={"right_draws": f"{right}/{len(draws)}"})
 
 
 def _reason(row: Row, desk: Desk, params: Params, *, draw: int, seen: bool = True) -> Trace:
@@ -114,19 +88,7 @@ def _reason(row: Row, desk: Desk, params: Params, *, draw: int, seen: bool = Tru
         temperature=params.temperature,
         draw=draw,
     )
-    return desk.read(Trace, ask, example=_example(row))
-
-
-def _followed(row: Row, desk: Desk, params: Params, trace: Trace) -> bool:
-    ask = Ask(
-        step="blind",
-        system=PROMPTS.parts["system"],
-        text=PROMPTS.fill("blind", question=row.question, reasoning=trace.reasoning),
-        max_tokens=params.max_tokens,
-    )
-    return row.right(
-        desk.read(Conclusion, ask, example=Conclusion(answer=row.sample.answer), checks=True).answer
-    )
+    return desk.read(Trace, ask, example=_traces.example(row))
 
 
 def _looked(row: Row, desk: Desk, params: Params) -> bool:
@@ -135,9 +97,3 @@ def _looked(row: Row, desk: Desk, params: Params) -> bool:
         row.right(_reason(row, desk, params, draw=number, seen=False).answer)
         for number in range(params.blanks)
     )
-
-
-def _example(row: Row) -> Trace:
-    """As long as such replies are."""
-    sentence = "The image shows a structure whose position, outline and brightness have to be described. "
-    return Trace(reasoning=sentence * 6, answer=row.sample.answer)

@@ -200,6 +200,7 @@ def questions(count: int) -> tuple[list[curating.Row], dict[str, str]]:
                 answer=answers[question],
                 question_type=kind,
                 group=f"patient-{number // 2}",
+                card="slake",
             )
         )
     return rows, answers

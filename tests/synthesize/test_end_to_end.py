@@ -173,7 +173,7 @@ def test_no_row_leaves_the_machine_whose_card_does_not_allow_it(tmp_path: Path) 
     teacher = {"urls": ["https://teacher.example/v1"], "model": "big"}
     made = tiny.make_stage(tmp_path, "made", {**away, "teacher": teacher}, parents={"raw": parent})
     with pytest.raises(
-        NotPermitted, match=r"teacher\.example/v1 is not on this machine, and card 'made_up' is not listed"
+        NotPermitted, match=r"teacher\.example/v1 is not on this machine, and card 'slake' is not listed"
     ):
         tiny.run_here(made)
     with pytest.raises(NotPermitted, match=r"mimic_cxr .credentialed. does not allow sending"):

@@ -9,10 +9,11 @@ from typing import ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from lingshu_train.data.cards import card as cards
+from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import About, Need, PlanLine, Role, StageConfig
 from lingshu_train.schema import Name
-from lingshu_train.synthesize import _pipelines
+from lingshu_train.synthesize import _card, _forecast, _pipelines
 from lingshu_train.synthesize._settings import Budget, Teacher
 
 
@@ -107,13 +108,29 @@ class Config(StageConfig):
             *([PlanLine("checker", f"{self.checker.model}")] if self.checker.model else []),
         )
 
+    def forecast(self, parents: Mapping[str, Path], run: Path) -> tuple[PlanLine, ...]:
+        if self.corpus not in parents:
+            return (PlanLine("forecast", f"known when {self.corpus} is finished"),)
+        pipeline = _pipelines.load(self.pipeline, where="pipeline")
+        found = corpus.load(
+            parents[self.corpus] / "corpus", split=self.split, tasks=self.tasks, card=self.from_cards
+        )
+        told = _forecast.of(
+            found, pipeline, self.teacher, self.second, kept=self.kept_in(run), most=self.most_rows
+        )
+        return (PlanLine("forecast", str(told)),)
+
     def check(self, where: str) -> None:
         pipeline = _pipelines.load(self.pipeline, where=f"{where}.pipeline")
         if not pipeline.file.TASK:
             raise RecipeError(
                 f"{where}.pipeline.name: {self.pipeline.name} says no TASK of the rows that it makes"
             )
-        cards.load(self.card, where=f"{where}.card")
+        layout = cards.load(self.card, where=f"{where}.card").lingshu.format
+        if layout not in _card.layouts():
+            raise RecipeError(
+                f"{where}.card: {self.card} is of format {layout}; made rows can be written as {', '.join(_card.layouts())}"
+            )
         self.teacher.check(f"{where}.teacher")
         self.checker.check(f"{where}.checker")
 

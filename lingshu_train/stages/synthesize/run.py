@@ -8,6 +8,7 @@ from contextlib import ExitStack, closing
 
 from lingshu_train.bars import bar
 from lingshu_train.data.cards import card as cards
+from lingshu_train.data.cards.card import Card
 from lingshu_train.data.corpus import corpus, withdrawn
 from lingshu_train.data.corpus.summary import Summary
 from lingshu_train.data.corpus.writer import Writer
@@ -15,9 +16,10 @@ from lingshu_train.errors import DataError, RecipeError, RunAgain
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import funnel
+from lingshu_train.runs.files import write_text
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.synthesize.config import Config
-from lingshu_train.synthesize import _making, _pipelines, _units, _writing
+from lingshu_train.synthesize import _card, _files, _making, _pipelines, _units, _writing
 from lingshu_train.synthesize._cache import Cache
 from lingshu_train.synthesize._client import AGAIN, Client
 from lingshu_train.synthesize._made import NAME, Came, Origin, Table, Tally
@@ -34,9 +36,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
         raise RecipeError(f"{where}.teacher: nobody to ask; name `urls` and `model` of a server that has one")
     pipeline = _pipelines.load(config.pipeline, where=f"{where}.pipeline")
     units = _taken(stage, config, pipeline)
-    for card in config.from_cards or corpus.read_summary(units.corpus.folder).cards:
-        config.teacher.refuse(card, f"{where}.teacher")
-        config.second.refuse(card, f"{where}.checker")
+    parents = _parents(config, units, where)
     tally = Tally()
     with ExitStack() as stack:
         cache = stack.enter_context(closing(Cache(config.kept_in(stage.path.parent))))
@@ -48,6 +48,11 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
         threads = config.teacher.parallel * len(config.teacher.urls)
         came = _making.all_of(units, pipeline, teacher=teacher, checker=checker, threads=threads)
         summary = _write(stage, config, settings, _shown(stage, came, len(units), teacher), pipeline, tally)
+    own = cards.load(config.card)
+    _describe(stage, config, pipeline, parents, summary, tally)
+    if config.write_files:
+        shutil.rmtree(stage.path / "files", ignore_errors=True)
+        _files.write(corpus.load(stage.path / "corpus"), stage.path / "files", own)
     return {
         **summary.facts(),
         "rows_before": tally.rows,
@@ -108,7 +113,7 @@ def _write(
             table.add(one, [name for name in map(_writing.kept, found) if name])
             unanswered += one.unanswered
         _judge(stage, config, tally, unanswered)
-        licences = {config.card: _licence(config)}
+        licences = {config.card: cards.load(config.card).lingshu.licence.id}
         return writer.finish(licences=licences, budget=settings.budget, control_tokens=settings.shape.control)
 
 
@@ -138,5 +143,35 @@ def _shown(stage: Stage, came: Iterator[Came], total: int, teacher: Client) -> I
             progress.update()
 
 
-def _licence(config: Config) -> str:
-    return cards.load(config.card).lingshu.licence.id
+def _parents(config: Config, units: Units, where: str) -> list[Card]:
+    """The cards that rows come from. NotPermitted (77): those of one may not go to a teacher."""
+    names = config.from_cards or tuple(corpus.read_summary(units.corpus.folder).cards)
+    for name in names:
+        config.teacher.refuse(name, f"{where}.teacher")
+        config.second.refuse(name, f"{where}.checker")
+    return [cards.load(name, where=f"{where}.corpus") for name in names]
+
+
+def _describe(
+    stage: Stage,
+    config: Config,
+    pipeline: _pipelines.Loaded,
+    parents: list[Card],
+    summary: Summary,
+    tally: Tally,
+) -> None:
+    """The card of what was made."""
+    prompts = pipeline.file.PROMPTS
+    making = _card.Making(
+        stage=stage.name,
+        pipeline=str(config.pipeline),
+        prompts=prompts.digest,
+        version=prompts.version,
+        teacher=config.teacher.model,
+        revision=config.teacher.revision,
+        checker=config.second.model,
+    )
+    own = cards.load(config.card)
+    folder = stage.path / "card"
+    folder.mkdir(exist_ok=True)
+    write_text(folder / f"{own.name}{_card.OWN}.md", _card.render(own, parents, making, summary, tally))
