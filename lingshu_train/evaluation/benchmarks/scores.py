@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from pydantic import Field
 
 from lingshu_train.evaluation import medevalkit
+from lingshu_train.evaluation.benchmarks.asked import language_of
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.evaluation.benchmarks.tiers import TIERS, UNKNOWN, Behind, Tier
 from lingshu_train.metrics._clinical import compared
@@ -279,7 +280,7 @@ def _breakdown(samples: Sequence[Sample], right: Sequence[bool]) -> dict[str, di
         "card": lambda one: one.card,
         "task": lambda one: one.task,
         "question_type": lambda one: one.question_type,
-        "language": lambda one: "en" if one.question.isascii() else "zh",
+        "language": lambda one: language_of(one.question),
         "modality": lambda one: one.modality,
     }
     found: dict[str, dict[str, Share]] = {}
