@@ -72,11 +72,13 @@ def test_tokens_of_a_picture_are_those_of_the_processor(kit: Kit) -> None:
 
 
 def test_patches_of_a_picture_are_those_the_vision_tower_sees(kit: Kit) -> None:
-    """Every patch of 14 x 14 pixels in every channel; Qwen repeats a still picture in time."""
-    repeats = {"qwen2_5_vl": 2}.get(kit.settings.family, 1)
+    """Every pixel of a patch in every channel; Qwen repeats a still picture in time."""
+    of_one = {"qwen2_5_vl": 2 * 3 * 14 * 14, "qwen3_vl": 2 * 3 * 16 * 16}.get(
+        kit.settings.family, 3 * 14 * 14
+    )
     for size in SIZES:
         values = shown(kit, size)[kit.family.picture_inputs[0]].numel()
-        assert values == kit.settings.budget.patches(*size) * repeats * 3 * 14 * 14, size
+        assert values == kit.settings.budget.patches(*size) * of_one, size
 
 
 def test_a_picture_fitted_when_it_is_stored_gives_the_same_pixel_values(kit: Kit) -> None:
@@ -102,7 +104,8 @@ def test_a_size_that_cannot_be_is_one_line(kit: Kit) -> None:
 
 def test_a_corpus_can_be_made_before_a_model_is_chosen(kit: Kit) -> None:
     found = shape.of(kit.settings.family)
-    usual, smaller = found.published_budget(), found.published_budget(min_pixels=784, max_pixels=12544)
+    least, most = kit.settings.min_pixels, kit.settings.max_pixels
+    usual, smaller = found.published_budget(), found.published_budget(min_pixels=least, max_pixels=most)
     assert usual.min_pixels < usual.max_pixels
     told = [
         (one.min_pixels, one.max_pixels, one.grid, one.fitted(300, 200))

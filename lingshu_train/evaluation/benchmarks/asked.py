@@ -52,6 +52,11 @@ class Way:
     shuffles: int = 0
 
     @property
+    def variant(self) -> str:
+        """Names what is asked otherwise than the benchmark has it, whose results stand beside its own; empty: nothing."""
+        return "-".join(["text-only"] * (not self.images) + ["shuffled"] * bool(self.shuffles))
+
+    @property
     def fingerprint(self) -> str:
         """Names the wording: equal ones ask alike."""
         return digest([self.prompts, sorted(map(str, _ASKS.items())), _REPORT])[:12]

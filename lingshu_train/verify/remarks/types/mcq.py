@@ -185,6 +185,9 @@ def _is_gloss(text: str) -> bool:
 
 def _of_question(text: str, gold: mcq.Gold) -> bool:
     """Whether a text is up to three words of the question: "3 cusps" where cusps were to be counted."""
+    if concluded.ASKS_OTHER.search(gold.question):
+        # "Which is not seen?" "Effusion is seen": the same words say the opposite.
+        return False
     found = canon.tokenize(text)
     asked = {canon.word(token) for token in canon.tokenize(gold.question) if token.isalpha()}
     return (
