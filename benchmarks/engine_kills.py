@@ -3,7 +3,7 @@
     python benchmarks/engine_kills.py [--kills 20] [--seed 0]
 
 The tests' tiny model with heads of 32, on a CPU; the stage starts its own server. In turn the trainer, the server and both at once get
-SIGKILL, at a moment drawn within the run that was not killed, from the first step to the last. Where the server alone dies
+SIGKILL, after a drawn step and a drawn part of another one. Where the server alone dies
 the stage goes on by itself; where the trainer dies the same command is run again. Compared: every weight, every line of the ledger; no process of
 either may stay. The result is benchmarks/results/engine_kills.json.
 """
@@ -35,24 +35,28 @@ from lingshu_train.runs.stage import Stage  # noqa: E402
 
 RESULT = HERE / "results" / "engine_kills.json"
 STRUCK = ("trainer", "server", "both")
-LIMIT_S = 600
+LIMIT_S, STEPS = 600, 20
 
 
 def grpo(base: Path, root: Path) -> Stage:
     watch = {"corpus": "short", "every": 4, "samples": 4, "per_device_batch": 4}
     more = {"save_every": 4, "per_device_batch": 16, "watch": watch, "rollouts": {"engine": "vllm"}}
     parents = {each: base / each for each in ("short", "warm")}
-    return tiny.make_stage(root, "rl", tiny.grpo(steps=20, **more), parents=parents, model=vllm_engine.MODEL)
+    return tiny.make_stage(
+        root, "rl", tiny.grpo(steps=STEPS, **more), parents=parents, model=vllm_engine.MODEL
+    )
 
 
-def killed(stage: Stage, struck: str, after_s: float) -> dict[str, Any]:
-    """What a kill so long after the first step struck, and how the stage went on."""
+def killed(stage: Stage, struck: str, after: int, rest_s: float) -> dict[str, Any]:
+    """What a kill so many steps after the start, and so much later, struck, and how the stage went on."""
     process = tiny.start(stage)
     until = time.monotonic() + LIMIT_S
-    while process.poll() is None and not (tiny.steps_done(stage) and vllm_engine.servers(stage.path)):
+    while process.poll() is None and not (
+        tiny.steps_done(stage) >= after and vllm_engine.servers(stage.path)
+    ):
         assert time.monotonic() < until, "the run took no step"
         time.sleep(0.05)
-    time.sleep(after_s)
+    time.sleep(rest_s)
     at, ended = tiny.steps_done(stage), process.poll()
     if struck != "trainer":
         kill(vllm_engine.servers(stage.path))
@@ -65,7 +69,7 @@ def killed(stage: Stage, struck: str, after_s: float) -> dict[str, Any]:
         code, runs = tiny.run(stage), runs + 1
     time.sleep(2)
     return {
-        **{"struck": struck, "after_s": round(after_s, 2), "steps_done": at, "was_over": ended is not None},
+        **{"struck": struck, "after_step": after, "steps_done": at, "was_over": ended is not None},
         **{"commands": runs, "servers_left": len(vllm_engine.servers(stage.path))},
     }
 
@@ -99,7 +103,8 @@ def main() -> None:
         rows = []
         for number in range(args.kills):
             stage = grpo(root / "base", root / f"kill-{number}")
-            row = killed(stage, STRUCK[number % len(STRUCK)], draw.uniform(0, span))
+            rest_s = draw.uniform(0, span / STEPS)
+            row = killed(stage, STRUCK[number % len(STRUCK)], draw.randrange(STEPS - 1), rest_s)
             row["equal"] = (tiny.weights(stage.path), tiny.trajectory(stage.path)) == expected
             rows.append(row)
             print(number, row, flush=True)

@@ -46,6 +46,11 @@ class Family(Protocol):
     """What must be in a batch with pictures; the pixels first. Lacking one, positions would silently be wrong."""
 
     @property
+    def name(self) -> str:
+        """That of its folder."""
+        return type(self).__module__.rpartition(".")[0].rpartition(".")[2]
+
+    @property
     def chat_template(self) -> str:
         """Jinja: a chat as text. A picture is one mark, which the processor replaces by the picture's tokens."""
         folder = resources.files(type(self).__module__.rpartition(".")[0])

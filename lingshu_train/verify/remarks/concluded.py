@@ -20,7 +20,7 @@ _LEADS = re.compile(
     re.IGNORECASE,
 )
 _FEWEST = 3
-_ASKS_OTHER = re.compile(
+ASKS_OTHER = re.compile(
     r"\b(?:not|no|never|except|least|less|unlikely|exclude|excluded|incorrect|false|wrong|against)\b",
     re.IGNORECASE,
 )
@@ -28,7 +28,7 @@ _ASKS_OTHER = re.compile(
 
 def read(text: str, gold: GoldAnswer, options: Options, letter: str, question: str) -> Ruling | None:
     """The ruling on the option at the end of a sentence whose subject and verb lead to it; None where there is none."""
-    if len(text) > LIMIT or "?" in text or not text.isascii() or _ASKS_OTHER.search(question):
+    if len(text) > LIMIT or "?" in text or not text.isascii() or ASKS_OTHER.search(question):
         return None
     for found in _LEADS.finditer(text):
         subject, option = text[: found.start()], strip_edges(text[found.end() :])

@@ -1,7 +1,7 @@
 """What is said of the options behind a chosen one: the others ruled out, the chosen one upheld, or something else.
 
 A sentence is cut into clauses, and every option becomes a sign. A clause sets one aside where it denies an odd number of
-times. The chosen one may not be set aside, no other left standing; reasons may deny findings, but not in the chosen one's words.
+times. The chosen one may not be set aside, no other left standing; reasons may deny findings, not in the chosen one's words.
 """
 
 from __future__ import annotations

@@ -13,7 +13,10 @@ _NAMING = (
     " histopathology histopathological pathology microscopic dermoscopic endoscopic fundus axial coronal sagittal ct mri mr"
     " ultrasound radiographic contrast-enhanced"
 )
-_PICTURE = "image|picture|photo|photograph|scan|radiograph|x-ray|film|slide|view|ultrasound|mri|ct|mammogram|figure|findings"
+_PICTURE = (
+    "image|picture|photo|photograph|scan|radiograph|x-ray|film|slide|view|ultrasound|mri|ct|mammogram|figure|findings|ecg"
+    "|specimen"
+)
 _CN = re.compile(
     "^(?:根据|从|由|依据|结合)(?:该|此|本|这张|这幅|所给|提供的|上述)?(?:医学)?(?:图像|图片|影像|图中|图|影像表现|图像表现)(?:来看|可知|可见|所示|所见|显示)?[,，]"
 )
@@ -31,7 +34,8 @@ def _english() -> re.Pattern[str]:
     naming = "|".join(sorted(_NAMING.split(), key=lambda word: (-len(word), word)))
     modalities = "|".join(longest_first("vocabulary", "modalities"))
     return re.compile(
-        r"(?:based on|according to|judging (?:by|from)|as (?:seen|shown) (?:in|on)|looking at|in|on|from) (?:the|this|your) "
+        r"(?:based on|according to|judging (?:by|from)|as (?:seen|shown) (?:in|on)"
+        r"|(?:after |by )?(?:looking at|reviewing|examining|inspecting)|in|on|from) (?:the|this|your) "
         rf"(?:(?:{naming}|{modalities})[ -]){{0,4}}(?:{_PICTURE})(?: (?:provided|given|shown|above|you provided))?, ",
         re.IGNORECASE,
     )

@@ -89,6 +89,11 @@ class Shape(shape.Shape):
     """Without the scaling of positions that the publisher sets for longer text."""
     control: ClassVar[tuple[str, ...]] = (*SPECIAL, *ADDED)
     model_type: ClassVar[str] = "internvl"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "internvl_chat": "this is InternVL's own layout: the publisher has the same weights in transformers' under the name "
+        "with -hf at its end (OpenGVLab/InternVL3-8B-hf), and `python -m lingshu_train.model.families.internvl3.convert FOLDER "
+        "NEW_FOLDER` converts a folder"
+    }
 
     text: TextShape
     """The language model, a Qwen2.5."""
@@ -173,7 +178,7 @@ class Shape(shape.Shape):
         return text.layers * 2 * text.key_value_heads * (text.hidden // text.heads)
 
     def depths(self) -> dict[Depth, int]:
-        return {"text": self.text.layers, "vision": self.vision.depth}
+        return {"text": self.text.layers, "vision": self.vision.depth, "vision_beside": 0}
 
     def with_depths(self, depths: Mapping[Depth, int]) -> Shape:
         text = self.text.model_copy(update={"layers": depths["text"]})

@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from lingshu_train.verify.lexicon import words
+from lingshu_train.verify.lexicon import lists, words
 from lingshu_train.verify.remarks.findings import han, vocabulary
 from lingshu_train.verify.remarks.findings.sought import asked as sought
 from lingshu_train.verify.remarks.findings.statements import proposition
@@ -31,6 +31,11 @@ _STILL = re.compile(
     r"\bstill (?:visible|seen|present|there|detectable|evident)\b|\bpersists\b|\bpersisting\b"
 )
 _COUPLED = re.compile(r"(?:^|(?<=[,.;:!]))[a-z ]{2,40}? and [a-z ]{2,40}?(?= (?:are|were|appear|look)\b)")
+_COPULAR = frozenset(("this", "that", "it", "is", "are", "a", "an", "the", "not"))
+_VERB = re.compile(r"\b(?:is|are)\b")
+_TWO = 2
+# "Not both kidneys are enlarged" is no denial of each.
+_ASKS_OF_ALL = re.compile(r"\b(?:all|both|every|each|any)\b")
 _ASSERTING = frozenset(
     (
         "there",
@@ -136,6 +141,15 @@ def states(text: str, question: str) -> str:
         return "no" if normal and named and text.startswith(named) and not _normal_cn(question) else ""
     asked = _asked(question)
     tokens = _TOKEN.findall(text)
+    if not asked.gone and asked.words | _turning(question) >= frozenset(map(plain, tokens)) - _COPULAR:
+        # Nothing but the question's words and their opposites: "this is a benign lesion".
+        restated = proposition(text, question) if len(_VERB.findall(text)) == 1 else ""
+        if (
+            restated
+            and (denied := _denials(tokens)) < _TWO
+            and not (denied and _ASKS_OF_ALL.search(question.lower()))
+        ):
+            return restated
     if asked.gone or asked.identity or _denials(tokens) or _END.search(text):
         return ""
     spoken = frozenset(map(plain, tokens))
@@ -149,6 +163,16 @@ def states(text: str, question: str) -> str:
     if asked.normal or not asked.finding or _ASSERTING.isdisjoint(tokens) or not asked.finding <= spoken:
         return ""
     return "yes" if _claim(text, asked, "yes", question) == Claim("there") else ""
+
+
+@lru_cache(maxsize=4096)
+def _turning(question: str) -> frozenset[str]:
+    """Words that say the opposite of a word of the question."""
+    asked = frozenset(map(plain, _TOKEN.findall(question.lower())))
+    found = (
+        other for base, others in lists("words", "opposites").items() if base in asked for other in others
+    )
+    return frozenset(map(plain, found))
 
 
 def _one_sided(claims: list[Claim], *, abnormal: bool, anything: bool = False) -> bool:
@@ -261,4 +285,4 @@ def _denials(tokens: list[str]) -> int:
 
 
 def _normal_cn(question: str) -> bool:
-    return asks.asks_normal(question) == "normal" or han.asks_gone(question)
+    return han.asks_normal(question) or han.asks_gone(question)

@@ -130,7 +130,8 @@ def test_the_official_processor_gives_the_same_tokens_and_values_up_to_its_backe
     asked = ["<IMG_CONTEXT>\nprior <IMG_CONTEXT>\ncurrent"]
     theirs, ours = (one(text=asked, images=shown, return_tensors="pt") for one in (official, text))
     assert torch.equal(theirs["input_ids"], ours["input_ids"])
-    # One level of 255 is rounded otherwise by torchvision's resizing.
-    assert (theirs["pixel_values"] - ours["pixel_values"]).abs().max() < 1.01 / 255 / min(
-        processing.DEVIATION
-    )
+    # torchvision's resizing rounds otherwise: by two levels of 255 in noise, and hardly ever.
+    off = (theirs["pixel_values"] - ours["pixel_values"]).abs()
+    level = 1 / 255 / min(processing.DEVIATION)
+    assert off.max() < 2.01 * level
+    assert off.mean() < 0.05 * level
