@@ -145,7 +145,8 @@ class Client:
                 )
                 return found, ""
         except Lost as fault:
-            throttle.too_much(begun)
+            if fault.late:
+                throttle.too_much(begun)
             return None, str(fault)
         except Unreadable as fault:
             return None, str(fault)
