@@ -78,6 +78,13 @@ STEP = Room(
     use="`steps: [{name: NAME, params: {KEY: ...}}]` of a curate stage",
     record="Params",
 )
+PIPELINE = Room(
+    word="pipeline",
+    title="Pipelines of synthesis",
+    package="lingshu_train.synthesize",
+    use="`pipeline: {name: NAME, params: {KEY: ...}}` of a synthesize stage",
+    record="Params",
+)
 TRACKER = Room(
     word="tracker",
     title="Trackers",
@@ -126,7 +133,21 @@ PAPER = Room(
     package="lingshu_train.papers",
     use="`lingshu papers RUN --only NAME`",
 )
-ROOMS = (STAGE, REWARD, AUDITOR, CHECK, STEP, TRACKER, ENGINE, FORMAT, FAMILY, METRIC, ANSWER, PAPER)
+ROOMS = (
+    STAGE,
+    REWARD,
+    AUDITOR,
+    CHECK,
+    STEP,
+    PIPELINE,
+    TRACKER,
+    ENGINE,
+    FORMAT,
+    FAMILY,
+    METRIC,
+    ANSWER,
+    PAPER,
+)
 
 
 def entries(room: Room) -> tuple[Entry, ...]:

@@ -20,6 +20,7 @@ class Options:
     """Every option by its letter: canonical text (`texts`) and its tokens; in surface normal form, all that are not
     empty (`shown`), and those that are not all Latin, whose words no spaces set off (`unspaced`). `by_text` has the
     letter of each canonical text that only one option has, `by_surface` of each text as it is written, in small letters.
+    `keys`: all canonical texts.
     """
 
     texts: dict[str, str]
@@ -28,9 +29,12 @@ class Options:
     by_surface: dict[str, str]
     unspaced: dict[str, str]
     shown: dict[str, str]
+    keys: frozenset[str]
 
     def leading(self, text: str) -> tuple[str, int]:
         """The option whose own text starts `text`, the longest one, and how many characters it takes; 0 for none."""
+        if not canon.may_begin(text, self.keys):
+            return "", 0
         most = 2 * max(map(len, self.tokens.values())) + _SPARE
         ends = [found.end() for _, found in zip(range(most), _PIECE.finditer(text), strict=False)]
         for end in reversed(ends):
@@ -62,6 +66,7 @@ def read(item: Key) -> Options:
         by_surface=_alone({letter: text.lower() for letter, text in shown.items() if len(text) > 1}),
         unspaced={letter: text for letter, text in shown.items() if not text.isascii()},
         shown={letter: text for letter, text in shown.items() if options[letter]},
+        keys=frozenset(filter(None, texts.values())),
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lingshu_train import naming
 
-RELEASE = "2.0"
+RELEASE = "2.1"
 FOLDER = Path(__file__).parent
 
 

@@ -39,7 +39,7 @@ def verify(response: str, item: Question, policy: Policy = Policy.strict) -> Ver
     verdict = strict.judge(found, prepared.gold, prepared.item)
     if verdict.correct or policy is not Policy.lenient:
         return verdict
-    return lenient.judge(found, prepared.witness, verdict)
+    return lenient.judge(found, prepared.witness, verdict, prepared.item.question)
 
 
 def gold_problem(item: Question) -> str | None:

@@ -35,6 +35,7 @@ NAMES = {
     "engine_gap_alarm audit alarms curriculum",
     "evaluate": "kind models with_base corpus split tasks policy max_completion per_device_batch rollouts",
     "export": "kind model adapter results",
+    "synthesize": "kind corpus split tasks from_cards most_rows pipeline card teacher checker least_kept write_files",
     "difficulty": "kind corpus model split tasks samples temperature max_completion policy least most per_device_batch rollouts",
 }
 """Keys that name a stage. A tolerance (`most_...`) is one: it decides whether a result may be there at all."""
@@ -44,9 +45,9 @@ NAMES_NO_STAGE = (
         ("sft", "grpo"),
         "save_every save_every_minutes save_beside keep keep_finished loader_workers on_divergence deepspeed",
     )
-    | {"prepare": "left_out"}
+    | {"prepare": "left_out", "synthesize": "budget cache most_unanswered"}
 )
-"""Keys that no stage is named by: when checkpoints are written and how many stay, who opens pictures, and what follows after a
+"""Keys that no stage is named by: what a teacher may cost and where its replies are kept (of `teacher` itself, where it is asked); when checkpoints are written and how many stay, who opens pictures, and what follows after a
 loss that is not finite (which stands beside the stage); the cards that are not read, since those that are name it. How DeepSpeed
 divides a stage names it whoever says so, the cluster or the stage."""
 MODEL = "family base revision dtype attention quantize gradient_checkpointing min_pixels max_pixels system_prompt shape build"

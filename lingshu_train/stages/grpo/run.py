@@ -36,6 +36,7 @@ from lingshu_train.training.progress import Progress
 
 UPSTREAM = {
     "_tokenize_prompts": ("self", "prompts"),
+    "_prepare_input": ("self", "data"),
     "_prepare_inputs": ("self", "generation_batch"),
     "_generate_and_score_completions": ("self", "inputs"),
     "_get_per_token_logps_and_entropies": (

@@ -54,6 +54,7 @@ _FILL = frozenset(
         "at",
     )
 )
+_COUNTED = re.compile(r"\bhow many ((?:[a-z-]+ ){0,3}[a-z-]+)", re.IGNORECASE)
 _TOO_MANY_DIGITS = re.compile(r"[0-9]{41}")
 
 
@@ -98,17 +99,31 @@ def parse(text: str, question: str) -> Quantity | None:
     if each:
         text = f"{each.group(1)}{each.group(3)}/{each.group(2)}"
     asked = asked_words(question)
-    position = 0
+    position = before = 0
     for _ in range(_LABEL_WORDS):
         found = _head(text, position)
         if found is not None:
+            if position and _names_one(text[before:position], question):
+                return None
             comparator, start, kind = found
             return _values(text, start, comparator, kind, asked)
         after = _label(text, position, asked, question)
         if after == position:
             return None
-        position = after
+        before, position = position, after
     return None
+
+
+def _names_one(label: str, question: str) -> bool:
+    """Whether a number behind this word names one of what a question counts: "rib 4" is no count of ribs."""
+    counted = _COUNTED.search(question)
+    plain = label.strip().lower()
+    return (
+        counted is not None
+        and plain.isalpha()
+        and plain not in _COPULA
+        and canon.word(plain) in map(canon.word, counted.group(1).lower().split())
+    )
 
 
 @lru_cache(maxsize=4096)

@@ -57,6 +57,7 @@ def harmless(tail: str, gold: Witness) -> bool:
     if (
         not words("words", "discarding").isdisjoint(cues.plain_words(remark))
         or cues.revises(remark)
+        or cues.revises_firmly(remark)
         or cues.hedges(remark)
         or gold.answered_again(remark)
     ):

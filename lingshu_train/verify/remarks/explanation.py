@@ -21,6 +21,10 @@ _NOT_SMALL = re.compile(
     r"\b(?:is|are) not (?:very |so |too |that )?(?:small|tiny|minimal|slight|mild|subtle|large|big|severe)\b"
 )
 _UNDENIED = re.compile(r"\b(?:cannot|can't|can not) be (?:denied|doubted|overlooked|missed)\b")
+# An exception, and no second statement: "all but granulomas can be seen".
+_ALL_BUT = re.compile(
+    r"\b(?:all|any|anything|anywhere|every|everything|everywhere|nothing|none|no one|nobody|nowhere) but\b"
+)
 _ODDS = re.compile(r"[0-9]{1,3}(?:\.[0-9])? ?%")
 
 
@@ -33,7 +37,7 @@ def explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
         tail = _UNDENIED.sub("", _NOT_SMALL.sub("is", tail))
     if not tail:
         return Ruling("right", rule, sign)
-    if not statements.SIGNS.isdisjoint(tail):
+    if not statements.SIGNS.isdisjoint(tail) or ("but" in tail and _ALL_BUT.search(tail)):
         return Ruling("unreadable", rule)
     if cues.hedges(tail):
         return Ruling("hedged", rule)

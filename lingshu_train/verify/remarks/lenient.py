@@ -10,7 +10,8 @@ from lingshu_train.record import Verdict
 from lingshu_train.verify import prelude
 from lingshu_train.verify.extract import Extract, boxes, opening
 from lingshu_train.verify.gold import Ruling
-from lingshu_train.verify.remarks import after, head
+from lingshu_train.verify.lexicon import words
+from lingshu_train.verify.remarks import after, head, source
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.strict import told
 from lingshu_train.verify.text import cues, leads, sentences
@@ -20,11 +21,11 @@ from lingshu_train.verify.text.normal import LIMIT, clean, strip_edges
 _WORDS = 40
 # A conclusion stands in a sentence or a line of its own, or behind a comma: "..., so yes", "..., which points to option B".
 _ENDS = re.compile(
-    r"(?<=[.;!?])(?<!\s[A-Z]\.)\s+|[。；！？\n]|[,，](?=因此|所以|故|考虑)"
+    r"(?<=[.;!?])(?<!\s[A-Z]\.)\s+|[。；！？\n]|[,，](?=因此|所以|故|考虑|选|应选)"
     r"|,\s(?=(?:so|thus|therefore|hence|this is|it is|which (?:points|suggests|indicates|means|fits|is))\b)"
 )
 _CONCLUDING = re.compile(
-    r"^(?:so|thus|therefore|hence)?,? ?"
+    r"^(?:so|thus|therefore|hence|因此|所以|故)?,? ?"
     r"(?:(?:which|this|it) (?:points to|suggests|indicates|means|fits|is|is consistent with) )?"
     r"(?:the (?:answer|diagnosis) is )?",
     re.IGNORECASE,
@@ -34,9 +35,11 @@ _CONDITIONS = frozenset(
     ("if", "unless", "whether", "were", "suppose", "supposing", "assuming", "provided", "should")
 )
 _LONGEST = 1500
+# So many words before an anchor may belong to it: "the second most likely diagnosis is".
+_RANKED = 4
 
 
-def judge(found: Extract, gold: Witness, refused: Verdict) -> Verdict:
+def judge(found: Extract, gold: Witness, refused: Verdict, question: str) -> Verdict:
     """Judge what was found in a response and is not right under strict, which gave `refused`."""
     if found.status:
         return (_same_boxes(found, gold) if found.form == "box" else None) or refused
@@ -49,7 +52,7 @@ def judge(found: Extract, gold: Witness, refused: Verdict) -> Verdict:
         verdict = _settled(opened, gold)
         if verdict.correct:
             return verdict
-    return _plain(found.text, gold)
+    return _plain(source.without(found.text), gold, question)
 
 
 def _same_boxes(found: Extract, gold: Witness) -> Verdict | None:
@@ -85,7 +88,7 @@ def _settled(found: Extract, gold: Witness) -> Verdict:
     return told(ruling, found.form, text)
 
 
-def _plain(text: str, gold: Witness) -> Verdict:
+def _plain(text: str, gold: Witness, question: str) -> Verdict:
     """Plain text: whole where it is short, else from its last anchor to the end of the line."""
     whole = Ruling("unreadable", "none")
     if len(text) <= LIMIT and len(text.split()) <= _WORDS:
@@ -101,20 +104,29 @@ def _plain(text: str, gold: Witness) -> Verdict:
     found = leads.anchors(text)
     if not found or (whole.status not in head.REMARKED and gold.reads != "words"):
         return told(whole, "plain", text[:LIMIT])
-    return _anchored(text, found[-1], gold)
+    return _anchored(text, found[-1], gold, question)
 
 
 def _at_end(text: str, gold: Witness) -> Ruling | None:
     """The ruling on a last sentence, or a last clause that draws the conclusion, if all before it are reasons."""
-    found = _ENDS.split(text.strip()[-_LONGEST:])
+    found = [part for part in _ENDS.split(text.strip()[-_LONGEST:]) if any(map(str.isalnum, part))]
     if len(found) < 2 or len(text) > _LONGEST:
         return None
     last, reasons = found[-1].strip(), [part for part in map(strip_edges, map(clean, found[:-1])) if part]
     last = _CONCLUDING.sub("", last)
-    if not reasons or not all(gold.reasons(part) for part in reasons) or _conditional(f"{reasons[-1]} "):
+    if not reasons or not all(_supports(part, gold) for part in reasons) or _conditional(f"{reasons[-1]} "):
         return None
     ruling = gold.read(last)
     return ruling._replace(rule=f"{ruling.rule}_concluded") if ruling.status == "right" else None
+
+
+def _supports(sentence: str, gold: Witness) -> bool:
+    """Whether a sentence before the conclusion is a reason for it, or draws it already."""
+    found = gold.reasons(sentence)
+    return found is True or (
+        found is None
+        and (gold.read(sentence).status == "right" or bool(gold.upholds(sentence, goes_on=False)))
+    )
 
 
 def _conditional(before: str) -> bool:
@@ -122,7 +134,16 @@ def _conditional(before: str) -> bool:
     return not _CONDITIONS.isdisjoint(cues.plain_words(_SENTENCE.split(before)[-1]))
 
 
-def _anchored(text: str, anchor: tuple[int, int], gold: Witness) -> Verdict:
+def _ranks(before: str, question: str) -> bool:
+    """Whether the words right before an anchor make it another answer than the one asked for: "the least likely diagnosis is",
+    "the alternative answer is".
+    """
+    near = cues.plain_words(_SENTENCE.split(before)[-1])[-_RANKED:]
+    asked = cues.plain_words(question)
+    return any(word in words("words", "ranking") and word not in asked for word in near)
+
+
+def _anchored(text: str, anchor: tuple[int, int], gold: Witness, question: str) -> Verdict:
     """The answer behind an anchor such as "the answer is", to the end of its line or its sentence."""
     start, end = anchor
     line, _, tail = text[end:].partition("\n")
@@ -138,7 +159,11 @@ def _anchored(text: str, anchor: tuple[int, int], gold: Witness) -> Verdict:
         return verdict
     if tail.strip() and not after.harmless(tail.strip(), gold):
         status = "trailing_revision"
-    elif prelude.contradicts(text[:start], gold) or _conditional(text[:start]):
+    elif (
+        prelude.contradicts(text[:start], gold)
+        or _conditional(text[:start])
+        or _ranks(text[:start], question)
+    ):
         status = "conflicting"
     else:
         return verdict

@@ -1,8 +1,7 @@
 """What is said of the options behind a chosen one: the others ruled out, the chosen one upheld, or something else.
 
-A sentence is cut into clauses, and every option in it becomes a sign: the chosen one, another, or all of them. A clause
-sets an option aside where it denies an odd number of times. The chosen option may not be set aside and no other may be
-left standing; reasons between them may deny findings, but not the chosen option's own words.
+A sentence is cut into clauses, and every option becomes a sign. A clause sets one aside where it denies an odd number of
+times. The chosen one may not be set aside, no other left standing; reasons may deny findings, not in the chosen one's words.
 """
 
 from __future__ import annotations
@@ -47,7 +46,10 @@ _SIGNS = "[\ue0fe-\ue11f]"
 _LIST = re.compile(rf"{_SIGNS}(?:(?:,? ?(?:and|or|nor|&|/|和|与|及|或) ?|, ?| ){_SIGNS})+")
 # "A) Pneumonia (A)": one option, named twice.
 _TWICE = re.compile(rf"({_SIGNS})(?:[.:)\] ]*[(\[]? ?\1[)\]]?)+")
-_NOUN = re.compile(rf"(?:\b(?:the )?(?:options?|choices?|answers?|letters?)|选项) ?(?={_SIGNS})")
+_NOUN = re.compile(
+    r"(?:\b(?:the )?(?:options?|choices?|answers?|letters?)|选项|(?:^|(?<=and )|(?<=nor )|(?<=or )|(?<=, ))(?:the|an?))"
+    rf" ?(?={_SIGNS})"
+)
 _NOUN_CN = re.compile(rf"(?<={_SIGNS})(?:选项|两项|三项|项)")
 _DASH = re.compile(rf"(?<={_SIGNS})(?= ?[:|)\]-])[:|)\]\- ]+(?=\S)")
 # "A is wrong, and so is B" denies B as well.
@@ -61,7 +63,6 @@ _CLAUSE = re.compile(
     r"|given|for|in|on|from|who|where)\b|因为|由于|所以|因此|而"
 )
 _PREDICATE = re.compile(r"(?:is|are|was|were|does|do|cannot|can)\b")
-# What another option would show if it were right.
 _NEUTRAL = re.compile(
     rf"{_SIGNS} (?:[a-z]+ly )?(?:would|needs?|requires?|typically|usually|classically|(?:is|are) characteri[sz]ed|refers"
     r"|describes)\b"
@@ -72,11 +73,10 @@ _GRANTED = re.compile(
     r"\b(?:is|are|was|were) (?:also )?(?:right|true|likely|possible|better|best)\b"
     rf"|\b(?:so|as|nor|neither) (?:is|are|was|does)\b|\bonly (?={_SIGNS})"
 )
-# "Pneumonia, pneumothorax and fluid are ruled out": what is only named goes with the clause behind it.
+# "Pneumonia and fluid are ruled out": what is only named goes with the clause behind it.
 _BARE = re.compile(rf"((?:^|[,;:.] ?){_SIGNS}+)(?:,? (?:and|or|nor)|,) ")
 # "B is intact and therefore wrong": the second clause has the subject of the first.
 _THEREFORE = re.compile(r"\b(?:and|so) (?:is |are )?(?:therefore|thus|hence|so)\b")
-# Names of options that no letter in a text can be.
 _FREE, _FORMS = ord("["), 6
 _RULED_OUT = re.compile(
     r"(?:(?:it|this|that)(?:'s| is| was) )?not (?:an? |the )?([^,;:.()]{2,40}?)(?=[,;:.]| because| since| as |$)"

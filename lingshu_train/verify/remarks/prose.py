@@ -32,3 +32,11 @@ def harmless(sentence: str, chosen: Iterable[str], options: Options) -> bool:
     return all(others.is_reason(clause, telling) for clause in clauses) and words(
         "words", "discarding"
     ).isdisjoint(cues.plain_words(sentence))
+
+
+def asks_spared(question: str, sentence: str) -> bool:
+    """Whether a question asks what is spared or normal, and a sentence says so of something: that rules nothing out there."""
+    listed = words("others", "sparing")
+    return not listed.isdisjoint(cues.plain_words(question)) and not listed.isdisjoint(
+        cues.plain_words(sentence)
+    )

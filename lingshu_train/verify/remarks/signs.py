@@ -12,10 +12,12 @@ from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import strip_edges
 from lingshu_train.verify.types import yes_no
 
-_DENIED = frozenset(("no", "not", "absent"))
+_DENIED = frozenset(("no", "not", "absent", "none"))
+_CLAUSE = re.compile(r"[,;.，；。](?=\s|[\u3400-\u9fff])")
 _NONE = re.compile(
     r"(?:(?:there (?:is|are) )?no (?:such )?)?(?:evidence|signs?|findings?|ones?)"
     r"(?: (?:is|are) (?:(?:not )?(?:seen|present|visible|noted|found)|absent))?"
+    r"|none (?:is|are|was|were|can be) (?:seen|present|visible|noted|found|identified|detected)"
 )
 
 
@@ -32,4 +34,11 @@ def side(text: str, question: str) -> Ruling:
     stated = statements.statement(text, question) or whole.states(text, question)
     if stated:
         return Ruling("right", "yes_no.statement", stated)
+    first = _CLAUSE.search(text)
+    if first and not cues.hedges(text):
+        stated = statements.statement(text[: first.start()], question) or whole.states(
+            text[: first.start()], question
+        )
+        if stated:
+            return explained(stated, text[first.start() :], question, "yes_no.statement")
     return Ruling("hedged" if cues.hedges(text) else "unreadable", "yes_no.none")

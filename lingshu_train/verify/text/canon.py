@@ -19,6 +19,10 @@ _INNER_HYPHEN = re.compile(r"(?<=\w)-(?=\w)")
 _ROMAN_NAMES = ["i", "ii", "iii", "iv", "v", "vi", "vii", "viii", "ix", "x", "xi", "xii"]
 _ROMAN = {name: str(value) for value, name in enumerate(_ROMAN_NAMES, start=1)}
 _ROMAN_SUFFIX = re.compile(r"([ivx]+)([abc]?)")
+# "The a": more articles than these begin no option.
+_MOST_ARTICLES = 2
+# A word is not longer.
+_FIRST_WORDS = 120
 _ARTICLES = frozenset(("a", "an", "the"))
 
 
@@ -35,6 +39,8 @@ def tokenize(text: str) -> list[str]:
     return [token for token in found if token != "."] if "." in text else found
 
 
+# A text beside several options, or an answer that a group of completions gives, is asked for again at once.
+@lru_cache(maxsize=2048)
 def key(text: str) -> str:
     """The canonical form of a cleaned text as one string without spaces."""
     return join(canonical(text))
@@ -107,6 +113,8 @@ def _singular(token: str) -> str:
 def _arabic(found: list[str]) -> list[str]:
     # Roman numbers only after a word that takes a number: "type I" is "type 1", "vitamin C" stays.
     after = words("spelling", "roman_after")
+    if after.isdisjoint(found):
+        return found
     for index in range(1, len(found)):
         if found[index - 1] in after:
             parts = _ROMAN_SUFFIX.fullmatch(found[index])
@@ -128,6 +136,21 @@ def _without_articles(found: list[str]) -> list[str]:
         if not article:
             kept.append(token)
     return kept
+
+
+def may_begin(text: str, keys: frozenset[str]) -> bool:
+    """Whether some beginning of a cleaned text may have one of these canonical forms: by its first word, articles aside. A
+    word that begins an abbreviated phrase may become anything.
+    """
+    for place, token in enumerate(tokenize(text[:_FIRST_WORDS])):
+        first = word(token)
+        if not first[0].isalnum():
+            continue
+        if first in _phrase_table() or any(key.startswith(first) or first.startswith(key) for key in keys):
+            return True
+        if first not in _ARTICLES or place >= _MOST_ARTICLES:
+            return False
+    return True
 
 
 def phrases(found: list[str]) -> list[str]:

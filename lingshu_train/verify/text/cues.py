@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from functools import cache
 
 from lingshu_train.verify.lexicon import entries, words
 
@@ -64,6 +65,14 @@ def contains(text: str, phrases: Iterable[str]) -> bool:
 
 def revises_firmly(text: str) -> bool:
     """Whether a justification changes its mind: the words that never belong into a reason."""
-    return not words("words", "retraction").isdisjoint(plain_words(text)) or contains(
-        text, entries("words", "retraction_cn")
+    low = text.lower()
+    return (
+        not words("words", "retraction").isdisjoint(plain_words(low))
+        or contains(low, entries("words", "retraction_phrases"))
+        or (not low.isascii() and contains(low, _retracting_cn()))
     )
+
+
+@cache
+def _retracting_cn() -> tuple[str, ...]:
+    return entries("words", "retraction_cn") + entries("words", "retraction_phrases_cn")

@@ -61,6 +61,8 @@ _HAN_LINES = re.compile(r"(?<=[\u3400-\u9fff])[ \t\r]*\n\s*(?=[\u3400-\u9fff])")
 _HAN_GAP = re.compile("(?<=[\u3400-\u9fff]) +(?=[\u3400-\u9fff])")
 _BOLD = re.compile(r"(?<![0-9])\*\*|\*\*(?![0-9])|__")
 _CLOSING = {"(": ")", "[": "]", "{": "}", '"': '"', "'": "'", "<": ">"}
+# An ASCII text without these is in normal form after one pass.
+_DRESS = frozenset("\\$*_`#")
 _EDGE = " \t\r\n.!;,:"
 # In a longer text any answer can be found; the limit also bounds what every rule below can cost.
 LIMIT = 400
@@ -71,6 +73,8 @@ def clean(text: str) -> str:
     if text.isascii() and text.isalnum():
         return text
     text = text[:LIMIT]
+    if text.isascii() and _DRESS.isdisjoint(text):
+        return strip_edges(" ".join(text.split()))
     while True:
         shorter = _once(text)
         if shorter == text:

@@ -10,7 +10,8 @@ from lingshu_train.verify.text import asks, canon
 
 _SIZE = "(?:size|sizes|caliber|calibre|width|diameter|volume|thickness|limits?|range|shape|contour|position|appearance)"
 _WITHIN = re.compile(
-    rf"\b(?:within|in|of|at)? ?(?:the )?normal(?: in)? {_SIZE}\b(?: and {_SIZE}\b)?|\bnot (?:exceed|exceeding) normal {_SIZE}\b"
+    rf"\b(?:(?:within|in|of|at) )?(?:the )?normal(?: in)? {_SIZE}\b(?: and {_SIZE}\b)?"
+    rf"|\bnot (?:exceed|exceeding) normal {_SIZE}\b"
 )
 _MORE = re.compile(r"than|beyond|above|outside|exceed|over")
 _LIMITS = re.compile(r"limit|range")

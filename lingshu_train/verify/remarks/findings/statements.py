@@ -13,6 +13,7 @@ from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.asks import GO_ON, PARTICLES, WORD, asks_normal
 
 SIGNS = frozenset("<>=|~&+*?→⇒")
+_BOTH = ("sizes", "sides")
 _SIDES = frozenset(("left", "right"))
 _NATURE = frozenset(("benign", "malignancy"))
 _NATURE_CN = ("恶性", "良性")
@@ -25,14 +26,13 @@ _ASKING = ("吗", "是否", "有没有", "有无", "是不是", "?")
 
 
 def _content(text: str) -> list[str]:
-    stop = words("words", "stop")
-    negation = words("words", "negation")
-    same = texts("words", "same")
-    kept = [token for token in WORD.findall(text.lower()) if token not in stop and token not in negation]
-    # Cardiomegaly is said in two words: an enlarged heart.
-    return [
-        canon.word(part) for token in kept if token[0].isalnum() for part in same.get(token, token).split()
-    ]
+    return _contents(WORD.findall(text.lower()))
+
+
+def _contents(tokens: list[str]) -> list[str]:
+    stop, negation = words("words", "stop"), words("words", "negation")
+    kept = [token for token in tokens if token not in stop and token not in negation]
+    return [part for token in kept if token[0].isalnum() for part in _parts(token)]
 
 
 def proposition(clause: str, question: str) -> str:
@@ -53,29 +53,36 @@ def proposition(clause: str, question: str) -> str:
     return ""
 
 
+# Two rules ask it of every clause in turn.
+@lru_cache(maxsize=512)
 def _in_words_of(question: str, clause: str) -> tuple[list[str], bool, bool]:
     """The content words of a clause, an opposite of an asked word as that word; whether it then denies it;
     whether it has such an opposite.
     """
     asked, opposites = _asked(question), _opposites(question)
-    found = EXCLUDED.sub("absent", clause)
-    turned = [opposites[token] for token in _words(found) if token in opposites]
-    rest = " ".join(token for token in WORD.findall(found) if not opposites.keys() & set(_words(token)))
+    tokens = WORD.findall(EXCLUDED.sub("absent", clause))
+    turned: list[str] = []
+    rest = tokens
+    if opposites:
+        turned = [opposites[part] for token in tokens for part in _parts(token) if part in opposites]
+        if turned:
+            rest = [token for token in tokens if opposites.keys().isdisjoint(_parts(token))]
     # "non-displaced" and "noncontrast": denied by its own prefix.
-    prefixed = "non" in WORD.findall(rest) and "non" not in asked
-    negative = prefixed or not words("words", "negation").isdisjoint(WORD.findall(rest))
-    said = [token for token in [*_content(rest), *turned] if not (prefixed and token == "non")]
+    prefixed = "non" in rest and "non" not in asked
+    negative = prefixed or not words("words", "negation").isdisjoint(rest)
+    said = [token for token in [*_contents(rest), *turned] if not (prefixed and token == "non")]
     # "A small effusion" is an effusion, unless the size was asked, and so is a left one; but one lung may be normal
     # where both are not.
-    for kind in ("sizes", "sides") if turned or _focus(question) else ("sizes",):
+    for kind in _BOTH if turned or _focus(question) else _BOTH[:1]:
         if not asked & words("words", kind):
             said = [token for token in said if token not in words("words", kind)]
     return said, negative != bool(len(turned) % 2), bool(turned)
 
 
-def _words(text: str) -> list[str]:
-    same = texts("words", "same")
-    return [canon.word(part) for token in WORD.findall(text) for part in same.get(token, token).split()]
+@lru_cache(maxsize=16384)
+def _parts(token: str) -> tuple[str, ...]:
+    """A token in the words that the rules compare: cardiomegaly is said in two, an enlarged heart."""
+    return tuple(canon.word(part) for part in texts("words", "same").get(token, token).split())
 
 
 @lru_cache(maxsize=4096)
@@ -227,6 +234,7 @@ def _sought(question: str) -> str:
     return noun
 
 
+@lru_cache(maxsize=4096)
 def _focus(question: str) -> list[str]:
     """Content words of what a question asks the existence of; empty where it asks something else."""
     return _content(" ".join(_after_verb(question)))

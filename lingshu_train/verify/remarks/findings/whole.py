@@ -12,7 +12,7 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
-from lingshu_train.verify.lexicon import words
+from lingshu_train.verify.lexicon import lists, words
 from lingshu_train.verify.remarks.findings import han, vocabulary
 from lingshu_train.verify.remarks.findings.sought import asked as sought
 from lingshu_train.verify.remarks.findings.statements import proposition
@@ -30,6 +30,12 @@ _NO_LONGER = re.compile(r"\bno longer (?:visible|seen|present|there|detectable|e
 _STILL = re.compile(
     r"\bstill (?:visible|seen|present|there|detectable|evident)\b|\bpersists\b|\bpersisting\b"
 )
+_COUPLED = re.compile(r"(?:^|(?<=[,.;:!]))[a-z ]{2,40}? and [a-z ]{2,40}?(?= (?:are|were|appear|look)\b)")
+_COPULAR = frozenset(("this", "that", "it", "is", "are", "a", "an", "the", "not"))
+_VERB = re.compile(r"\b(?:is|are)\b")
+_TWO = 2
+# "Not both kidneys are enlarged" is no denial of each.
+_ASKS_OF_ALL = re.compile(r"\b(?:all|both|every|each|any)\b")
 _ASSERTING = frozenset(
     (
         "there",
@@ -43,6 +49,8 @@ _ASSERTING = frozenset(
         "noted",
         "has",
         "identified",
+        "is",
+        "are",
     )
 )
 _PRONOUNS = frozenset(
@@ -63,6 +71,16 @@ _PRONOUNS = frozenset(
         "can",
         "see",
         "one",
+        "ones",
+        "such",
+        "sign",
+        "signs",
+        "evidence",
+        "finding",
+        "findings",
+        "any",
+        "of",
+        "that",
         "be",
     )
 )
@@ -92,14 +110,25 @@ def agrees(sign: str, tail: str, question: str) -> bool:
         )
     asked = _asked(question)
     claims = []
-    for clause in map(str.strip, _END.split(tail)):
+    for clause in map(str.strip, _END.split(_COUPLED.sub(_joined, tail))):
         if not any(map(str.isalnum, clause)):
             continue
         claim = _claim(clause, asked, sign, question)
         if claim is None:
             return False
         claims.append(claim)
-    return _one_sided(claims, abnormal=(sign == "yes") != asked.normal)
+    return _one_sided(
+        claims, abnormal=(sign == "yes") != asked.normal, anything=asked.normal and not asked.gone
+    )
+
+
+def _joined(found: re.Match[str]) -> str:
+    """Two subjects of one verb as one: "the ventricles and sulci are normal"."""
+    return (
+        found.group()
+        if not words("vocabulary", "verbs").isdisjoint(found.group().split())
+        else found.group().replace(" and ", " ")
+    )
 
 
 def states(text: str, question: str) -> str:
@@ -112,26 +141,50 @@ def states(text: str, question: str) -> str:
         return "no" if normal and named and text.startswith(named) and not _normal_cn(question) else ""
     asked = _asked(question)
     tokens = _TOKEN.findall(text)
+    if not asked.gone and asked.words | _turning(question) >= frozenset(map(plain, tokens)) - _COPULAR:
+        # Nothing but the question's words and their opposites: "this is a benign lesion".
+        restated = proposition(text, question) if len(_VERB.findall(text)) == 1 else ""
+        if (
+            restated
+            and (denied := _denials(tokens)) < _TWO
+            and not (denied and _ASKS_OF_ALL.search(question.lower()))
+        ):
+            return restated
     if asked.gone or asked.identity or _denials(tokens) or _END.search(text):
         return ""
     spoken = frozenset(map(plain, tokens))
     claim = _claim(text, asked, "yes" if asked.normal else "no", question)
-    if claim == Claim("normal") or (asked.normal and claim == Claim("gone")):
+    if claim in (Claim("normal"), Claim("gone")):
         itself = bool(asked.places) and asked.places <= spoken
-        subject = itself or (asked.normal and tokens[:1] == ["it"])
+        # With a second verb it says a second thing: "the heart is of normal size the heart is enlarged".
+        alone = sum(token in words("vocabulary", "verbs") for token in tokens) < 2
+        subject = alone and (itself or (asked.normal and tokens[:1] == ["it"]))
         return "" if not subject else "yes" if asked.normal else "no"
     if asked.normal or not asked.finding or _ASSERTING.isdisjoint(tokens) or not asked.finding <= spoken:
         return ""
     return "yes" if _claim(text, asked, "yes", question) == Claim("there") else ""
 
 
-def _one_sided(claims: list[Claim], *, abnormal: bool) -> bool:
-    """Whether claims agree with a finding that is there (`abnormal`) or with one that is not."""
+@lru_cache(maxsize=4096)
+def _turning(question: str) -> frozenset[str]:
+    """Words that say the opposite of a word of the question."""
+    asked = frozenset(map(plain, _TOKEN.findall(question.lower())))
+    found = (
+        other for base, others in lists("words", "opposites").items() if base in asked for other in others
+    )
+    return frozenset(map(plain, found))
+
+
+def _one_sided(claims: list[Claim], *, abnormal: bool, anything: bool = False) -> bool:
+    """Whether claims agree with a finding that is there (`abnormal`) or with one that is not. `anything`: whatever is not
+    normal is what was asked for.
+    """
     said = {claim.kind for claim in claims}
     if abnormal:
         if "there" in said:
             return said <= {"there", "abnormal", "entity", "bare", "normal", "absent"}
-        return said <= {"abnormal", "bare", "absent"} and said != {"absent"}
+        found = {"abnormal", "bare", "absent", "entity"} if anything else {"abnormal", "bare", "absent"}
+        return said <= found and said != {"absent"}
     if "gone" in said:
         return said <= {"gone", "normal", "elsewhere", "abnormal", "entity", "denied", "absent"}
     return said <= {"normal", "elsewhere", "denied", "absent"}
@@ -232,4 +285,4 @@ def _denials(tokens: list[str]) -> int:
 
 
 def _normal_cn(question: str) -> bool:
-    return asks.asks_normal(question) == "normal" or han.asks_gone(question)
+    return han.asks_normal(question) or han.asks_gone(question)

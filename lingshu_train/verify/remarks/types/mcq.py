@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 
 from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
 from lingshu_train.verify.lexicon import entries, longest_first
-from lingshu_train.verify.remarks import carried, others, prose, reason, signs, turned
+from lingshu_train.verify.remarks import carried, concluded, others, prose, reason, signs, turned
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.leads import readings
@@ -16,6 +16,9 @@ from lingshu_train.verify.text.normal import strip_edges
 from lingshu_train.verify.types import mcq, yes_no
 
 _GLOSS_WORDS, _GLOSS_HAN = 4, 6
+_NAMELY = re.compile(
+    r"^(?:即|也就是|就是|i\.e\.,? |namely,? |that is,? |which is |meaning )(?:the |an? )?", re.IGNORECASE
+)
 _EXCLUDING = ("not", "rather than", "instead of", "and not")
 _BEHIND = re.compile(
     r",? \b(because|since|as|which|where|and not|not|rather than|instead of)\b (?:in |on |at |the |an? )*"
@@ -39,17 +42,15 @@ class Chosen(Witness):
             if found.status != "unreadable":
                 return found
         return (
-            carried.read(text, self.gold, self.gold.question)
+            carried.read(text, Turnable(self.gold), self.gold.question)
             or self._with_reason(text)
             or self._turned(text)
+            or concluded.read(text, self.gold, self.gold.options, self.gold.letter, self.gold.question)
             or ruling
         )
 
     def _turned(self, text: str) -> Ruling | None:
-        """The text of exactly one option in another order of its words."""
-        plain = turned.key(text)
-        fits = [letter for letter, own in self.gold.options.shown.items() if turned.key(own) == plain]
-        return mcq.rule(fits[0], "text_turned", self.gold) if len(fits) == 1 else None
+        return _in_other_order(text, self.gold)
 
     def _with_reason(self, text: str) -> Ruling | None:
         """A sentence that carries the option, and behind it why, or what it is not."""
@@ -73,12 +74,34 @@ class Chosen(Witness):
         return prose.harmless(sentence, self.gold.letter, self.gold.options) or None
 
     def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
+        if prose.asks_spared(self.gold.question, sentence):
+            return False
         return others.upholds(sentence, self.gold.letter, self.gold.options.shown, goes_on=goes_on)
 
 
 def witness(gold: GoldAnswer) -> Chosen:
     found = cast(mcq.Gold, gold)
     return Chosen(found, yes_no.polar_options(found.options.shown))
+
+
+@dataclass(frozen=True, slots=True)
+class Turnable(GoldAnswer):
+    """The gold option, its text in another order of words too: what a sentence may carry."""
+
+    reads: ClassVar[Reads] = "choices"
+    gold: mcq.Gold
+
+    def judge(self, text: str) -> Ruling:
+        ruling = self.gold.judge(text)
+        found = _in_other_order(text, self.gold) if ruling.status == "unreadable" and " of " in text else None
+        return found or ruling
+
+
+def _in_other_order(text: str, gold: mcq.Gold) -> Ruling | None:
+    """The text of exactly one option in another order of its words."""
+    plain = turned.key(text)
+    fits = [letter for letter, own in gold.options.shown.items() if turned.key(own) == plain]
+    return mcq.rule(fits[0], "text_turned", gold) if len(fits) == 1 else None
 
 
 def _read(text: str, chosen: Chosen) -> Ruling:
@@ -96,8 +119,12 @@ def _after_letter(letter: str, text: str, rest: str, gold: mcq.Gold) -> Ruling |
     if letter in "AI" and text[1:2] == " " and not rest.startswith(("because ", "since ")):
         # "I as a doctor", "A for effort": without a sign after it, the letter may be a word.
         return None
+    namely = _NAMELY.match(rest)
+    rest = rest[namely.end() :] if namely else rest
     named, length = gold.options.leading(rest)
     if named == letter:
+        if namely and not strip_edges(rest[length:]):
+            return mcq.rule(letter, "letter_text", gold)
         if _of_question(strip_edges(rest[length:]), gold) and not reason.names_another(
             rest[length:], letter, gold.options
         ):
@@ -158,6 +185,9 @@ def _is_gloss(text: str) -> bool:
 
 def _of_question(text: str, gold: mcq.Gold) -> bool:
     """Whether a text is up to three words of the question: "3 cusps" where cusps were to be counted."""
+    if concluded.ASKS_OTHER.search(gold.question):
+        # "Which is not seen?" "Effusion is seen": the same words say the opposite.
+        return False
     found = canon.tokenize(text)
     asked = {canon.word(token) for token in canon.tokenize(gold.question) if token.isalpha()}
     return (
