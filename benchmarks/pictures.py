@@ -43,8 +43,8 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from lingshu_train.data.corpus import corpus  # noqa: E402
 from lingshu_train.model import load, shape  # noqa: E402
+from lingshu_train.model.families._qwen_patches import ImageProcessor  # noqa: E402
 from lingshu_train.model.families.qwen2_5_vl import processing  # noqa: E402
-from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor  # noqa: E402
 from lingshu_train.record import Sample  # noqa: E402
 from lingshu_train.stages.grpo.items import Placing, item_to_row  # noqa: E402
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer  # noqa: E402

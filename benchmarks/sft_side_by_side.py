@@ -1,7 +1,7 @@
 """Supervised steps of this project in each layout against other trainers, on the same rows and the same tiny model.
 
     python benchmarks/sft_side_by_side.py FOLDER [--python ms_swift=V2/bin/python llama_factory=V3/bin/python]
-        [--vocabularies 768 32768 152064] [--rows 2000] [--steps 8] [--rounds 3] [--out FILE]
+        [--vocabularies 768 32768 152064] [--rows 2000] [--steps 8] [--rounds 3] [--batches 1] [--body tiny] [--out FILE]
 
 FOLDER gets a corpus and a model of random weights (hidden 64, two layers in each tower) for each vocabulary on the first call.
 Pictures have 56 to 448 pixels a side, answers are short to long as captions are. The arms take turns, in another order every
@@ -10,7 +10,8 @@ launcher sets; `trl` is SFTTrainer as it comes, in batches of eight in the order
 allocator's variables and the head at labelled positions; `ms_swift` and `llama_factory` run in environments of their own (made as
 benchmarks/loader.py says), where they are named, as they come, on the same rows in the same order; `ms_swift_same` and
 `llama_factory_same` are these with the allocator's variables. Seconds are of the processor, of user and system both, a step, the
-first two steps left out; memory is the process's peak. Rows per core second count samples, tokens per core second real tokens.
+first two steps left out; memory is the process's peak. `--batches` of eight make a step: what sorting by length within a step gives
+shows with more than one. `--body small` has hidden 256 and eight layers of text. Both are for our arms and TRL's. Rows per core second count samples, tokens per core second real tokens.
 """
 
 from __future__ import annotations
@@ -37,19 +38,21 @@ for support in (HERE.parent / "tests" / "support", HERE / "side_by_side"):
 import rows  # noqa: E402 (from a folder that is on the path since now)
 
 
-def measured(arm: str, folder: Path, vocabulary: int, steps: int) -> dict[str, Any]:
+def measured(arm: str, folder: Path, vocabulary: int, steps: int, batches: int) -> dict[str, Any]:
     """One arm in this process: processor seconds of each step, losses, real tokens and samples of a step, peak memory."""
     from steps import Steps
 
     found = Steps()
     if arm in OURS:
-        found.samples, found.tokens = ours(arm, folder, vocabulary, steps)
+        found.samples, found.tokens = ours(arm, folder, vocabulary, steps, batches)
     else:
-        trl(arm, folder, vocabulary, steps)
+        trl(arm, folder, vocabulary, steps, batches)
     return found.told()
 
 
-def ours(arm: str, folder: Path, vocabulary: int, steps: int) -> tuple[list[float], list[float]]:
+def ours(
+    arm: str, folder: Path, vocabulary: int, steps: int, batches: int
+) -> tuple[list[float], list[float]]:
     """A whole stage: samples and tokens of its steps. A pack counts the samples that are in it."""
     import itertools
     import shutil
@@ -72,6 +75,7 @@ def ours(arm: str, folder: Path, vocabulary: int, steps: int) -> tuple[list[floa
         **{
             "layout": arm,
             "steps": steps,
+            "accumulation": batches,
             "save_every": 10**6,
             "max_length": rows.PACK,
             "most_too_long": 0.5,
@@ -97,7 +101,7 @@ def ours(arm: str, folder: Path, vocabulary: int, steps: int) -> tuple[list[floa
     return samples, tokens
 
 
-def trl(arm: str, folder: Path, vocabulary: int, steps: int) -> None:
+def trl(arm: str, folder: Path, vocabulary: int, steps: int, batches: int) -> None:
     """SFTTrainer with its own collator, on prompt, completion and pictures of the same rows in the same order."""
     import tempfile
 
@@ -114,7 +118,7 @@ def trl(arm: str, folder: Path, vocabulary: int, steps: int) -> None:
     settings = Settings.model_validate_json(json.dumps(rows.block(vocabulary)))
     given = [
         {"prompt": said[:-1], "completion": said[-1:], "images": pictures}
-        for said, pictures in rows.table(folder, vocabulary, steps)
+        for said, pictures in rows.table(folder, vocabulary, steps * batches)
     ]
     architecture = family.of("qwen2_5_vl")
     told = {"logging_steps": 1, "save_strategy": "no", "report_to": [], "disable_tqdm": True, "seed": 0}
@@ -126,6 +130,7 @@ def trl(arm: str, folder: Path, vocabulary: int, steps: int) -> None:
                 output_dir=out,
                 max_steps=steps,
                 per_device_train_batch_size=rows.PER_STEP,
+                gradient_accumulation_steps=batches,
                 learning_rate=1e-3,
                 train_sampling_strategy="sequential",
                 lr_scheduler_type="cosine",
@@ -204,30 +209,39 @@ def main(words: list[str]) -> None:
     parser.add_argument("--rows", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--batches", type=int, default=1)
+    parser.add_argument("--body", choices=("tiny", "small"), default="tiny")
     parser.add_argument("--arms", nargs="+", help="all that can run where none is named")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--once", metavar="ARM", help="prepare, or an arm: measured in this process")
     options = parser.parse_args(words)
+    os.environ[rows.BODY] = options.body
+    usual = options.batches == 1 and options.body == "tiny"
     if options.once:
         place, vocabulary = options.folder.resolve(), options.vocabularies[0]
         if options.once == "prepare":
             rows.prepare(place, vocabulary, options.rows)
             rows.export(place, vocabulary)
-            rows.write(place / "peers", rows.table(place, vocabulary, options.steps))
+            rows.write(place / "peers", rows.table(place, vocabulary, options.steps * options.batches))
         else:
-            print(json.dumps(measured(options.once, place, vocabulary, options.steps)))
+            print(json.dumps(measured(options.once, place, vocabulary, options.steps, options.batches)))
         return
+    if options.python and not usual:
+        parser.error("ms-swift and LLaMA-Factory are measured with one batch a step and the tiny body")
     pythons = dict(word.split("=", 1) for word in options.python)
     arms = options.arms or [*OURS, *TRL, *pythons, *(f"{name}{SAME}" for name in pythons)]
     # A vocabulary that is measured again, or later than the others, has circumstances of its own.
     result = json.loads(options.out.read_text(encoding="utf-8")) if options.out.is_file() else {}
     result = {"what": __doc__.splitlines()[0], "vocabularies": {}, **result}
     for vocabulary in options.vocabularies:
-        place = options.folder.resolve() / str(vocabulary)
+        # A step of several batches, or of another body, is another comparison.
+        named = str(vocabulary) if usual else f"{vocabulary}, {options.batches} batches, {options.body}"
+        place = options.folder.resolve() / named.replace(", ", "-").replace(" ", "-")
         place.mkdir(parents=True, exist_ok=True)
         where = circumstances.told("torch", "transformers", "trl")
         where |= {"versions_of_others": {}, "rows": options.rows, "steps": options.steps}
         same = ["--vocabularies", str(vocabulary), "--rows", str(options.rows), "--steps", str(options.steps)]
+        same += ["--batches", str(options.batches), "--body", options.body]
         if not (place / "peers" / "dataset_info.json").is_file():
             call([sys.executable, __file__, str(place), *same, "--once", "prepare"], "prepare", place)
         measures: dict[str, list[dict[str, Any]]] = {}
@@ -243,7 +257,7 @@ def main(words: list[str]) -> None:
                 print(vocabulary, number, arm, found, flush=True)
             # Written as it grows: a long call that is stopped leaves the rounds that are done.
             told = {**where, "rounds": number + 1, "load_at_each_round": load}
-            result["vocabularies"][str(vocabulary)] = told | summary(measures)
+            result["vocabularies"][named] = told | summary(measures)
             options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

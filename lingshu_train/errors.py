@@ -23,6 +23,12 @@ class DataError(LingshuError):
     exit_code = 65
 
 
+class RewardRefuted(LingshuError):
+    """Too many of the answers that a reward accepted are false, or cannot be shown not to be. Nothing is learned of them."""
+
+    exit_code = 65
+
+
 class MissingInput(LingshuError):
     """A file, a folder, a package or a model that the run needs is not there."""
 

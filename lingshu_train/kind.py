@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple, Self
 
 from pydantic import JsonValue
@@ -197,6 +198,11 @@ class StageConfig(Strict):
 
     def describe(self) -> tuple[PlanLine, ...]:
         """What a plan tells of the stage before its settings."""
+        return ()
+
+    def forecast(self, parents: Mapping[str, Path], run: Path) -> tuple[PlanLine, ...]:
+        """What a plan tells of the cost of a stage that is to be done, from the `parents` that are finished, by name, and the
+        run's folder. Takes a second at most."""
         return ()
 
     def judged_by(self) -> tuple[PlanLine, ...]:

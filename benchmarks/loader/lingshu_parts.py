@@ -24,8 +24,8 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 from trl.trainer import sft_trainer
 
 from lingshu_train.data.corpus import corpus
-from lingshu_train.model.families.qwen2_5_vl import patches
-from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor
+from lingshu_train.model.families import _qwen_patches as patches
+from lingshu_train.model.families._qwen_patches import ImageProcessor
 
 REST = "the rest: data set, collator, tensors"
 

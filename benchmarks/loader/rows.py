@@ -27,8 +27,9 @@ from transformers import PreTrainedTokenizerFast
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.quickstart import package_images
 from lingshu_train.model import family
+from lingshu_train.model.families._qwen_tokens import SPECIAL
 from lingshu_train.model.families.qwen2_5_vl import tiny
-from lingshu_train.model.families.qwen2_5_vl.shape import SPECIAL, Shape
+from lingshu_train.model.families.qwen2_5_vl.shape import Shape
 
 MIN_PIXELS, MAX_PIXELS = 3136, 1_003_520
 """The pixel budget of every loader: 4 to 1280 image tokens of 28 x 28 pixels."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,18 @@ PER_STEP, PACK, PIXELS = 8, 1536, 448 * 448
 """Rows of a step, tokens of a pack, most pixels of a picture."""
 
 
+BODY = "LINGSHU_BENCHMARK_BODY"
+"""A variable: `small` for a model whose layers cost more than its head, as a real one's do."""
+
+
 def block(vocabulary: int) -> dict[str, Any]:
     """The model's block of a recipe."""
     text = {"hidden": 64, "layers": 2, "heads": 4, "key_value_heads": 2, "intermediate": 256}
-    text |= {"vocabulary": vocabulary, "mrope_section": [2, 3, 3], "rope_theta": 10000.0, "tied": True}
     vision = {"hidden": 64, "depth": 2, "heads": 4, "intermediate": 128, "full_attention": [1]}
+    if os.environ.get(BODY) == "small":
+        text |= {"hidden": 256, "layers": 8, "heads": 16, "key_value_heads": 4, "intermediate": 1024}
+        vision |= {"hidden": 128, "depth": 4, "intermediate": 384, "full_attention": [3]}
+    text |= {"vocabulary": vocabulary, "mrope_section": [2, 3, 3], "rope_theta": 10000.0, "tied": True}
     return {
         "family": "qwen2_5_vl",
         "base": "",
@@ -29,7 +37,7 @@ def block(vocabulary: int) -> dict[str, Any]:
     }
 
 
-def prepare(folder: Path, vocabulary: int, rows: int) -> None:
+def prepare(folder: Path, vocabulary: int, rows: int, *, model: dict[str, Any] | None = None) -> None:
     """A finished corpus, and a model whose tokenizer was trained on it."""
     import numpy as np
     import tiny
@@ -57,24 +65,26 @@ def prepare(folder: Path, vocabulary: int, rows: int) -> None:
         "base",
         {"kind": "build", "corpus": "data"},
         parents={"data": folder / "data"},
-        model=block(vocabulary),
+        model=model or block(vocabulary),
     )
     tiny.run_here(base)
     tiny.finish(base, outputs=["model"])
 
 
-def table(folder: Path, vocabulary: int, steps: int) -> list[tuple[list[Any], list[Any]]]:
-    """Messages and pictures of the rows of so many steps, in the order of the mixture."""
+def table(
+    folder: Path, vocabulary: int, batches: int, *, model: dict[str, Any] | None = None
+) -> list[tuple[list[Any], list[Any]]]:
+    """Messages and pictures of the rows of so many batches, in the order of the mixture."""
     import tiny
 
     parents = {name: folder / name for name in ("data", "base")}
-    stage = tiny.make_stage(folder, "table", tiny.sft(), parents=parents, model=block(vocabulary))
+    stage = tiny.make_stage(folder, "table", tiny.sft(), parents=parents, model=model or block(vocabulary))
     rows = tiny.rows(stage, folder / "base" / "model", tokens=PACK, most=0.5)
-    read = rows.columns(rows.rows(0, steps * PER_STEP).tolist(), system="", whole=True)
+    read = rows.columns(rows.rows(0, batches * PER_STEP).tolist(), system="", whole=True)
     return list(zip(read["messages"], read["images"], strict=True))  # type: ignore[arg-type]
 
 
-def export(folder: Path, vocabulary: int) -> None:
+def export(folder: Path, vocabulary: int, *, model: dict[str, Any] | None = None) -> None:
     """The model as plain transformers reads it, beside the rows of the others."""
     import shutil
 
@@ -83,7 +93,7 @@ def export(folder: Path, vocabulary: int) -> None:
 
     source, target = folder / "base" / "model", folder / "peers" / "model"
     shutil.copytree(source, target)
-    settings = Settings.model_validate_json(json.dumps(block(vocabulary)))
+    settings = Settings.model_validate_json(json.dumps(model or block(vocabulary)))
     architecture = family.of(settings.family)
     architecture.write_for_everyone(load.processor(architecture, str(source), settings.budget), target)
 

@@ -22,6 +22,7 @@ import lingshu_train
 from lingshu_train import shipped
 from lingshu_train.cli import (
     _complete,
+    audit,
     compare,
     data,
     diff,
@@ -77,7 +78,7 @@ app = typer.Typer(
     ),
 )
 for verbs in (
-    *(project, run, evaluate, look, compare, diff, replay, trace, forget),
+    *(project, run, evaluate, look, compare, diff, replay, trace, forget, audit),
     *(data, vouch, publish, papers, track, explain, doctor, drill),
 ):
     app.add_typer(verbs.app)

@@ -65,7 +65,7 @@ def _packages(recipe: Recipe) -> Iterator[str]:
 
 def _data(made: Plan) -> Iterator[str]:
     missing = outline.missing_data(made)
-    cards = {name for stage in made.stages for name in stage.about.cards}
+    cards = {name for each in made.planned for name in each.config.card_names}
     if missing:
         yield f"data of {len(missing)} of {len(cards)} cards: `lingshu plan {made.recipe}` lists it"
 

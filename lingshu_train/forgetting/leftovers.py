@@ -46,6 +46,6 @@ def quarantined(every: Sequence[Stage], request: Request) -> Iterator[str]:
 
 def _said(folder: Path) -> Iterator[str]:
     """Files of a stage that quote rows it came to."""
-    for name in (ledger.COMPLETIONS, PREDICTIONS):
+    for name in (ledger.COMPLETIONS, ledger.AUDITS, PREDICTIONS):
         if (folder / name).exists():
             yield f"{folder / name}: may quote them"

@@ -127,10 +127,12 @@ def _check_config(base: Base, folder: Path, settings: Settings) -> None:
         raise DataError(f"model.base: {fault}") from None
     if not isinstance(config, dict):
         raise DataError(f"model.base: {path}: must be a JSON object")
-    found, wanted = config.get("model_type"), shape.of(settings.family).model_type
+    known = shape.of(settings.family)
+    found, wanted = config.get("model_type"), known.model_type
     if wanted and found != wanted:
+        way = f"; {known.elsewhere[str(found)]}" if found in known.elsewhere else ""
         raise RecipeError(
-            f"model.base: {base.named}: is of type {found!r}, and model.family loads {wanted!r}"
+            f"model.base: {base.named}: is of type {found!r}, and model.family loads {wanted!r}{way}"
         )
 
 

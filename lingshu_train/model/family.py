@@ -23,6 +23,9 @@ from lingshu_train.model.shape import FAMILIES, Part, PictureBudget, Shape
 Batch = Mapping[str, torch.Tensor]
 """What a model's forward takes: per token (B, L), and the pictures of all rows end to end."""
 
+Became = tuple[torch.Tensor, ...]
+"""All that enters the text of one picture, or of whatever part of one the vision tower sees alone; its tokens first."""
+
 
 class Family(Protocol):
     """Stateless. What has a body here holds for most; a family overrides what differs.
@@ -41,6 +44,11 @@ class Family(Protocol):
 
     picture_inputs: ClassVar[tuple[str, ...]]
     """What must be in a batch with pictures; the pixels first. Lacking one, positions would silently be wrong."""
+
+    @property
+    def name(self) -> str:
+        """That of its folder."""
+        return type(self).__module__.rpartition(".")[0].rpartition(".")[2]
 
     @property
     def chat_template(self) -> str:
@@ -88,15 +96,23 @@ class Family(Protocol):
             for i in range(min(map(len, pictures.values())))
         ]
 
+    def pieces(self, model: PreTrainedModel, ids: Sequence[int], pictures: int) -> int:
+        """How many of `apart` are the pictures of a prompt of the tokens `ids`, of which there are `pictures`."""
+        return pictures
+
     def patches(self, batch: Batch) -> list[int]:
         """Patches of each picture of a batch, or of whatever part of one the vision tower sees alone."""
         name = self.picture_inputs[0]
         return [len(one[name]) for one in self.apart({name: batch[name]})] if name in batch else []
 
-    def repeat(self, features: BaseModelOutputWithPooling, copies: Sequence[int]) -> None:
-        """Make of what `get_image_features` gave for some of `apart` what it gives for the n-th being the `copies[n]`-th of
-        them. No index: its gradient would be summed in any order on a GPU."""
-        features.pooler_output = torch.stack([features.pooler_output[i] for i in copies])
+    def each(self, features: BaseModelOutputWithPooling) -> Sequence[Became]:
+        """What `get_image_features` made of each of `apart`."""
+        return [(tokens,) for tokens in features.pooler_output]
+
+    def together(self, each: Sequence[Became]) -> BaseModelOutputWithPooling:
+        """The reverse: what `get_image_features` gives for several, one of which may stand there again. No index: its gradient
+        would be summed in any order on a GPU."""
+        return BaseModelOutputWithPooling(pooler_output=torch.stack([tokens for (tokens,) in each]))
 
     # A small model from nothing.
 

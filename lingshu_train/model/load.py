@@ -18,7 +18,7 @@ from transformers import (
 from transformers.integrations import is_deepspeed_zero3_enabled
 
 from lingshu_train.errors import DataError, MissingInput, RecipeError
-from lingshu_train.model import stored
+from lingshu_train.model import shape, stored
 from lingshu_train.model.attention import by_sample
 from lingshu_train.model.family import Family
 from lingshu_train.model.shape import PictureBudget
@@ -143,7 +143,9 @@ def _check_type(family: Family, source: str, revision: str | None) -> None:
     config, _ = PreTrainedConfig.get_config_dict(source, revision=revision)
     found, wanted = config.get("model_type"), family.architecture.config_class.model_type
     if found != wanted:
-        raise RecipeError(f"model {source!r}: is of type {found!r}, and model.family loads {wanted!r}")
+        known = shape.of(family.name).elsewhere
+        way = f"; {known[found]}" if found in known else ""
+        raise RecipeError(f"model {source!r}: is of type {found!r}, and model.family loads {wanted!r}{way}")
 
 
 def processor(

@@ -10,25 +10,25 @@ from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling as Features
 
 from lingshu_train.model import parts
-from lingshu_train.model.family import Family
+from lingshu_train.model.family import Became, Family
 
 
 class Seen:
     """What a tower that stays as it is has made of pictures, until it is forgotten; models with that tower may share it."""
 
     def __init__(self) -> None:
-        self._known: dict[tuple[int, float, bool], list[tuple[torch.Tensor, torch.Tensor]]] = {}
+        self._known: dict[tuple[int, float, bool], list[tuple[torch.Tensor, Became]]] = {}
 
     def forget(self) -> None:
         self._known.clear()
 
-    def find(self, pixels: torch.Tensor) -> torch.Tensor | None:
-        """The tokens of a picture, made in the precision that is now in force."""
+    def find(self, pixels: torch.Tensor) -> Became | None:
+        """What a picture became, made in the precision that is now in force."""
         alike = self._known.get(_mark(pixels), ())
-        return next((tokens for known, tokens in alike if torch.equal(known, pixels)), None)
+        return next((became for known, became in alike if torch.equal(known, pixels)), None)
 
-    def keep(self, pixels: torch.Tensor, tokens: torch.Tensor) -> None:
-        self._known.setdefault(_mark(pixels), []).append((pixels, tokens.detach()))
+    def keep(self, pixels: torch.Tensor, became: Became) -> None:
+        self._known.setdefault(_mark(pixels), []).append((pixels, became))
 
 
 def _mark(pixels: torch.Tensor) -> tuple[int, float, bool]:
@@ -62,10 +62,9 @@ def once(family: Family, model: PreTrainedModel, seen: Seen | None = None) -> No
         pictures = family.apart(tensors)
         firsts, copies = distinct([one[names[0]] for one in pictures])
 
-        def made(numbers: Sequence[int]) -> Features:
-            return features(
-                **given | {name: torch.cat([pictures[i][name] for i in numbers]) for name in tensors}
-            )
+        def made(numbers: Sequence[int]) -> Sequence[Became]:
+            some = {name: torch.cat([pictures[i][name] for i in numbers]) for name in tensors}
+            return family.each(features(**given | some))
 
         if seen is not None:
             found = _remembered(seen, {number: pictures[number][names[0]] for number in firsts}, made)
@@ -73,23 +72,21 @@ def once(family: Family, model: PreTrainedModel, seen: Seen | None = None) -> No
             return features(**given)
         else:
             found = made(firsts)
-        family.repeat(found, copies)
-        return found
+        return family.together([found[i] for i in copies])
 
     inner.get_image_features = image_features
 
 
 def _remembered(
-    seen: Seen, pictures: Mapping[int, torch.Tensor], made: Callable[[Sequence[int]], Features]
-) -> Features:
-    """The tokens of pictures, by number; `made` are those that nobody has seen."""
+    seen: Seen, pictures: Mapping[int, torch.Tensor], made: Callable[[Sequence[int]], Sequence[Became]]
+) -> Sequence[Became]:
+    """What became of pictures, by number; `made` are those that nobody has seen."""
     known = {number: seen.find(pixels) for number, pixels in pictures.items()}
-    new = [number for number, tokens in known.items() if tokens is None]
-    if new:
-        for number, tokens in zip(new, made(new).pooler_output, strict=True):
-            seen.keep(pictures[number].clone(), tokens)
-            known[number] = tokens.detach()
-    return Features(pooler_output=list(known.values()))
+    new = [number for number, became in known.items() if became is None]
+    for number, made_now in zip(new, made(new) if new else (), strict=True):
+        known[number] = became = tuple(one.detach() for one in made_now)
+        seen.keep(pictures[number].clone(), became)
+    return [became for became in known.values() if became is not None]
 
 
 def distinct(pixels: Sequence[torch.Tensor]) -> tuple[list[int], list[int]]:

@@ -114,6 +114,8 @@ class Shape(Strict, ABC):
     text of a row may hold one. All of their added tokens, but for the tags of an answer."""
     model_type: ClassVar[str] = ""
     """What `config.json` of the family's published models calls it; empty where nothing can be said before loading."""
+    elsewhere: ClassVar[Mapping[str, str]] = {}
+    """What it calls the same models in layouts that transformers does not read, and how to get one that it does."""
 
     @property
     @abstractmethod

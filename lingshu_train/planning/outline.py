@@ -14,7 +14,7 @@ from lingshu_train.kind import PlanLine
 from lingshu_train.planning import disk, estimate, teaching
 from lingshu_train.planning.plan import Plan, Planned, state
 from lingshu_train.planning.recipe import Recipe
-from lingshu_train.runs import moved, withdrawn
+from lingshu_train.runs import manifest, moved, withdrawn
 from lingshu_train.runs.run import trained_on
 from lingshu_train.runs.stage import Stage
 from lingshu_train.trackers import _sharing as sharing
@@ -64,7 +64,7 @@ def missing_data(plan: Plan) -> list[str]:
     """One line for every card of the plan whose data is not here, with how to get it."""
     from lingshu_train.data.cards import catalogue
 
-    roots = {name: stage.data_root for stage in plan.stages for name in stage.about.cards}
+    roots = {name: each.stage.data_root for each in plan.planned for name in each.config.card_names}
     root = Path(next(iter(roots.values()), "data"))
     return catalogue.missing(list(roots), root)
 
@@ -142,6 +142,9 @@ def _stage(recipe: Recipe, planned: Planned) -> list[PlanLine]:
     if config.card_names:
         lines.append(PlanLine("cards", _cards(config.card_names, stage)))
     lines += [*config.describe(), *teaching.lines(planned), *_cost(recipe, planned), *config.judged_by()]
+    if state(stage) != "done":
+        finished = {name: Path(path) for name, path in stage.parents.items() if manifest.done(Path(path))}
+        lines += config.forecast(finished, Path(stage.folder).parent)
     given = config.model_dump(mode="json", exclude_unset=True, exclude=set(config.told))
     settings = [f"{key}={_value(value)}" for key, value in given.items() if value not in ("", None)]
     return [*lines, PlanLine("settings", ", ".join(settings))]

@@ -52,7 +52,7 @@ def write(folder: Path) -> list[Path]:
 
 
 def _components() -> list[str]:
-    shown = (rooms.REWARD, rooms.STEP, rooms.TRACKER, rooms.ENGINE, rooms.METRIC, rooms.ANSWER, rooms.PAPER)
+    shown = [room for room in rooms.ROOMS if room not in (rooms.STAGE, rooms.FORMAT, rooms.FAMILY)]
     parts = [part for room in shown for part in _room(room)]
     codes = [("Code", "Means"), *((entry.name, entry.about) for entry in rooms.exits())]
     return [*parts, "## Exit codes\n", _rows(codes)]

@@ -58,11 +58,31 @@ REWARD = Room(
     use="`rewards: {terms: [{name: NAME, params: {KEY: ...}}]}` of a grpo stage",
     record="Params",
 )
+AUDITOR = Room(
+    word="auditor",
+    title="Auditors of rewards",
+    package="lingshu_train.auditing.auditors",
+    use="`audit: {by: NAME, params: {KEY: ...}}` of a grpo stage",
+    record="Params",
+)
+CHECK = Room(
+    word="check",
+    title="Checks of accepted answers",
+    package="lingshu_train.auditing.checks",
+    use="`audit: {by: rules, params: {checks: [NAME]}}` of a grpo stage",
+)
 STEP = Room(
     word="step",
     title="Steps of curation",
     package="lingshu_train.curate",
     use="`steps: [{name: NAME, params: {KEY: ...}}]` of a curate stage",
+    record="Params",
+)
+PIPELINE = Room(
+    word="pipeline",
+    title="Pipelines of synthesis",
+    package="lingshu_train.synthesize",
+    use="`pipeline: {name: NAME, params: {KEY: ...}}` of a synthesize stage",
     record="Params",
 )
 TRACKER = Room(
@@ -113,7 +133,21 @@ PAPER = Room(
     package="lingshu_train.papers",
     use="`lingshu papers RUN --only NAME`",
 )
-ROOMS = (STAGE, REWARD, STEP, TRACKER, ENGINE, FORMAT, FAMILY, METRIC, ANSWER, PAPER)
+ROOMS = (
+    STAGE,
+    REWARD,
+    AUDITOR,
+    CHECK,
+    STEP,
+    PIPELINE,
+    TRACKER,
+    ENGINE,
+    FORMAT,
+    FAMILY,
+    METRIC,
+    ANSWER,
+    PAPER,
+)
 
 
 def entries(room: Room) -> tuple[Entry, ...]:

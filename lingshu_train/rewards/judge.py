@@ -50,6 +50,11 @@ def score(sample: Sample, completion: Completion, params: Params) -> Score:
             or verdict.status not in ("wrong", "unreadable")
         ):
             return Score(value=float(verdict.correct), status=f"rule_{verdict.status}")
+    return opinion(sample, completion, params)
+
+
+def opinion(sample: Sample, completion: Completion, params: Params) -> Score:
+    """What the judge says of an answer, whatever a rule says."""
     answer = answer_text(completion.text)
     if not answer or len(answer) > _LIMIT:
         return Score(value=0.0, status="no_answer")

@@ -15,7 +15,7 @@ class Window:
     """The tokenized prompts of a window, one for each completion, on the host.
 
     `fields` is what the processor gave beside the tokens: of `names` (Family.blank) for all pictures end to end, of any other
-    name a list of numbers a prompt, one a token. `pictures` says how many each prompt has.
+    name a list of numbers a prompt, one a token. `pieces` says how many of Family.apart each prompt has.
     """
 
     def __init__(
@@ -25,14 +25,14 @@ class Window:
         *,
         family: Family,
         names: Sequence[str],
-        pictures: Sequence[int],
+        pieces: Sequence[int],
     ) -> None:
         self._ids = ids
         found = {name: torch.as_tensor(np.asarray(fields[name])) for name in names if name in fields}
         self._pictures = family.apart(found) if found else []
         self._tokens = {name: value for name, value in fields.items() if name not in found}
-        self._firsts = list(accumulate(pictures, initial=0))
-        assert len(self._pictures) == self._firsts[-1], "a picture is more than one part of the batch"
+        self._firsts = list(accumulate(pieces, initial=0))
+        assert len(self._pictures) == self._firsts[-1], "pieces of pictures that belong to no prompt"
 
     def slices(self, size: int) -> Iterator[list[int]]:
         """Places in the window, each once, at most `size` together. The longest come first: what does not fit shows at once.

@@ -25,13 +25,14 @@ from lingshu_train.rollouts._engine import Outage, Refused, Unreadable, Weights,
 from lingshu_train.runs.files import failure, write_text
 from lingshu_train.schema import Strict
 
-_LOCAL = ("localhost", "127.0.0.1", "::1")
-_PATH = "/chat/completions"
-_PASSING = (408, 425, 429, 500, 502, 503, 504)
+LOCAL = ("localhost", "127.0.0.1", "::1")
+PATH = "/chat/completions"
+PASSING = (408, 425, 429, 500, 502, 503, 504)
+"""Statuses after which a request is repeated."""
 _CONNECT_S = 10.0
 _LONGEST_WAIT_S = 60.0
 """Between two tries, whatever the server asks for: a stage that waits for hours looks like one that hangs."""
-_MOST = 64 << 20
+MOST = 64 << 20
 """Bytes of a reply: eight completions of 8,192 tokens with their log-probabilities are 10 MB."""
 
 
@@ -65,13 +66,13 @@ class Params(Strict):
             raise ValueError("must start with http:// or https://")
         if parts.username or parts.query:
             raise ValueError("must hold no login and no query; name a token_file")
-        if parts.path.rstrip("/").endswith(_PATH):
-            raise ValueError(f"give the address without {_PATH}")
+        if parts.path.rstrip("/").endswith(PATH):
+            raise ValueError(f"give the address without {PATH}")
         return url.rstrip("/")
 
     def may_see(self, card: str) -> bool:
         """Whether text and pictures of a data card may go to this server."""
-        return urlsplit(self.url).hostname in _LOCAL or card in self.cards
+        return urlsplit(self.url).hostname in LOCAL or card in self.cards
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +93,8 @@ class Endpoint:
 
     def __init__(self, params: Params) -> None:
         self._params = params
-        self._head = {"Content-Type": "application/json", **_login(params.token_file)}
-        self._connections = _connections(params)
+        self._head = {"Content-Type": "application/json", **login(params.token_file)}
+        self._connections = connections(params)
 
     def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
         # Requests are made in this thread, a few ahead: not all pictures are held, and none is read by another thread.
@@ -165,7 +166,7 @@ class Endpoint:
                 if response.status == 200:
                     _reply.read(text, n)
                     return text
-                if response.status not in _PASSING:
+                if response.status not in PASSING:
                     raise self._refusal(response.status, text)
             except (HTTPError, Unreadable) as broken:
                 fault = broken
@@ -179,7 +180,7 @@ class Endpoint:
     def _once(self, data: bytes) -> tuple[BaseHTTPResponse, str]:
         response = self._connections.request(
             "POST",
-            self._params.url + _PATH,
+            self._params.url + PATH,
             body=data,
             headers=self._head,
             # Text must not follow a redirection to where no card allows it.
@@ -190,9 +191,9 @@ class Endpoint:
         pieces, size = [], 0
         for piece in response.stream(1 << 16):
             size += len(piece)
-            if size > _MOST:
+            if size > MOST:
                 response.close()
-                raise Unreadable(f"{self._params.url}: a reply of more than {_MOST >> 20} MiB")
+                raise Unreadable(f"{self._params.url}: a reply of more than {MOST >> 20} MiB")
             pieces.append(piece)
         return response, b"".join(pieces).decode("utf-8", "replace")
 
@@ -228,7 +229,7 @@ def _keep(path: Path, text: str) -> None:
     write_text(path, text)
 
 
-def _login(token_file: str) -> dict[str, str]:
+def login(token_file: str) -> dict[str, str]:
     if not token_file:
         return {}
     try:
@@ -237,12 +238,12 @@ def _login(token_file: str) -> dict[str, str]:
         raise MissingInput(f"token_file {token_file}: {fault.strerror}") from None
 
 
-def _connections(params: Params) -> urllib3.PoolManager:
+def connections(params: Params) -> urllib3.PoolManager:
     """Through the proxy that the environment names, but never for a server on this machine."""
     timeout = urllib3.Timeout(connect=min(params.timeout_s, _CONNECT_S), read=params.timeout_s)
     parts = urlsplit(params.url)
     host = parts.hostname or ""
-    proxy = "" if host in _LOCAL or proxy_bypass(host) else getproxies().get(parts.scheme, "")
+    proxy = "" if host in LOCAL or proxy_bypass(host) else getproxies().get(parts.scheme, "")
     if proxy:
         return urllib3.ProxyManager(proxy, maxsize=params.parallel, timeout=timeout)
     return urllib3.PoolManager(maxsize=params.parallel, timeout=timeout)

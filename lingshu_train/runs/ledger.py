@@ -21,7 +21,9 @@ from lingshu_train.runs.files import failure, replacing
 NAME = "ledger.jsonl"
 COMPLETIONS = "completions.jsonl"
 TIMEOUTS = "timeouts.jsonl"
-KEPT = (NAME, COMPLETIONS, TIMEOUTS)
+AUDITS = "audits.jsonl"
+PASSES = "passes.jsonl"
+KEPT = (NAME, COMPLETIONS, TIMEOUTS, AUDITS, PASSES)
 """Every ledger that a stage may keep."""
 CARRIED = "ledgers"
 """The folder of a checkpoint that holds their copies."""
@@ -43,6 +45,8 @@ METERS = (
 MEMORY = "memory_gib/"
 TIMING = ("seconds", "tokens_per_second", "saved", *METERS)
 """Keys that depend on the machine and the moment; every other key replays exactly."""
+BY_PERSON = "audit_by_person/"
+"""Begins keys that depend on the hour at which a person judged."""
 
 
 class Ledger:
@@ -52,7 +56,7 @@ class Ledger:
         self.path = folder / name
         self._least = 0
 
-    def append(self, step: int, values: Mapping[str, Column]) -> None:
+    def append(self, step: int, values: Mapping[str, Column | Mapping[str, object]]) -> None:
         """OutputFailed (74): the disk is full, or what was written before is no longer there."""
         line = json.dumps({"step": step, **values}, sort_keys=True, ensure_ascii=False) + "\n"
         try:
@@ -153,7 +157,11 @@ def lines(path: Path, *, tolerate_torn_end: bool = False) -> list[dict[str, Any]
 
 def replayable(line: dict[str, Any]) -> dict[str, Any]:
     """A ledger line without its timings: what two runs of the same stage must agree on bit for bit."""
-    return {key: value for key, value in line.items() if key not in TIMING and not key.startswith(MEMORY)}
+    return {
+        key: value
+        for key, value in line.items()
+        if key not in TIMING and not key.startswith((MEMORY, BY_PERSON))
+    }
 
 
 def _objects(path: Path, data: bytes, *, tolerate_torn_end: bool, before: int = 0) -> list[dict[str, Any]]:

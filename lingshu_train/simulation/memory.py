@@ -8,6 +8,7 @@ from lingshu_train.kind import StageConfig
 from lingshu_train.model.settings import Settings
 from lingshu_train.planning import estimate, states
 from lingshu_train.planning.states import Division, States
+from lingshu_train.rollouts._choice import OURS
 from lingshu_train.schema import Strict
 from lingshu_train.simulation.load import Load
 from lingshu_train.simulation.passed import COPIES, GRADIENTS, PHASES, Passed, Phase
@@ -22,12 +23,15 @@ MOMENTS: dict[Phase, str] = {
     "text_back": "backward in the language model",
     "vision_back": "backward in the vision tower",
 }
+SCORED = 4
+"""Of `rollout_batch`, the part that is scored in one call (stages/grpo/scored.py)."""
 STEP, PREFILL, DECODING = "as the optimizer moves", "reading prompts", "drawing the last token"
+SCORING = "scoring a window"
 
 
 class Memory(Strict):
     """Bytes on one GPU at one moment. `saved` is what the forward pass keeps for the backward pass, `cache` keys and values of
-    generation, `gathered` whole weights under ZeRO-3."""
+    generation, `gathered` whole weights under ZeRO-3, `server` what an engine beside the process takes of its card."""
 
     moment: str
     weights: int = 0
@@ -42,6 +46,7 @@ class Memory(Strict):
     reference: int = 0
     pixels: int = 0
     cache: int = 0
+    server: int = 0
 
     @property
     def total(self) -> int:
@@ -62,8 +67,8 @@ def learning(
     """Each phase of a pass, and the optimizer's step."""
     held = states.of(estimate.parameters(settings, config), how)
     reference = reference_bytes(settings, config, how)
-    pixels = window_pixels(config, how, load, passed)
-    lasting = {"weights": held.weights, "optimizer": held.optimizer, "reference": reference, "pixels": pixels}
+    lasting = {"weights": held.weights, "optimizer": held.optimizer, "reference": reference}
+    lasting["pixels"] = passed.pixel_bytes
     # With one pass a step gradients grow while activations go; with more they are there from the first on.
     grows = how.level < 2 and _passes(config, how) == 1
     peaks = passed.with_gradients if grows else passed.peaks
@@ -111,11 +116,9 @@ def reference_bytes(settings: Settings, config: StageConfig, how: Division) -> i
 
 
 def window_pixels(config: StageConfig, how: Division, load: Load, passed: Passed) -> int:
-    """Pictures of a generation window in float32, a copy for each completion, which TRL keeps until the window ends; of a
-    supervised stage those of one pass."""
-    if not isinstance(config, Grpo):
-        return passed.pixel_bytes
-    return passed.pixel_bytes * sequences(config, how.world) // load.rows
+    """Pictures of a generation window, which a process keeps on the host: in float32, and until the window is scored a copy for
+    each completion (trl/trainer/grpo_trainer.py)."""
+    return passed.pixel_bytes * sequences(config, how.world) // load.rows if isinstance(config, Grpo) else 0
 
 
 def sequences(config: Grpo, world: int) -> int:
@@ -152,6 +155,32 @@ def generating(
     layers = max(1, shape.depths().get("text", 1))
     drawing = kept * load.tokens // (2 * layers) + number * shape.vocabulary * (each + 3 * states.FULL)
     yield Memory(moment=DECODING, **lasting, temporaries=drawing, cache=kept * load.tokens)
+
+
+def scoring(
+    settings: Settings, config: Grpo, how: Division, load: Load, one: Passed, two: Passed
+) -> Iterator[Memory]:
+    """The policy's, or a reference's, chances of all completions of a window, as many at once as stages/grpo/scored.py takes.
+    `one` and `two` are passes without gradients over one and two rows."""
+    if config.window == 1 and not config.kl_coefficient and config.rollouts.engine == OURS:
+        return
+    held = states.of(estimate.parameters(settings, config), how)
+    number = min(max(load.rows, config.rollout_batch // SCORED), sequences(config, how.world))
+    firsts = {phase: sum(one.peaks[phase].values()) for phase in PHASES}
+    seconds = {phase: sum(two.peaks[phase].values()) for phase in PHASES}
+    peaks = [firsts[phase] + (number - 1) * (seconds[phase] - firsts[phase]) for phase in PHASES]
+    yield Memory(
+        moment=SCORING,
+        weights=held.weights,
+        copies=held.copies,
+        gradients=held.gradients if how.level == 3 else 0,
+        optimizer=held.optimizer,
+        gathered=held.gathered,
+        buffers=held.buffers,
+        reference=reference_bytes(settings, config, how),
+        pixels=one.pixel_bytes * number,
+        temporaries=int(max(peaks)),
+    )
 
 
 def _while_drawing(held: States, how: Division, whole: int, each: int) -> dict[str, int]:

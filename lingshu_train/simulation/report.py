@@ -12,9 +12,9 @@ from lingshu_train.planning import estimate
 from lingshu_train.planning import recipe as recipes
 from lingshu_train.planning.recipe import Recipe
 from lingshu_train.schema import Strict
-from lingshu_train.simulation import remedies
+from lingshu_train.simulation import remedies, servers
 from lingshu_train.simulation import stage as stages
-from lingshu_train.simulation.speed import LINK, TOKEN_SECONDS, WORDS
+from lingshu_train.simulation.speed import LINK, SERVED_SECONDS, TOKEN_SECONDS, WORDS
 from lingshu_train.simulation.stage import FRAGMENTS, GIB, RESERVED, Passes, Simulated, Way
 
 _LEFT = re.compile(r"(stages\.\w+)\.cards: left to you")
@@ -138,7 +138,10 @@ def _assumed(report: Report) -> Iterator[str]:
     if report.offload != "none":
         yield "        the host's work on what it holds, and the way there and back, are not in it"
     if any(one.kind == "grpo" for one in report.stages):
-        yield f"        a token of all sequences takes at least {TOKEN_SECONDS:g} s to draw"
+        yield (
+            f"        a token of all sequences takes at least {TOKEN_SECONDS:g} s to draw, {SERVED_SECONDS:g} in a server, "
+            f"which keeps {servers.WORK:.0%} for its passes"
+        )
     yield f"rows    the longest are at the recipe's limit (else --row-tokens); usual ones have a picture and {WORDS} tokens"
     yield "        of text (else --mean-tokens)"
     yield "docs/simulate.md has the rules"
@@ -154,6 +157,7 @@ def _stage(one: Simulated) -> list[str]:
         f"   most      {memory.total / GIB:.1f} GiB of {one.budget / GIB:.1f} a card, {memory.moment}",
         f"   of it     {parts}",
         f"   given     {one.load}",
+        *_server(one),
         f"   work      {speed.flops / 1e15:.2f} PFLOP a card and step"
         + (f", {speed.again / speed.flops:.0%} of it done again (checkpointing)" if speed.again else ""),
         f"   speed     {speed.tokens_per_second:,.0f} tokens/s a card, {speed.step_seconds:,.1f} s a step"
@@ -165,6 +169,19 @@ def _stage(one: Simulated) -> list[str]:
     ]
     rest = one.remedies[1:]
     return lines + [f"   or with   {remedy}" for remedy in rest]
+
+
+def _server(one: Simulated) -> Iterator[str]:
+    if one.server is None:
+        return
+    found = one.server
+    where = "of a card of its own" if found.elsewhere else "of the same card"
+    holds = (
+        f"{found.together:,} completions at once"
+        if found.together
+        else "no room for one completion: more gpu_share, or a card of its own"
+    )
+    yield f"   server    {found.bytes / GIB:.1f} GiB {where}, weights {found.weights / GIB:.1f}; {holds}"
 
 
 def _time(one: Simulated) -> str:

@@ -30,6 +30,8 @@ SUPERVISED, REINFORCED = 0.35, 0.20
 H100 (EasyR1, assets/baselines.md). Nothing of ours has been measured."""
 TOKEN_SECONDS = 0.05
 """Seconds that transformers takes for a token of a slice, where the memory's bandwidth would allow less. Assumed."""
+SERVED_SECONDS = 0.01
+"""The same of a server, which runs recorded graphs. Assumed."""
 LINK = 0.45
 """Share of the links' bandwidth that gathers and reductions reach. Assumed."""
 WORDS = 256
@@ -77,7 +79,8 @@ def usual(settings: Settings, config: TrainingConfig, load: Load, *, mean_tokens
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A stage on a card, and what was traced of it: a pass over `load`. `row` is a usual one of `rows` in an epoch."""
+    """A stage on a card, and what was traced of it: a pass over `load`. `row` is a usual one of `rows` in an epoch. `together`:
+    completions that a server beside it draws at once; None where its own process draws."""
 
     settings: Settings
     config: TrainingConfig
@@ -87,6 +90,7 @@ class Work:
     passed: Passed
     row: Usual
     rows: int | None
+    together: int | None = None
 
 
 def of(work: Work) -> Speed:
@@ -132,9 +136,12 @@ def _reinforced(work: Work, config: Grpo) -> Speed:
     seconds = _with_exchange(useful / (REINFORCED * gpu.flops), settings, config, how, gpu) * passes
     held = states.of(estimate.parameters(settings, config), how.changed(level=0))
     sequences = memory.sequences(config, how.world)
-    together = memory.drawn_together(config, how.world)
+    together = min(work.together or memory.drawn_together(config, how.world), sequences)
     cached = settings.shape.cached * states.LOW * together * row.tokens / 2
-    token = max(TOKEN_SECONDS, (held.weights / 2 + cached) / gpu.bandwidth)
+    token = max(
+        TOKEN_SECONDS if work.together is None else SERVED_SECONDS,
+        (held.weights / 2 + cached) / gpu.bandwidth,
+    )
     prompts = forward * sequences / load.rows * (1 - row.answer / row.tokens) / (REINFORCED * gpu.flops)
     drawing = (prompts + math.ceil(sequences / together) * config.max_completion * token) / config.window
     steps = config.steps

@@ -11,12 +11,14 @@ from lingshu_train.kind import StageConfig
 from lingshu_train.model.settings import Settings
 from lingshu_train.planning import estimate, states
 from lingshu_train.planning.states import Division
+from lingshu_train.rollouts._choice import OURS
 from lingshu_train.schema import Strict
-from lingshu_train.simulation import known, memory, speed
+from lingshu_train.simulation import known, memory, servers, speed
 from lingshu_train.simulation import load as loads
 from lingshu_train.simulation.load import Load
 from lingshu_train.simulation.memory import Memory
 from lingshu_train.simulation.passed import Passed, Setting
+from lingshu_train.simulation.servers import Server
 from lingshu_train.simulation.speed import Speed, Usual, Work
 from lingshu_train.stages.grpo.config import Config as Grpo
 from lingshu_train.stages.sft.config import Config as Sft
@@ -56,6 +58,7 @@ class Simulated(Strict):
     usual: Usual
     memory: Memory
     peaks: tuple[Memory, ...]
+    server: Server | None
     budget: int
     verdict: str
     remedies: tuple[str, ...]
@@ -96,8 +99,18 @@ def peaks(way: Way, passes: Passes) -> tuple[Load, Passed, tuple[Memory, ...]]:
     passed = passes.of(setting, load)
     found = [*memory.learning(way.settings, way.config, way.how, load, passed)]
     if isinstance(way.config, Grpo):
-        found += _drawing(way, way.config, setting, load, passes)
+        found += _scoring(way, way.config, setting, load, passes)
+        if way.config.rollouts.engine == OURS:
+            found += _drawing(way, way.config, setting, load, passes)
+    if beside := servers.beside(way.config, way.gpu):
+        found = [one.model_copy(update={"server": beside}) for one in found]
     return load, passed, tuple(found)
+
+
+def _scoring(way: Way, config: Grpo, setting: Setting, load: Load, passes: Passes) -> Iterator[Memory]:
+    alone = Setting(settings=way.settings, config=config, divided=setting.divided, learns=False)
+    one, two = (passes.of(alone, load.model_copy(update={"rows": rows})) for rows in (1, 2))
+    return memory.scoring(way.settings, config, way.how, load, one, two)
 
 
 def _drawing(way: Way, config: Grpo, setting: Setting, load: Load, passes: Passes) -> Iterator[Memory]:
@@ -111,7 +124,8 @@ def lasting(way: Way) -> int:
     """What a process keeps whatever it is given."""
     held = states.of(estimate.parameters(way.settings, way.config), way.how)
     reference = memory.reference_bytes(way.settings, way.config, way.how)
-    return held.lasting - held.copies + held.gathered + held.buffers + reference
+    beside = servers.beside(way.config, way.gpu)
+    return held.lasting - held.copies + held.gathered + held.buffers + reference + beside
 
 
 def peak(way: Way, passes: Passes) -> int:
@@ -125,6 +139,7 @@ def simulate(
     load, passed, found = peaks(way, passes)
     most = memory.at_most(iter(found))
     row = speed.usual(way.settings, way.config, load, mean_tokens=way.mean_tokens)
+    server = servers.of(way.settings, way.config, way.gpu, load)
     work = Work(
         settings=way.settings,
         config=way.config,
@@ -132,6 +147,7 @@ def simulate(
         gpu=way.gpu,
         load=load,
         passed=passed,
+        together=server.together if server else None,
         row=row,
         rows=speed.rows(way.config, stages),
     )
@@ -141,7 +157,9 @@ def simulate(
     whole = states.FULL * sum(way.settings.shape.parameters().values())
     here = min(way.how.world, _MOST_PROCESSES)
     budget = limits(way.gpu)
-    fits = most.total <= budget
+    holds = server is None or server.together > 0
+    fits = most.total <= budget and holds
+    pictures = memory.window_pixels(way.config, way.how, load, passed)
     return Simulated(
         name=name,
         kind=way.config.kind,
@@ -150,13 +168,14 @@ def simulate(
         memory=most,
         peaks=found,
         budget=budget,
-        verdict="fits" if fits else (f"fits with {remedies[0]}" if remedies else "does not fit"),
-        remedies=() if fits else remedies,
+        verdict="fits" if fits else (f"fits with {remedies[0]}" if remedies and holds else "does not fit"),
+        remedies=() if fits or not holds else remedies,
+        server=server,
         speed=speed.of(work),
         checkpoint_bytes=checkpoint,
         disk_bytes=whole + (way.config.keep + 1) * checkpoint,
         # Every process reads the model whole, in float32; under ZeRO-3 one of them does.
-        host_bytes=max(whole * (1 if way.how.level == 3 else here), held.host * here),
+        host_bytes=max(whole * (1 if way.how.level == 3 else here), (held.host + pictures) * here),
     )
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
+import families
 import pytest
-import tiny_model
 import torch
+from families import Kit
 from torch import nn
-from transformers import PreTrainedModel, Qwen2_5_VLForConditionalGeneration
+from transformers import PreTrainedModel
 
-from lingshu_train.model import family, load
-from lingshu_train.model.families.qwen2_5_vl import windows
+from lingshu_train.model import load
+from lingshu_train.model.families import _sdpa_windows as windows
 
 GRIDS = {
     "one window": [(1, 4, 4)],
@@ -21,41 +20,40 @@ GRIDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_model.build(tmp_path_factory.mktemp("windows"))
+@pytest.fixture(scope="module", params=["qwen2_5_vl", "qwen3_vl"])
+def qwen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kit:
+    return families.make(request.param, tmp_path_factory.mktemp("windows"))
 
 
-def opened(folder: Path) -> tuple[PreTrainedModel, PreTrainedModel]:
-    ours = load.model(
-        family.of(tiny_model.SETTINGS.family), str(folder), dtype="float32", attention=windows.SDPA
-    )
-    plain = Qwen2_5_VLForConditionalGeneration.from_pretrained(folder, attn_implementation=windows.SDPA)
+def opened(kit: Kit) -> tuple[PreTrainedModel, PreTrainedModel]:
+    ours = load.model(kit.family, str(kit.source), dtype="float32", attention=windows.SDPA)
+    plain = kit.family.architecture.from_pretrained(kit.source, attn_implementation=windows.SDPA)
     return ours, plain
 
 
-def seen(model: PreTrainedModel, grids: list[tuple[int, int, int]]) -> list[torch.Tensor]:
+def seen(kit: Kit, model: PreTrainedModel, grids: list[tuple[int, int, int]]) -> list[torch.Tensor]:
     """The features of made-up pixels, and the gradient of every parameter of the tower."""
     draws = torch.Generator().manual_seed(1)
     vision = model.config.vision_config
     width = vision.in_channels * vision.temporal_patch_size * vision.patch_size**2
     pixels = torch.randn(sum(t * h * w for t, h, w in grids), width, generator=draws)
-    features = torch.cat(model.model.get_image_features(pixels, torch.tensor(grids)).pooler_output)
+    became = kit.family.each(model.model.get_image_features(pixels, torch.tensor(grids)))
+    features = torch.cat([one for picture in became for one in picture])
     (features * torch.randn(features.shape, generator=draws)).sum().backward()
     return [features.detach(), *(one.grad for one in model.model.visual.parameters())]
 
 
 @pytest.mark.parametrize("grids", GRIDS.values(), ids=GRIDS)
 def test_features_and_gradients_are_upstreams_to_the_bit(
-    folder: Path, grids: list[tuple[int, int, int]]
+    qwen: Kit, grids: list[tuple[int, int, int]]
 ) -> None:
-    ours, plain = opened(folder)
-    for found, expected in zip(seen(ours, grids), seen(plain, grids), strict=True):
+    ours, plain = opened(qwen)
+    for found, expected in zip(seen(qwen, ours, grids), seen(qwen, plain, grids), strict=True):
         assert torch.equal(found, expected)
 
 
-def test_each_layer_asks_once_for_each_length(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, plain = opened(folder)
+def test_each_layer_asks_once_for_each_length(qwen: Kit, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, plain = opened(qwen)
     calls: list[torch.Size] = []
     once = nn.functional.scaled_dot_product_attention
 
@@ -65,10 +63,12 @@ def test_each_layer_asks_once_for_each_length(folder: Path, monkeypatch: pytest.
 
     monkeypatch.setattr(nn.functional, "scaled_dot_product_attention", counted)
     grids = [(1, 16, 16), (1, 16, 16)]
-    seen(ours, grids)
+    seen(qwen, ours, grids)
     found, calls[:] = len(calls), []
-    seen(plain, grids)
+    seen(qwen, plain, grids)
     depth = ours.config.vision_config.depth
-    whole = len(set(ours.config.vision_config.fullatt_block_indexes) & set(range(depth)))
+    whole = len(
+        set(getattr(ours.config.vision_config, "fullatt_block_indexes", range(depth))) & {*range(depth)}
+    )
     assert found == depth
     assert len(calls) == 32 * (depth - whole) + 2 * whole, "windows of 4 x 4 patches"

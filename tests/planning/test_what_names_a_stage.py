@@ -32,9 +32,10 @@ NAMES = {
     "sft": f"{TRAINING} accumulation max_length layout max_patches",
     "grpo": f"{TRAINING} rewards group_size rollout_prompts rollout_batch update_prompts temperature kl_coefficient clip_low clip_high "
     "loss ratio_of kl_estimator update_of dynamic_sampling selection max_prompt max_completion rollouts importance_cap "
-    "engine_gap_alarm",
+    "engine_gap_alarm audit alarms curriculum",
     "evaluate": "kind models with_base corpus split tasks policy max_completion per_device_batch rollouts",
     "export": "kind model adapter results",
+    "synthesize": "kind corpus split tasks from_cards most_rows pipeline card teacher checker least_kept write_files",
     "difficulty": "kind corpus model split tasks samples temperature max_completion policy least most per_device_batch rollouts",
 }
 """Keys that name a stage. A tolerance (`most_...`) is one: it decides whether a result may be there at all."""
@@ -44,9 +45,9 @@ NAMES_NO_STAGE = (
         ("sft", "grpo"),
         "save_every save_every_minutes save_beside keep keep_finished loader_workers on_divergence deepspeed",
     )
-    | {"prepare": "left_out"}
+    | {"prepare": "left_out", "synthesize": "budget cache most_unanswered"}
 )
-"""Keys that no stage is named by: when checkpoints are written and how many stay, who opens pictures, and what follows after a
+"""Keys that no stage is named by: what a teacher may cost and where its replies are kept (of `teacher` itself, where it is asked); when checkpoints are written and how many stay, who opens pictures, and what follows after a
 loss that is not finite (which stands beside the stage); the cards that are not read, since those that are name it. How DeepSpeed
 divides a stage names it whoever says so, the cluster or the stage."""
 MODEL = "family base revision dtype attention quantize gradient_checkpointing min_pixels max_pixels system_prompt shape build"
@@ -122,6 +123,7 @@ def test_a_change_of_each_key_renames_the_stage_or_does_not_as_said(kind: str, c
             "cards",
             "prepared",
             "consented_late",
+            "audit",
         ):  # Read while the name is made; the hash of what they name is part of it.
             continue
         changed = block.config.model_copy(update={key: other(getattr(block.config, key))})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -209,6 +210,21 @@ def test_a_trainer_killed_in_a_window_ends_with_the_bits_of_one_that_was_not(
     assert tiny.run(stage) == 0, (stage.path / "log.txt").read_text()
     assert tiny.weights(stage.path) == tiny.weights(straight.path)
     assert tiny.trajectory(stage.path) == tiny.trajectory(straight.path)
+
+
+def test_dynamic_sampling_asks_a_server_on_and_goes_on_to_the_same_bits(
+    trained: Path, elsewhere: dict[str, Any], tmp_path: Path
+) -> None:
+    stage = grpo(trained, tmp_path, "rl", rollouts=elsewhere, dynamic_sampling={"most_draws": 3})
+    assert tiny.run(stage) == 0, (stage.path / "log.txt").read_text()
+    whole, weights = tiny.trajectory(stage.path), tiny.weights(stage.path)
+    assert any(line["prompts_asked"] > 8 for line in whole), "there was something to ask on for"
+    assert all(line["engine_gap/mean"] < GRPO for line in whole)
+    shutil.rmtree(stage.path / "checkpoints" / "step-00000006")
+    shutil.rmtree(stage.path / "model")
+    (stage.path / "manifest.json").unlink()
+    assert tiny.run(stage) == 0, (stage.path / "log.txt").read_text()
+    assert (tiny.trajectory(stage.path), tiny.weights(stage.path)) == (whole, weights)
 
 
 def test_two_ranks_and_another_cap_draw_the_same_first_window(

@@ -18,6 +18,7 @@ from lingshu_train.stages import _kinds as kinds
 OUTPUTS = {
     "prepare": ("corpus/corpus.json", "corpus/rows-00000.arrow", "corpus/images-00000.tar"),
     "curate": ("corpus/corpus.json", "decisions.parquet"),
+    "synthesize": ("corpus/corpus.json", "made.parquet", "card/synth_cot_own.md"),
     "difficulty": ("corpus/corpus.json", "pass_rates.parquet"),
     "build": ("model/model.safetensors", "model/tokenizer.json", "model/config.json"),
     "sft": ("model/model.safetensors", "model/chat_template.jinja", "ledger.jsonl"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -13,6 +14,7 @@ from lingshu_train.simulation import load, memory, remedies, speed
 from lingshu_train.simulation import stage as stages
 from lingshu_train.simulation.passed import PHASES, Passed
 from lingshu_train.simulation.stage import GIB, Passes, Way
+from lingshu_train.stages.grpo import scored
 
 
 def way(name: str, stage: str, *overrides: str, gpu: str = "H100", world: int = 1) -> Way:
@@ -211,3 +213,50 @@ def test_an_8_bit_optimizer_is_told_where_deepspeed_is_not() -> None:
     divided = way("lingshu_32b", "instruct", "cluster.offload=none", world=8)
     told = remedies.found("instruct", divided, Traced(16 * GIB))
     assert told and not any("8-bit" in one for one in told)
+
+
+def test_pictures_of_a_window_wait_on_the_host_and_a_pass_has_its_own() -> None:
+    assert memory.SCORED == scored.SHARE
+    one = way("lingshu_7b", "rl", world=8)
+    assert isinstance(one.config, memory.Grpo)
+    given = load.of(one.settings, one.config)
+    passed = replace(Traced(0).of(one, given), pixel_bytes=1000 * given.rows)
+    completions = one.config.rollout_prompts * one.config.group_size // 8
+    assert memory.window_pixels(one.config, one.how, given, passed) == 1000 * completions
+    for moment in memory.learning(one.settings, one.config, one.how, given, passed):
+        assert moment.pixels == 1000 * given.rows
+    single = replace(passed, pixel_bytes=1000)
+    (scoring,) = memory.scoring(one.settings, one.config, one.how, given, single, single)
+    assert scoring.pixels == 1000 * max(given.rows, one.config.rollout_batch // memory.SCORED)
+
+
+def test_a_server_takes_its_share_of_the_same_card_or_one_of_its_own_and_draws_what_has_room() -> None:
+    engine = "+stages.rl.rollouts={engine: vllm, params: {%s}}"
+    beside, apart = (
+        way("lingshu_7b", "rl", engine % more, world=8) for more in ("gpu_share: 0.4", "gpus: ['7']")
+    )
+    passes = Traced(GIB // 10)
+    found = {}
+    for name, one in (("beside", beside), ("apart", apart)):
+        peaks = stages.peaks(one, passes)[2]
+        assert {memory.PREFILL, memory.DECODING}.isdisjoint({each.moment for each in peaks})
+        found[name] = stages.simulate("rl", one, {}, passes, ())
+        assert {each.server for each in peaks} == {int(32 * GIB) if name == "beside" else 0}
+    server = found["beside"].server
+    assert server is not None and not server.elsewhere and server.bytes == int(32 * GIB)
+    each = beside.settings.shape.cached * 2 * found["beside"].load.tokens
+    assert server.together == int((server.bytes * 0.9 - server.weights) // each) > 10
+    assert found["apart"].server is not None and found["apart"].server.elsewhere
+    own = stages.simulate("rl", way("lingshu_7b", "rl", world=8), {}, passes, ())
+    assert own.server is None
+    assert found["apart"].speed.generation_seconds < own.speed.generation_seconds
+
+
+def test_a_server_without_room_for_one_completion_does_not_fit_and_says_what_would(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["plan", "quickstart", "--simulate", "--gpu", "rtx4090", "stages.rl.per_device_batch=8"]
+    assert cli.main([*words, "+stages.rl.rollouts={engine: vllm, params: {gpu_share: 0.0001}}"]) == 0
+    said = capsys.readouterr().out
+    assert "rl (grpo): does not fit" in said
+    assert "no room for one completion: more gpu_share, or a card of its own" in said

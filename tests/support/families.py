@@ -36,7 +36,52 @@ TOY: dict[str, Any] = {
         "vision": {"hidden": 32, "depth": 2, "heads": 4, "intermediate": 64},
     },
 }
-MODELS = {"qwen2_5_vl": tiny.MODEL, "toy_internvl": TOY}
+INTERNVL: dict[str, Any] = {
+    **tiny.MODEL,
+    "family": "internvl3",
+    "shape": {
+        "text": {
+            "hidden": 64,
+            "layers": 2,
+            "heads": 2,
+            "key_value_heads": 1,
+            "intermediate": 64,
+            "vocabulary": 512,
+            "rope_theta": 10000.0,
+            "tied": True,
+        },
+        "vision": {"hidden": 64, "depth": 2, "heads": 2, "intermediate": 64, "tile": 56},
+    },
+}
+QWEN3: dict[str, Any] = {
+    **tiny.MODEL,
+    "family": "qwen3_vl",
+    "min_pixels": 1024,
+    "max_pixels": 16384,
+    "shape": {
+        "text": {
+            "hidden": 64,
+            "layers": 3,
+            "heads": 3,
+            "key_value_heads": 1,
+            "head": 32,
+            "intermediate": 64,
+            "vocabulary": 512,
+            "mrope_section": [6, 5, 5],
+            "rope_theta": 10000.0,
+            "tied": True,
+        },
+        "vision": {
+            "hidden": 32,
+            "depth": 3,
+            "heads": 2,
+            "intermediate": 64,
+            "deepstack": [0, 1],
+            "positions": 16,
+        },
+    },
+}
+MODELS = {"qwen2_5_vl": tiny.MODEL, "qwen3_vl": QWEN3, "internvl3": INTERNVL, "toy_internvl": TOY}
 Batch = dict[str, torch.Tensor]
 
 

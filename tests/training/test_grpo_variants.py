@@ -76,6 +76,23 @@ def test_dynamic_sampling_asks_on_counts_what_it_asked_and_trains_on_groups_with
     ]
 
 
+def test_two_ranks_ask_on_together_and_go_on_to_the_same_bits(base: Path, tmp_path: Path) -> None:
+    """Whoever has enough goes on asking as long as the other has not."""
+    parents = {each: base / each for each in ("short", "warm")}
+    config = tiny.grpo(**{**SHAPE, "per_device_batch": 4, "kl_coefficient": 0.04, **variant("dapo")})
+    made = tiny.make_stage(tmp_path, "rl", config, parents=parents, world_size=2)
+    assert tiny.run(made) == 0, (made.path / "log.txt").read_text()
+    whole, weights = tiny.trajectory(made.path), tiny.weights(made.path)
+    assert all(line["prompts_asked"] in (8, 16, 24) for line in whole[::2])
+    assert any(line["prompts_asked"] > 8 for line in whole), "there was something to ask on for"
+    shutil.rmtree(made.path / "checkpoints" / "step-00000004")
+    shutil.rmtree(made.path / "model")
+    (made.path / "manifest.json").unlink()
+    assert tiny.run(made) == 0, (made.path / "log.txt").read_text()
+    assert tiny.trajectory(made.path) == whole
+    assert tiny.weights(made.path) == weights
+
+
 def test_a_window_of_several_askings_is_the_chosen_completions_as_wide_as_the_widest() -> None:
     def part(width: int, length: int, value: int) -> dict[str, Any]:
         return {

@@ -18,7 +18,7 @@ from trl import GRPOConfig
 
 from lingshu_train.data.corpus import corpus
 from lingshu_train.data.corpus.records import Location
-from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor
+from lingshu_train.model.families._qwen_patches import ImageProcessor
 from lingshu_train.stages.grpo.items import UNREAD, Once, Placing, item_to_row
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer
 

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lingshu_train.data.cards.card import Card
+from lingshu_train.data.cards.card import Card, Licence
+from lingshu_train.data.cards.source import Access
 from lingshu_train.errors import NotPermitted
 
 Permission = Literal["redistribute", "derive_weights", "third_party_api", "commercial"]
@@ -62,6 +63,29 @@ def terms(cards: Sequence[Card]) -> Terms:
         closed=tuple(card for card in cards if card.lingshu.access != "open"),
         limited=tuple(card for card in cards if not _answer(card, "commercial")),
     )
+
+
+def strictest(cards: Sequence[Card]) -> Licence:
+    """What may be done with what was made of all of them: of each permission the least that any of them gives."""
+    answers = {each: [_answer(card, each) for card in cards] for each in PERMISSIONS}
+    least = {
+        each: False if False in given else None if None in given or not given else True
+        for each, given in answers.items()
+    }
+    names = sorted({card.lingshu.licence.id for card in cards})
+    return Licence(
+        id=names[0] if len(names) == 1 else "strictest-of-several",
+        name="" if len(names) == 1 else f"all of: {', '.join(names)}",
+        redistribute=least["redistribute"],
+        derive_weights=least["derive_weights"],
+        third_party_api=least["third_party_api"],
+        commercial=least["commercial"],
+    )
+
+
+def access(cards: Sequence[Card]) -> Access:
+    """Who can have what was made of them: an agreement binds it too, and else it is published nowhere."""
+    return "credentialed" if any(card.lingshu.access == "credentialed" for card in cards) else "local"
 
 
 def unsendable(cards: Sequence[Card]) -> tuple[str, ...]:

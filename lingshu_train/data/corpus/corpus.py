@@ -92,6 +92,10 @@ class Corpus:
         """The picture that a row has at a location, checked against its digest. DataError names the `owner`."""
         return self._picture(location, owner)
 
+    def encoded(self, location: Location, *, owner: str) -> bytes:
+        """The file of that picture as it is stored, checked against its digest. DataError names the `owner`."""
+        return self._bytes(location, owner)
+
     def values(self, name: str) -> Iterator[npt.NDArray[np.object_]]:
         """A text column of the whole corpus, batch by batch."""
         for part in self.reader.column(name):

@@ -8,6 +8,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, JsonValue
 
+from lingshu_train.auditing.alarms import Alarms
+from lingshu_train.auditing.choice import Audit
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import licences
 from lingshu_train.data.order.selection import Selection
@@ -15,21 +17,13 @@ from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, PlanLine
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.rollouts import Choice
-from lingshu_train.schema import Strict
 from lingshu_train.stages.grpo import losses
+from lingshu_train.stages.grpo.asking import Curriculum, DynamicSampling
 from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
 from lingshu_train.training.limit import Limit
 
 ROLLOUT_BATCH = 64
 """Completions drawn in one call where a recipe does not say."""
-
-
-class DynamicSampling(Strict):
-    """Train on groups whose completions differ in reward."""
-
-    most_draws: int = Field(gt=1)
-    """How often a window may ask `rollout_prompts` prompts. Where groups with spread do not suffice, others fill it up. The
-    order of prompts goes on by as many each window, asked or not."""
 
 
 class Config(TrainingConfig):
@@ -43,6 +37,11 @@ class Config(TrainingConfig):
         Chart(title="Reward", columns=("reward",), y="mean reward"),
         Chart(title="Held-out accuracy", columns=("held_out/accuracy",), y="share of right greedy answers"),
         Chart(title="Reward terms", columns=("reward/",), y="mean of the term"),
+        Chart(
+            title="False answers among the accepted: bounds",
+            columns=("audit/lower", "audit/upper", "audit_by_person/lower", "audit_by_person/upper"),
+            y="rate",
+        ),
         Chart(title="Completions by status", columns=("status/",), y="share of completions", absent=0.0),
         Chart(title="Completion length", columns=("completion_length",), y="tokens"),
         Chart(title="Spread of rewards", columns=("reward_std",), y="standard deviation"),
@@ -79,11 +78,20 @@ class Config(TrainingConfig):
         "engine_gap_alarm": None,
         "ratio_of": "tokens",
         "dynamic_sampling": None,
+        "audit": None,
+        "curriculum": None,
+        "alarms": None,
     }
 
     kind: Literal["grpo"]
     rewards: rewards.Composition
     """What a completion earns: named terms, and how they become one number."""
+    audit: Audit | None = None
+    """A second look at a share of the answers that the reward accepts, and what follows where too many are false
+    (docs/audit.md); none looks at none."""
+    alarms: Alarms | None = None
+    """A line where completions grow, repeat themselves, are cut off, lose their form, are accepted by unusual rules or give one
+    answer to all; none looks for none of it."""
     group_size: int = Field(gt=1)
     """Completions of each prompt, whose rewards are compared with one another."""
     rollout_prompts: int = Field(gt=0)
@@ -127,6 +135,8 @@ class Config(TrainingConfig):
     the window, so that most groups are split over its steps."""
     dynamic_sampling: DynamicSampling | None = None
     """Ask on until a window has `rollout_prompts` groups with spread; none takes the groups as they come."""
+    curriculum: Curriculum | None = None
+    """Choose the prompts of a window by what the policy gets right about half of the time; none takes them as they come."""
     selection: Selection | None = None
     """Which rows of `data` to train on, by rules of balance; none takes them as they come."""
     max_prompt: int | None = Field(default=None, gt=0)
@@ -141,9 +151,14 @@ class Config(TrainingConfig):
         return self.dynamic_sampling.most_draws if self.dynamic_sampling else 1
 
     @property
+    def choice(self) -> int:
+        """How many times more than it asks a window has to choose among."""
+        return self.draws * (self.curriculum.candidates if self.curriculum else 1)
+
+    @property
     def window_prompts(self) -> int:
         """Prompts by which the order goes on with each window: those that it may ask."""
-        return self.rollout_prompts * self.draws
+        return self.rollout_prompts * self.choice
 
     @property
     def whole_groups(self) -> bool:
@@ -172,10 +187,15 @@ class Config(TrainingConfig):
 
     def check_licences(self, where: str) -> None:
         """Only cards whose licence lets their text go to a third party may be named for a judge elsewhere."""
-        for index, term in enumerate(self.rewards.terms):
-            named = term.params.get("cards")
+        asked = {f"{where}.rewards.terms.{n}": term.params for n, term in enumerate(self.rewards.terms)}
+        if self.audit:
+            asked[f"{where}.audit"] = self.audit.params
+            fallback = self.audit.fallback.terms if self.audit.fallback else ()
+            asked |= {f"{where}.audit.fallback.terms.{n}": term.params for n, term in enumerate(fallback)}
+        for place, params in asked.items():
+            named = params.get("cards")
             for name in named if isinstance(named, list) else ():
-                key = f"{where}.terms.{index}.params.cards"
+                key = f"{place}.params.cards"
                 for reason in licences.unsendable([cards.load(str(name), where=key)]):
                     raise NotPermitted(
                         f"{key}: {reason} does not allow sending its text to a third party; judge it with an endpoint on this "
@@ -184,7 +204,13 @@ class Config(TrainingConfig):
 
     @property
     def files(self) -> tuple[str, ...]:
-        return (*super().files, *(term.file for term in self.rewards.terms if term.file))
+        fallback = self.audit.fallback if self.audit else None
+        terms = (*self.rewards.terms, *(fallback.terms if fallback else ()))
+        return (*super().files, *(term.file for term in terms if term.file))
+
+    @property
+    def leaves(self) -> tuple[str, ...]:
+        return (*self.outputs, "audits.jsonl") if self.audit else self.outputs
 
     @property
     def limit(self) -> Limit:
@@ -227,8 +253,15 @@ class Config(TrainingConfig):
                 f"multiple of {self.window}"
             )
         rewards.check(self.rewards, where=f"{where}.rewards")
+        if self.audit:
+            self.audit.check(f"{where}.audit", self.rewards)
+        if self.curriculum:
+            fallback = self.audit.fallback if self.audit else None
+            self.curriculum.check(
+                where, [self.rewards, fallback or self.rewards], workers=self.loader_workers
+            )
         self._check_engine(where)
-        self.check_licences(f"{where}.rewards")
+        self.check_licences(where)
 
     def _check_engine(self, where: str) -> None:
         self.rollouts.check(f"{where}.rollouts")
@@ -247,11 +280,15 @@ class Config(TrainingConfig):
 
     def try_out(self, where: str) -> None:
         super().try_out(where)
-        composed = rewards.compose(self.rewards, where=f"{where}.rewards")
-        try:
-            composed.start()
-        finally:
-            composed.close()
+        fallback = self.audit.fallback if self.audit else None
+        for key, wanted in (("rewards", self.rewards), ("audit.fallback", fallback)):
+            if wanted is None:
+                continue
+            composed = rewards.compose(wanted, where=f"{where}.{key}")
+            try:
+                composed.start()
+            finally:
+                composed.close()
 
     def accumulation(self, world_size: int) -> int:
         """Micro-steps per optimizer step: `update_prompts * group_size` completions over all ranks."""

@@ -72,7 +72,7 @@ def taken_from(parts: Sequence[Batch], places: Sequence[int], family: Family, pi
     """One window of the completions at these places, counted through all parts."""
     width = max(part["prompt_mask"].shape[1] for part in parts)
     length = max(part["completion_mask"].shape[1] for part in parts)
-    left_out = {*pixels, pictures.COUNTS}
+    left_out = {*pixels, pictures.COUNTS, pictures.PIECES}
     wide = [_widened(part, width, length) for part in parts]
     rows = {
         name: torch.cat([part[name] for part in wide])

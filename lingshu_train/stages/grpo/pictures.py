@@ -1,4 +1,4 @@
-"""The pictures of a generation window, each kept once, whatever number of completions look at it."""
+"""The pictures of a generation window, each kept once and on the host, whatever number of completions look at it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from lingshu_train.training.guarded import Batch
 
 COUNTS = "num_images"
 """Of a batch: how many pictures each row has."""
+PIECES = "num_tiles"
+"""Of a window in which some picture is several of Family.apart: how many of them each row has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pictures:
-    """`distinct` are the window's pictures as the family takes them apart, `shown` their numbers at each of its places."""
+    """`distinct` are the window's pictures as the family takes them apart, `shown` their numbers at each of its places. What is
+    taken of it counts a piece of a picture as one."""
 
     distinct: Sequence[Batch]
     shown: Sequence[Sequence[int]]
@@ -40,8 +43,8 @@ def of_window(family: Family, window: Batch, names: Sequence[str]) -> Pictures |
     if not given or not len(given[names[0]]):
         return None
     apart = family.apart(given)
-    counts = [int(count) for count in window[COUNTS]]
-    assert len(apart) == sum(counts), "a picture is more than one part of the batch"
+    counts = [int(count) for count in window.get(PIECES) or window[COUNTS]]
+    assert len(apart) == sum(counts), "pieces of pictures that belong to no row"
     firsts, copies = repeated.distinct([one[names[0]] for one in apart])
     kept = [{name: tensor.clone() for name, tensor in apart[number].items()} for number in firsts]
     starts = list(accumulate(counts, initial=0))

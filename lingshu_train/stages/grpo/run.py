@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from datasets import Dataset as HubDataset
 from transformers import ProcessorMixin
@@ -16,24 +18,25 @@ from lingshu_train.model.settings import Settings
 from lingshu_train.record import Sample
 from lingshu_train.rollouts import OURS
 from lingshu_train.runs import checkpoint, ledger
-from lingshu_train.runs.ledger import Column
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages.grpo import agreement, held_out, losses, served, unscored
+from lingshu_train.stages.grpo import agreement, columns, held_out, losses, risen, served, unscored
 from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.curriculum import Choosing
 from lingshu_train.stages.grpo.dynamic import Dynamic
 from lingshu_train.stages.grpo.items import Once, Placing, item_to_row
 from lingshu_train.stages.grpo.scored import Scored
 from lingshu_train.stages.grpo.scoring import Scoring
 from lingshu_train.stages.grpo.windows import Windowed
 from lingshu_train.training import adapters, arguments, session
-from lingshu_train.training.divergence import Guard, finite
+from lingshu_train.training.divergence import Guard
 from lingshu_train.training.exact import TrainingRun
-from lingshu_train.training.feed import Numbers, Rows, num_steps
+from lingshu_train.training.feed import Rows, num_steps
 from lingshu_train.training.guarded import Batch
 from lingshu_train.training.progress import Progress
 
 UPSTREAM = {
     "_tokenize_prompts": ("self", "prompts"),
+    "_prepare_input": ("self", "data"),
     "_prepare_inputs": ("self", "generation_batch"),
     "_generate_and_score_completions": ("self", "inputs"),
     "_get_per_token_logps_and_entropies": (
@@ -117,13 +120,13 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     """Run one GRPO stage to its end. `config` is a stages.grpo.Config."""
     config.try_out(f"stages.{stage.name}")
     rows = _rows(stage, config, wanted)
-    accumulation = config.accumulation(dist.place().world_size)
     steps = num_steps(
         steps=config.steps,
         items=rows.items(config.epochs or 0),
-        per_step=config.update_prompts * config.draws,
+        per_step=config.update_prompts * config.choice,
         multiple=config.window,
     )
+    accumulation = config.accumulation(dist.place().world_size)
     args = _arguments(stage, config, wanted, steps=steps, accumulation=accumulation)
     model, text = session.open_model(stage, config.base, wanted, config.train)
 
@@ -131,10 +134,8 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     start = checkpoint.step_of(resume) if resume else 0
     tokens = session.rewind(stage, resume, set_aside)
 
-    written, ends = (
-        partial(_written, text, wanted.system_prompt),
-        load.ends(family.of(wanted.family), model, text),
-    )
+    ends = load.ends(family.of(wanted.family), model, text)
+    written = partial(_written, text, wanted.system_prompt)
     scoring = Scoring(stage, config, rows.sample, gone=rows.gone, prompt=written, ends=ends)
     watched = held_out.HeldOut(stage, config, wanted=wanted, text=text, ends=ends) if config.watch else None
     trainer = ExactGRPOTrainer(
@@ -145,64 +146,21 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         processing_class=text,
         peft_config=session.adapter(stage, config, model),
     )
-    per_step = config.rollout_prompts * config.group_size * accumulation
-    items = Placing(
-        prompts=config.rollout_prompts,
-        group=config.group_size,
-        updates=config.window if config.whole_groups else 1,
-        ranks=dist.place().world_size,
-        stride=config.window_prompts,
-    )
-    row = item_to_row(rows.row, items, repeats=accumulation * config.window)
-    trainer.whole_groups, trainer.most_draws = config.whole_groups, config.draws
     trainer.meter = session.meter(trainer, config, wanted)
-    trainer.begin(session.run_of(stage, config, row=row, items_per_step=per_step, resume=resume, steps=steps))
-
-    def drawn(step: int) -> Numbers:
-        first = (step - 1) // config.window * config.window_prompts
-        return rows.rows(first, first + config.window_prompts)
-
-    def others(draw: int) -> list[dict[str, object]]:
-        window = int(trainer.state.global_step) // config.window
-        places = items.of_rank(dist.place().rank, window, draw=draw)
-        return trainer.train_dataset.__getitems__([rows.row(place) for place in places])
-
-    trainer.others = others
-
-    guard = trainer.guard = Guard(
-        stage.path,
-        most=config.most_left_out,
-        rows=lambda step: rows.names(drawn(step)),
-        window=config.window,
-        gone=(lambda step: rows.gone(drawn(step))) if rows.withdrawn else None,
-    )
-    trainer.gone = rows.gone if rows.withdrawn else None
-    trainer.names, trainer.rollout_batch = rows.names, config.rollout_batch
+    at = _at(rows, scoring.choosing)
+    _begin(trainer, stage, config, at=at, resume=resume, steps=steps)
+    _guard(trainer, rows, stage, config)
     if config.rollouts.engine != OURS:
-        trainer.rollouts = served.Rollouts(
-            stage, config, wanted, text=text, ends=ends, device=trainer.args.device.type
-        )
+        device = trainer.args.device.type
+        trainer.rollouts = served.Rollouts(stage, config, wanted, text=text, ends=ends, device=device)
         trainer.agreement = agreement.begin(trainer, config)
         if watched:
             watched.through(trainer.rollouts)
-
-    def extra(step: int) -> dict[str, Column]:
-        return finite(
-            {
-                "epoch": rows.epoch(step * config.update_prompts * config.draws),
-                "samples": rows.digest(drawn(step)),
-                **({} if guard.leaves_out_window(step) else scoring.metrics()),
-                **trainer.asked(prompts=config.rollout_prompts),
-                **agreement.beside(trainer.agreement, watched.measure(trainer, step) if watched else {}),
-                **guard.columns(step),
-            }
-        )
-
     progress = Progress(
         ledger.Ledger(stage.path),
         title=stage.name,
         window=config.window,
-        extra=extra,
+        extra=columns.of(trainer, rows, stage, config, scoring=scoring, watched=watched),
         minutes=config.save_every_minutes,
         meter=trainer.meter,
     )
@@ -215,18 +173,82 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
             trainer.rollouts.close()
     session.save(trainer, text, config, wanted)
     summary = session.summary(trainer, config, rows=rows, set_aside=set_aside, resumed_at=start)
+    return {**summary, **session.origin(config.base, wanted), **_facts(trainer, stage, config)}
+
+
+def _facts(trainer: ExactGRPOTrainer, stage: Stage, config: Config) -> Facts:
+    """What the manifest says beside the summary of any training stage."""
     return {
-        **summary,
-        **session.origin(config.base, wanted),
         "verifier": verify.version(),
         **({"engine": trainer.rollouts.software} if trainer.rollouts is not None else {}),
         "warnings": [
             *held_out.warnings(stage),
+            *risen.warnings(stage),
             *unscored.warnings(stage.path, stage.name, window=config.window),
-            *guard.warnings(stage.name),
+            *trainer.guard.warnings(stage.name),
         ],
-        **guard.facts(),
+        **trainer.guard.facts(),
     }
+
+
+def _begin(
+    trainer: ExactGRPOTrainer,
+    stage: Stage,
+    config: Config,
+    *,
+    at: Callable[[int], int],
+    resume: Path | None,
+    steps: int,
+) -> None:
+    """Tell the trainer which rows its windows ask. `at(place)` is the row of a place in the order."""
+    here = dist.place()
+    accumulation = config.accumulation(here.world_size)
+    items = Placing(
+        prompts=config.rollout_prompts,
+        group=config.group_size,
+        updates=config.window if config.whole_groups else 1,
+        ranks=here.world_size,
+        stride=config.window_prompts,
+    )
+    row = item_to_row(at, items, repeats=accumulation * config.window)
+    trainer.whole_groups, trainer.most_draws = config.whole_groups, config.draws
+    per_step = config.rollout_prompts * config.group_size * accumulation
+    trainer.begin(session.run_of(stage, config, row=row, items_per_step=per_step, resume=resume, steps=steps))
+
+    def others(draw: int) -> list[dict[str, object]]:
+        window = int(trainer.state.global_step) // config.window
+        places = items.of_rank(here.rank, window, draw=draw)
+        return trainer.train_dataset.__getitems__([at(place) for place in places])
+
+    trainer.others = others
+
+
+def _at(rows: Rows, choosing: Choosing | None) -> Callable[[int], int]:
+    """The row of a place in the order, or the one that is asked there instead."""
+    if choosing is None:
+        return rows.row
+    chosen = choosing.place
+
+    def sample(place: int) -> Sample | None:
+        row = rows.row(place)
+        return None if rows.gone([row])[0] else rows.sample(row)
+
+    choosing.over(sample)
+    return lambda place: rows.row(chosen(place))
+
+
+def _guard(trainer: ExactGRPOTrainer, rows: Rows, stage: Stage, config: Config) -> None:
+    """Tell it what becomes of rows that are withdrawn, and of batches that are not finite."""
+    drawn = partial(columns.drawn, rows, config)
+    trainer.guard = Guard(
+        stage.path,
+        most=config.most_left_out,
+        rows=lambda step: rows.names(drawn(step)),
+        window=config.window,
+        gone=(lambda step: rows.gone(drawn(step))) if rows.withdrawn else None,
+    )
+    trainer.gone = rows.gone if rows.withdrawn else None
+    trainer.names, trainer.rollout_batch = rows.names, config.rollout_batch
 
 
 def _written(text: ProcessorMixin, system: str, sample: Sample) -> str:

@@ -43,7 +43,7 @@ class Scored(Divided):
         window = _window(input_ids, attention_mask, logits_to_keep, given)
         shown = pictures.of_window(self.run.family, window, self._picture_inputs)
         rest: Batch = {name: value for name, value in window.items() if value is not None}
-        for name in (*self._picture_inputs, pictures.COUNTS):
+        for name in (*self._picture_inputs, pictures.COUNTS, pictures.PIECES):
             rest.pop(name, None)
         order = sorted(
             range(len(input_ids)), key=attention_mask.sum(dim=1).tolist().__getitem__, reverse=True
@@ -57,7 +57,7 @@ class Scored(Divided):
                 torch.cat([part.pop(f"prompt_{name}"), part.pop(f"completion_{name}")], dim=1)
                 for name in ("ids", "mask")
             ]
-            seen = shown.at(places) if shown else {}
+            seen = self.shown(shown, places) if shown else {}
             logps, _, _ = ask(model, *both, width, **part, **seen)
             scores[places, :width] = logps
         return scores, None, None

@@ -13,12 +13,15 @@ from lingshu_train.data.corpus.withdrawn import Flags
 from lingshu_train.errors import TrainingDiverged
 from lingshu_train.record import Completion, Sample
 from lingshu_train.rewards import _metrics
-from lingshu_train.rewards._compose import Total, compose
+from lingshu_train.rewards._compose import Composed, Composition, Total, compose
 from lingshu_train.runs import ledger, results
 from lingshu_train.runs.ledger import TIMEOUTS, Ledger
 from lingshu_train.runs.results import Rollout
 from lingshu_train.runs.stage import Stage
+from lingshu_train.stages.grpo import risen
+from lingshu_train.stages.grpo.audited import Auditing
 from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.curriculum import Choosing
 from lingshu_train.stages.grpo.unscored import Unscored, summed
 
 TRUNCATED = "truncated"
@@ -53,9 +56,18 @@ class Scoring:
         self._seed = stage.seed
         # A time-out depends on the clock: what timed out once is marked again when its step is done again.
         known = {line["key"] for line in ledger.steps(stage.path, name=TIMEOUTS, tolerate_torn_end=True)}
-        self._rewards = compose(config.rewards, where=f"stages.{stage.name}.rewards", known_timeouts=known)
+
+        def composed(wanted: Composition, key: str) -> Composed:
+            return compose(wanted, where=f"stages.{stage.name}.{key}", known_timeouts=known)
+
+        self._rewards = composed(config.rewards, "rewards")
+        self._audit = Auditing(stage, config) if config.audit else None
+        fallback = config.audit.fallback if config.audit else None
+        self._fallback = composed(fallback, "audit.fallback") if fallback else None
         self._timeouts = Ledger(stage.path, TIMEOUTS)
         self._limit = config.max_completion
+        self._looks = config.alarms is not None
+        self.choosing = Choosing(stage, config, config.curriculum) if config.curriculum else None
         self._ends = ends
         self._folder = stage.path
         self._metrics: dict[str, float] = {}
@@ -81,9 +93,10 @@ class Scoring:
             )
             for turn, ids in ((completions[place], completion_ids[place]) for place in left)
         ]
-        totals = self._rewards(samples, written)
         step = trainer_state.global_step + 1
-        self._remember(step, totals)
+        totals = self._totals(step, samples, written)
+        if self.choosing:
+            self.choosing.note(step, samples, totals)
         everywhere = [total for part in dist.gather(totals) for total in part]
         if dist.place().first:
             self._unscored.tell(step, everywhere)
@@ -91,6 +104,8 @@ class Scoring:
             raise TrainingDiverged(f"step {step}: no completion could be scored: {summed(everywhere)}")
         truncated = [one for part in dist.gather([one.truncated for one in written]) for one in part]
         self._metrics = _named(_metrics.metrics(everywhere)) | {TRUNCATED: sum(truncated) / len(truncated)}
+        self._metrics |= self._audit.columns() if self._audit else {}
+        self._metrics |= risen.shares(written, totals) if self._looks else {}
         self._keep(step, list(zip(samples, written, totals, strict=True)))
         # What stands in for a withdrawn prompt is answered, and has no reward.
         found: list[float | None] = [None] * len(row)
@@ -101,6 +116,21 @@ class Scoring:
     def close(self) -> None:
         """End the processes of user rewards."""
         self._rewards.close()
+        if self._fallback:
+            self._fallback.close()
+
+    def _totals(self, step: int, samples: Sequence[Sample], written: Sequence[Completion]) -> list[Total]:
+        """By the reward in force; by its fallback where the audit of this window says so."""
+        totals = self._scored(step, samples, written)
+        if self._audit and self._audit(step, list(zip(samples, written, totals, strict=True))):
+            totals = self._scored(step, samples, written)
+        return totals
+
+    def _scored(self, step: int, samples: Sequence[Sample], written: Sequence[Completion]) -> list[Total]:
+        fallen = self._fallback if self._audit and self._audit.fell_back else None
+        totals = (fallen or self._rewards)(samples, written)
+        self._remember(step, totals)
+        return totals
 
     def _remember(self, step: int, totals: Sequence[Total]) -> None:
         scores = [score for total in totals for score in total.scores.values()]

@@ -125,8 +125,15 @@ class Windowed(Passing):
             fields,
             family=self.run.family,
             names=self._picture_inputs,
-            pictures=[len(some) for some in images] if images else [0] * len(prompt_ids),
+            pieces=self._pieces(prompt_ids, images) if images else [0] * len(prompt_ids),
         )
+
+    def _pieces(self, prompt_ids: Sequence[Sequence[int]], images: Sequence[Sequence[object]]) -> list[int]:
+        model = adapters.base_of(self.accelerator.unwrap_model(self.model))
+        return [
+            self.run.family.pieces(model, ids, len(some))
+            for ids, some in zip(prompt_ids, images, strict=True)
+        ]
 
     def _served(
         self,
@@ -136,9 +143,10 @@ class Windowed(Passing):
     ) -> tuple[list[list[int]], list[list[float]]]:
         """Tokens and log-probabilities of the window from servers, which are given one mark a picture."""
         sampling = self._sampling()
+        mark = self._tokenizer.convert_tokens_to_ids(self.processing_class.image_token)
         never = load.never(self.processing_class)
         requests = [
-            Request(ids=_marked(ids, never), pictures=images[place] if images else (), seed=seed)
+            Request(ids=_marked(ids, mark, never), pictures=images[place] if images else (), seed=seed)
             for place, (ids, seed) in enumerate(zip(prompt_ids, self._seeds(sampling), strict=True))
         ]
         found = rollouts.draw(self, prompt_ids, requests, sampling)
@@ -180,9 +188,12 @@ class Windowed(Passing):
         return seeds[first : first + len(self._rows)]
 
 
-def _marked(ids: Sequence[int], marks: Sequence[int]) -> list[int]:
-    """A prompt as it was before each picture's mark became as many tokens as it has."""
+def _marked(ids: Sequence[int], mark: int, never: Sequence[int]) -> list[int]:
+    """A prompt as it was before each picture's mark became as many tokens as it has, and what stands around them."""
     found: list[int] = []
     for token, run in groupby(ids):
-        found += [token] if token in marks else list(run)
+        if token == mark:
+            found.append(token)
+        elif token not in never:
+            found += run
     return found

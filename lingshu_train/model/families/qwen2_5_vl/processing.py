@@ -1,65 +1,20 @@
-"""Text and images to model inputs, the same on every machine: the PIL image processor and no video branch.
-
-transformers 5.23 cannot construct `Qwen2_5_VLProcessor` without torchvision, and picks another image backend with it,
-whose pixels differ in the last bits. This class needs neither, and pins the backend.
-"""
+"""Text and images to model inputs, the same on every machine."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import numpy as np
-from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin, Qwen2_5_VLProcessor
-from transformers.image_utils import ImageInput, make_flat_list_of_images
+from transformers import PreTrainedTokenizerBase, Qwen2_5_VLProcessor
 
+from lingshu_train.model.families import _qwen_processing as shared
+from lingshu_train.model.families._qwen_patches import ImageProcessor
 from lingshu_train.model.families._smart_resize import SmartResize
-from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor
 
 EXPORTED_CLASS = "Qwen2_5_VLProcessor"
 
 
-class ImageTextProcessor(Qwen2_5_VLProcessor):  # type: ignore[misc]
-    """Qwen2_5_VLProcessor for images and text. transformers reads the constructor's signature to find the parts."""
-
-    def __init__(
-        self,
-        image_processor: ImageProcessor | None = None,
-        tokenizer: PreTrainedTokenizerBase | None = None,
-        chat_template: str | None = None,
-        **kwargs: object,
-    ) -> None:
-        assert tokenizer is not None
-        self.image_token = "<|image_pad|>"
-        self.video_token = "<|video_pad|>"
-        self.image_token_id = tokenizer.convert_tokens_to_ids(self.image_token)
-        self.video_token_id = tokenizer.convert_tokens_to_ids(self.video_token)
-        ProcessorMixin.__init__(self, image_processor, tokenizer, chat_template=chat_template)
-
-    def _process_images(self, images: ImageInput, **kwargs: object) -> tuple[BatchFeature, list[str]]:
-        """Each picture once: the prompts of a GRPO group share theirs, and upstream resizes and divides every copy."""
-        copies = make_flat_list_of_images(images)
-        distinct = {id(one): one for one in copies}
-        if len(distinct) == len(copies):
-            return super()._process_images(images, **kwargs)  # type: ignore[no-any-return]
-        found, texts = super()._process_images(list(distinct.values()), **kwargs)
-        place = {key: n for n, key in enumerate(distinct)}
-        order = [place[id(one)] for one in copies]
-        patches = np.asarray(found["image_grid_thw"]).prod(axis=-1)
-        starts = np.cumsum(patches) - patches
-        rows = np.concatenate([np.arange(starts[n], starts[n] + patches[n]) for n in order])
-        found["pixel_values"] = found["pixel_values"][rows]
-        found["image_grid_thw"] = found["image_grid_thw"][order]
-        return found, [texts[n] for n in order]
-
-    @property
-    def model_input_names(self) -> list[str]:
-        names = [
-            *self.tokenizer.model_input_names,
-            *self.image_processor.model_input_names,
-            "mm_token_type_ids",
-        ]
-        return list(dict.fromkeys(names))
+class ImageTextProcessor(shared.ImagesAndText, Qwen2_5_VLProcessor):  # type: ignore[misc]
+    """Qwen2_5_VLProcessor for images and text."""
 
 
 def build(
@@ -76,21 +31,8 @@ def build(
 
 def write_for_everyone(processor: ImageTextProcessor, folder: Path) -> None:
     """Save so that plain `AutoProcessor` (with torchvision) and inference servers find the class they know."""
-    processor.save_pretrained(folder)
-    for name in ("processor_config.json", "tokenizer_config.json"):
-        path = folder / name
-        data = json.loads(path.read_text(encoding="utf-8"))
-        data["processor_class"] = EXPORTED_CLASS
-        path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    images = processor.image_processor.to_dict()
-    images |= {"image_processor_type": "Qwen2VLImageProcessor", "processor_class": EXPORTED_CLASS}
-    text = json.dumps(images, indent=2, sort_keys=True) + "\n"
-    (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")
     video = {
-        key: images[key]
-        for key in ("image_mean", "image_std", "merge_size", "patch_size", "temporal_patch_size", "size")
-        if key in images
+        "video_processor_type": "Qwen2VLVideoProcessor",
+        "size": processor.image_processor.to_dict()["size"],
     }
-    video |= {"video_processor_type": "Qwen2VLVideoProcessor", "processor_class": EXPORTED_CLASS}
-    text = json.dumps(video, indent=2, sort_keys=True) + "\n"
-    (folder / "video_preprocessor_config.json").write_text(text, encoding="utf-8")
+    shared.write_for_everyone(processor, folder, known_as=EXPORTED_CLASS, video=video)

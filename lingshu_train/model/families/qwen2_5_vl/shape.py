@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from lingshu_train.model import shape
+from lingshu_train.model.families._qwen_tokens import ADDED, SPECIAL
 from lingshu_train.model.families._smart_resize import SmartResize
 from lingshu_train.model.shape import Counted, Depth, Forward, Linear, Part
 from lingshu_train.schema import Strict
@@ -14,34 +15,6 @@ PATCH, MERGE = 14, 2
 """Of every published model: a token is 28 x 28 pixels, 2 x 2 patches."""
 MIN_PIXELS, MAX_PIXELS = 3136, 1_003_520
 """4 to 1,280 tokens: the published floor, and a ceiling (ours) with which several pictures fit into 8,192 tokens."""
-SPECIAL = (
-    "<|endoftext|>",
-    "<|im_start|>",
-    "<|im_end|>",
-    "<|object_ref_start|>",
-    "<|object_ref_end|>",
-    "<|box_start|>",
-    "<|box_end|>",
-    "<|quad_start|>",
-    "<|quad_end|>",
-    "<|vision_start|>",
-    "<|vision_end|>",
-    "<|vision_pad|>",
-    "<|image_pad|>",
-    "<|video_pad|>",
-)
-"""Qwen2.5's special tokens in the order of their ids, from 151643 on."""
-ADDED = (
-    "<tool_call>",
-    "</tool_call>",
-    "<|fim_prefix|>",
-    "<|fim_middle|>",
-    "<|fim_suffix|>",
-    "<|fim_pad|>",
-    "<|repo_name|>",
-    "<|file_sep|>",
-)
-"""Those of tools and code, which the published tokenizers read as one token too; the ids go on."""
 
 
 class TextShape(Strict):

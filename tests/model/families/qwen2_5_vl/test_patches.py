@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-from lingshu_train.model.families.qwen2_5_vl.patches import ImageProcessor
+from lingshu_train.model.families._qwen_patches import ImageProcessor
 
 SIZE = {"shortest_edge": 784, "longest_edge": 28 * 28 * 64}
 

@@ -1,7 +1,8 @@
-"""Attention of the vision tower: windows of one length in one call, where upstream calls once for each.
+"""Attention of Qwen's vision towers: windows of one length in one call, where upstream calls once for each.
 
-A picture of 1,280 tokens has 80 windows, so that a tower of 28 layers is 2,240 calls. No number changes, to the bit. Only
-for `sdpa`: flash attention takes windows of any length at once, and `eager` multiplies several windows in another order.
+In Qwen2.5-VL a picture of 1,280 tokens has 80 windows, so that a tower of 28 layers is 2,240 calls; in Qwen3-VL a picture is
+one window, and pictures of one size go together. No number changes, to the bit. Only for `sdpa`: flash attention takes
+windows of any length at once, and `eager` multiplies several windows in another order.
 """
 
 from __future__ import annotations
@@ -11,7 +12,11 @@ from types import MethodType
 import torch
 from transformers import PreTrainedModel
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
-from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as upstream
+from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import (
+    Qwen2_5_VLVisionAttention,
+    apply_rotary_pos_emb_vision,
+)
+from transformers.models.qwen3_vl.modeling_qwen3_vl import Qwen3VLVisionAttention
 
 SDPA = "sdpa"
 
@@ -21,12 +26,12 @@ def together(model: PreTrainedModel) -> None:
     if model.model.visual.config._attn_implementation != SDPA:
         return
     for module in model.model.visual.modules():
-        if isinstance(module, upstream.Qwen2_5_VLVisionAttention):
+        if isinstance(module, (Qwen2_5_VLVisionAttention, Qwen3VLVisionAttention)):
             module.forward = MethodType(_forward, module)
 
 
 def _forward(
-    self: upstream.Qwen2_5_VLVisionAttention,
+    self: Qwen2_5_VLVisionAttention | Qwen3VLVisionAttention,
     hidden_states: torch.Tensor,
     cu_seqlens: torch.Tensor,
     position_embeddings: tuple[torch.Tensor, torch.Tensor],
@@ -35,7 +40,7 @@ def _forward(
     """`hidden_states` (P, width); `cu_seqlens` (windows + 1,): where each window begins, and the end of the last."""
     size = len(hidden_states)
     query, key, value = self.qkv(hidden_states).view(size, 3, self.num_heads, -1).unbind(1)
-    query, key = upstream.apply_rotary_pos_emb_vision(query, key, *position_embeddings)
+    query, key = apply_rotary_pos_emb_vision(query, key, *position_embeddings)
     groups = _by_length(cu_seqlens)
     seen = []
     for rows in groups:

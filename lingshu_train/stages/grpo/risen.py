@@ -1,0 +1,87 @@
+"""The alarms of a GRPO stage on what its completions look like: the shares of each window, and a line where one has risen."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lingshu_train import dist
+from lingshu_train.auditing.alarms import STREAMS
+from lingshu_train.record import Completion
+from lingshu_train.rewards import _metrics
+from lingshu_train.rewards._compose import Total
+from lingshu_train.rewards.repetition import repeated_share
+from lingshu_train.runs import ledger
+from lingshu_train.runs.stage import Stage
+from lingshu_train.stages.grpo.config import Config
+
+PREFIX = "alarm/"
+SHARE = "shares/"
+_RUN, _HALF = 4, 0.5
+"""A completion repeats itself where so large a part of its runs of so many tokens stood in it before."""
+
+
+class Risen:
+    """Reads what the ledger has of earlier windows, so that a resume goes on as it was."""
+
+    def __init__(self, stage: Stage, config: Config) -> None:
+        self._block, self._window, self._title = config.alarms, config.window, stage.name
+        lines = ledger.steps(stage.path) if self._block else []
+        self._shares = [self._of(line) for line in lines if (line["step"] - 1) % self._window == 0]
+        self._told = {name for line in lines for name in STREAMS if PREFIX + name in line}
+
+    def columns(self, step: int, found: Mapping[str, Any]) -> dict[str, str]:
+        """Columns of a step's ledger line, which has the columns `found` too: an alarm the first time that there is one."""
+        if self._block is None or (step - 1) % self._window:
+            return {}
+        self._shares.append(self._of(found))
+        new = {name: line for name, line in self._block.told(self._shares).items() if name not in self._told}
+        self._told |= set(new)
+        for line in new.values() if dist.place().first else ():
+            sys.stderr.write(f"lingshu: {self._title}: step {step}: {line}\n")
+        return {PREFIX + name: line for name, line in new.items()}
+
+    def _of(self, line: Mapping[str, Any]) -> dict[str, float]:
+        return {name: line[SHARE + name] for name in STREAMS if line.get(SHARE + name) is not None}
+
+
+def shares(written: Sequence[Completion], totals: Sequence[Total]) -> dict[str, float]:
+    """Of a window, over all ranks: the columns that alarms look at, as far as its rewards tell them."""
+    here = [
+        (
+            len(one.token_ids) / one.max_tokens,
+            repeated_share(one.token_ids, _RUN) > _HALF,
+            one.truncated,
+        )
+        for one in written
+    ]
+    lines = [line for part in dist.gather(here) for line in part]
+    everywhere = [total for part in dist.gather(list(totals)) for total in part]
+    length, repeats, truncated = (sum(column) / len(lines) for column in zip(*lines, strict=True))
+    found = {"length": length, "repeats": repeats, "truncated": truncated}
+    form = [total.scores["format"].status for total in everywhere if "format" in total.scores]
+    if form:
+        found["unformatted"] = 1 - form.count("formatted") / len(form)
+    right = [total for total in everywhere if total.scores and _accepted(total)]
+    if right:
+        found["unusual_rules"] = sum(map(_metrics.unusual, right)) / len(right)
+    tops = _metrics.top_shares(everywhere)
+    if tops:
+        found["top_answer"] = max(tops.values())
+    return {SHARE + name: value for name, value in found.items()}
+
+
+def _accepted(total: Total) -> bool:
+    score = total.scores.get("accuracy")
+    return score is not None and score.status == "right"
+
+
+def warnings(stage: Stage) -> list[str]:
+    """The alarms of a stage's ledger, for its manifest."""
+    return [
+        f"{stage.name}: step {line['step']}: {line[PREFIX + name]}"
+        for line in ledger.steps(stage.path)
+        for name in STREAMS
+        if PREFIX + name in line
+    ]

@@ -1,0 +1,1 @@
+"""A corpus to another, made by teacher models. The pipelines live in synthesize/."""

@@ -1,0 +1,130 @@
+"""Every reply that was paid for, by the hash of its request: in SQLite, on disk before anybody reads it."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from lingshu_train.errors import DataError, OutputFailed
+from lingshu_train.runs.files import failure
+
+_TABLE = """
+create table if not exists replies (
+    key text primary key, stage text not null, step text not null, text text not null, finish text not null,
+    tokens_in integer not null, tokens_out integer not null, money real not null, model text not null,
+    refused integer not null, tries integer not null
+) without rowid
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reply:
+    """What a teacher said to a request. `refused`: the server will not answer it; then `text` says why. `tries`: how often it
+    was sent. `model`: what the server calls itself."""
+
+    text: str
+    finish: str = "stop"
+    tokens_in: int = 0
+    tokens_out: int = 0
+    money: float = 0.0
+    model: str = ""
+    refused: bool = False
+    tries: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spent:
+    """Tokens, both ways, and money."""
+
+    tokens: int = 0
+    money: float = 0.0
+
+
+class Cache:
+    """Used by many threads; two processes may use one file."""
+
+    def __init__(self, path: Path, *, looking: bool = False) -> None:
+        """`looking`: nothing is written, and the file has to be there."""
+        self.path, self._lock = path, threading.Lock()
+        try:
+            if looking:
+                where = f"{path.absolute().as_uri()}?mode=ro"
+                self._base = sqlite3.connect(where, uri=True, check_same_thread=False, timeout=5)
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._base = sqlite3.connect(path, check_same_thread=False, timeout=60, isolation_level=None)
+            self._base.execute("pragma journal_mode=wal")
+            # A reply is paid for: it has to outlast a loss of power, not only a kill.
+            self._base.execute("pragma synchronous=full")
+            self._base.execute(_TABLE)
+        except OSError as fault:
+            raise failure(path, fault) from None
+        except sqlite3.Error as fault:
+            raise self._fault(fault) from None
+
+    def find(self, key: str) -> Reply | None:
+        with self._lock:
+            try:
+                row = self._base.execute(
+                    "select text, finish, tokens_in, tokens_out, money, model, refused, tries from replies where key = ?",
+                    (key,),
+                ).fetchone()
+            except sqlite3.Error as fault:
+                raise self._fault(fault) from None
+        if row is None:
+            return None
+        text, finish, tokens_in, tokens_out, money, model, refused, tries = row
+        return Reply(
+            text=text,
+            finish=finish,
+            tokens_in=tokens_in,
+            tokens_out=tokens_out,
+            money=money,
+            model=model,
+            refused=bool(refused),
+            tries=tries,
+        )
+
+    def keep(self, key: str, reply: Reply, *, stage: str, step: str) -> None:
+        """On disk when this returns."""
+        own = (reply.tokens_in, reply.tokens_out, reply.money, reply.model, reply.refused, reply.tries)
+        with self._lock:
+            try:
+                self._base.execute(
+                    "insert or ignore into replies values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    (key, stage, step, reply.text, reply.finish, *own),
+                )
+            except sqlite3.Error as fault:
+                raise self._fault(fault) from None
+
+    def spent(self, stage: str) -> Spent:
+        """What the replies to a stage's requests have cost."""
+        with self._lock:
+            row = self._base.execute(
+                "select coalesce(sum(tokens_in + tokens_out), 0), coalesce(sum(money), 0) from replies where stage = ?",
+                (stage,),
+            ).fetchone()
+        return Spent(tokens=row[0], money=row[1])
+
+    def written(self) -> Mapping[str, float]:
+        """Mean tokens of the replies to each step."""
+        with self._lock:
+            rows = self._base.execute(
+                "select step, avg(tokens_out) from replies where refused = 0 group by step"
+            )
+            return {step: float(mean) for step, mean in rows}
+
+    def close(self) -> None:
+        self._base.close()
+
+    def _fault(self, fault: sqlite3.Error) -> DataError | OutputFailed:
+        if isinstance(fault, sqlite3.OperationalError):
+            return OutputFailed(
+                f"{self.path}: replies cannot be kept ({fault}); free space or name another `cache`"
+            )
+        return DataError(
+            f"{self.path}: the kept replies cannot be read ({fault}); restore the file, or name another `cache` to ask again"
+        )

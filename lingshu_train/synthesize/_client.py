@@ -1,0 +1,180 @@
+"""A teacher as pipelines ask it: from what was answered before, else over the line, patiently, within the budget."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from lingshu_train.errors import NotPermitted
+from lingshu_train.naming import canonical
+from lingshu_train.rollouts import Outage, Refused, Unreadable, _talk
+from lingshu_train.rollouts._talk import Lost, Talk
+from lingshu_train.synthesize import _request
+from lingshu_train.synthesize._cache import Cache, Reply
+from lingshu_train.synthesize._purse import Purse
+from lingshu_train.synthesize._request import Ask
+from lingshu_train.synthesize._settings import Teacher
+from lingshu_train.synthesize._throttle import Throttle
+
+AGAIN = "every reply is kept; run the same command again to go on"
+MOST_FAILURES = 20
+"""Requests that may end without an answer one after another, none between them with one: then nobody is there."""
+_REFUSES = (400, 413, 422)
+"""Statuses of a server that will not answer this request, though it may another."""
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 60.0
+
+
+class Unanswered(Outage):
+    """One request has no answer after all tries; others may have."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What went over the line since the start: `sent` requests in all, those that were `repeated`, and what was `kept` from
+    before and not asked."""
+
+    sent: int = 0
+    repeated: int = 0
+    kept: int = 0
+    failures: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Client:
+    """Asks each request once, whatever thread or start of the stage comes with it."""
+
+    def __init__(self, teacher: Teacher, cache: Cache, purse: Purse, *, stage: str) -> None:
+        self.teacher, self.counts = teacher, Counts()
+        self._cache, self._purse, self._stage = cache, purse, stage
+        self._lines: Sequence[tuple[Talk, Throttle]] = [
+            (Talk(one), Throttle(teacher.parallel)) for one in teacher.endpoints(f"stages.{stage}")
+        ]
+        self._structured: str = teacher.structured
+        self._under_way: dict[str, Future[Reply]] = {}
+        self._lock, self._answered = threading.Lock(), False
+
+    @property
+    def at_once(self) -> int:
+        """Requests that may be under way now, over all servers."""
+        return sum(int(throttle.limit) for _, throttle in self._lines)
+
+    def key(self, ask: Ask) -> str:
+        return _request.key(ask, model=self.teacher.model, revision=self.teacher.revision)
+
+    def answer(self, ask: Ask) -> Reply:
+        """The reply, on disk by then. Unanswered or Outage (75), Exhausted (75), Refused (78), NotPermitted (77)."""
+        name = self.key(ask)
+        with self._lock:
+            mine = name not in self._under_way
+            promise = self._under_way.setdefault(name, Future())
+        if not mine:
+            return promise.result()
+        try:
+            found = self._cache.find(name)
+            if found is not None:
+                with self.counts.lock:
+                    self.counts.kept += 1
+            else:
+                found = self._asked(ask)
+                self._cache.keep(name, found, stage=self._stage, step=ask.step)
+                self._purse.pay(found)
+        except BaseException as fault:
+            promise.set_exception(fault)
+            raise
+        else:
+            promise.set_result(found)
+            return found
+        finally:
+            with self._lock:
+                del self._under_way[name]
+
+    def close(self) -> None:
+        for talk, _ in self._lines:
+            talk.close()
+
+    def _asked(self, ask: Ask) -> Reply:
+        """Send it, and send it again after a passing fault."""
+        why, wait = "", _FIRST_WAIT_S
+        for number in range(1, self.teacher.tries + 1):
+            self._purse.check()
+            talk, throttle = max(self._lines, key=lambda line: line[1].room)
+            with self.counts.lock:
+                self.counts.sent += 1
+                self.counts.repeated += number > 1
+            with throttle.turn() as begun:
+                found, why = self._once(ask, talk, throttle, begun=begun, tries=number)
+            if found is not None:
+                self._answered = True
+                with self.counts.lock:
+                    self.counts.failures = 0
+                return found
+            if number < self.teacher.tries:
+                # Spread, so that requests which were turned away together do not come back together.
+                time.sleep(wait * random.uniform(0.5, 1.0))
+                wait = min(2 * wait, _LONGEST_WAIT_S)
+        with self.counts.lock:
+            self.counts.failures += 1
+            gone = self.counts.failures >= MOST_FAILURES or not self._answered
+        told = f"{self.teacher.urls[0]}: no answer after {self.teacher.tries} tries ({why})"
+        raise Outage(f"{told}; {AGAIN}") if gone else Unanswered(told)
+
+    def _once(
+        self, ask: Ask, talk: Talk, throttle: Throttle, *, begun: float, tries: int
+    ) -> tuple[Reply | None, str]:
+        """A reply, or none and why."""
+        structured = self._structured
+        sent = _request.body(ask, model=self.teacher.model, structured=structured)
+        try:
+            reply = talk.post(canonical(sent).encode())
+            if reply.status == 200:
+                said = _talk.said(reply.text)
+                throttle.went_well()
+                money = self.teacher.money(said.tokens_in, said.tokens_out)
+                found = Reply(
+                    text=said.text,
+                    finish=said.finish,
+                    tokens_in=said.tokens_in,
+                    tokens_out=said.tokens_out,
+                    money=money,
+                    model=said.model,
+                    tries=tries,
+                )
+                return found, ""
+        except Lost as fault:
+            if fault.late:
+                throttle.too_much(begun)
+            return None, str(fault)
+        except Unreadable as fault:
+            return None, str(fault)
+        if reply.passing:
+            if reply.status in (429, 503):
+                throttle.too_much(begun, quiet=min(reply.retry_after or 0.0, _LONGEST_WAIT_S))
+            return None, f"the server answers {reply.complaint}"
+        if reply.status in _REFUSES and ask.schema is not None and self._weaker(structured, reply.complaint):
+            return None, f"the server answers {reply.complaint}"
+        return self._refusal(talk, reply, tries), ""
+
+    def _refusal(self, talk: Talk, reply: _talk.Reply, tries: int) -> Reply:
+        """A reply that says so; raises where no request would be answered."""
+        why = f"{talk.params.url}: the server answers {reply.complaint}"
+        if reply.status in (401, 403):
+            raise NotPermitted(f"{why}; its key is read from token_file")
+        if reply.status not in _REFUSES or not self._answered:
+            raise Refused(why)
+        return Reply(text=f"the server answers {reply.complaint}", refused=True, tries=tries)
+
+    def _weaker(self, structured: str, complaint: str) -> bool:
+        """Whether the server refused the way in which the form was asked for: then the next weaker one from now on."""
+        low = complaint.casefold()
+        if structured == "none" or not any(
+            word in low for word in ("response_format", "json_schema", "schema", "guided")
+        ):
+            return False
+        with self._lock:
+            if self._structured == structured:
+                self._structured = "json_object" if structured == "json_schema" else "none"
+        return True
