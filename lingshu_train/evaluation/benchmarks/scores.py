@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from pydantic import Field
 
@@ -13,9 +13,8 @@ from lingshu_train.evaluation import medevalkit
 from lingshu_train.evaluation.benchmarks.asked import language_of
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.evaluation.benchmarks.tiers import TIERS, UNKNOWN, Behind, Tier
-from lingshu_train.metrics._clinical import compared
+from lingshu_train.evaluation.benchmarks.written import written
 from lingshu_train.metrics._intervals import wilson
-from lingshu_train.metrics._overlap import overlap
 from lingshu_train.record import Completion, Sample
 from lingshu_train.schema import Strict
 from lingshu_train.verify import Policy, verify
@@ -47,8 +46,8 @@ class Line(Strict):
     that show one picture (or are of one patient), of which there are `clusters`. `constant`: the best constant answer.
     `medevalkit`: the share right by MedEvalKit's own rules, of those it can score. `medevalkit_errors` cannot be scored there;
     `medevalkit_differs` counts by defect where it says otherwise than lenient. `letters`: shares of the letters that choices
-    were answered with. `reports`: means over the free text, of overlap with the reference and of findings by rules
-    (`metrics/_overlap.py`, `_clinical.py`). `tiers`: by what the model was trained on, `trained_cards` how many questions were
+    were answered with. `reports`: means over the free text by every metric that is here (`written.py`), and in
+    `not_measured` why others are not. `tiers`: by what the model was trained on, `trained_cards` how many questions were
     met in which data card, `untold` what of this is not known. `asked` names the prompt set and its hash.
     """
 
@@ -68,6 +67,7 @@ class Line(Strict):
     medevalkit_errors: int = 0
     medevalkit_differs: dict[str, int] = Field(default_factory=dict)
     reports: dict[str, float] = Field(default_factory=dict)
+    not_measured: dict[str, str] = Field(default_factory=dict)
     truncated: int = 0
     unscored: int = 0
     statuses: dict[str, int] = Field(default_factory=dict)
@@ -139,6 +139,7 @@ def line(
 ) -> Line:
     """The line of a benchmark whose questions were answered so."""
     judged = [(sample, one) for sample, one in answered if sample.question_type != "free"]
+    free = written([(sample, one) for sample, one in answered if sample.question_type == "free"])
     blank = Line(
         name=benchmark.name,
         title=benchmark.title,
@@ -146,7 +147,8 @@ def line(
         asked=asked,
         truncated=sum(one.truncated for _, one in answered),
         unscored=len(answered) - len(judged),
-        reports=_reports([(sample, one) for sample, one in answered if sample.question_type == "free"]),
+        reports=free.means,
+        not_measured=free.missing,
     )
     if not judged:
         return blank
@@ -213,21 +215,6 @@ def _theirs(
         "medevalkit_errors": len(rulings) - len(scored),
         "medevalkit_differs": dict(sorted(differs.items())),
     }
-
-
-def _reports(answered: Sequence[tuple[Sample, Completion]]) -> dict[str, float]:
-    """Means over free text; what is empty counts as 0 in each of them."""
-    if not answered:
-        return {}
-    found: dict[str, float] = defaultdict(float)
-    for sample, one in answered:
-        clinical = {
-            f"clinical_{name}": float(value)
-            for name, value in asdict(compared(one.text, sample.answer)).items()
-        }
-        for name, value in {**asdict(overlap(one.text, sample.answer)), **clinical}.items():
-            found[name] += value / len(answered)
-    return dict(found)
 
 
 def bootstrap(right: Sequence[bool], groups: Sequence[str], *, seed: str) -> tuple[float, float]:
