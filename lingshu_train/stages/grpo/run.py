@@ -19,7 +19,7 @@ from lingshu_train.record import Sample
 from lingshu_train.rollouts import OURS
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages.grpo import agreement, columns, held_out, losses, risen, served, unscored
+from lingshu_train.stages.grpo import agreement, audited, columns, held_out, losses, risen, served, unscored
 from lingshu_train.stages.grpo.config import Config
 from lingshu_train.stages.grpo.curriculum import Choosing
 from lingshu_train.stages.grpo.dynamic import Dynamic
@@ -184,6 +184,7 @@ def _facts(trainer: ExactGRPOTrainer, stage: Stage, config: Config) -> Facts:
         "warnings": [
             *held_out.warnings(stage),
             *risen.warnings(stage),
+            *audited.warnings(stage, config),
             *unscored.warnings(stage.path, stage.name, window=config.window),
             *trainer.guard.warnings(stage.name),
         ],
