@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
 
 from lingshu_train.cli._help import DATA, MOST_REFUSED, CardFolders, DataRoot, MostRefused, examples
 from lingshu_train.errors import MissingInput, UsageError
-
-if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from lingshu_train.evaluation.benchmarks.scores import Line
 
 app = typer.Typer()
 Served = Annotated[
@@ -92,6 +86,15 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
         ),
     ] = None,
     device: Device = "",
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Where the page goes.",
+            show_default="evaluation.html in --out",
+            readable=False,
+        ),
+    ] = None,
     part: Annotated[bool, typer.Option("--part", help="Only a part of a set lies here, on purpose.")] = False,
     most_refused: MostRefused = MOST_REFUSED,
     data_root: DataRoot = DATA,
@@ -101,46 +104,31 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
 
     Below them stand the means that the paper prints. The same command again goes on where it was stopped."""
     from lingshu_train.evaluation import opened
-    from lingshu_train.evaluation.asking import Asking
-    from lingshu_train.evaluation.benchmarks import corpora, measuring, showing, suite, versus
+    from lingshu_train.evaluation.benchmarks import corpora, measuring, suite, table
     from lingshu_train.evaluation.benchmarks.asked import Way
+    from lingshu_train.evaluation.page import model, render
     from lingshu_train.record import Sampling
-    from lingshu_train.runs.files import write_json
+    from lingshu_train.runs.files import write_text
 
     wanted = suite.chosen([name.strip() for name in benchmarks.split(",") if name.strip()])
     if not wanted:
         raise UsageError(f"--benchmarks: names none; there are {', '.join(suite.names())}")
     way = Way(prompts=prompts, limit=limit, few=few, images=not no_image, shuffles=shuffle_options)
+    how = table.Measuring(way=way, sampling=Sampling(max_tokens=max_tokens), rescore=rescore)
     named = [
         opened.model(name, served=served, device=device, batch=batch, cards=tuple(send or ()))
         for name in models
     ]
     place = corpora.Place(data_root=data_root, part=part, most_refused=most_refused)
     questions = [corpora.questions(one, place) for one in wanted]
-    measured: dict[str, Sequence[Line]] = {}
-    folders: dict[str, Path] = {}
-    for one in named:
-        folder = out / f"{Path(one.label).name}-{one.identity}"
-        asking = Asking(sampling=Sampling(max_tokens=max_tokens), system=one.system, title=one.label)
-        starts = None if rescore else one.starts
-        lines = list(measuring.measure(questions, folder, starts, way=way, asking=asking))
-        config: dict[str, JsonValue] = {
-            "model": one.label,
-            "prompts": prompts,
-            "limit": limit,
-            "few": few,
-            "no_image": no_image,
-            "shuffle_options": shuffle_options,
-            "max_tokens": max_tokens,
-        }
-        write_json(folder / "results.json", showing.document(one.label, lines, config))
-        measured[one.label], folders[one.label] = lines, folder
-    print(showing.table(measured))
-    first, *others = folders
-    for other in others:
-        found = versus.differences(*(measuring.right(folders[name], wanted) for name in (first, other)))
-        print(versus.text(first, other, found))
-    print(f"answers and results: {out}/")
+    found = table.measured(named, questions, out, how)
+    print(table.text(found))
+    shown = [model.of(label, found.folders[label], lines) for label, lines in found.lines.items()]
+    page = render.page(questions, shown, paired=found.paired, config=how.config, variant=way.variant)
+    target = html or measuring.named(out, render.NAME, way.variant)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_text(target, page)
+    print(f"answers and results: {out}/; page: {target}")
 
 
 @app.command(epilog=examples('lingshu ask runs/quickstart/rl scan.png "Which organ is shown?"'))

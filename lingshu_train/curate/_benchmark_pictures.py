@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from lingshu_train.curate import _hashes
 from lingshu_train.curate._candidate import Candidate
 from lingshu_train.curate._copies import BLANK, Alike, checked
-from lingshu_train.curate._hashes import Grey, Ints
 from lingshu_train.curate._leak import Hit
 from lingshu_train.curate._looks import Looks
 from lingshu_train.curate._rows import Rows
+from lingshu_train.data.images import hashes as _hashes
+from lingshu_train.data.images.hashes import Grey, Ints
 
 _SCALES = (0.9, 0.8, 0.7, 0.6, 0.5)
 _PLACES = ((0.5, 0.5), (0, 0), (0, 1), (1, 0), (1, 1))

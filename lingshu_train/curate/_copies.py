@@ -10,9 +10,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-from lingshu_train.curate import _hashes
-from lingshu_train.curate._hashes import Grey, Hashes, Ints
 from lingshu_train.curate._rows import Rows
+from lingshu_train.data.images import hashes as _hashes
+from lingshu_train.data.images.hashes import Grey, Hashes, Ints
 
 BLANK = 2.0
 """Standard deviation of a thumbnail, in grey levels, up to which a picture shows nothing that could be compared."""

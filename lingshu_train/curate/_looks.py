@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from lingshu_train.curate import _hashes
-from lingshu_train.curate._hashes import Grey
+from lingshu_train.data.images import hashes as _hashes
+from lingshu_train.data.images.hashes import Grey
 
 VERSION = (1, _hashes.VERSION)
 """Raised when something is measured otherwise."""

@@ -16,11 +16,11 @@ from PIL import Image
 
 from lingshu_train.curate import _looks
 from lingshu_train.curate._candidate import Candidate, Part
-from lingshu_train.curate._hashes import Grey, Ints, thumbnail
 from lingshu_train.curate._looks import Look, Looks
 from lingshu_train.data.corpus import corpus
 from lingshu_train.data.corpus.corpus import Corpus
 from lingshu_train.data.corpus.records import Location, locations_of, sample_of
+from lingshu_train.data.images.hashes import Grey, Ints, thumbnail
 from lingshu_train.record import Sample
 
 PLACE = np.dtype([("key", "u8"), ("number", "i8"), ("slot", "i4")])

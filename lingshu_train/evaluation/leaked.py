@@ -62,7 +62,7 @@ def of(stage: Stage, samples: Sequence[Sample]) -> Leaked:
     """Which of the samples ask about something that the model of a stage was trained on. No error: what is not there, such as
     a corpus that was moved away, is told in `fault`."""
     try:
-        pictures, groups = _met(samples, list(_corpora(stage)))
+        pictures, groups = _met(samples, list(corpora(stage)))
     except (LingshuError, OSError, pa.ArrowInvalid) as fault:
         return Leaked(
             None, f"{stage.name}: not known which questions ask about training pictures: {_line(fault)}"
@@ -75,7 +75,7 @@ def of(stage: Stage, samples: Sequence[Sample]) -> Leaked:
     return Leaked(tuple(flags))
 
 
-def _corpora(stage: Stage) -> Iterator[Corpus]:
+def corpora(stage: Stage) -> Iterator[Corpus]:
     """The rows that a model has learned from, back to the model that the recipe starts from."""
     while True:
         mixes = stage.config.get("data") or []
@@ -105,7 +105,7 @@ def _met(samples: Sequence[Sample], trained: Sequence[Corpus]) -> tuple[set[str]
     groups = pa.array(sorted({sample.group for sample in samples if sample.group}), pa.string())
     seen: set[str] = set()
     met: dict[str, set[str]] = {}
-    for part in (part for one in trained for part in _parts(one)):
+    for part in (part for one in trained for part in parts(one)):
         shown = pc.struct_field(pc.list_flatten(part["images"]), "digest")
         seen.update(shown.filter(pc.is_in(shown, value_set=pictures)).unique().to_pylist())
         theirs = part.filter(pc.is_in(part["group"], value_set=groups))
@@ -114,12 +114,14 @@ def _met(samples: Sequence[Sample], trained: Sequence[Corpus]) -> tuple[set[str]
     return seen, met
 
 
-def _parts(found: Corpus) -> Iterator[pa.Table]:
-    """Pictures, groups and cards of the chosen rows."""
-    names, start = ("images", "group", "card"), 0
+def parts(found: Corpus, names: Sequence[str] = ("images", "group", "card")) -> Iterator[pa.Table]:
+    """These columns of the chosen rows, some batches at a time."""
+    start = 0
     columns = zip(*(found.reader.column(name) for name in names), strict=True)
     while several := tuple(islice(columns, _TOGETHER)):
-        part = pa.table([pa.chunked_array(column) for column in zip(*several, strict=True)], names=names)
+        part = pa.table(
+            [pa.chunked_array(column) for column in zip(*several, strict=True)], names=list(names)
+        )
         stop = start + len(part)
         if found.chosen is not None:
             first, last = np.searchsorted(found.chosen, (start, stop))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from pydantic import JsonValue
 from lingshu_train import rollouts, shipped
 from lingshu_train.documents import read_json, read_text, yaml_value
 from lingshu_train.errors import DataError, MissingInput, UsageError
-from lingshu_train.model import base
+from lingshu_train.model import base, shape
 from lingshu_train.model.settings import FAMILY, Settings
 from lingshu_train.naming import digest
 from lingshu_train.rollouts import Engine, Weights
@@ -23,12 +24,14 @@ from lingshu_train.schema import parse
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A model that can be asked. `label` is what tables call it, `identity` what its answers are kept under."""
+    """A model that can be asked. `label` is what tables call it, `identity` what its answers are kept under, `stage` the folder
+    of the stage that left it; None where no run did."""
 
     label: str
     identity: str
     system: str
     starts: Callable[[], Engine]
+    stage: Path | None = None
 
 
 def model(
@@ -56,11 +59,13 @@ def model(
     return _local(name.rstrip("/"), identity, weights, batch)
 
 
-def _local(label: str, identity: str, weights: Weights, batch: int) -> Named:
+def _local(label: str, identity: str, weights: Weights, batch: int, stage: Path | None = None) -> Named:
     def starts() -> Engine:
         return rollouts.start("transformers", {"batch": batch}, where="eval", weights=weights)
 
-    return Named(label=label, identity=identity[:12], system=weights.settings.system_prompt, starts=starts)
+    return Named(
+        label=label, identity=identity[:12], system=weights.settings.system_prompt, starts=starts, stage=stage
+    )
 
 
 def _stage(run: Path, stage: str, device: str, batch: int) -> Named:
@@ -68,7 +73,7 @@ def _stage(run: Path, stage: str, device: str, batch: int) -> Named:
     from lingshu_train.evaluation import trained
 
     weights = trained.weights(run, stage, device=device)
-    return _local(f"{run.name}/{stage}", digest(weights.source), weights, batch)
+    return _local(f"{run.name}/{stage}", digest(weights.source), weights, batch, Path(weights.source).parent)
 
 
 def _server(url: str, served: str, cards: tuple[str, ...]) -> Named:
@@ -89,27 +94,61 @@ def _device() -> str:
 
 
 def _settings(name: str) -> Settings:
-    """How a model is opened: the block `model` of the recipe whose model has the same sizes, or the 7B's, which differ in no
-    more than those. What its own folder says of pictures comes first.
+    """How a model is opened: the block `model` of the recipe whose model is of its family and has the same sizes, or the
+    family's 7B or 8B, which differ in no more than those. What its own folder says of pictures comes first.
     """
     config = Path(name) / "config.json"
     wanted = _sizes(read_json(config)) if config.is_file() else None
     if wanted is None and not base.REPOSITORY.fullmatch(name):
         raise MissingInput(f"{name}: no folder with a config.json, no RUN/STAGE, and no name of the hub")
-    if wanted and wanted[2] != FAMILY:
-        raise DataError(f"{config}: model_type is {wanted[2]!r}; this opens {FAMILY}")
-    blocks = [_block(path) for path in sorted((shipped.folder("recipes") / "model").glob("*.yaml"))]
-    texts = [(block["shape"]["text"]["hidden"], block["shape"]["text"]["layers"]) for block in blocks]
-    same = [block for block, sizes in zip(blocks, texts, strict=True) if wanted and sizes == wanted[:2]]
-    chosen = (same or [block for block in blocks if str(block["base"]).endswith("-7B-Instruct")])[0]
+    folder = shipped.folder("recipes") / "model"
+    blocks = [_block(folder, path.stem) for path in sorted(folder.glob("*.yaml"))]
+    kinds = {shape.of(family).model_type: family for family in {str(block["family"]) for block in blocks}}
+    if wanted and wanted[2] not in kinds:
+        raise DataError(f"{config}: model_type is {wanted[2]!r}; this opens {', '.join(sorted(kinds))}")
+    family = kinds[str(wanted[2])] if wanted else _named_family(name, blocks)
+    mine = [block for block in blocks if block["family"] == family]
+    same = [
+        block
+        for block in mine
+        if wanted and (block["shape"]["text"]["hidden"], block["shape"]["text"]["layers"]) == wanted[:2]
+    ]
+    published = [block for block in mine if _PUBLISHED.search(str(block["base"]))]
+    chosen = (same or published or mine)[0]
     block = {**chosen, **_pixels(Path(name)), "base": name, "build": None}
     return parse(Settings, json.loads(json.dumps(block)), where=f"{name}: model", error=DataError)
 
 
-def _block(path: Path) -> dict[str, Any]:
-    found = yaml_value(read_text(path))
-    assert isinstance(found, dict), f"{path}: a mapping of ours"
-    return found
+_PUBLISHED = re.compile(r"-[78]B(-|$)")
+
+
+def _named_family(name: str, blocks: Sequence[dict[str, Any]]) -> str:
+    """Of a name of the hub: that of the recipe with the same base, else the one that is meant without a word."""
+    return next((str(block["family"]) for block in blocks if block["base"] == name), FAMILY)
+
+
+def _block(folder: Path, name: str) -> dict[str, Any]:
+    """A recipe's block `model`, with what it takes over from others."""
+    found = yaml_value(read_text(folder / f"{name}.yaml"))
+    assert isinstance(found, dict), f"{name}: a mapping of ours"
+    above: dict[str, Any] = {}
+    for other in found.pop("defaults", ()):
+        if other != "_self_":
+            above = _over(above, _block(folder, str(other)))
+    return {"family": FAMILY, **_over(above, found)}
+
+
+def _over(under: dict[str, Any], found: dict[str, Any]) -> dict[str, Any]:
+    """Key by key, mappings in mappings, as Hydra does."""
+    return {
+        **under,
+        **{
+            key: _over(under[key], value)
+            if isinstance(value, dict) and isinstance(under.get(key), dict)
+            else value
+            for key, value in found.items()
+        },
+    }
 
 
 def _pixels(folder: Path) -> dict[str, int]:

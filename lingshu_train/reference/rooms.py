@@ -133,7 +133,21 @@ PAPER = Room(
     package="lingshu_train.papers",
     use="`lingshu papers RUN --only NAME`",
 )
-ROOMS = (STAGE, REWARD, AUDITOR, CHECK, STEP, PIPELINE, TRACKER, ENGINE, FORMAT, FAMILY, METRIC, ANSWER, PAPER)
+ROOMS = (
+    STAGE,
+    REWARD,
+    AUDITOR,
+    CHECK,
+    STEP,
+    PIPELINE,
+    TRACKER,
+    ENGINE,
+    FORMAT,
+    FAMILY,
+    METRIC,
+    ANSWER,
+    PAPER,
+)
 
 
 def entries(room: Room) -> tuple[Entry, ...]:

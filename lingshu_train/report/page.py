@@ -111,10 +111,10 @@ def page(view: RunView, flags: Flags) -> str:
         "samples_page": SAMPLES,
     }
     bodies = ((anchor, found.get_template(f"{anchor}.html.j2").render(said)) for anchor in SECTIONS)
-    return _whole(
+    return whole(
         found,
         "page.html.j2",
-        "report.js",
+        TEMPLATES / "report.js",
         view=view,
         lead=_lead(view),
         figures=_figures(view),
@@ -133,10 +133,10 @@ def page(view: RunView, flags: Flags) -> str:
 def samples_page(view: RunView, flags: Flags) -> str:
     """Every held-out question, to be filtered and paged through. Writes its pictures beside it."""
     found = browse.browsed(view, flags)
-    return _whole(
+    return whole(
         compiled(),
         "browse.html.j2",
-        "browse.js",
+        TEMPLATES / "browse.js",
         view=view,
         browsed=found,
         data=asdict(found),
@@ -145,9 +145,9 @@ def samples_page(view: RunView, flags: Flags) -> str:
     )
 
 
-def _whole(found: Environment, template: str, script: str, **said: object) -> str:
+def whole(found: Environment, template: str, script: Path, **said: object) -> str:
     """A document with its one script, which its policy names by hash: no other can run, and nothing is fetched."""
-    code = (TEMPLATES / script).read_text(encoding="utf-8")
+    code = script.read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(code.encode()).digest()).decode()
     written = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
     return found.get_template(template).render(

@@ -67,8 +67,8 @@ def learning(
     """Each phase of a pass, and the optimizer's step."""
     held = states.of(estimate.parameters(settings, config), how)
     reference = reference_bytes(settings, config, how)
-    pixels = window_pixels(config, how, load, passed)
-    lasting = {"weights": held.weights, "optimizer": held.optimizer, "reference": reference, "pixels": pixels}
+    lasting = {"weights": held.weights, "optimizer": held.optimizer, "reference": reference}
+    lasting["pixels"] = passed.pixel_bytes
     # With one pass a step gradients grow while activations go; with more they are there from the first on.
     grows = how.level < 2 and _passes(config, how) == 1
     peaks = passed.with_gradients if grows else passed.peaks
@@ -116,12 +116,9 @@ def reference_bytes(settings: Settings, config: StageConfig, how: Division) -> i
 
 
 def window_pixels(config: StageConfig, how: Division, load: Load, passed: Passed) -> int:
-    """Pictures of one pass in float32; with GRPO also those of a window, each kept once whatever number of completions look at
-    it (stages/grpo/pictures.py)."""
-    if not isinstance(config, Grpo):
-        return passed.pixel_bytes
-    prompts = -(-sequences(config, how.world) // config.group_size)
-    return passed.pixel_bytes + passed.pixel_bytes * prompts // load.rows
+    """Pictures of a generation window, which a process keeps on the host: in float32, and until the window is scored a copy for
+    each completion (trl/trainer/grpo_trainer.py)."""
+    return passed.pixel_bytes * sequences(config, how.world) // load.rows if isinstance(config, Grpo) else 0
 
 
 def sequences(config: Grpo, world: int) -> int:
@@ -164,8 +161,7 @@ def scoring(
     settings: Settings, config: Grpo, how: Division, load: Load, one: Passed, two: Passed
 ) -> Iterator[Memory]:
     """The policy's, or a reference's, chances of all completions of a window, as many at once as stages/grpo/scored.py takes.
-    `one` and `two` are passes without gradients over one and two rows. TRL has a copy of each picture for each completion until
-    that is done."""
+    `one` and `two` are passes without gradients over one and two rows."""
     if config.window == 1 and not config.kl_coefficient and config.rollouts.engine == OURS:
         return
     held = states.of(estimate.parameters(settings, config), how)
@@ -182,7 +178,7 @@ def scoring(
         gathered=held.gathered,
         buffers=held.buffers,
         reference=reference_bytes(settings, config, how),
-        pixels=one.pixel_bytes * (sequences(config, how.world) + number),
+        pixels=one.pixel_bytes * number,
         temporaries=int(max(peaks)),
     )
 

@@ -159,6 +159,7 @@ def simulate(
     budget = limits(way.gpu)
     holds = server is None or server.together > 0
     fits = most.total <= budget and holds
+    pictures = memory.window_pixels(way.config, way.how, load, passed)
     return Simulated(
         name=name,
         kind=way.config.kind,
@@ -174,7 +175,7 @@ def simulate(
         checkpoint_bytes=checkpoint,
         disk_bytes=whole + (way.config.keep + 1) * checkpoint,
         # Every process reads the model whole, in float32; under ZeRO-3 one of them does.
-        host_bytes=max(whole * (1 if way.how.level == 3 else here), held.host * here),
+        host_bytes=max(whole * (1 if way.how.level == 3 else here), (held.host + pictures) * here),
     )
 
 

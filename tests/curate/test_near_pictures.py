@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from lingshu_train.curate import _hashes
+from lingshu_train.data.images import hashes as _hashes
 
 ANY_TEXT = {"name": "near_pictures", "params": {"same_text": False}}
 

@@ -12,6 +12,7 @@ from PIL import Image
 from lingshu_train.data.cards.named_alike import named_alike
 from lingshu_train.data.corpus import corpus
 from lingshu_train.evaluation import leaked
+from lingshu_train.evaluation.benchmarks import tiers
 from lingshu_train.record import Sample
 from lingshu_train.runs import results
 from lingshu_train.runs import stage as stages
@@ -113,3 +114,11 @@ def test_a_corpus_that_is_gone_is_told_and_ends_no_evaluation(base: Path, tmp_pa
 def test_results_without_cards_are_read_as_well(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text('{"models": {}}')
     assert results.read(tmp_path).leaks == ()
+
+
+def test_tiers_of_a_stages_model_are_told_from_its_corpora(base: Path, tmp_path: Path) -> None:
+    found = corpus.load(exam(tmp_path / "exam", base) / "corpus")
+    behind = tiers.of(base / "warm", found.samples, found.image)
+    assert [behind.tier[one.id] for one in found.samples][:3] == ["shared"] * 3
+    assert behind.tier["drawn-0"] == "shared" and behind.cards["exam-0"] == {"drawn"}
+    assert list(behind.tier.values()).count("clean") == 6

@@ -132,7 +132,10 @@ def test_a_key_whose_default_alone_changes_keeps_its_meaning() -> None:
         ("reward trace", {"trace"}),
         ("trace.brief", {"trace brief"}),
         ("stages.data.questions.modality.train", {"prepare questions.NAME.train"}),
-        ("limits.wall_s", {"grpo rewards.terms[].limits.wall_s", "grpo audit.fallback.terms[].limits.wall_s"}),
+        (
+            "limits.wall_s",
+            {"grpo rewards.terms[].limits.wall_s", "grpo audit.fallback.terms[].limits.wall_s"},
+        ),
         ("wandb.mode", {"wandb mode"}),
         ("table.delimiter", {"table delimiter"}),
         ("card source.kind", {" source.kind"}),

@@ -23,8 +23,7 @@ SIZES: dict[str, list[list[tuple[int, int]]]] = {
     "internvl3": [[(56, 56)], [], [(56, 56), (56, 56)]],
     "qwen3_vl": [[(64, 96)], [], [(128, 64), (32, 32)]],
 }
-"""Of the pictures of each prompt: sizes that neither processor changes. The engine resizes a picture in another way than training
-does, and its chances are then those of somewhat other pixels."""
+"""Of the pictures of each prompt: sizes that neither processor changes. What is resized agrees less closely (docs/families.md)."""
 GREEDY = Sampling(max_tokens=8, log_probs=True)
 
 

@@ -215,18 +215,19 @@ def test_an_8_bit_optimizer_is_told_where_deepspeed_is_not() -> None:
     assert told and not any("8-bit" in one for one in told)
 
 
-def test_pictures_of_a_window_count_once_in_the_update_and_for_each_completion_while_it_is_scored() -> None:
+def test_pictures_of_a_window_wait_on_the_host_and_a_pass_has_its_own() -> None:
     assert memory.SCORED == scored.SHARE
     one = way("lingshu_7b", "rl", world=8)
     assert isinstance(one.config, memory.Grpo)
     given = load.of(one.settings, one.config)
     passed = replace(Traced(0).of(one, given), pixel_bytes=1000 * given.rows)
-    prompts, group = one.config.rollout_prompts // 8, one.config.group_size
-    assert memory.window_pixels(one.config, one.how, given, passed) == 1000 * (given.rows + prompts)
+    completions = one.config.rollout_prompts * one.config.group_size // 8
+    assert memory.window_pixels(one.config, one.how, given, passed) == 1000 * completions
+    for moment in memory.learning(one.settings, one.config, one.how, given, passed):
+        assert moment.pixels == 1000 * given.rows
     single = replace(passed, pixel_bytes=1000)
     (scoring,) = memory.scoring(one.settings, one.config, one.how, given, single, single)
-    at_once = max(given.rows, one.config.rollout_batch // memory.SCORED)
-    assert scoring.pixels == 1000 * (prompts * group + at_once)
+    assert scoring.pixels == 1000 * max(given.rows, one.config.rollout_batch // memory.SCORED)
 
 
 def test_a_server_takes_its_share_of_the_same_card_or_one_of_its_own_and_draws_what_has_room() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -94,6 +95,31 @@ def test_a_window_s_pictures_are_found_again_at_its_places() -> None:
     assert part["num_images"] == [2, 0]
     assert torch.equal(part["pixel_values"], pixels[4:])
     assert found.at([1]) == {"num_images": [0]}, "text alone has no pixels, also beside rows that have some"
+
+
+def test_pictures_of_a_window_stay_on_the_host_until_a_pass_shows_them() -> None:
+    """On the device, which here is torch's meta, upstream would have a copy of each for each completion."""
+
+    class Trainer(updates.Divided):
+        _picture_inputs = ("pixel_values", "image_grid_thw")
+        is_deepspeed_enabled = False
+
+        def __init__(self) -> None:
+            self.args = SimpleNamespace(device=torch.device("meta"))
+
+    trainer = Trainer()
+    window = {
+        "pixel_values": torch.ones(8, 2),
+        "image_grid_thw": torch.tensor([[1, 2, 2]] * 2),
+        "mm_token_type_ids": torch.zeros(2, 3),
+    }
+    prepared = trainer._prepare_input(window)
+    assert [str(prepared[name].device) for name in window] == ["cpu", "cpu", "meta"]
+    kept = pictures.of_window(tiny.FAMILY, {**prepared, "num_images": [1, 1]}, Trainer._picture_inputs)
+    assert kept is not None and len(kept.distinct) == 1
+    part = trainer.shown(kept, [1, 0])
+    assert [str(part[name].device) for name in Trainer._picture_inputs] == ["meta", "meta"]
+    assert part["pixel_values"].shape == (8, 2) and part["num_images"] == [1, 1]
 
 
 def test_columns_that_are_padding_in_every_row_go() -> None:

@@ -145,4 +145,7 @@ def test_a_family_of_ones_own_is_planned_run_and_reported(recipe: Path, tmp_path
 def test_without_the_plugin_the_family_is_unknown_and_the_known_ones_are_listed(recipe: Path) -> None:
     done = lingshu("plan", str(recipe), plugins="")
     assert done.returncode == 78
-    assert done.stderr == "lingshu: model.family: unknown family 'toy_internvl'; families/ has: internvl3, qwen2_5_vl, qwen3_vl\n"
+    assert (
+        done.stderr
+        == "lingshu: model.family: unknown family 'toy_internvl'; families/ has: internvl3, qwen2_5_vl, qwen3_vl\n"
+    )

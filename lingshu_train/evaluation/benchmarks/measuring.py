@@ -13,7 +13,7 @@ from lingshu_train.bars import over
 from lingshu_train.documents import decoded, read_text
 from lingshu_train.errors import MissingInput
 from lingshu_train.evaluation.asking import Asking, prompts
-from lingshu_train.evaluation.benchmarks import scores
+from lingshu_train.evaluation.benchmarks import scores, tiers
 from lingshu_train.evaluation.benchmarks.asked import Way, drawn, put
 from lingshu_train.evaluation.benchmarks.journal import Journal
 from lingshu_train.evaluation.benchmarks.scores import Line
@@ -23,8 +23,8 @@ from lingshu_train.record import Completion, Sample
 from lingshu_train.rollouts import Engine
 from lingshu_train.runs.files import write_text
 
-SCORED = "scored"
-"""The folder of every answer with its verdicts, below a model's."""
+RESULTS, SCORED = "results.json", "scored"
+"""Of a model's folder: its lines, and the folder of every answer with its verdicts."""
 Opens = Callable[[], Engine]
 """Starts the engine. Only called where there is something left to ask."""
 
@@ -39,11 +39,18 @@ class Questions:
 
 
 def measure(
-    asked: Sequence[Questions], folder: Path, opens: Opens | None, *, way: Way, asking: Asking
+    asked: Sequence[Questions],
+    folder: Path,
+    opens: Opens | None,
+    *,
+    way: Way,
+    asking: Asking,
+    trained: Path | None = None,
 ) -> Iterator[Line]:
     """A line a benchmark, as each is done. Answers are kept in `folder`/NAME.jsonl, and what is there is not asked again.
 
-    `opens` None: nothing is asked, what was kept is scored. MissingInput (66): then an answer is missing.
+    `opens` None: nothing is asked, what was kept is scored. `trained`: the stage that left the model.
+    MissingInput (66): with `opens` None, an answer is missing.
     """
     with ExitStack() as stack:
         engine: Engine | None = None
@@ -64,16 +71,26 @@ def measure(
                     for place, completion in zip(left, _answers(engine, waiting, one, asking), strict=True):
                         journal.append(keys[place], completion)
                 answered = [(sample, journal[name]) for sample, name in zip(samples, keys, strict=True)]
-            judged = (canonical(asdict(each)) + "\n" for each in scores.scored(one.benchmark, answered))
-            (folder / SCORED).mkdir(exist_ok=True)
-            write_text(folder / SCORED / f"{one.benchmark.name}.jsonl", "".join(judged))
-            yield scores.line(one.benchmark, f"{way.prompts}:{way.fingerprint}", answered)
+            behind = tiers.of(trained, samples, one.gallery) if trained else tiers.UNKNOWN
+            judged = (
+                canonical(asdict(each)) + "\n" for each in scores.scored(one.benchmark, answered, behind)
+            )
+            scored = named(folder, SCORED, way.variant)
+            scored.mkdir(exist_ok=True)
+            write_text(scored / f"{one.benchmark.name}.jsonl", "".join(judged))
+            yield scores.line(one.benchmark, f"{way.prompts}:{way.fingerprint}", answered, behind)
 
 
-def right(folder: Path, benchmarks: Sequence[Benchmark]) -> dict[str, dict[str, bool]]:
+def named(folder: Path, name: str, variant: str) -> Path:
+    """Where a result lies: without pictures or with options in other orders, beside the benchmark's own."""
+    stem, dot, ending = name.partition(".")
+    return folder / (f"{stem}-{variant}{dot}{ending}" if variant else name)
+
+
+def right(folder: Path, benchmarks: Sequence[Benchmark], variant: str = "") -> dict[str, dict[str, bool]]:
     """Of each of the benchmarks as scored in `folder`, by the id of a question, whether lenient accepts its answer."""
     found: dict[str, dict[str, bool]] = {}
-    for path in (folder / SCORED / f"{one.name}.jsonl" for one in benchmarks):
+    for path in (named(folder, SCORED, variant) / f"{one.name}.jsonl" for one in benchmarks):
         rows = [decoded(row, where=str(path)) for row in read_text(path).split("\n") if row]
         found[path.stem] = {
             str(row["id"]): bool(row["lenient"])

@@ -5,21 +5,38 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
-from pydantic import Field, JsonValue
+from pydantic import Field
 
 from lingshu_train.evaluation import medevalkit
+from lingshu_train.evaluation.benchmarks.asked import language_of
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
-from lingshu_train.metrics._clinical import compared
+from lingshu_train.evaluation.benchmarks.tiers import TIERS, UNKNOWN, Behind, Tier
+from lingshu_train.evaluation.benchmarks.written import written
 from lingshu_train.metrics._intervals import wilson
-from lingshu_train.metrics._overlap import overlap
 from lingshu_train.record import Completion, Sample
 from lingshu_train.schema import Strict
 from lingshu_train.verify import Policy, verify
 
 _DRAWS = 1000
 """Of the bootstrap: its 95 % bounds then move by less than a tenth of their width."""
+
+
+class Share(Strict):
+    """Questions of one kind, and the share of them that lenient accepts."""
+
+    n: int
+    lenient: float
+
+
+class TierShare(Strict):
+    """Questions of one tier (`tiers.py`), the share of them that lenient accepts, and its 95 % interval by picture."""
+
+    n: int
+    lenient: float
+    low: float
+    high: float
 
 
 class Line(Strict):
@@ -29,8 +46,9 @@ class Line(Strict):
     that show one picture (or are of one patient), of which there are `clusters`. `constant`: the best constant answer.
     `medevalkit`: the share right by MedEvalKit's own rules, of those it can score. `medevalkit_errors` cannot be scored there;
     `medevalkit_differs` counts by defect where it says otherwise than lenient. `letters`: shares of the letters that choices
-    were answered with. `reports`: means over the free text, of overlap with the reference and of findings by rules
-    (`metrics/_overlap.py`, `_clinical.py`). `asked` names the prompt set and its hash.
+    were answered with. `reports`: means over the free text by every metric that is here (`written.py`), and in
+    `not_measured` why others are not. `tiers`: by what the model was trained on, `trained_cards` how many questions were
+    met in which data card, `untold` what of this is not known. `asked` names the prompt set and its hash.
     """
 
     name: str
@@ -49,11 +67,15 @@ class Line(Strict):
     medevalkit_errors: int = 0
     medevalkit_differs: dict[str, int] = Field(default_factory=dict)
     reports: dict[str, float] = Field(default_factory=dict)
+    not_measured: dict[str, str] = Field(default_factory=dict)
     truncated: int = 0
     unscored: int = 0
     statuses: dict[str, int] = Field(default_factory=dict)
     letters: dict[str, float] = Field(default_factory=dict)
-    breakdown: dict[str, dict[str, JsonValue]] = Field(default_factory=dict)
+    breakdown: dict[str, dict[str, Share]] = Field(default_factory=dict)
+    tiers: dict[Tier, TierShare] = Field(default_factory=dict)
+    trained_cards: dict[str, int] = Field(default_factory=dict)
+    untold: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +84,9 @@ class Scored:
 
     id: str
     card: str
+    task: str
+    modality: str
+    question_type: str
     question: str
     options: Mapping[str, str]
     gold: str
@@ -74,9 +99,12 @@ class Scored:
     status: str
     rule: str
     extracted: str
+    tier: str
 
 
-def scored(benchmark: Benchmark, answered: Iterable[tuple[Sample, Completion]]) -> Iterator[Scored]:
+def scored(
+    benchmark: Benchmark, answered: Iterable[tuple[Sample, Completion]], behind: Behind = UNKNOWN
+) -> Iterator[Scored]:
     """Each question with its answer and what was made of it, for readers of the result."""
     for sample, one in answered:
         free = sample.question_type == "free"
@@ -84,6 +112,9 @@ def scored(benchmark: Benchmark, answered: Iterable[tuple[Sample, Completion]]) 
         yield Scored(
             id=sample.id,
             card=sample.card,
+            task=sample.task,
+            modality=sample.modality,
+            question_type=sample.question_type,
             question=sample.question,
             options=dict(sample.options),
             gold=sample.answer,
@@ -96,12 +127,19 @@ def scored(benchmark: Benchmark, answered: Iterable[tuple[Sample, Completion]]) 
             status="free" if free else lenient.status,
             rule=lenient.rule,
             extracted=lenient.extracted,
+            tier=behind.tier.get(sample.id, ""),
         )
 
 
-def line(benchmark: Benchmark, asked: str, answered: Sequence[tuple[Sample, Completion]]) -> Line:
+def line(
+    benchmark: Benchmark,
+    asked: str,
+    answered: Sequence[tuple[Sample, Completion]],
+    behind: Behind = UNKNOWN,
+) -> Line:
     """The line of a benchmark whose questions were answered so."""
     judged = [(sample, one) for sample, one in answered if sample.question_type != "free"]
+    free = written([(sample, one) for sample, one in answered if sample.question_type == "free"])
     blank = Line(
         name=benchmark.name,
         title=benchmark.title,
@@ -109,7 +147,8 @@ def line(benchmark: Benchmark, asked: str, answered: Sequence[tuple[Sample, Comp
         asked=asked,
         truncated=sum(one.truncated for _, one in answered),
         unscored=len(answered) - len(judged),
-        reports=_reports([(sample, one) for sample, one in answered if sample.question_type == "free"]),
+        reports=free.means,
+        not_measured=free.missing,
     )
     if not judged:
         return blank
@@ -137,8 +176,27 @@ def line(benchmark: Benchmark, asked: str, answered: Sequence[tuple[Sample, Comp
             "letters": _letters(choices),
             "breakdown": _breakdown(samples, right),
             **_theirs(benchmark, judged, right),
+            **_tiers(samples, right, behind),
         }
     )
+
+
+def _tiers(samples: Sequence[Sample], right: Sequence[bool], behind: Behind) -> dict[str, object]:
+    """Accuracy by tier, where tiers are known, and the cards behind them."""
+    parts: dict[Tier, list[int]] = {tier: [] for tier in TIERS}
+    for place, sample in enumerate(samples):
+        if sample.id in behind.tier:
+            parts[behind.tier[sample.id]].append(place)
+    groups = _clusters(samples)
+    found = {}
+    for tier, places in parts.items():
+        if places:
+            answers = [right[place] for place in places]
+            low, high = bootstrap(answers, [groups[place] for place in places], seed=tier)
+            share = sum(answers) / len(answers)
+            found[tier] = TierShare(n=len(places), lenient=share, low=low, high=high)
+    cards = Counter(card for sample in samples for card in behind.cards.get(sample.id, ()))
+    return {"tiers": found, "trained_cards": dict(sorted(cards.items())), "untold": behind.fault}
 
 
 def _theirs(
@@ -159,23 +217,9 @@ def _theirs(
     }
 
 
-def _reports(answered: Sequence[tuple[Sample, Completion]]) -> dict[str, float]:
-    """Means over free text; what is empty counts as 0 in each of them."""
-    if not answered:
-        return {}
-    found: dict[str, float] = defaultdict(float)
-    for sample, one in answered:
-        clinical = {
-            f"clinical_{name}": float(value)
-            for name, value in asdict(compared(one.text, sample.answer)).items()
-        }
-        for name, value in {**asdict(overlap(one.text, sample.answer)), **clinical}.items():
-            found[name] += value / len(answered)
-    return dict(found)
-
-
 def bootstrap(right: Sequence[bool], groups: Sequence[str], *, seed: str) -> tuple[float, float]:
-    """The 2.5 and 97.5 % quantiles of accuracy over resamples of whole groups; (0, 1) for a single group."""
+    """The 2.5 and 97.5 % quantiles of accuracy over resamples of whole groups; (0, 1) for a single group. Where all are right,
+    or all wrong, resamples know no other share: then Wilson's interval of as many questions as there are groups."""
     sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
     for one, group in zip(right, groups, strict=True):
         sums[group][0] += one
@@ -183,6 +227,9 @@ def bootstrap(right: Sequence[bool], groups: Sequence[str], *, seed: str) -> tup
     totals = list(sums.values())
     if len(totals) < 2:
         return 0.0, 1.0
+    if len(set(right)) == 1:
+        bounds = wilson(len(totals) * right[0], len(totals))
+        return bounds.low, bounds.high
     draw = random.Random(seed)
     found = []
     for _ in range(_DRAWS):
@@ -214,22 +261,22 @@ def _letters(normalized: Iterable[str]) -> dict[str, float]:
     return {letter: counted[letter] / total for letter in sorted(counted)}
 
 
-def _breakdown(samples: Sequence[Sample], right: Sequence[bool]) -> dict[str, dict[str, JsonValue]]:
+def _breakdown(samples: Sequence[Sample], right: Sequence[bool]) -> dict[str, dict[str, Share]]:
     """Accuracy by card, task, type of question, language and modality, where there is more than one of them."""
     of: Mapping[str, Callable[[Sample], str]] = {
         "card": lambda one: one.card,
         "task": lambda one: one.task,
         "question_type": lambda one: one.question_type,
-        "language": lambda one: "en" if one.question.isascii() else "zh",
+        "language": lambda one: language_of(one.question),
         "modality": lambda one: one.modality,
     }
-    found: dict[str, dict[str, JsonValue]] = {}
+    found: dict[str, dict[str, Share]] = {}
     for name, value in of.items():
         parts: dict[str, list[bool]] = defaultdict(list)
         for sample, one in zip(samples, right, strict=True):
             parts[value(sample)].append(one)
         if len(parts) > 1:
             found[name] = {
-                key: {"n": len(part), "lenient": sum(part) / len(part)} for key, part in sorted(parts.items())
+                key: Share(n=len(part), lenient=sum(part) / len(part)) for key, part in sorted(parts.items())
             }
     return found

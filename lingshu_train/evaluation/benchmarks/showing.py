@@ -41,7 +41,27 @@ def table(measured: Mapping[str, Sequence[Line]]) -> str:
                 rows.append((title, model, "", "", f"{100 * value:.1f}", "", "", "", "", ""))
     reports = [_reported(model, one) for model, lines in measured.items() for one in lines if one.reports]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
-    return "\n".join([*(_aligned(row, widths) for row in rows), *reports])
+    behind = [told for model, lines in measured.items() for told in trained_on(model, lines)]
+    return "\n".join([*(_aligned(row, widths) for row in rows), *reports, *behind])
+
+
+def trained_on(model: str, lines: Sequence[Line]) -> list[str]:
+    """What the model was trained on of each benchmark, and its score by tier; one line where nothing is known of any."""
+    asked = [one for one in lines if one.n]
+    if asked and not any(one.tiers for one in asked):
+        return [f"{model}: contamination not known: {asked[0].untold}"]
+    return [f"{one.title}, {model}: {tiers_of(one)}" for one in asked]
+
+
+def tiers_of(one: Line) -> str:
+    """Shares by tier in percent with their intervals, the cards behind, and what is not known."""
+    parts = [
+        f"{tier} {100 * each.lenient:.1f} ({100 * each.low:.1f} to {100 * each.high:.1f}, n = {each.n:,})"
+        for tier, each in one.tiers.items()
+    ]
+    cards = ", ".join(f"{card} {n:,}" for card, n in one.trained_cards.items())
+    told = ["; ".join(parts), f"met in {cards}" if cards else "", one.untold]
+    return "; ".join(part for part in told if part)
 
 
 def _reported(model: str, one: Line) -> str:
@@ -54,8 +74,12 @@ def _reported(model: str, one: Line) -> str:
         "clinical F1": "clinical_f1",
     }
     told = [f"{title} {100 * found[name]:.1f}" for title, name in shares.items()]
+    told += [f"{name} {100 * value:.1f}" for name, value in found.items() if name.startswith("METEOR")]
+    told.append(f"CIDEr (IDF of these references) {found['cider_corpus_idf']:.2f}")
     told += [f"{found[f'clinical_{name}']:.2f} {name}" for name in ("missed", "false", "contradicted")]
-    return f"{one.title}, {model}: {one.unscored} texts: {', '.join(told)} a text"
+    line = f"{one.title}, {model}: {one.unscored} texts: {', '.join(told)} a text"
+    whys = "; ".join(f"{name}: {why}" for name, why in one.not_measured.items())
+    return f"{line}\n  not measured: {whys}" if whys else line
 
 
 def _row(model: str, one: Line) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The pictures of a generation window, each kept once, whatever number of completions look at it."""
+"""The pictures of a generation window, each kept once and on the host, whatever number of completions look at it."""
 
 from __future__ import annotations
 

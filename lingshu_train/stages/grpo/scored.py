@@ -57,7 +57,7 @@ class Scored(Divided):
                 torch.cat([part.pop(f"prompt_{name}"), part.pop(f"completion_{name}")], dim=1)
                 for name in ("ids", "mask")
             ]
-            seen = shown.at(places) if shown else {}
+            seen = self.shown(shown, places) if shown else {}
             logps, _, _ = ask(model, *both, width, **part, **seen)
             scores[places, :width] = logps
         return scores, None, None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -93,7 +93,27 @@ class Divided(Exact):
             self._buffered_inputs = self._divide(self._generate_and_score_completions(generation_batch))
         assert self._buffered_inputs is not None
         found: Batch = self._buffered_inputs[number]
-        return found | self._pictures.at(self._places[number]) if self._pictures else found
+        return found | self.shown(self._pictures, self._places[number]) if self._pictures else found
+
+    def _prepare_input(self, data: Any) -> Any:
+        """As upstream's, but that pictures of a whole window stay on the host: on the device upstream would have a copy of each
+        for each completion."""
+        if isinstance(data, Mapping) and self._picture_inputs[0] in data:
+            kind: Any = type(data)
+            return kind(
+                {
+                    name: value
+                    if name in self._picture_inputs
+                    else super(Divided, self)._prepare_input(value)
+                    for name, value in data.items()
+                }
+            )
+        return super()._prepare_input(data)
+
+    def shown(self, kept: Pictures, places: Sequence[int]) -> dict[str, Any]:
+        """What a pass over these places has of pictures, where the model is and in its format."""
+        found = kept.at(places)
+        return {name: super(Divided, self)._prepare_input(value) for name, value in found.items()}
 
     def _divide(self, window: Batch) -> list[Batch]:
         """Forward passes of this rank, each with the tokens of its update on all ranks."""

@@ -1,0 +1,83 @@
+"""Models on benchmarks as `lingshu eval` measures them: their lines and results.json, and models against the first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import JsonValue
+
+from lingshu_train.evaluation.asking import Asking
+from lingshu_train.evaluation.benchmarks import measuring, showing, versus
+from lingshu_train.evaluation.benchmarks.asked import Way
+from lingshu_train.evaluation.benchmarks.measuring import Questions
+from lingshu_train.evaluation.benchmarks.scores import Line
+from lingshu_train.evaluation.benchmarks.versus import Difference
+from lingshu_train.evaluation.opened import Named
+from lingshu_train.record import Sampling
+from lingshu_train.runs.files import write_json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """What was measured: lines and folders by the label of a model, in the order in which they were named."""
+
+    lines: dict[str, Sequence[Line]] = field(default_factory=dict)
+    folders: dict[str, Path] = field(default_factory=dict)
+    paired: dict[str, list[Difference]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measuring:
+    """How all of them are measured. `rescore`: nothing is asked, what was kept is scored."""
+
+    way: Way
+    sampling: Sampling
+    rescore: bool = False
+
+    @property
+    def config(self) -> dict[str, JsonValue]:
+        """What stands in results.json and on the page of how it was asked."""
+        way = self.way
+        return {
+            "prompts": way.prompts,
+            "limit": way.limit,
+            "few": way.few,
+            "no_image": not way.images,
+            "shuffle_options": way.shuffles,
+            "max_tokens": self.sampling.max_tokens,
+        }
+
+
+def measured(models: Sequence[Named], asked: Sequence[Questions], out: Path, how: Measuring) -> Table:
+    """Every model on every benchmark. What a model answers lies in a folder of its own below `out`."""
+    table = Table()
+    for one in models:
+        folder = out / f"{Path(one.label).name}-{one.identity}"
+        asking = Asking(sampling=how.sampling, system=one.system, title=one.label)
+        starts = None if how.rescore else one.starts
+        lines = list(measuring.measure(asked, folder, starts, way=how.way, asking=asking, trained=one.stage))
+        results = measuring.named(folder, measuring.RESULTS, how.way.variant)
+        write_json(results, showing.document(one.label, lines, {"model": one.label, **how.config}))
+        table.lines[one.label], table.folders[one.label] = lines, folder
+    table.paired.update(_paired(table.folders, asked, how.way.variant))
+    return table
+
+
+def _paired(
+    folders: Mapping[str, Path], asked: Sequence[Questions], variant: str
+) -> dict[str, list[Difference]]:
+    """By the label of each later model its differences to the first."""
+    wanted = [one.benchmark for one in asked]
+    right = {label: measuring.right(folder, wanted, variant) for label, folder in folders.items()}
+    first, *others = right
+    return {other: versus.differences(right[first], right[other]) for other in others}
+
+
+def text(table: Table) -> str:
+    """What the terminal shows."""
+    first, *others = table.lines
+    told = [showing.table(table.lines)]
+    told += [versus.text(first, other, table.paired[other]) for other in others]
+    return "\n".join(told)

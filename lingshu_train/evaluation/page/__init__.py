@@ -1,0 +1,1 @@
+"""An evaluation as one HTML page that needs no network and no other file: figures, floors, tests, and every sample."""
