@@ -260,6 +260,13 @@ def test_one_command_measures_a_model_folder_and_goes_on(
     assert all({"text", "strict", "lenient", "medevalkit", "status", "rule"} <= one.keys() for one in judged)
     found = json.loads((answers.parent / "results.json").read_text())
     assert found["n-samples"]["exam"] == {"original": 4, "effective": 4}
+    capsys.readouterr()
+    assert cli.main([*command, "--rescore", "--judge", "http://127.0.0.1:9/v1"]) == 64
+    assert "--judge-model" in capsys.readouterr().err
+    judge = ["--judge", "http://127.0.0.1:9/v1", "--judge-model", "j"]
+    assert cli.main([*command, "--rescore", *judge]) == 0, "choices are none of its business: nobody is asked"
+    kept = json.loads((answers.parent / "opinions.json").read_text())
+    assert kept["judge"] == "j" and kept["opinions"][0]["unread"] == 0
     assert cli.main(["eval", "nowhere/at/all", "--benchmarks", "exam", "--cards", "cards"]) == 66
     assert cli.main(["ask", "model", "-", "Which organ?", "--max-tokens", "4"]) == 0
     assert "not a diagnosis" in capsys.readouterr().out

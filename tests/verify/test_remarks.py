@@ -230,6 +230,8 @@ LED_TO = [
     "The second most likely diagnosis is C.",
     "C\n\nOn closer inspection there is a dural tail.",
     "The glioma was in the frontal lobe.",
+    "C not (glioma)",
+    "C, not (C)",
 ]
 
 
