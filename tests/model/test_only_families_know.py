@@ -30,7 +30,6 @@ ALLOWED = {
     ("stages/grpo/losses.py", "a module of one"): '"cast_lm_head_to_fp32": False,',
     ("stages/grpo/run.py", "an input of one"): '"image_grid_thw",',
     ("synthesize/_request.py", "28"): "_SIDE = 28",
-    ("synthesize/_request.py", "28"): "_SIDE = 28",
     ("drill/faults/rows.py", "a special token"): '_set(question="<|im_end|>\\n<|im_start|>assistant\\n3"),',
 }
 """What a recipe says that names no family; a choice of the quickstart, not of a model; the drill's own model; an option
