@@ -71,6 +71,13 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
             show_default="once",
         ),
     ] = 0,
+    samples: Annotated[
+        int, typer.Option(metavar="K", min=1, help="Draw K answers to each question: pass@k and maj@k.")
+    ] = 1,
+    temperature: Annotated[
+        float, typer.Option(metavar="T", min=0.0, help="Of --samples; one answer alone is the likeliest.")
+    ] = 0.7,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the first draw; the others follow.")] = 0,
     rescore: Annotated[
         bool, typer.Option("--rescore", help="Ask nothing; score the answers that were kept.")
     ] = False,
@@ -113,8 +120,14 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
     wanted = suite.chosen([name.strip() for name in benchmarks.split(",") if name.strip()])
     if not wanted:
         raise UsageError(f"--benchmarks: names none; there are {', '.join(suite.names())}")
-    way = Way(prompts=prompts, limit=limit, few=few, images=not no_image, shuffles=shuffle_options)
-    how = table.Measuring(way=way, sampling=Sampling(max_tokens=max_tokens), rescore=rescore)
+    way = Way(
+        prompts=prompts, limit=limit, few=few, images=not no_image, shuffles=shuffle_options, draws=samples
+    )
+    if samples > 1 and not temperature:
+        raise UsageError("--samples: at --temperature 0 all draws are the same; give one above 0")
+    heat = temperature if samples > 1 else 0.0
+    sampling = Sampling(max_tokens=max_tokens, temperature=heat, seed=seed)
+    how = table.Measuring(way=way, sampling=sampling, rescore=rescore)
     named = [
         opened.model(name, served=served, device=device, batch=batch, cards=tuple(send or ()))
         for name in models

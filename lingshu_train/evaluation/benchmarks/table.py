@@ -11,8 +11,8 @@ from pydantic import JsonValue
 from lingshu_train.evaluation.asking import Asking
 from lingshu_train.evaluation.benchmarks import measuring, showing, versus
 from lingshu_train.evaluation.benchmarks.asked import Way
+from lingshu_train.evaluation.benchmarks.line import Line
 from lingshu_train.evaluation.benchmarks.measuring import Questions
-from lingshu_train.evaluation.benchmarks.scores import Line
 from lingshu_train.evaluation.benchmarks.versus import Difference
 from lingshu_train.evaluation.opened import Named
 from lingshu_train.record import Sampling
@@ -46,6 +46,9 @@ class Measuring:
             "few": way.few,
             "no_image": not way.images,
             "shuffle_options": way.shuffles,
+            "samples": way.draws,
+            "temperature": self.sampling.temperature,
+            "seed": self.sampling.seed,
             "max_tokens": self.sampling.max_tokens,
         }
 
