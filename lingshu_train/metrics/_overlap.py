@@ -2,8 +2,7 @@
 
 `bleu`, `rouge1`, `rouge2` and `rouge_l` are MedEvalKit's, whose ROUGE is that of the package rouge 1.0.1: sets of words,
 sentences cut at points, the longest common subsequence over the whole summary. `rouge_score_l` is that of the package
-rouge-score 0.1.2. An empty text is 0 in all of them. METEOR needs WordNet, and CIDEr the word counts of COCO's captions: they
-are not here.
+rouge-score 0.1.2. An empty text is 0 in all of them. METEOR needs WordNet, which is not here; CIDEr stands in `_cider.py`.
 """
 
 from __future__ import annotations

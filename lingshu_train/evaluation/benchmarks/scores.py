@@ -11,6 +11,7 @@ from lingshu_train.evaluation import medevalkit
 from lingshu_train.evaluation.benchmarks.line import Estimate, Line, Share, TierShare
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.evaluation.benchmarks.tiers import TIERS, UNKNOWN, Behind, Tier
+from lingshu_train.metrics._cider import cider
 from lingshu_train.metrics._clinical import compared
 from lingshu_train.metrics._draws import Draw, maj_at, pass_at, sizes
 from lingshu_train.metrics._intervals import wilson
@@ -171,6 +172,9 @@ def _reports(answered: Sequence[tuple[Sample, Completion]]) -> dict[str, float]:
         }
         for name, value in {**asdict(overlap(one.text, sample.answer)), **clinical}.items():
             found[name] += value / len(answered)
+    told = cider([one.text for _, one in answered], [sample.answer for sample, _ in answered])
+    found["cider_corpus_idf"] = sum(one.cider for one in told) / len(told)
+    found["cider_d_corpus_idf"] = sum(one.cider_d for one in told) / len(told)
     return dict(found)
 
 

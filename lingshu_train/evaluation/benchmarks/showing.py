@@ -14,12 +14,12 @@ _HEAD: tuple[str, ...] = (
     *("benchmark", "model", "n", "strict", "lenient", "medevalkit"),
     *("95 % by picture", "constant", "unread", "cut"),
 )
-_SHARES = {
-    "BLEU-4": "bleu4",
-    "ROUGE-L (rouge)": "rouge_l",
-    "ROUGE-L (rouge-score)": "rouge_score_l",
-    "clinical F1": "clinical_f1",
-}
+UNMEASURED = (
+    "reports, not measured: METEOR (needs WordNet), CIDEr with COCO's word frequencies, as published (that table is not here; "
+    "cider_corpus_idf has those of the benchmark's own reports), CheXbert F1, RadGraph F1, RaTEScore, RadCliQ-v1, BERTScore, "
+    "GREEN (need weights that are not here)"
+)
+"""What published tables of reports have beside ours."""
 _MEANS = {"medical_vqa": "mean of 7, medical VQA", "text": "mean of 7, text"}
 
 
@@ -41,6 +41,7 @@ def table(measured: Mapping[str, Sequence[Line]]) -> str:
                 rows.append((title, model, "", "", f"{100 * value:.1f}", "", "", "", "", ""))
     reports = [_reported(model, one) for model, lines in measured.items() for one in lines if one.reports]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
+    reports += [UNMEASURED] * bool(reports)
     reports += [
         f"{one.title}, {model}: {draws_of(one)}"
         for model, lines in measured.items()
@@ -90,6 +91,7 @@ def _reported(model: str, one: Line) -> str:
         "clinical F1": "clinical_f1",
     }
     told = [f"{title} {100 * found[name]:.1f}" for title, name in shares.items()]
+    told += [f"CIDEr, own IDF {found['cider_corpus_idf']:.3f}"]
     told += [f"{found[f'clinical_{name}']:.2f} {name}" for name in ("missed", "false", "contradicted")]
     return f"{one.title}, {model}: {one.unscored} texts: {', '.join(told)} a text"
 
