@@ -8,6 +8,7 @@ from pathlib import Path
 import paper_files
 import pytest
 import tiny_model
+from huggingface_hub import ModelCard
 
 from lingshu_train import cli
 from lingshu_train.evaluation.benchmarks import suite
@@ -45,3 +46,8 @@ def test_one_command_measures_every_benchmark_of_the_paper(
     page = (tmp_path / "evaluations" / "evaluation.html").read_text()
     assert page.count('class="chunk"') == 17
     assert "Lingshu-7B, published" in page
+    head = results.with_name("model-index.yaml").read_text()
+    card = ModelCard(f"---\n{head}---\n")
+    told_there = {(one.dataset_name, one.metric_name) for one in card.data.eval_results}
+    assert ("VQA-RAD", "accuracy (lenient)") in told_there
+    assert ("IU-Xray", "ROUGE-L (rouge 1.0.1)") in told_there
