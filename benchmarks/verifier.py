@@ -37,6 +37,7 @@ PATTERNS = (
     "1 234 ", "1/2/", "<|x|>", "<|", "<  ", "\ud800", "\0", "\u200b", "\ufdfa", "¹", "a\u0301", "5 x 10^", "\\",
     "\\frac{1}{2}", "the final correct best ", "so ", "not ", "yes, no ", "是或否",
     "A ------", "B. A is wrong. ", "B.\n", "A, B and C ", "| A | wrong |\n", "no effusion, ", "please ask if you need more. ", "排除A，",
+    "the lung and the heart are ", "a mass, which suggests ", "based on the image, ", "of the brain", " is not seen", "病变位于肝内",
 )  # fmt: skip
 
 
@@ -152,7 +153,9 @@ def accuracy(
     }
 
 
-def throughput(rows: list[dict[str, Any]], *, blocks: int = 60, passes: int = 12) -> dict[str, int]:
+def throughput(
+    rows: list[dict[str, Any]], policy: Policy, *, blocks: int = 60, passes: int = 12
+) -> dict[str, int]:
     """Verdicts per second over the file's own responses, gold answers prepared as in training.
 
     Blocks of some tens of milliseconds: the best and the median per second of one core's time (what the verdicts cost
@@ -164,7 +167,7 @@ def throughput(rows: list[dict[str, Any]], *, blocks: int = 60, passes: int = 12
         core, wall = time.process_time(), time.perf_counter()
         for _ in range(passes):
             for response, item in pairs:
-                verify(response, item)
+                verify(response, item, policy)
         spent.append(time.process_time() - core)
         took.append(time.perf_counter() - wall)
     done = len(pairs) * passes
@@ -289,7 +292,7 @@ def main(arguments: list[str]) -> None:
             kind: accuracy([row for row in rows if row.get("kind") == kind], ours(Policy.lenient))
             for kind in sorted({row.get("kind", "") for row in rows})
         },
-        "verdicts_per_second": throughput(rows),
+        "verdicts_per_second": {policy.value: throughput(rows, policy) for policy in Policy},
         "worst_32kB": worst(items),
         "answers_that_ignore_the_question": attack(items, ours(Policy.lenient)),
         "best_legal_constant": constants(items),

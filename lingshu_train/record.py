@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 AnswerType = Literal["mcq", "yes_no", "short", "numeric", "multi_select", "bbox", "label_set", "free"]
 ANSWER_TYPES: tuple[str, ...] = get_args(AnswerType)
 
+PAIR = "pair:"
+"""Begins the one of a sample's `parents` that names its counterfactual pair: two samples that ask the same of two versions of a
+picture, whose right answers differ."""
 IMAGE_MARK = "<image>"
 """In a question, an earlier question or an option: where the next of the sample's pictures stands."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +13,8 @@ from lingshu_train.errors import MissingInput, UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
+
+    from lingshu_train.rewards.judge import Params
 
 app = typer.Typer()
 Served = Annotated[
@@ -105,6 +108,15 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
             readable=False,
         ),
     ] = None,
+    judge: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", help="A server that judges short answers no rule can read.", show_default="none"
+        ),
+    ] = "",
+    judge_model: Annotated[
+        str, typer.Option(metavar="NAME", help="What the judge is called there.", show_default="none")
+    ] = "",
     part: Annotated[bool, typer.Option("--part", help="Only a part of a set lies here, on purpose.")] = False,
     most_refused: MostRefused = MOST_REFUSED,
     data_root: DataRoot = DATA,
@@ -139,12 +151,37 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
     questions = [corpora.questions(one, place) for one in wanted]
     found = table.measured(named, questions, out, how)
     print(table.text(found))
+    if judge:
+        params = _judge(judge, judge_model, out, send)
+        _judged(params, found.folders, [one.name for one in wanted], way.variant)
     shown = [model.of(label, found.folders[label], lines) for label, lines in found.lines.items()]
     page = render.page(questions, shown, paired=found.paired, config=how.config, variant=way.variant)
     target = html or measuring.named(out, render.NAME, way.variant)
     target.parent.mkdir(parents=True, exist_ok=True)
     write_text(target, page)
     print(f"answers and results: {out}/; page: {target}")
+
+
+def _judge(url: str, name: str, out: Path, send: Sequence[str] | None) -> Params:
+    """The server that judges; its replies are kept below `out`."""
+    from lingshu_train.rewards.judge import Params
+    from lingshu_train.schema import parse
+
+    if not name:
+        raise UsageError("--judge: needs --judge-model NAME, what the judge is called at the server")
+    said = {"url": url, "model": name, "cache": str(out / "judge"), "cards": list(send or ())}
+    return parse(Params, said, where="--judge", error=UsageError)
+
+
+def _judged(params: Params, folders: Mapping[str, Path], benchmarks: Sequence[str], variant: str) -> None:
+    """Ask a judge of what no rule could read, and print and keep what it says."""
+    from lingshu_train.evaluation.benchmarks import measuring, opinions
+
+    for label, folder in folders.items():
+        scored = measuring.named(folder, measuring.SCORED, variant)
+        found = [opinions.opinions(scored / f"{one}.jsonl", params) for one in benchmarks]
+        opinions.written(folder, found, params.model)
+        print(opinions.text(label, params.model, found))
 
 
 @app.command(

@@ -2,7 +2,7 @@
 
 `bleu`, `rouge1`, `rouge2` and `rouge_l` are MedEvalKit's, whose ROUGE is that of the package rouge 1.0.1: sets of words,
 sentences cut at points, the longest common subsequence over the whole summary. `rouge_score_l` is that of the package
-rouge-score 0.1.2. An empty text is 0 in all of them. METEOR needs WordNet, which is not here; CIDEr stands in `_cider.py`.
+rouge-score 0.1.2. An empty text is 0 in all of them. CIDEr is in `_consensus.py`, METEOR in `_outside.py`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def overlap(text: str, reference: str) -> Overlap:
     low, gold = text.lower(), reference.lower()
     if not _WORD.search(low) or not _WORD.search(gold):
         return Overlap()
-    said, wanted = low.replace(".", " .").split(" "), gold.replace(".", " .").split(" ")
+    said, wanted = words(text), words(reference)
     one, two, three, four = (bleu(said, wanted, size) for size in (1, 2, 3, 4))
     mine, theirs = _sentences(low), _sentences(gold)
     return Overlap(
@@ -50,6 +50,11 @@ def overlap(text: str, reference: str) -> Overlap:
         rouge_l=_rouge_l(mine, theirs),
         rouge_score_l=_rouge_score_l(low, gold),
     )
+
+
+def words(text: str) -> list[str]:
+    """What MedEvalKit takes as words for BLEU and METEOR: parted by blanks, a point stands alone."""
+    return [word for word in text.lower().replace(".", " .").split(" ") if word]
 
 
 def bleu(said: Sequence[str], wanted: Sequence[str], size: int) -> float:

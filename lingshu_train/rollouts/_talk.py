@@ -8,14 +8,19 @@ from urllib.parse import urlsplit
 
 import urllib3
 from pydantic import BaseModel, ConfigDict, ValidationError
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, TimeoutError
 
 from lingshu_train.rollouts import _reply, endpoint
 from lingshu_train.rollouts._engine import Unreadable
 
 
 class Lost(Exception):
-    """No whole reply came: the line broke, nobody listened, or the time was over. What became of the request is not known."""
+    """No whole reply came: the line broke, nobody listened, or the time was over. What became of the request is not known.
+    `late`: the time was over."""
+
+    def __init__(self, why: str, *, late: bool = False) -> None:
+        super().__init__(why)
+        self.late = late
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +82,7 @@ class Talk:
                     raise Lost(f"a reply of more than {endpoint.MOST >> 20} MiB")
                 pieces.append(piece)
         except HTTPError as fault:
-            raise Lost(type(fault).__name__) from None
+            raise Lost(type(fault).__name__, late=isinstance(fault, TimeoutError)) from None
         return Reply(
             status=response.status,
             text=b"".join(pieces).decode("utf-8", "replace"),

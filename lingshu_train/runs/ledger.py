@@ -22,7 +22,8 @@ NAME = "ledger.jsonl"
 COMPLETIONS = "completions.jsonl"
 TIMEOUTS = "timeouts.jsonl"
 AUDITS = "audits.jsonl"
-KEPT = (NAME, COMPLETIONS, TIMEOUTS, AUDITS)
+PASSES = "passes.jsonl"
+KEPT = (NAME, COMPLETIONS, TIMEOUTS, AUDITS, PASSES)
 """Every ledger that a stage may keep."""
 CARRIED = "ledgers"
 """The folder of a checkpoint that holds their copies."""
@@ -55,7 +56,7 @@ class Ledger:
         self.path = folder / name
         self._least = 0
 
-    def append(self, step: int, values: Mapping[str, Column]) -> None:
+    def append(self, step: int, values: Mapping[str, Column | Mapping[str, object]]) -> None:
         """OutputFailed (74): the disk is full, or what was written before is no longer there."""
         line = json.dumps({"step": step, **values}, sort_keys=True, ensure_ascii=False) + "\n"
         try:

@@ -62,6 +62,11 @@ class Client:
         """Requests that may be under way now, over all servers."""
         return sum(int(throttle.limit) for _, throttle in self._lines)
 
+    @property
+    def _heard(self) -> bool:
+        """Whether anything was ever answered, so that the settings are right: now, or before this start."""
+        return self._answered or bool(self.counts.kept)
+
     def key(self, ask: Ask) -> str:
         return _request.key(ask, model=self.teacher.model, revision=self.teacher.revision)
 
@@ -118,7 +123,7 @@ class Client:
                 wait = min(2 * wait, _LONGEST_WAIT_S)
         with self.counts.lock:
             self.counts.failures += 1
-            gone = self.counts.failures >= MOST_FAILURES or not self._answered
+            gone = self.counts.failures >= MOST_FAILURES or not self._heard
         told = f"{self.teacher.urls[0]}: no answer after {self.teacher.tries} tries ({why})"
         raise Outage(f"{told}; {AGAIN}") if gone else Unanswered(told)
 
@@ -145,7 +150,8 @@ class Client:
                 )
                 return found, ""
         except Lost as fault:
-            throttle.too_much(begun)
+            if fault.late:
+                throttle.too_much(begun)
             return None, str(fault)
         except Unreadable as fault:
             return None, str(fault)
@@ -162,7 +168,7 @@ class Client:
         why = f"{talk.params.url}: the server answers {reply.complaint}"
         if reply.status in (401, 403):
             raise NotPermitted(f"{why}; its key is read from token_file")
-        if reply.status not in _REFUSES or not self._answered:
+        if reply.status not in _REFUSES or not self._heard:
             raise Refused(why)
         return Reply(text=f"the server answers {reply.complaint}", refused=True, tries=tries)
 

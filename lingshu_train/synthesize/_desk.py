@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import NoReturn, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -70,11 +72,11 @@ class Desk:
     def read(self, form: type[FormT], ask: Ask, *, example: FormT, checks: bool = False) -> FormT:
         """The reply as a record; one that is none is handed back once, with what is wrong. `checks`: the second teacher is
         asked. `example`: what a reply is like, for a forecast. Dropped: there is none even then."""
-        shown = json.dumps(form.model_json_schema(), ensure_ascii=False)
+        shown, schema = _schema(form)
         wanted = replace(
             ask,
             text=f"{ask.text}\n\nReply with one JSON object that fits this schema, and nothing else:\n{shown}",
-            schema=_closed(form.model_json_schema()),
+            schema=schema,
         )
         reply = self._answer(wanted, example.model_dump_json(), checks=checks)
         found, fault = _parsed(form, reply)
@@ -139,6 +141,13 @@ def _parsed(form: type[FormT], reply: Reply) -> tuple[FormT | None, str]:
         first = report.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the object"
         return None, f"{place}: {first['msg']}."
+
+
+@cache
+def _schema(form: type[Form]) -> tuple[str, Mapping[str, JsonValue]]:
+    """The schema as a teacher reads it, and as a server does."""
+    schema = form.model_json_schema()
+    return json.dumps(schema, ensure_ascii=False), _closed(schema)
 
 
 def _closed(schema: dict[str, JsonValue]) -> dict[str, JsonValue]:

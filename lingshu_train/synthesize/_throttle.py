@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 START = 8.0
-_MORE_AFTER, _FEWER = 25, 0.75
-"""Successes after which there may be one request more, and the share that is left after a fault."""
+_MORE_AFTER, _FEWER = 5, 0.75
+"""Successes after which there may be one request more, as many at least as are under way; and the share that is left after a
+fault."""
 
 
 class Throttle:
@@ -44,7 +45,7 @@ class Throttle:
     def went_well(self) -> None:
         with self._turn:
             self._good += 1
-            if self._good >= _MORE_AFTER and self.limit < self._most:
+            if self._good >= max(_MORE_AFTER, self.limit) and self.limit < self._most:
                 self.limit, self._good = min(self.limit + 1, float(self._most)), 0
                 self._turn.notify()
 

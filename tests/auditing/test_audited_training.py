@@ -66,6 +66,8 @@ def test_a_fallback_takes_over_in_the_same_window_and_a_resumed_run_is_the_same(
     assert tiny.run(stage) == 0, (stage.path / "log.txt").read_text()
     lines = ledger.steps(stage.path)
     fell = [line["step"] for line in lines if "audit/fell_back" in line]
+    (told,) = [line for line in json.loads((stage.path / "manifest.json").read_text())["results"]["warnings"]]
+    assert f"step {fell[0]}: audit.limit was passed" in told
     assert fell and fell == list(range(fell[0], len(lines) + 1))
     assert {one.under for one in records.read(stage.path)} <= {"rewards", "fallback"}
     again = audited(base, tmp_path, name="again", block=block, save_every=2)
@@ -85,7 +87,10 @@ def test_what_waits_for_a_person_stays_until_it_is_judged_and_counts_then(base: 
     records.say(stage.path, waiting[0], false=True)
     (stage.path / records.VERDICTS).open("a").write('{"key": "half')
     assert [one.false for one in records.read(stage.path)] == [True] + [None] * (len(waiting) - 1)
-    assert json.loads((stage.path / "manifest.json").read_text())["files"][ledger.AUDITS]
+    made = json.loads((stage.path / "manifest.json").read_text())
+    assert made["files"][ledger.AUDITS]
+    (told,) = [line for line in made["results"]["warnings"] if "audited" in line]
+    assert f"{len(waiting)} of {len(waiting)} audited answers have no verdict" in told and "waits" in told
 
 
 def test_a_person_goes_through_the_queue_and_ends_and_goes_on_where_it_was(

@@ -199,6 +199,20 @@ def test_some_benchmarks_have_templates_of_their_own() -> None:
     )
 
 
+def test_options_are_shown_without_letters_where_the_kit_shows_them_so_and_in_the_questions_language() -> (
+    None
+):
+    (bare,) = suite.chosen(["medqa_mcmle"])
+    way = Way(prompts="medevalkit/direct")
+    one = sample(0, question="哪一个？", options={"A": "甲", "B": "乙"})
+    ask = "请直接使用给定选项中的选项字母来回答该问题。"
+    assert put(one, way, bare).question == f"\n问题： 哪一个？\n选项： \n甲\n乙\n{ask}"
+    (lettered,) = suite.chosen(["cmexam"])
+    assert put(one, way, lettered).question == f"\n问题： 哪一个？\n选项： \nA.甲\nB.乙\n{ask}"
+    english = put(sample(1, question="Which dose, 5 µg or ≥ 7 µg?"), way, EXAM).question
+    assert english.startswith("\nQuestion: Which dose") and english.isascii() is False
+
+
 def test_the_papers_benchmarks_are_seven_seven_and_three_and_their_cards_are_here() -> None:
     assert [len(group) for group in suite.groups().values()] == [7, 7, 3]
     assert len(suite.chosen(["paper"])) == 17
@@ -273,6 +287,13 @@ def test_one_command_measures_a_model_folder_and_goes_on(
     assert all({"text", "strict", "lenient", "medevalkit", "status", "rule"} <= one.keys() for one in judged)
     found = json.loads((answers.parent / "results.json").read_text())
     assert found["n-samples"]["exam"] == {"original": 4, "effective": 4}
+    capsys.readouterr()
+    assert cli.main([*command, "--rescore", "--judge", "http://127.0.0.1:9/v1"]) == 64
+    assert "--judge-model" in capsys.readouterr().err
+    judge = ["--judge", "http://127.0.0.1:9/v1", "--judge-model", "j"]
+    assert cli.main([*command, "--rescore", *judge]) == 0, "choices are none of its business: nobody is asked"
+    kept = json.loads((answers.parent / "opinions.json").read_text())
+    assert kept["judge"] == "j" and kept["opinions"][0]["unread"] == 0
     assert cli.main(["eval", "nowhere/at/all", "--benchmarks", "exam", "--cards", "cards"]) == 66
     assert cli.main(["ask", "model", "-", "Which organ?", "--max-tokens", "4"]) == 0
     assert "not a diagnosis" in capsys.readouterr().out

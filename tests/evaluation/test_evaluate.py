@@ -184,6 +184,10 @@ def test_every_metric_gives_a_number_for_what_it_applies_to() -> None:
     for name, metric in metrics.every().items():
         kinds = ("numeric", "label_set", "mcq", "free")
         samples = [tiny_model.sample(2, question_type=kind, answer="a", options={"A": "a"}) for kind in kinds]
+        samples += [
+            tiny_model.sample(3, question_type="short", answer=answer, task=answer, parents=("pair:one",))
+            for answer in ("a", "b")
+        ]
         judged = [
             Judged(
                 sample=sample,

@@ -112,7 +112,7 @@ def stages(name: str, *overrides: str) -> dict[str, Any]:
     return {block.name: block.config for block in recipe.load(name, overrides).stages}
 
 
-@pytest.mark.parametrize("name", ["lingshu_7b", "lingshu_32b"])
+@pytest.mark.parametrize("name", ["lingshu_7b", "lingshu_32b", "lingshu_i_8b"])
 def test_the_supervised_stages_have_every_number_of_the_paper(name: str) -> None:
     """Section 3 and figure 6: parts, learning rates, epochs, warm-up, schedule, length, batch, accumulation, packing."""
     found = stages(name)
@@ -197,6 +197,7 @@ def test_the_stages_follow_one_another_as_in_the_paper() -> None:
     ]
     assert recipe.load("lingshu_7b").model.base == "Qwen/Qwen2.5-VL-7B-Instruct"
     assert recipe.load("lingshu_32b").model.base == "Qwen/Qwen2.5-VL-32B-Instruct"
+    assert recipe.load("lingshu_i_8b").model.base == "OpenGVLab/InternVL3-8B-hf"
 
 
 def test_the_data_sets_of_each_stage_are_those_of_the_paper() -> None:

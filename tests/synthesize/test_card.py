@@ -13,6 +13,7 @@ from corpora import specification
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import licences
 from lingshu_train.data.corpus import corpus, preparing
+from lingshu_train.synthesize import _files
 
 
 @pytest.fixture(scope="module")
@@ -65,3 +66,30 @@ def test_a_card_that_comes_with_lingshu_reads_them_too(made: Path, tmp_path: Pat
     wanted = specification(tmp_path, cards=("synth_cot",), part=("synth_cot",))
     preparing.prepare(tmp_path / "corpus", wanted, workers=1, most_refused=0.0)
     assert [one.reasoning for one in corpus.load(tmp_path / "corpus").samples] == [teaching.GOOD] * 6
+
+
+MADE = {
+    "synth_cot": {"reasoning": teaching.GOOD},
+    "synth_vqa": {"question_type": "mcq", "options": {"A": "MRI", "B": "CT"}, "answer": "B"},
+    "synth_long_captions": {"question": "Describe this.", "question_type": "free", "answer": teaching.GOOD},
+    "synth_ocr": {
+        "question": "Explain this page.",
+        "question_type": "free",
+        "answer": teaching.GOOD,
+        "modality": "document",
+    },
+    "synth_text_reasoning": {"reasoning": teaching.GOOD, "modality": "text"},
+}
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_every_card_of_the_paper_reads_what_is_written_for_it(name: str, tmp_path: Path) -> None:
+    shown = () if name == "synth_text_reasoning" else (curating.scene(5, side=56),)
+    rows = [curating.row(f"{name}/one", *shown, parents=("slake/train/1",), card=name, **MADE[name])]
+    found = corpus.load(curating.corpus(tmp_path / "made", rows) / "corpus")
+    _files.write(found, tmp_path / name, cards.load(name))
+    wanted = specification(tmp_path, cards=(name,), part=(name,))
+    preparing.prepare(tmp_path / "corpus", wanted, workers=1, most_refused=0.0)
+    (ours,), (theirs,) = found.samples, corpus.load(tmp_path / "corpus").samples
+    assert (theirs.question, dict(theirs.options)) == (ours.question, dict(ours.options))
+    assert (theirs.answer, theirs.reasoning, theirs.images) == (ours.answer, ours.reasoning, ours.images)

@@ -17,6 +17,8 @@ from teaching import Asked, Fault, Reply
 
 from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import NotPermitted, RecipeError, RunAgain
+from lingshu_train.runs.withdrawn import Gone
+from lingshu_train.stages import _kinds as kinds
 from lingshu_train.synthesize import _client
 
 
@@ -207,3 +209,87 @@ def test_a_server_that_is_gone_stops_the_stage_and_keeps_what_it_said(tmp_path: 
         teacher.rule = good
         tiny.run_here(made)
         assert teacher.paid_twice == 0
+
+
+def test_a_withdrawn_row_is_not_asked_about(tmp_path: Path) -> None:
+    rows, answers = teaching.questions(4)
+    parent = curating.corpus(tmp_path / "raw", rows)
+    gone = Gone(rows="1", fingerprint=corpus.load(parent / "corpus").fingerprint)
+    with teaching.teaching(teaching.reasoner(answers)) as teacher:
+        made = teaching.stage(tmp_path, parent, teacher).model_copy(update={"withdrawn": {"raw": gone}})
+        tiny.run_here(made)
+        assert not any("case 1 of" in asked.text for asked in teacher.asked)
+    assert len(corpus.load(made.path / "corpus")) == 3
+
+
+def test_a_row_without_an_answer_waits_for_the_next_start_when_all_others_are_done(tmp_path: Path) -> None:
+    rows, answers = teaching.questions(8)
+    parent = curating.corpus(tmp_path / "raw", rows)
+    good = teaching.reasoner(answers)
+
+    def silent(asked: Asked) -> Reply:
+        return Fault(500) if "case 5 of" in asked.text else good(asked)
+
+    with teaching.teaching(silent) as teacher:
+        made = teaching.stage(tmp_path, parent, teacher, asking={"tries": 2, "parallel": 2})
+        with pytest.raises(
+            RunAgain, match="1 of 8 rows have no answer after 2 tries, more than most_unanswered=0"
+        ):
+            tiny.run_here(made)
+        asked = len(teacher.asked)
+        allowed = teaching.stage(tmp_path, parent, teacher, asking={"tries": 2}, most_unanswered=0.2)
+        facts = tiny.run_here(allowed)
+        assert facts["rows_kept"] == 7
+        assert facts["dropped"] == {"unanswered": 1}
+        assert len(teacher.asked) - asked <= 2, "rows that have their answers are not asked again"
+        teacher.rule = good
+        assert tiny.run_here(made)["rows_kept"] == 8
+
+
+def test_a_request_that_is_refused_drops_its_row_and_is_not_sent_again(tmp_path: Path) -> None:
+    rows, answers = teaching.questions(6)
+    parent = curating.corpus(tmp_path / "raw", rows)
+    good = teaching.reasoner(answers)
+
+    def refusing(asked: Asked) -> Reply:
+        wrong = Fault(400, text='{"error": {"message": "content policy"}}')
+        return wrong if "case 4 of" in asked.text else good(asked)
+
+    with teaching.teaching(refusing) as teacher:
+        made = teaching.stage(tmp_path, parent, teacher, asking={"parallel": 1})
+        assert tiny.run_here(made)["dropped"] == {"refused": 1}
+        (line,) = [one for one in table(made.path) if one["status"] == "dropped"]
+        assert line["reason"] == "reason: the server answers 400: content policy"
+        asked = len(teacher.asked)
+        tiny.run_here(made)
+        assert len(teacher.asked) == asked
+
+
+def test_a_second_teacher_does_the_checks(tmp_path: Path) -> None:
+    rows, answers = teaching.questions(3)
+    parent = curating.corpus(tmp_path / "raw", rows)
+    good = teaching.reasoner(answers)
+    with teaching.teaching(good) as teacher, teaching.teaching(good) as second:
+        checker = {"urls": [second.url], "model": "other"}
+        tiny.run_here(teaching.stage(tmp_path, parent, teacher, checker=checker))
+    assert len(second.asked) == 3
+    assert all("Reasoning:" in asked.text and asked.body["model"] == "other" for asked in second.asked)
+    assert not any("Reasoning:" in asked.text for asked in teacher.asked)
+
+
+def test_what_is_asked_and_how_it_is_put_name_a_stage_and_where_it_is_asked_does_not(tmp_path: Path) -> None:
+    config = {
+        "kind": "synthesize",
+        "corpus": "raw",
+        "pipeline": {"name": "vqa_reasoning"},
+        "card": "synth_cot",
+    }
+
+    def named(**teacher: object) -> object:
+        found = kinds.read({**config, "teacher": {"model": "big", **teacher}}, where="stages.made")  # type: ignore[dict-item]
+        return found.naming
+
+    one = named(urls=["http://127.0.0.1:1/v1"])
+    assert one == named(urls=["http://127.0.0.1:2/v1"], price_in=3.0, parallel=2, tries=9)
+    assert one != named(urls=["http://127.0.0.1:1/v1"], revision="2")
+    assert "prompts" in one  # type: ignore[operator]

@@ -217,3 +217,59 @@ def test_a_first_paragraph_that_is_the_answer_is_read_in_training_and_a_bare_lin
     assert not verify("Answer: C\n\nThe answer is B.", TUMOUR, Policy.lenient).correct
     assert verify("Answer: C", TUMOUR).status == "unmarked"
     assert verify("The mass is infiltrating.\n\nAnswer: C", TUMOUR).status == "unmarked"
+
+
+LED_TO = [
+    "The infiltrating mass without a capsule, hmm, is a glioma.",
+    "The infiltrating mass would suggest a glioma.",
+    "The previous mass was consistent with a glioma.",
+    "A ring speaks against this, which suggests a meningioma, not a glioma.",
+    "In the other patient, the mass suggests a glioma.",
+    "The mass is less consistent with a glioma.",
+    "The least likely diagnosis is C.",
+    "The second most likely diagnosis is C.",
+    "C\n\nOn closer inspection there is a dural tail.",
+    "The glioma was in the frontal lobe.",
+    "C not (glioma)",
+    "C, not (C)",
+]
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "The infiltrating mass is most consistent with a glioma.",
+        "Based on the axial MRI scan, the lesion is a glioma.",
+        "The mass infiltrates the white matter, which suggests glioma.",
+        "Glioma of the brain",
+        "C, namely glioma.",
+        "After reviewing the image, I would choose C.",
+    ],
+)
+def test_a_finding_or_a_picture_named_before_the_option_leads_to_it(response: str) -> None:
+    assert verify(response, TUMOUR, Policy.lenient).correct
+    assert not verify(response, TUMOUR).correct
+
+
+@pytest.mark.parametrize("response", LED_TO)
+def test_a_finding_of_another_time_or_case_or_an_alternative_leads_to_no_option(response: str) -> None:
+    assert not verify(response, TUMOUR, Policy.lenient).correct
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "response", "right"),
+    [
+        ("Which organ contains the stone?", "left kidney", "The left kidney contains the stone.", True),
+        ("Which organ contains the stone?", "left kidney", "The stone has left the kidney.", False),
+        ("Which organ contains the stone?", "left kidney", "The stone was in the left kidney.", False),
+        ("Which drug should be avoided?", "aspirin", "Aspirin should be avoided.", True),
+        ("Which drug should be avoided?", "aspirin", "Aspirin should be given.", False),
+        ("Which structure is not seen?", "spleen", "The spleen is not seen.", True),
+        ("Which structure is not seen?", "spleen", "The spleen is seen.", False),
+    ],
+)
+def test_the_questions_own_words_carry_the_answer_and_no_other_do(
+    question: str, answer: str, response: str, right: bool
+) -> None:
+    item = Item(question=question, question_type="short", answer=answer)
+    assert verify(response, item, Policy.lenient).correct == right

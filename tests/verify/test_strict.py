@@ -137,3 +137,22 @@ def test_no_word_that_announces_an_answer_denies_or_doubts_one() -> None:
         assert announcing.isdisjoint(words("words", name)), name
     cn = words("leadins", "announcing_cn")
     assert not [one for one in cn if any(mark in one for mark in words("words", "negation_cn"))]
+
+
+@pytest.mark.parametrize(
+    ("question", "answer", "said"),
+    [
+        ("How many ribs are fractured?", "4", "rib 4"),
+        ("How many ribs are fractured?", "4", "Rib 4 is fractured"),
+        ("How many lesions are visible?", "2", "lesion 2"),
+        ("What percentage of the tubules is atrophic?", "60 %", "60 tubules"),
+        ("What share of the cells is stained?", "60 %", "60 cells"),
+    ],
+)
+@pytest.mark.parametrize("policy", list(Policy))
+def test_a_name_is_no_count_and_a_count_no_share(
+    question: str, answer: str, said: str, policy: Policy
+) -> None:
+    item = Item(question=question, question_type="numeric", answer=answer)
+    assert verify(f"<answer>{answer}</answer>", item, policy).correct
+    assert not verify(f"<answer>{said}</answer>", item, policy).correct

@@ -51,6 +51,27 @@ def test_no_wrong_answer_passes_and_few_right_ones_are_refused(path: Path, polic
     ]
 
 
+FRAMES = (
+    "<answer>{}</answer>", "\\boxed{{{}}}", "Final Answer: {}", "**Final Answer:** {}", "The answer is {}", "I think {}",
+    "Based on the image, {}", "So {}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("policy", list(Policy))
+def test_a_wrong_answer_is_wrong_in_every_frame(policy: Policy) -> None:
+    plain = [row for row in verifier.read(ROUNDS) if not row["correct"] and "<" not in row["response"]]
+    assert len(plain) > 1000
+    judge = verifier.ours(policy)
+    passed = [
+        (row["id"], frame)
+        for row in plain
+        if "boxed" not in row["response"]
+        for frame in FRAMES
+        if judge(frame.format(row["response"]), verifier.item_of(row))
+    ]
+    assert not passed
+
+
 def test_over_all_rounds_few_right_answers_are_refused() -> None:
     found = verifier.accuracy(verifier.read(ROUNDS), verifier.ours(Policy.lenient), Policy.lenient)
     assert found["false_negative_rate"] <= 0.04

@@ -56,6 +56,22 @@ def paths(folder: Path, pattern: str) -> Iterator[Path]:
     yield from _below(folder, parts, ())
 
 
+def beside(file: Path, pattern: str) -> list[Path]:
+    """What a pattern means for the file of a picture or a volume: it starts at the file's folder, and may hold `..`, {name} of
+    that folder, {file} and {stem}."""
+    stem = file.name.removesuffix(".gz").rpartition(".")[0]
+    place = pattern.format(name=file.parent.name, file=_literal(file.name), stem=_literal(stem))
+    base, parts = file.parent, Path(place.lstrip("/")).parts
+    while parts and parts[0] == "..":
+        base, parts = base.parent, parts[1:]
+    return sorted(set(paths(base, "/".join(parts))))
+
+
+def _literal(name: str) -> str:
+    """A name whose brackets and stars mean themselves in a pattern."""
+    return re.sub(r"([*?[])", r"[\1]", name)
+
+
 def match(name: str, patterns: Iterable[str]) -> bool:
     """Whether a path matches one of the patterns; here `*` also stands for `/`."""
     own = composed(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -34,16 +35,24 @@ def draw(
     image: Image.Image, rng: np.random.Generator, *, count: int, shade: Shade, radius: float
 ) -> Image.Image | None:
     """`count` (at most 3) discs in different cells, all on tissue. None where fewer than three have room."""
-    places = _places(np.asarray(image.convert("L"), dtype=np.float64), rng, radius)
-    if len(places) < ROOM:
+    free = places(np.asarray(image.convert("L"), dtype=np.float64), rng, radius)
+    if len(free) < ROOM:
         return None
+    order = rng.permutation(len(free))[:count]
+    return put(image, [free[index] for index in order], radius=radius, shade=shade)
+
+
+def put(
+    image: Image.Image, centres: Sequence[tuple[float, float]], *, radius: float, shade: Shade
+) -> Image.Image:
+    """The image, softened, with a disc at each centre."""
     pixels = np.asarray(soften(image), dtype=np.float64)
-    for index in rng.permutation(len(places))[:count]:
-        pixels = _disc(pixels, places[index], radius=radius, level=LEVEL[shade])
+    for centre in centres:
+        pixels = _disc(pixels, centre, radius=radius, level=LEVEL[shade])
     return Image.fromarray(np.rint(pixels).astype(np.uint8)).convert("RGB")
 
 
-def _places(
+def places(
     pixels: npt.NDArray[np.float64], rng: np.random.Generator, radius: float
 ) -> list[tuple[float, float]]:
     """One random centre (row, column) for every cell with tissue for a disc that stays inside the cell."""

@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image
 
 from lingshu_train.data.cards.card import Card
-from lingshu_train.data.quickstart import card_questions, package_images, pixel_questions
+from lingshu_train.data.quickstart import card_questions, flips, package_images, pixel_questions
 from lingshu_train.data.quickstart import pool as pools
 from lingshu_train.data.quickstart.package_images import LabelledPicture
 from lingshu_train.data.quickstart.pool import Answered, Draw, Pool
 from lingshu_train.errors import DataError, RecipeError
-from lingshu_train.record import Sample
+from lingshu_train.record import PAIR, Sample
 
 Illustrated = tuple[Sample, tuple[Image.Image, ...]]
 """A sample and its pictures, which a corpus names when it writes them."""
@@ -34,6 +34,7 @@ TASKS: Mapping[str, Callable[[Draw], Answered]] = {
     "lesion_shade": pixel_questions.lesion_shade,
     "lesion_size": pixel_questions.lesion_size,
     "bright_share": pixel_questions.bright_share,
+    **flips.FLIPS,
 }
 
 
@@ -43,7 +44,9 @@ def sample(pool: Pool, task: str, n: int, *, seed: int) -> Illustrated:
         raise RecipeError(f"questions: unknown task {task!r}; there are: {', '.join(TASKS)}")
     if not pool.pictures:
         raise DataError(f"no picture in split {pool.split!r}: name more data cards")
-    key = hashlib.sha256(f"{seed}/{pool.split}/{task}/{n}".encode()).digest()
+    # The two halves of a pair have one stream.
+    pair = f"{pool.split}/{task}/pair-{n // 2:05d}" if task in flips.FLIPS else ""
+    key = hashlib.sha256(f"{seed}/{pair or f'{pool.split}/{task}/{n}'}".encode()).digest()
     made = TASKS[task](Draw(task=task, pool=pool, rng=np.random.default_rng(list(key)), n=n))
     return Sample(
         id=f"{pool.split}/{task}/{n:05d}",
@@ -58,6 +61,7 @@ def sample(pool: Pool, task: str, n: int, *, seed: int) -> Illustrated:
         reasoning=made.reasoning,
         group=made.picture.group,
         modality=made.picture.modality,
+        parents=(f"{PAIR}{pair}",) if pair else (),
     ), (made.image,)
 
 

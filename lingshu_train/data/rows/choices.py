@@ -13,7 +13,8 @@ AnswerIs = Literal["letter", "index", "text", "either"]
 
 
 def options(line: Line, columns: Sequence[str] | Mapping[str, str]) -> dict[str, str]:
-    """Letter -> text. `columns`: one that holds them all as a record or a list, or one per option, with or without letters.
+    """Letter -> text. `columns`: one that holds them all as a record, a list, or a list of records with `key` and `value`; or
+    one per option, with or without letters.
 
     A missing or blank option is left out, and the others keep their letters. DataError: fewer than two are left, or one is
     no text.
@@ -36,15 +37,36 @@ def options(line: Line, columns: Sequence[str] | Mapping[str, str]) -> dict[str,
                     raise line.error(field, f"names option {letter} twice")
                 found[letter] = line.written(field, text, place=letter)
         elif isinstance(value, Sequence) and not isinstance(value, str | bytes):
-            texts = [
-                line.written(field, text, place=str(number)) for number, text in enumerate(value, start=1)
-            ]
-            found = lettered(line, field, texts)
+            found = _listed(line, field, value)
         else:
             raise line.error(field, "must hold the options as a record or a list")
     found = {letter: text for letter, text in found.items() if text}
     if len(found) < 2:
         raise line.error(field, f"needs at least two options, got {len(found)}")
+    return found
+
+
+def _listed(line: Line, field: str, values: Sequence[object]) -> dict[str, str]:
+    """The options of a list: of texts, or of records that hold a letter as `key` and a text as `value`."""
+    if not values or not all(isinstance(one, Mapping) and set(one) == {"key", "value"} for one in values):
+        texts = [line.written(field, text, place=str(number)) for number, text in enumerate(values, start=1)]
+        return lettered(line, field, texts)
+    found = dict[str, str]()
+    for number, one in enumerate(values, start=1):
+        assert isinstance(one, Mapping), "looked at above"
+        name = line.written(field, one["key"], place=str(number))
+        if name in found:
+            raise line.error(field, f"names option {name} twice")
+        found[name] = line.written(field, one["value"], place=name)
+    return found
+
+
+def letters(line: Line, field: str, options: Mapping[str, str], *, written: str) -> tuple[str, ...]:
+    """The letters of an answer that may hold several, one behind the other. DataError: one is no option, or stands twice."""
+    found = tuple(character for character in written if character not in " ,，、;；")
+    for one in found:
+        if one not in options or found.count(one) > 1:
+            raise line.error(field, f"must be letters of {', '.join(options)}, each once, got {written!r}")
     return found
 
 

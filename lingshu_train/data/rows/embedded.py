@@ -66,7 +66,9 @@ def file(
     if name.startswith("/") or ".." in Path(name).parts:
         raise line.error(field, f"must be a file name below {folder}, got {name!r}")
     found = Picture(name=name, path=patterns.there(folder, name))
-    other = None if strictly or found.exists() else elsewhere.find(line, field, folder, name)
+    other = (
+        None if strictly or found.exists() or found.is_series() else elsewhere.find(line, field, folder, name)
+    )
     return Picture(name=name, path=other[0], told=other[1]) if other else found
 
 
@@ -98,7 +100,7 @@ def _picture(line: Line, field: str, cell: object, folder: Path, *, anywhere: bo
 def _named(line: Line, field: str, folder: Path, *, name: str, anywhere: bool) -> Picture:
     found = file(line, field, folder, name=name, anywhere=anywhere)
     assert found.path is not None, "a file has its path"
-    if not found.exists():
+    if not found.exists() and not found.is_series():
         if patterns.leads_nowhere(found.path):
             raise line.error(field, f"{found.path} is a link that leads nowhere")
         other = patterns.other_case(found.path)

@@ -12,7 +12,7 @@ from lingshu_train.data.cards import patterns
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.images.excerpt import Excerpt
 from lingshu_train.data.images.windows import Deep
-from lingshu_train.data.rows import embedded, layouts, spelling, withheld
+from lingshu_train.data.rows import embedded, layouts, slices, spelling, withheld
 from lingshu_train.data.rows.layouts import FORMATS, RowLayout
 from lingshu_train.data.rows.line import Line
 from lingshu_train.data.rows.row import Origin, Picture, Row, Skipped, SplitFiles
@@ -73,6 +73,7 @@ class Reader:
                 else:
                     own = f":{row.sample.id}" if row.sample.id else ""
                     name = f"{place}{f'.{number}' if number else ''}{own}"
+                    row = slices.laid_out(row, spelt, self.fields)
                     images = tuple(self._windowed(picture) for picture in row.images)
                     told = dict.fromkeys(filter(None, (line.told, *other, *(one.told for one in images))))
                     sample = replace(row.sample, id=name)

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from lingshu_train.data.images import windows
 from lingshu_train.data.images.excerpt import Excerpt
+from lingshu_train.data.rows.volumes import Volumes
 from lingshu_train.errors import DataError
 from lingshu_train.naming import file_digest
 from lingshu_train.record import Sample
@@ -91,6 +92,14 @@ class SplitFiles(Strict):
     preset by name, `spread` (from the 0.5th to the 99.5th percentile of what is not 0) or `full` (all that the
     stored bits can hold). A picture to which the layout gives a window of its own keeps that. None takes the
     file's."""
+    volume: Volumes | None = None
+    """How a volume that a row names becomes pictures, each called by its place in the question ("slice 12 of 40"). For example
+    `{plane: axial, most: 8}`. None: a row that names a volume as its picture is refused."""
+    views: tuple[str, ...] = ()
+    """What the question calls each of a row's pictures, in their order. For example `[prior, current]`. A row with another
+    number of pictures is refused. Empty: nothing is said of them."""
+    most_pictures: int | None = Field(default=None, gt=0)
+    """A row that shows more pictures than this is refused, and counted. None: the model's context is the bound."""
 
     @model_validator(mode="after")
     def _known_splits(self) -> SplitFiles:
@@ -179,10 +188,21 @@ class Picture:
         except OSError:  # A name that no file system takes.
             return False
 
+    def is_series(self) -> bool:
+        """Whether a folder is named, which may hold a DICOM series."""
+        try:
+            return not self.data and self.path is not None and self.path.is_dir()
+        except OSError:  # As above.
+            return False
+
     def source(self) -> Path | bytes:
         """The undecoded file, or its bytes. NoPicture: it is not there."""
         if self.data:
             return self.data
+        if self.is_series():
+            raise DataError(
+                f"{self.path}: is a folder and no picture; `volume` in a card's fields shows the series in it"
+            )
         if self.path is None or not self.exists():
             raise NoPicture(f"{self.path or self.name}: image file is missing; fetch the card's images")
         return self.path

@@ -5,6 +5,7 @@ with their options in other orders.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -16,6 +17,7 @@ from lingshu_train.record import IMAGE_MARK, Sample
 PromptSet = Literal["ours", "medevalkit/direct", "medevalkit/reasoning"]
 FEW = 20
 """Questions of a benchmark in a quick look."""
+_HAN = re.compile(r"[\u3400-\u9fff]")
 _YES_NO = frozenset(("yes", "no"))
 _YES_NO_ZH = frozenset(("是", "否"))
 _BOX = '"\\boxed{}"'
@@ -92,7 +94,7 @@ def worded(sample: Sample, prompts: PromptSet, benchmark: Benchmark) -> str:
     """The last turn of the user, as MedEvalKit words it for that benchmark."""
     if sample.question_type == "free":
         return _REPORT
-    language = "en" if sample.question.isascii() else "zh"
+    language = language_of(sample.question)
     ask = _ASKS[_form(sample, benchmark), language][prompts == "medevalkit/reasoning"]
     question = sample.question
     if benchmark.style == "mmmu":
@@ -101,7 +103,10 @@ def worded(sample: Sample, prompts: PromptSet, benchmark: Benchmark) -> str:
         return f"\n{question}\n{listed}{gap}\n{' ' * 8}{ask}"
     if not sample.options:
         return f"{question}\n{ask}"
-    listed = "\n".join(f"{letter}{benchmark.options}{text}" for letter, text in sample.options.items())
+    bare = benchmark.style == "bare"
+    listed = "\n".join(
+        text if bare else f"{letter}{benchmark.options}{text}" for letter, text in sample.options.items()
+    )
     if language == "zh":
         return f"\n问题： {question}\n选项： \n{listed}\n{ask}"
     before = "\n"
@@ -109,6 +114,11 @@ def worded(sample: Sample, prompts: PromptSet, benchmark: Benchmark) -> str:
         context, _, question = question.rpartition("\n")
         before = f"{context}\n\n"
     return f"{before}Question: {question}\nOptions: \n{listed}\n{ask}"
+
+
+def language_of(text: str) -> Literal["en", "zh"]:
+    """Chinese where a Chinese character stands: English has signs beyond ASCII too, such as µ and ≥."""
+    return "zh" if _HAN.search(text) else "en"
 
 
 def _form(sample: Sample, benchmark: Benchmark) -> str:

@@ -39,8 +39,8 @@ class Line(Strict):
     that show one picture (or are of one patient), of which there are `clusters`. `constant`: the best constant answer.
     `medevalkit`: the share right by MedEvalKit's own rules, of those it can score. `medevalkit_errors` cannot be scored there;
     `medevalkit_differs` counts by defect where it says otherwise than lenient. `letters`: shares of the letters that choices
-    were answered with. `reports`: means over the free text, of overlap with the reference and of findings by rules
-    (`metrics/_overlap.py`, `_clinical.py`). `tiers`: by what the model was trained on, `trained_cards` how many questions were
+    were answered with. `reports`: means over the free text by every metric that is here (`written.py`), and in
+    `not_measured` why others are not. `tiers`: by what the model was trained on, `trained_cards` how many questions were
     met in which data card, `untold` what of this is not known. Of several `draws` a question, all else is of the first;
     `pass_at` and `maj_at`, by k, are of all (`metrics/_draws.py`). `asked` names the prompt set and its hash.
     """
@@ -61,6 +61,7 @@ class Line(Strict):
     medevalkit_errors: int = 0
     medevalkit_differs: dict[str, int] = Field(default_factory=dict)
     reports: dict[str, float] = Field(default_factory=dict)
+    not_measured: dict[str, str] = Field(default_factory=dict)
     truncated: int = 0
     unscored: int = 0
     statuses: dict[str, int] = Field(default_factory=dict)

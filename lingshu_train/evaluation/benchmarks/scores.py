@@ -5,17 +5,16 @@ from __future__ import annotations
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from lingshu_train.evaluation import medevalkit
+from lingshu_train.evaluation.benchmarks.asked import language_of
 from lingshu_train.evaluation.benchmarks.line import Estimate, Line, Share, TierShare
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.evaluation.benchmarks.tiers import TIERS, UNKNOWN, Behind, Tier
-from lingshu_train.metrics._cider import cider
-from lingshu_train.metrics._clinical import compared
+from lingshu_train.evaluation.benchmarks.written import written
 from lingshu_train.metrics._draws import Draw, maj_at, pass_at, sizes
 from lingshu_train.metrics._intervals import wilson
-from lingshu_train.metrics._overlap import overlap
 from lingshu_train.record import Completion, Sample
 from lingshu_train.verify import Policy, verify
 
@@ -84,6 +83,7 @@ def line(
 ) -> Line:
     """The line of a benchmark whose questions were answered so."""
     judged = [(sample, one) for sample, one in answered if sample.question_type != "free"]
+    free = written([(sample, one) for sample, one in answered if sample.question_type == "free"])
     blank = Line(
         name=benchmark.name,
         title=benchmark.title,
@@ -91,7 +91,8 @@ def line(
         asked=asked,
         truncated=sum(one.truncated for _, one in answered),
         unscored=len(answered) - len(judged),
-        reports=_reports([(sample, one) for sample, one in answered if sample.question_type == "free"]),
+        reports=free.means,
+        not_measured=free.missing,
     )
     if not judged:
         return blank
@@ -158,24 +159,6 @@ def _theirs(
         "medevalkit_errors": len(rulings) - len(scored),
         "medevalkit_differs": dict(sorted(differs.items())),
     }
-
-
-def _reports(answered: Sequence[tuple[Sample, Completion]]) -> dict[str, float]:
-    """Means over free text; what is empty counts as 0 in each of them."""
-    if not answered:
-        return {}
-    found: dict[str, float] = defaultdict(float)
-    for sample, one in answered:
-        clinical = {
-            f"clinical_{name}": float(value)
-            for name, value in asdict(compared(one.text, sample.answer)).items()
-        }
-        for name, value in {**asdict(overlap(one.text, sample.answer)), **clinical}.items():
-            found[name] += value / len(answered)
-    told = cider([one.text for _, one in answered], [sample.answer for sample, _ in answered])
-    found["cider_corpus_idf"] = sum(one.cider for one in told) / len(told)
-    found["cider_d_corpus_idf"] = sum(one.cider_d for one in told) / len(told)
-    return dict(found)
 
 
 def drawn(samples: Sequence[Sample], draws: Sequence[Sequence[Completion]]) -> dict[str, object]:
@@ -250,7 +233,7 @@ def _breakdown(samples: Sequence[Sample], right: Sequence[bool]) -> dict[str, di
         "card": lambda one: one.card,
         "task": lambda one: one.task,
         "question_type": lambda one: one.question_type,
-        "language": lambda one: "en" if one.question.isascii() else "zh",
+        "language": lambda one: language_of(one.question),
         "modality": lambda one: one.modality,
     }
     found: dict[str, dict[str, Share]] = {}

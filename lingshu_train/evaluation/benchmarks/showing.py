@@ -14,12 +14,6 @@ _HEAD: tuple[str, ...] = (
     *("benchmark", "model", "n", "strict", "lenient", "medevalkit"),
     *("95 % by picture", "constant", "unread", "cut"),
 )
-UNMEASURED = (
-    "reports, not measured: METEOR (needs WordNet), CIDEr with COCO's word frequencies, as published (that table is not here; "
-    "cider_corpus_idf has those of the benchmark's own reports), CheXbert F1, RadGraph F1, RaTEScore, RadCliQ-v1, BERTScore, "
-    "GREEN (need weights that are not here)"
-)
-"""What published tables of reports have beside ours."""
 _MEANS = {"medical_vqa": "mean of 7, medical VQA", "text": "mean of 7, text"}
 
 
@@ -41,7 +35,6 @@ def table(measured: Mapping[str, Sequence[Line]]) -> str:
                 rows.append((title, model, "", "", f"{100 * value:.1f}", "", "", "", "", ""))
     reports = [_reported(model, one) for model, lines in measured.items() for one in lines if one.reports]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
-    reports += [UNMEASURED] * bool(reports)
     reports += [
         f"{one.title}, {model}: {draws_of(one)}"
         for model, lines in measured.items()
@@ -91,9 +84,12 @@ def _reported(model: str, one: Line) -> str:
         "clinical F1": "clinical_f1",
     }
     told = [f"{title} {100 * found[name]:.1f}" for title, name in shares.items()]
-    told += [f"CIDEr, own IDF {found['cider_corpus_idf']:.3f}"]
+    told += [f"{name} {100 * value:.1f}" for name, value in found.items() if name.startswith("METEOR")]
+    told.append(f"CIDEr (IDF of these references) {found['cider_corpus_idf']:.2f}")
     told += [f"{found[f'clinical_{name}']:.2f} {name}" for name in ("missed", "false", "contradicted")]
-    return f"{one.title}, {model}: {one.unscored} texts: {', '.join(told)} a text"
+    line = f"{one.title}, {model}: {one.unscored} texts: {', '.join(told)} a text"
+    whys = "; ".join(f"{name}: {why}" for name, why in one.not_measured.items())
+    return f"{line}\n  not measured: {whys}" if whys else line
 
 
 def _row(model: str, one: Line) -> tuple[str, ...]:

@@ -19,13 +19,14 @@ PAPER = "paper"
 
 class Benchmark(Strict):
     """One line of a table: the splits of the cards that it counts together. `options`: what MedEvalKit writes between an
-    option's letter and its text; `style`: which of its templates it uses, where that is not the common one."""
+    option's letter and its text; `style`: which of its templates it uses, where that is not the common one (`bare`: options
+    without their letters)."""
 
     name: str
     title: str
     cards: dict[str, str]
     options: str = ". "
-    style: Literal["", "slake", "pubmedqa", "mmmu"] = ""
+    style: Literal["", "slake", "pubmedqa", "mmmu", "bare"] = ""
 
 
 class Suite(Strict):

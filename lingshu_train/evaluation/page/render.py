@@ -8,7 +8,7 @@ from pathlib import Path
 from jinja2 import ChoiceLoader, FileSystemLoader
 from markupsafe import Markup
 
-from lingshu_train.evaluation.benchmarks import published, showing
+from lingshu_train.evaluation.benchmarks import published
 from lingshu_train.evaluation.benchmarks.measuring import Questions
 from lingshu_train.evaluation.benchmarks.tiers import TIERS
 from lingshu_train.evaluation.benchmarks.versus import Difference
@@ -39,7 +39,6 @@ def page(
         "evaluation.html.j2",
         TEMPLATES / "evaluation.js",
         models=models,
-        unmeasured=showing.UNMEASURED,
         tiers=TIERS,
         groups=figures.groups(models),
         printed=published.rows(),

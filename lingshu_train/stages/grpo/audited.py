@@ -17,7 +17,7 @@ from lingshu_train.auditing.records import FALLBACK, FIRST, Audited
 from lingshu_train.errors import RewardRefuted
 from lingshu_train.record import Completion, Sample
 from lingshu_train.rewards._compose import Total
-from lingshu_train.runs import results
+from lingshu_train.runs import ledger, results
 from lingshu_train.runs.ledger import AUDITS, BY_PERSON
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo.config import Config
@@ -138,3 +138,22 @@ class Auditing:
                 own.append(_Drawn(key[:16], at, place))
         chosen = sorted(one.at for part in dist.gather(own) for one in part)[: self.block.most]
         return [one for one in own if chosen and one.at <= chosen[-1]]
+
+
+def warnings(stage: Stage, config: Config) -> list[str]:
+    """What a reader of the report has to know of the audits: those without a verdict, and the step at which a fallback took
+    over."""
+    known = records.read(stage.path) if config.audit else ()
+    found = []
+    why = Counter(one.why for one in known if one.false is None)
+    if why:
+        told = ", ".join(f"{name} {count:,}" for name, count in sorted(why.items()))
+        found.append(
+            f"{stage.name}: {why.total():,} of {len(known):,} audited answers have no verdict and stand in no bound ({told})"
+        )
+    lines = [line["step"] for line in ledger.steps(stage.path) if "audit/fell_back" in line]
+    if lines:
+        found.append(
+            f"{stage.name}: step {lines[0]}: audit.limit was passed; audit.fallback scored from there on"
+        )
+    return found

@@ -39,7 +39,7 @@ def of(
         seen = {} if trainer.guard.leaves_out_window(step) else scoring.metrics()
         return finite(
             {
-                "epoch": rows.epoch(step * config.update_prompts * config.draws),
+                "epoch": rows.epoch(step * config.update_prompts * config.choice),
                 "samples": rows.digest(drawn(rows, config, step)),
                 **seen,
                 **alarms.columns(step, seen),

@@ -17,21 +17,13 @@ from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, PlanLine
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.rollouts import Choice
-from lingshu_train.schema import Strict
 from lingshu_train.stages.grpo import losses
+from lingshu_train.stages.grpo.asking import Curriculum, DynamicSampling
 from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
 from lingshu_train.training.limit import Limit
 
 ROLLOUT_BATCH = 64
 """Completions drawn in one call where a recipe does not say."""
-
-
-class DynamicSampling(Strict):
-    """Train on groups whose completions differ in reward."""
-
-    most_draws: int = Field(gt=1)
-    """How often a window may ask `rollout_prompts` prompts. Where groups with spread do not suffice, others fill it up. The
-    order of prompts goes on by as many each window, asked or not."""
 
 
 class Config(TrainingConfig):
@@ -87,6 +79,7 @@ class Config(TrainingConfig):
         "ratio_of": "tokens",
         "dynamic_sampling": None,
         "audit": None,
+        "curriculum": None,
         "alarms": None,
     }
 
@@ -142,6 +135,8 @@ class Config(TrainingConfig):
     the window, so that most groups are split over its steps."""
     dynamic_sampling: DynamicSampling | None = None
     """Ask on until a window has `rollout_prompts` groups with spread; none takes the groups as they come."""
+    curriculum: Curriculum | None = None
+    """Choose the prompts of a window by what the policy gets right about half of the time; none takes them as they come."""
     selection: Selection | None = None
     """Which rows of `data` to train on, by rules of balance; none takes them as they come."""
     max_prompt: int | None = Field(default=None, gt=0)
@@ -156,9 +151,14 @@ class Config(TrainingConfig):
         return self.dynamic_sampling.most_draws if self.dynamic_sampling else 1
 
     @property
+    def choice(self) -> int:
+        """How many times more than it asks a window has to choose among."""
+        return self.draws * (self.curriculum.candidates if self.curriculum else 1)
+
+    @property
     def window_prompts(self) -> int:
         """Prompts by which the order goes on with each window: those that it may ask."""
-        return self.rollout_prompts * self.draws
+        return self.rollout_prompts * self.choice
 
     @property
     def whole_groups(self) -> bool:
@@ -255,6 +255,11 @@ class Config(TrainingConfig):
         rewards.check(self.rewards, where=f"{where}.rewards")
         if self.audit:
             self.audit.check(f"{where}.audit", self.rewards)
+        if self.curriculum:
+            fallback = self.audit.fallback if self.audit else None
+            self.curriculum.check(
+                where, [self.rewards, fallback or self.rewards], workers=self.loader_workers
+            )
         self._check_engine(where)
         self.check_licences(where)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -18,8 +19,9 @@ from lingshu_train.record import Sample
 from lingshu_train.rollouts import OURS
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
-from lingshu_train.stages.grpo import agreement, columns, held_out, losses, risen, served, unscored
+from lingshu_train.stages.grpo import agreement, audited, columns, held_out, losses, risen, served, unscored
 from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.curriculum import Choosing
 from lingshu_train.stages.grpo.dynamic import Dynamic
 from lingshu_train.stages.grpo.items import Once, Placing, item_to_row
 from lingshu_train.stages.grpo.scored import Scored
@@ -121,7 +123,7 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     steps = num_steps(
         steps=config.steps,
         items=rows.items(config.epochs or 0),
-        per_step=config.update_prompts * config.draws,
+        per_step=config.update_prompts * config.choice,
         multiple=config.window,
     )
     accumulation = config.accumulation(dist.place().world_size)
@@ -145,7 +147,9 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
         peft_config=session.adapter(stage, config, model),
     )
     trainer.meter = session.meter(trainer, config, wanted)
-    _place(trainer, rows, stage, config, resume=resume, steps=steps)
+    at = _at(rows, scoring.choosing)
+    _begin(trainer, stage, config, at=at, resume=resume, steps=steps)
+    _guard(trainer, rows, stage, config)
     if config.rollouts.engine != OURS:
         device = trainer.args.device.type
         trainer.rollouts = served.Rollouts(stage, config, wanted, text=text, ends=ends, device=device)
@@ -180,6 +184,7 @@ def _facts(trainer: ExactGRPOTrainer, stage: Stage, config: Config) -> Facts:
         "warnings": [
             *held_out.warnings(stage),
             *risen.warnings(stage),
+            *audited.warnings(stage, config),
             *unscored.warnings(stage.path, stage.name, window=config.window),
             *trainer.guard.warnings(stage.name),
         ],
@@ -187,16 +192,16 @@ def _facts(trainer: ExactGRPOTrainer, stage: Stage, config: Config) -> Facts:
     }
 
 
-def _place(
+def _begin(
     trainer: ExactGRPOTrainer,
-    rows: Rows,
     stage: Stage,
     config: Config,
     *,
+    at: Callable[[int], int],
     resume: Path | None,
     steps: int,
 ) -> None:
-    """Tell the trainer which rows its windows ask, and what becomes of those that are withdrawn or not finite."""
+    """Tell the trainer which rows its windows ask. `at(place)` is the row of a place in the order."""
     here = dist.place()
     accumulation = config.accumulation(here.world_size)
     items = Placing(
@@ -206,7 +211,7 @@ def _place(
         ranks=here.world_size,
         stride=config.window_prompts,
     )
-    row = item_to_row(rows.row, items, repeats=accumulation * config.window)
+    row = item_to_row(at, items, repeats=accumulation * config.window)
     trainer.whole_groups, trainer.most_draws = config.whole_groups, config.draws
     per_step = config.rollout_prompts * config.group_size * accumulation
     trainer.begin(session.run_of(stage, config, row=row, items_per_step=per_step, resume=resume, steps=steps))
@@ -214,10 +219,28 @@ def _place(
     def others(draw: int) -> list[dict[str, object]]:
         window = int(trainer.state.global_step) // config.window
         places = items.of_rank(here.rank, window, draw=draw)
-        return trainer.train_dataset.__getitems__([rows.row(place) for place in places])
+        return trainer.train_dataset.__getitems__([at(place) for place in places])
 
-    drawn = partial(columns.drawn, rows, config)
     trainer.others = others
+
+
+def _at(rows: Rows, choosing: Choosing | None) -> Callable[[int], int]:
+    """The row of a place in the order, or the one that is asked there instead."""
+    if choosing is None:
+        return rows.row
+    chosen = choosing.place
+
+    def sample(place: int) -> Sample | None:
+        row = rows.row(place)
+        return None if rows.gone([row])[0] else rows.sample(row)
+
+    choosing.over(sample)
+    return lambda place: rows.row(chosen(place))
+
+
+def _guard(trainer: ExactGRPOTrainer, rows: Rows, stage: Stage, config: Config) -> None:
+    """Tell it what becomes of rows that are withdrawn, and of batches that are not finite."""
+    drawn = partial(columns.drawn, rows, config)
     trainer.guard = Guard(
         stage.path,
         most=config.most_left_out,

@@ -21,6 +21,7 @@ from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo import risen
 from lingshu_train.stages.grpo.audited import Auditing
 from lingshu_train.stages.grpo.config import Config
+from lingshu_train.stages.grpo.curriculum import Choosing
 from lingshu_train.stages.grpo.unscored import Unscored, summed
 
 TRUNCATED = "truncated"
@@ -66,6 +67,7 @@ class Scoring:
         self._timeouts = Ledger(stage.path, TIMEOUTS)
         self._limit = config.max_completion
         self._looks = config.alarms is not None
+        self.choosing = Choosing(stage, config, config.curriculum) if config.curriculum else None
         self._ends = ends
         self._folder = stage.path
         self._metrics: dict[str, float] = {}
@@ -93,6 +95,8 @@ class Scoring:
         ]
         step = trainer_state.global_step + 1
         totals = self._totals(step, samples, written)
+        if self.choosing:
+            self.choosing.note(step, samples, totals)
         everywhere = [total for part in dist.gather(totals) for total in part]
         if dist.place().first:
             self._unscored.tell(step, everywhere)

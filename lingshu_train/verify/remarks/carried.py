@@ -11,18 +11,13 @@ from functools import lru_cache
 
 from lingshu_train.verify.gold import GoldAnswer, Ruling
 from lingshu_train.verify.lexicon import longest_first, texts, words
+from lingshu_train.verify.remarks import verbatim
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.normal import LIMIT, strip_edges
 
 _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[-'][A-Za-z0-9]+)*|\S")
 _WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*")
 _HAN = re.compile("[\u3400-\u9fff]+")
-# A question that offers its answers, or asks for what is not so, lends no words: "Is this a CT or an MRI?", "Which is least
-# likely?"
-_OFFERS = re.compile(
-    r"\b(?:or|versus|vs|not|no|never|except|least|less|false|incorrect|wrong|unlikely|contraindicated|excluded|inappropriate"
-    r"|untrue|without|other than|neither|cannot|avoid)\b|还是|不|非|错误|除|无|未|没"
-)
 _KIND = re.compile(r"\b(?:(?:what|which) (?:type|kind|sort|form) of|what|which) ([a-z]+)\b")
 _PLACING = frozenset(
     (
@@ -45,16 +40,17 @@ _PLACING = frozenset(
 _SIDED_CN = frozenset("左右上下前后内外")
 _LONGEST_PIECE = 12
 # "Which is not seen?": a sentence that says what is seen names another one than the answer.
-_ASKS_ABSENT = re.compile(r"\b(?:not|except|never|absent)\b", re.IGNORECASE)
-_ASKS_NOT = re.compile(
-    r"(?:which|what)\b[^?]*?\b(?:is|are|was|were|does|do) not ([a-z -]+)\W*$", re.IGNORECASE
+_ASKS_ABSENT = re.compile(
+    r"\b(?:not|except|never|absent|avoid(?:ed)?|contraindicated|withheld|stopped|discontinued|spared|excluded)\b",
+    re.IGNORECASE,
 )
-_SAID_NOT = re.compile(r"(.{1,80}?) (?:is|are|was|were|does|do) not ([a-z -]+)$", re.IGNORECASE)
 _TELLS_ANSWER = re.compile(r"\b(?:answer|option|choice)\b", re.IGNORECASE)
+_SAYS_SO = re.compile(
+    r"\b(?:seen|visible|present|shown|given|done|used|noted|found|indicated|needed)\b", re.IGNORECASE
+)
 _MOST = 14
 # So many spans are tried: a text made of such words alone must not cost more than its length.
 _TRIED = 32
-_ASKS_WHICH = re.compile(r"(?:which|what) [a-z]+ ((?:[a-z-]+ ){1,8}[a-z-]+)\W*$", re.IGNORECASE)
 _PAST = re.compile(
     r"\b(?:has|have|had) left\b|\b(?:was|were|had been|used to be) (?:in|on|at|within|inside|near|the|a|an)\b",
     re.IGNORECASE,
@@ -70,19 +66,19 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
         return None
     if not text.isascii() and _HAN.search(text):
         return _read_cn(text, gold, question)
+    said = verbatim.read(text, gold, question)
+    if said is not None:
+        return said
+    shorter = verbatim.without_whole(text, question) if gold.reads == "choices" else text
+    if shorter != text:
+        ruling = gold.read(shorter)
+        return ruling if ruling.status == "right" else read(shorter, gold, question)
     tokens = [found.span() for found in _TOKEN.finditer(text)]
     # A capital letter inside a sentence is an option, not the article.
     shown = [text[start:end] for start, end in tokens]
     spoken = [word if index and len(word) == 1 else word.lower() for index, word in enumerate(shown)]
-    absent = _said_absent(text, gold, question)
-    if absent is not None:
-        return absent
-    if _past(text, question) or (_ASKS_ABSENT.search(question) and not _TELLS_ANSWER.search(text)):
+    if _past(text, question) or _other_way(text, question):
         return None
-    for asked in _predicates(question):
-        ruling = gold.read(strip_edges(text[: -len(asked)])) if text.lower().endswith(asked) else None
-        if ruling is not None and ruling.status == "right":
-            return ruling._replace(rule=f"{ruling.rule}_carried")
     # "in the left lower lobe" as the question has it: its sides are no answer there.
     again = _phrase(spoken, question)
     if again:
@@ -98,29 +94,12 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
     return None
 
 
-def _said_absent(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
-    """The ruling on "effusion is not seen", in the words in which a question asks what is not seen."""
-    asked, said = _ASKS_NOT.match(question), _SAID_NOT.match(text)
-    if (
-        asked is None
-        or said is None
-        or not f"{asked.group(1)} ".lower().startswith(f"{said.group(2)} ".lower())
-    ):
-        return None
-    ruling = gold.read(said.group(1))
-    return ruling._replace(rule=f"{ruling.rule}_carried") if ruling.status == "right" else None
-
-
-@lru_cache(maxsize=4096)
-def _predicates(question: str) -> tuple[str, ...]:
-    """The ends of a question that may be its predicate, the longest first: "contains the stone" of "Which organ contains the
-    stone?".
-    """
-    found = _ASKS_WHICH.match(question)
-    if found is None or _OFFERS.search(question.lower()):
-        return ()
-    asked = found.group(1).lower().split()
-    return tuple(" " + " ".join(asked[place:]) for place in range(len(asked)))
+def _other_way(text: str, question: str) -> bool:
+    """Whether a question asks what is not so, or not to be done, and a sentence says what is: "should be given"."""
+    asked = _ASKS_ABSENT.search(question)
+    if asked is None or asked.group().lower() in text.lower():
+        return False
+    return _TELLS_ANSWER.search(text) is None or _SAYS_SO.search(text) is not None
 
 
 def _past(text: str, question: str) -> bool:
@@ -165,7 +144,11 @@ def _phrase(spoken: list[str], question: str) -> int:
     """How many words at the end are a phrase of the question that names a place; 0 where there are none."""
     low = question.lower()
     for count in range(min(len(spoken) - 1, 8), 1, -1):
-        if spoken[-count] in _PLACING and " ".join(spoken[-count:]) in low and not _OFFERS.search(low):
+        if (
+            spoken[-count] in _PLACING
+            and " ".join(spoken[-count:]) in low
+            and not verbatim.OFFERS.search(low)
+        ):
             return count
     return 0
 
@@ -179,13 +162,15 @@ def _carries(spoken: list[str]) -> bool:
 def _lent(question: str) -> frozenset[str]:
     """The words of a question that may stand beside its answer."""
     low = question.lower()
-    if _OFFERS.search(low):
+    if verbatim.OFFERS.search(low):
         return frozenset()
     sided = words("words", "sides") | frozenset(
         ("upper", "lower", "middle", "anterior", "posterior", "medial", "lateral")
     )
     spoken = frozenset(_WORD.findall(low))
-    forms = {adjective for adjective, noun in texts("carriers", "organs").items() if noun in spoken}
+    same = texts("words", "same")
+    forms = {same[token] for token in spoken if token in same and " " not in same[token]}
+    forms |= {adjective for adjective, noun in texts("carriers", "organs").items() if noun in spoken}
     if not spoken.isdisjoint(("size", "big", "large")):
         forms |= {"diameter", "size"}
     forms |= {
@@ -199,7 +184,9 @@ def nouns(question: str) -> frozenset[str]:
     """What a question asks the kind of, in canonical form: "fracture" of "What type of fracture"."""
     low = question.lower()
     found = _KIND.search(low)
-    return frozenset((canon.word(found.group(1)),)) if found and not _OFFERS.search(low) else frozenset()
+    return (
+        frozenset((canon.word(found.group(1)),)) if found and not verbatim.OFFERS.search(low) else frozenset()
+    )
 
 
 def _read_cn(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
@@ -241,7 +228,11 @@ def _shared(text: str, place: int, lent: tuple[str, ...]) -> str:
     """The longest piece of the question, of two characters at least and without a side, that stands at a place of a text."""
     for end in range(min(len(text), place + _LONGEST_PIECE), place + 1, -1):
         piece = text[place:end]
-        if _SIDED_CN.isdisjoint(piece) and not cues.hedges(piece) and any(piece in run for run in lent):
+        if (
+            _SIDED_CN.isdisjoint(piece.replace("下一步", ""))
+            and not cues.hedges(piece)
+            and any(piece in run for run in lent)
+        ):
             return piece
     return ""
 
@@ -249,7 +240,7 @@ def _shared(text: str, place: int, lent: tuple[str, ...]) -> str:
 @lru_cache(maxsize=4096)
 def _lent_cn(question: str) -> tuple[str, ...]:
     """The longest runs of a Chinese question that may stand beside its answer."""
-    if _OFFERS.search(question.lower()):
+    if verbatim.OFFERS.search(question.lower()):
         return ()
     asking = "|".join(longest_first("carriers", "asking_cn"))
     runs = [run for part in _HAN.findall(question) for run in re.split(f"(?:{asking})", part)]

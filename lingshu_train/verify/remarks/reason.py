@@ -30,7 +30,7 @@ def accepted(text: str, letter: str, options: Options, *, gloss: bool) -> str:
     low = stripped.lower()
     excludes = next((cue for cue in longest_first("words", "exclusion") if low.startswith(cue)), "")
     if excludes:
-        other = strip_edges(stripped[len(excludes) :].removesuffix(")"))
+        other = strip_edges(stripped[len(excludes) :].removesuffix(")").lstrip(" ("))
         key = canon.key(other)
         names = {name for name, named in options.texts.items() if other == name or key == named}
         if names:

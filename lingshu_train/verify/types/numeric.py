@@ -16,6 +16,7 @@ from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import LIMIT, clean, strip_edges
 
 _PERCENT = units.Unit((("percent", 1),), Fraction(1))
+_COUNT = re.compile(r"[0-9] [a-z]", re.IGNORECASE)
 _BRACKET = re.compile(r"([^()]+)\(([^()]+)\)")
 _BLOOD_PRESSURE = re.compile(r"\b(?:blood pressure|bp)\b|血压", re.IGNORECASE)
 _SCORE = re.compile(r"\bscores?\b|评分|得分|积分", re.IGNORECASE)
@@ -42,6 +43,9 @@ class Gold(GoldAnswer):
     def judge(self, text: str) -> Ruling:
         found = stated(text, self)
         if found is not None:
+            if found.unit is None and _PERCENT in (self.asked, self.accepted[0].unit) and _COUNT.search(text):
+                # "60 tubules" is no share of them.
+                return Ruling("wrong", "numeric.unit", _show(found))
             return _compare(found, self)
         bracket = _BRACKET.fullmatch(text)
         if bracket:

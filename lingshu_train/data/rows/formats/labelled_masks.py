@@ -5,7 +5,6 @@ The outlines of a picture are one mask whose colours or numbers are the parts, o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -105,7 +104,7 @@ def _regions(line: Line, fields: Fields) -> dict[str, Array]:
 
 def _region(line: Line, fields: Fields, part: str, size: tuple[int, int]) -> Array | None:
     """All outlines of one part together; None where nothing is stated of it."""
-    paths = _files(line, fields.outlines[part])
+    paths = patterns.beside(line.file, fields.outlines[part])
     if not paths and part in fields.unstated:
         return None
     if not paths and part not in fields.optional:
@@ -135,23 +134,7 @@ def _volume(line: Line, fields: Fields, subject: Subject) -> Iterator[Row]:
 
 
 def _mask(line: Line, fields: Fields) -> Path:
-    paths = _files(line, fields.mask)
+    paths = patterns.beside(line.file, fields.mask)
     if len(paths) != 1:
         raise line.error("mask", f"{len(paths)} files match {fields.mask!r}, must be one")
     return paths[0]
-
-
-def _files(line: Line, pattern: str) -> list[Path]:
-    """The files that a pattern of the card means for this picture."""
-    file = line.file
-    stem = file.name.removesuffix(".gz").rpartition(".")[0]
-    place = pattern.format(name=file.parent.name, file=_literal(file.name), stem=_literal(stem))
-    base, parts = file.parent, Path(place.lstrip("/")).parts
-    while parts and parts[0] == "..":
-        base, parts = base.parent, parts[1:]
-    return sorted(set(patterns.paths(base, "/".join(parts))))
-
-
-def _literal(name: str) -> str:
-    """A name whose brackets and stars mean themselves in a pattern."""
-    return re.sub(r"([*?[])", r"[\1]", name)

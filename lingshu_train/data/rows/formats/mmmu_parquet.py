@@ -1,4 +1,4 @@
-"""MMMU: Parquet with up to seven images per row, `<image 1>` marks in the text, options as a written list."""
+"""MMMU, MedFrameQA: Parquet with up to seven images per row, `<image 1>` marks in the text, options as a list."""
 
 from __future__ import annotations
 
@@ -23,7 +23,16 @@ SECRET = "?"
 
 
 class Fields(rowlib.TableFiles):
-    """Where answers stand that the files keep back."""
+    """Names of columns, and where answers stand that the files keep back."""
+
+    id: str = "id"
+    """Column of the question's id."""
+    answer: str = "answer"
+    """Column of the answer: a letter, or the text of an open question."""
+    kind: str = "question_type"
+    """Column that says whether a question is `multiple-choice` or `open`. Empty: all are choices."""
+    group: str = ""
+    """Column that names what pictures of several questions come from, such as a film. Empty: each question stands alone."""
 
     answers: str = ""
     """A JSON file with the answers to the questions whose own answer is `?`, those of the test files: by the question's id a
@@ -39,17 +48,17 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
     A picture stands at each of its marks, in the question and in the options; one that is named twice is given twice. One
     that no text names comes first.
     """
-    kind = line.text("question_type")
+    kind = line.text(fields.kind) if fields.kind else "multiple-choice"
     if kind not in ("multiple-choice", "open"):
-        raise line.error("question_type", f"must be multiple-choice or open, got {kind!r}")
+        raise line.error(fields.kind, f"must be multiple-choice or open, got {kind!r}")
     golds = _golds(line, fields, origin, several=kind == "open")
     texts = _list(line, "options") if kind == "multiple-choice" else []
     options = choices.lettered(line, "options", texts)
     if options and golds[0] not in options:
-        raise line.error("answer", f"{golds[0]!r} is none of the options {', '.join(options)}")
+        raise line.error(fields.answer, f"{golds[0]!r} is none of the options {', '.join(options)}")
     question, options, images = _placed(line, line.text("question"), options)
     sample = Sample(
-        id=line.text("id"),
+        id=line.text(fields.id),
         card=origin.card,
         split=origin.split,
         task="mcq" if options else "open_vqa",
@@ -58,26 +67,27 @@ def rows(line: Line, fields: Fields, origin: Origin) -> Iterator[Row]:
         answer=golds[0],
         aliases=tuple(golds[1:]),
         options=options,
-        group=line.text("id"),
+        group=line.text(fields.group or fields.id),
+        modality=line.optional("modality"),
     )
     yield Row(sample=sample, images=images)
 
 
 def _golds(line: Line, fields: Fields, origin: Origin, *, several: bool) -> list[str]:
     """The answers that count as right, the first one first."""
-    answer = line.text("answer")
+    answer = line.text(fields.answer)
     if answer != SECRET:
-        return _list(line, "answer") if several and answer.startswith("[") else [answer]
+        return _list(line, fields.answer) if several and answer.startswith("[") else [answer]
     if not fields.answers:
         raise line.error(
-            "answer", "is not public in the test files; use validation, or name a file of `answers`"
+            fields.answer, "is not public in the test files; use validation, or name a file of `answers`"
         )
-    found = _known(origin.root / fields.answers).get(line.text("id"))
+    found = _known(origin.root / fields.answers).get(line.text(fields.id))
     given = found.get("ground_truth") if isinstance(found, Mapping) else None
     values = given if isinstance(given, list) else [given]
-    golds = [text for value in values if (text := line.written("answer", value))]
+    golds = [text for value in values if (text := line.written(fields.answer, value))]
     if not golds:
-        raise line.error("id", f"{line.text('id')!r} has no answer in {fields.answers}")
+        raise line.error(fields.id, f"{line.text(fields.id)!r} has no answer in {fields.answers}")
     return golds
 
 

@@ -178,7 +178,7 @@ class Shape(shape.Shape):
         return text.layers * 2 * text.key_value_heads * (text.hidden // text.heads)
 
     def depths(self) -> dict[Depth, int]:
-        return {"text": self.text.layers, "vision": self.vision.depth}
+        return {"text": self.text.layers, "vision": self.vision.depth, "vision_beside": 0}
 
     def with_depths(self, depths: Mapping[Depth, int]) -> Shape:
         text = self.text.model_copy(update={"layers": depths["text"]})

@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from lingshu_train.verify.lexicon import entries, lists, longest_first, words
 from lingshu_train.verify.remarks.findings.statements import proposition
 from lingshu_train.verify.remarks.findings.vocabulary import Claim
+from lingshu_train.verify.text import asks
 
 _CLAUSE = re.compile(r"[,;:.!()，。；：！（）\s]|但是?|因为|由于|所以|因此|而且|并且|并(?!无)")
 _RUN = re.compile("[\u3400-\u9fff]+|[a-z0-9]+")
@@ -15,6 +16,7 @@ _LISTS = ("struct_cn", "places_cn", "abnormal_cn", "normal_cn", "sizes_cn", "den
 _ASKING = re.compile(
     r"是否|有没有|有无|是不是|能否|可否|吗|呢|[?？。 ,，]|图像?中|该|这张|患者|可见|存在|出现|显示|有|的|存在"
 )
+_DENIED = ("不连续", "不规则", "不完整", "不清晰", "不光滑", "不对称", "不均匀", "不通畅", "无异常")
 _GONE = re.compile(
     r"(?:吸收|消失|消退|愈合|清除|排除)了?吗?[?？]?$|是否(?:已)?(?:完全)?(?:吸收|消失|消退|愈合)"
 )
@@ -40,6 +42,15 @@ def asks_gone(question: str) -> bool:
     return _GONE.search(question) is not None
 
 
+@lru_cache(maxsize=4096)
+def asks_normal(question: str) -> bool:
+    """Whether a question asks for a normal state: 正常, or smooth, complete, clear and nothing that is a finding."""
+    if asks.asks_normal(question):
+        return asks.asks_normal(question) == "normal"
+    predicate = question.rstrip("吗呢？? ")
+    return predicate.endswith(entries("vocabulary", "normal_cn")) and not predicate.endswith(_DENIED)
+
+
 def subject(question: str) -> str:
     """What a question asks about, where it names that first: 心影 of 心影是否增大."""
     found = re.match(r"([\u3400-\u9fff]{2,8}?)(?:是否|有无|有没有)", question)
@@ -49,8 +60,11 @@ def subject(question: str) -> str:
 def _claim(clause: str, question: str, sign: str) -> Claim | None:
     restated = proposition(clause, question)
     if restated:
-        normal = "正常" in question and "不正常" not in question
-        return Claim("there" if (sign == "yes") != normal else "gone") if restated == sign else None
+        return (
+            Claim("there" if (sign == "yes") != asks_normal(question) else "gone")
+            if restated == sign
+            else None
+        )
     cut = _words(clause, question)
     if cut is None:
         return None

@@ -285,4 +285,4 @@ def _denials(tokens: list[str]) -> int:
 
 
 def _normal_cn(question: str) -> bool:
-    return asks.asks_normal(question) == "normal" or han.asks_gone(question)
+    return han.asks_normal(question) or han.asks_gone(question)

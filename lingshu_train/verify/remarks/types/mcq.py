@@ -62,7 +62,7 @@ class Chosen(Witness):
             ruling = carried.read(text[: found.start()], self.gold, self.gold.question) or ruling
         rest, own = text[found.end() :], self.gold.letter
         if found.group(1) in _EXCLUDING:
-            upheld = others.upholds(f"not {rest}", own, self.gold.options.shown, goes_on=False)
+            upheld = others.upholds(f"not {rest.strip('( )')}", own, self.gold.options.shown, goes_on=False)
         else:
             upheld = prose.harmless(f"there {rest}", own, self.gold.options)
         return ruling._replace(rule=f"{ruling.rule}_behind") if ruling.status == "right" and upheld else None

@@ -127,3 +127,24 @@ def test_what_would_be_another_model_is_refused_and_leaves_nothing(
 def test_a_folder_that_is_there_is_not_written_over(own: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="is there already"):
         convert.folder(own, tmp_path)
+
+
+def test_a_head_of_its_own_stays_so_where_the_published_configuration_does_not_say_it(tmp_path: Path) -> None:
+    """transformers takes a head for tied where the first level of config.json says nothing, as in some repositories."""
+    block = families.INTERNVL["shape"] | {"text": families.INTERNVL["shape"]["text"] | {"tied": False}}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(families.MODELS, "internvl3", families.INTERNVL | {"shape": block})
+        kit = families.make("internvl3", tmp_path / "made")
+    path = kit.source / "config.json"
+    said = json.loads(path.read_text())
+    assert said.pop("tie_word_embeddings") is False
+    path.write_text(json.dumps(said))
+    model = kit.model()
+    embedding = model.get_input_embeddings().weight
+    assert not torch.equal(model.lm_head.weight, embedding)
+    with torch.no_grad():
+        model.lm_head.weight.mul_(2)
+    model.save_pretrained(tmp_path / "saved")
+    again = load.strict_state(kit.family, tmp_path / "saved", model)
+    assert torch.equal(again["lm_head.weight"], model.lm_head.weight)
+    assert torch.equal(again["model.language_model.embed_tokens.weight"], embedding)

@@ -1,0 +1,74 @@
+"""Report metrics that other packages hold: METEOR by nltk, and those of trained models, where package and data are here.
+
+Nothing is put in the place of one that is not here: it is not measured, and `Outside.missing` says why.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib import util
+from types import ModuleType
+
+from lingshu_train.metrics._overlap import words
+
+Pairs = Sequence[tuple[str, str]]
+"""Texts, each with its reference."""
+_MODELS: Mapping[str, tuple[str, str]] = {
+    "CheXbert F1": ("f1chexbert", "f1chexbert"),
+    "RadGraph F1": ("radgraph", "radgraph"),
+    "RaTEScore": ("RaTEScore", "RaTEScore"),
+    "BERTScore": ("bert_score", "bert-score"),
+    "GREEN": ("green_score", "green-score"),
+    "RadCliQ-v1": ("RadEval", "radeval"),
+}
+"""Metrics of trained models: the module and the package that measure them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """`values`: means by a name that says package and version. `missing`: why another one was not measured, by its name."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+def outside(pairs: Pairs) -> Outside:
+    """What packages that are installed here measure over these texts."""
+    found = Outside(missing={name: _why_not(*places) for name, places in _MODELS.items()})
+    try:
+        measure, named = _meteor()
+    except LookupError as fault:
+        found.missing["METEOR"] = str(fault)
+    else:
+        found.values[named] = sum(measure(*pair) for pair in pairs) / len(pairs) if pairs else 0.0
+    return found
+
+
+def _why_not(module: str, package: str) -> str:
+    if util.find_spec(module) is None:
+        return f"the package {package} is not installed"
+    return f"{package} is installed; lingshu does not call it: give it the texts and references of scored/*.jsonl"
+
+
+def _meteor() -> tuple[Callable[[str, str], float], str]:
+    """MedEvalKit's METEOR: that of nltk over words parted by blanks. LookupError: nltk is not here, or WordNet is not."""
+    if util.find_spec("nltk") is None:
+        raise LookupError("the package nltk is not installed")
+    corpus, scores = _module("nltk.corpus"), _module("nltk.translate.meteor_score")
+    try:
+        version = corpus.wordnet.get_version()
+    except LookupError:
+        raise LookupError("nltk has no WordNet here: python -m nltk.downloader wordnet") from None
+
+    def measure(text: str, reference: str) -> float:
+        if not any(sign.isalnum() for sign in text):
+            return 0.0
+        return float(scores.single_meteor_score(hypothesis=words(text), reference=words(reference)))
+
+    return measure, f"METEOR (nltk {_module('nltk').__version__}, WordNet {version})"
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(name)
