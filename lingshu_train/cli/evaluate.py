@@ -12,6 +12,8 @@ from lingshu_train.cli._help import DATA, MOST_REFUSED, CardFolders, DataRoot, M
 from lingshu_train.errors import MissingInput, UsageError
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from lingshu_train.rewards.judge import Params
 
 app = typer.Typer()
@@ -75,6 +77,13 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
             show_default="once",
         ),
     ] = 0,
+    samples: Annotated[
+        int, typer.Option(metavar="K", min=1, help="Draw K answers to each question: pass@k and maj@k.")
+    ] = 1,
+    temperature: Annotated[
+        float, typer.Option(metavar="T", min=0.0, help="Of --samples; one answer alone is the likeliest.")
+    ] = 0.7,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the first draw; the others follow.")] = 0,
     rescore: Annotated[
         bool, typer.Option("--rescore", help="Ask nothing; score the answers that were kept.")
     ] = False,
@@ -126,8 +135,14 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
     wanted = suite.chosen([name.strip() for name in benchmarks.split(",") if name.strip()])
     if not wanted:
         raise UsageError(f"--benchmarks: names none; there are {', '.join(suite.names())}")
-    way = Way(prompts=prompts, limit=limit, few=few, images=not no_image, shuffles=shuffle_options)
-    how = table.Measuring(way=way, sampling=Sampling(max_tokens=max_tokens), rescore=rescore)
+    way = Way(
+        prompts=prompts, limit=limit, few=few, images=not no_image, shuffles=shuffle_options, draws=samples
+    )
+    if samples > 1 and not temperature:
+        raise UsageError("--samples: at --temperature 0 all draws are the same; give one above 0")
+    heat = temperature if samples > 1 else 0.0
+    sampling = Sampling(max_tokens=max_tokens, temperature=heat, seed=seed)
+    how = table.Measuring(way=way, sampling=sampling, rescore=rescore)
     named = [
         opened.model(name, served=served, device=device, batch=batch, cards=tuple(send or ()))
         for name in models
@@ -169,8 +184,13 @@ def _judged(params: Params, folders: Mapping[str, Path], benchmarks: Sequence[st
         print(opinions.text(label, params.model, found))
 
 
-@app.command(epilog=examples('lingshu ask runs/quickstart/rl scan.png "Which organ is shown?"'))
-def ask(
+@app.command(
+    epilog=examples(
+        'lingshu ask runs/quickstart/rl scan.png "Which organ is shown?"',
+        "lingshu ask runs/quickstart/rl --web",
+    )
+)
+def ask(  # noqa: PLR0913 (each is an option of the command line)
     model: Annotated[
         str,
         typer.Argument(
@@ -178,33 +198,43 @@ def ask(
         ),
     ],
     picture: Annotated[
-        Path, typer.Argument(metavar="IMAGE", help="The picture; - for none.", readable=False)
-    ],
-    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask.")],
+        Path | None, typer.Argument(metavar="IMAGE", help="The picture; - for none.", readable=False)
+    ] = None,
+    question: Annotated[str, typer.Argument(metavar="QUESTION", help="What to ask.")] = "",
+    web: Annotated[
+        bool, typer.Option("--web", help="Ask on a page on this machine instead (needs gradio).")
+    ] = False,
+    port: Annotated[int, typer.Option(metavar="N", min=1, help="Where --web is served.")] = 7860,
     max_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Most tokens of the answer.")] = 512,
     served: Served = "",
     device: Device = "",
 ) -> None:
     """Ask a model one question about a picture. The answer is that of a research model and no diagnosis."""
+    from lingshu_train.evaluation import opened
+    from lingshu_train.evaluation import web as pages
+
+    if web:
+        pages.needed()
+    elif picture is None or not question:
+        raise UsageError("ask: wants IMAGE and QUESTION, or --web")
+    shown = _picture(picture) if picture and str(picture) != "-" else None
+    named = opened.model(model, served=served, device=device, batch=1)
+    with named.starts() as engine:
+        answers = pages.answering(engine, named.system, max_tokens)
+        if web:
+            pages.serve(named.label, answers, port)
+        else:
+            print(answers(shown, question))
+            print(pages.DISCLAIMER)
+
+
+def _picture(path: Path) -> Image.Image:
+    """As it is stored. MissingInput (66): there is none."""
     from PIL import Image, UnidentifiedImageError
 
-    from lingshu_train.evaluation import asking, opened
-    from lingshu_train.record import Sample, Sampling
-
-    pictures = {}
-    if str(picture) != "-":
-        try:
-            pictures["asked"] = Image.open(picture).convert("RGB")
-        except FileNotFoundError:
-            raise MissingInput(f"{picture}: no such picture") from None
-        except (UnidentifiedImageError, OSError) as fault:
-            raise UsageError(f"{picture}: is no picture that can be read: {fault}") from None
-    named = opened.model(model, served=served, device=device, batch=1)
-    sample = Sample(id="asked", card="asked", split="asked", task="ask", question=question, question_type="free",
-                    answer="", images=tuple(pictures))  # fmt: skip
-    put = asking.Asking(sampling=Sampling(max_tokens=max_tokens), system=named.system)
-    with named.starts() as engine:
-        prompts = asking.prompts([sample], pictures.__getitem__, put)
-        for completion in engine.answer(prompts, put.sampling):
-            print(completion.text.strip())
-    print("From a research model: not a diagnosis, and no replacement for a doctor.")
+    try:
+        return Image.open(path).convert("RGB")
+    except FileNotFoundError:
+        raise MissingInput(f"{path}: no such picture") from None
+    except (UnidentifiedImageError, OSError) as fault:
+        raise UsageError(f"{path}: is no picture that can be read: {fault}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_model
@@ -14,6 +15,7 @@ from lingshu_train.errors import DataError, MissingInput, UsageError
 from lingshu_train.evaluation.asking import Asking
 from lingshu_train.evaluation.benchmarks import measuring, scores, showing, suite, versus
 from lingshu_train.evaluation.benchmarks.asked import FEW, Way, drawn, put
+from lingshu_train.evaluation.benchmarks.line import Line
 from lingshu_train.evaluation.benchmarks.measuring import Questions
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.record import Completion, Prompt, Sample, Sampling
@@ -81,7 +83,7 @@ def sample(number: int, **changes: object) -> Sample:
     return Sample(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def measured(folder: Path, engine: Answering | None, samples: Sequence[Sample], **way: object) -> scores.Line:
+def measured(folder: Path, engine: Answering | None, samples: Sequence[Sample], **way: object) -> Line:
     asked = [Questions(benchmark=EXAM, samples=samples, gallery=lambda _: tiny_model.picture(0))]
     opens = None if engine is None else lambda: engine
     (line,) = measuring.measure(asked, folder, opens, way=Way(**way), asking=ASKING)  # type: ignore[arg-type]
@@ -116,6 +118,31 @@ def test_answers_are_scored_again_without_a_model_and_none_may_be_missing(tmp_pa
     (tmp_path / "exam.jsonl").write_text("[]\n")
     with pytest.raises(DataError, match="not an answer of an evaluation"):
         measured(tmp_path, None, samples)
+
+
+class Drawing(Answering):
+    """Answers A under an even seed, else B."""
+
+    def answer(self, prompts: Sequence[Prompt], sampling: Sampling) -> Iterator[Completion]:
+        self.text = "AB"[sampling.seed % 2]
+        return super().answer(prompts, sampling)
+
+
+def test_several_draws_have_seeds_of_their_own_and_tell_pass_and_majority(tmp_path: Path) -> None:
+    samples = [sample(number) for number in range(9)]
+    engine = Drawing()
+    line = measured(tmp_path, engine, samples, draws=4)
+    assert len(engine.asked) == 36
+    assert measured(tmp_path, None, samples, draws=4) == line
+    assert line.lenient == pytest.approx(1 / 3), "of the first draw"
+    assert {k: each.value for k, each in line.pass_at.items()} == pytest.approx(
+        {1: 1 / 3, 2: 5 / 9, 4: 2 / 3}
+    )
+    assert {k: each.value for k, each in line.maj_at.items()} == pytest.approx({1: 1 / 3, 2: 1 / 3, 4: 1 / 3})
+    assert "4 draws: pass@1 33.3" in showing.table({"m": [line]})
+    told: Any = showing.document("m", [line], {})["results"]
+    assert told["exam"]["pass@4,lenient"] == pytest.approx(2 / 3)
+    assert (tmp_path / "scored-drawn" / "exam.jsonl").is_file()
 
 
 def test_free_text_and_what_ran_out_of_tokens_are_counted(tmp_path: Path) -> None:
@@ -200,7 +227,7 @@ def test_the_papers_benchmarks_are_seven_seven_and_three_and_their_cards_are_her
 
 def test_a_mean_is_of_the_whole_group_or_not_there() -> None:
     names = suite.groups()["text"]
-    lines = [scores.Line(name=name, title=name, n=1, asked="", lenient=0.5) for name in names]
+    lines = [Line(name=name, title=name, n=1, asked="", lenient=0.5) for name in names]
     assert showing.mean(lines, "text") == 0.5
     assert showing.mean(lines[1:], "text") is None
 

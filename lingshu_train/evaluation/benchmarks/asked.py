@@ -45,18 +45,23 @@ _REPORT = (
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Way:
     """How a benchmark is asked. `limit` 0: all questions. `shuffles` 0: options as they stand; else each choice is asked so
-    many times, its options in another order each time."""
+    many times, its options in another order each time. `draws`: answers that are drawn for each question."""
 
     prompts: PromptSet = "ours"
     limit: int = 0
     few: bool = False
     images: bool = True
     shuffles: int = 0
+    draws: int = 1
 
     @property
     def variant(self) -> str:
         """Names what is asked otherwise than the benchmark has it, whose results stand beside its own; empty: nothing."""
-        return "-".join(["text-only"] * (not self.images) + ["shuffled"] * bool(self.shuffles))
+        return "-".join(
+            ["text-only"] * (not self.images)
+            + ["shuffled"] * bool(self.shuffles)
+            + ["drawn"] * (self.draws > 1)
+        )
 
     @property
     def fingerprint(self) -> str:

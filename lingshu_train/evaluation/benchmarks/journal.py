@@ -21,7 +21,7 @@ class Journal:
     """The answers of one model to one benchmark, by the key of what was asked. A context manager."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._found = _read(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = path.open("a", encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -16,7 +16,7 @@ from lingshu_train.evaluation.asking import Asking, prompts
 from lingshu_train.evaluation.benchmarks import scores, tiers
 from lingshu_train.evaluation.benchmarks.asked import Way, drawn, put
 from lingshu_train.evaluation.benchmarks.journal import Journal
-from lingshu_train.evaluation.benchmarks.scores import Line
+from lingshu_train.evaluation.benchmarks.line import Line
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.naming import canonical, digest
 from lingshu_train.record import Completion, Sample
@@ -53,24 +53,16 @@ def measure(
     MissingInput (66): with `opens` None, an answer is missing.
     """
     with ExitStack() as stack:
-        engine: Engine | None = None
+        engine = _Started(opens, stack)
         for one in asked:
             samples = drawn(one.samples, way)
+            seen = [put(sample, way, one.benchmark) for sample in samples]
+            draws: list[list[Completion]] = []
             with Journal(folder / f"{one.benchmark.name}.jsonl") as journal:
-                seen = [put(sample, way, one.benchmark) for sample in samples]
-                keys = [key(sample, asking) for sample in seen]
-                left = [place for place, name in enumerate(keys) if name not in journal]
-                if left and opens is None:
-                    raise MissingInput(
-                        f"{folder / one.benchmark.name}.jsonl: {len(left)} of {len(keys)} questions have no answer there; "
-                        "leave --rescore out to ask them"
-                    )
-                if left and opens is not None:
-                    engine = engine or stack.enter_context(opens())
-                    waiting = [seen[place] for place in left]
-                    for place, completion in zip(left, _answers(engine, waiting, one, asking), strict=True):
-                        journal.append(keys[place], completion)
-                answered = [(sample, journal[name]) for sample, name in zip(samples, keys, strict=True)]
+                for number in range(way.draws):
+                    sampling = replace(asking.sampling, seed=asking.sampling.seed + number)
+                    draws.append(_asked(one, seen, journal, engine, replace(asking, sampling=sampling)))
+            answered = list(zip(samples, draws[0], strict=True))
             behind = tiers.of(trained, samples, one.gallery) if trained else tiers.UNKNOWN
             judged = (
                 canonical(asdict(each)) + "\n" for each in scores.scored(one.benchmark, answered, behind)
@@ -78,7 +70,37 @@ def measure(
             scored = named(folder, SCORED, way.variant)
             scored.mkdir(exist_ok=True)
             write_text(scored / f"{one.benchmark.name}.jsonl", "".join(judged))
-            yield scores.line(one.benchmark, f"{way.prompts}:{way.fingerprint}", answered, behind)
+            line = scores.line(one.benchmark, f"{way.prompts}:{way.fingerprint}", answered, behind)
+            yield line.model_copy(update=scores.drawn(samples, draws)) if way.draws > 1 else line
+
+
+@dataclass(slots=True)
+class _Started:
+    """The engine, started when a question is first asked; closed with the stack."""
+
+    opens: Opens | None
+    stack: ExitStack
+    engine: Engine | None = None
+
+    def __call__(self, missing: str) -> Engine:
+        if self.opens is None:
+            raise MissingInput(missing)
+        self.engine = self.engine or self.stack.enter_context(self.opens())
+        return self.engine
+
+
+def _asked(
+    one: Questions, seen: Sequence[Sample], journal: Journal, engine: _Started, asking: Asking
+) -> list[Completion]:
+    """An answer to every question, those that the journal has not asked now."""
+    keys = [key(sample, asking) for sample in seen]
+    left = [place for place, name in enumerate(keys) if name not in journal]
+    if left:
+        missing = f"{journal.path}: {len(left)} of {len(keys)} questions have no answer there; leave --rescore out to ask them"
+        waiting = [seen[place] for place in left]
+        for place, completion in zip(left, _answers(engine(missing), waiting, one, asking), strict=True):
+            journal.append(keys[place], completion)
+    return [journal[name] for name in keys]
 
 
 def named(folder: Path, name: str, variant: str) -> Path:

@@ -7,75 +7,19 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import Field
-
 from lingshu_train.evaluation import medevalkit
 from lingshu_train.evaluation.benchmarks.asked import language_of
+from lingshu_train.evaluation.benchmarks.line import Estimate, Line, Share, TierShare
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.evaluation.benchmarks.tiers import TIERS, UNKNOWN, Behind, Tier
 from lingshu_train.evaluation.benchmarks.written import written
+from lingshu_train.metrics._draws import Draw, maj_at, pass_at, sizes
 from lingshu_train.metrics._intervals import wilson
 from lingshu_train.record import Completion, Sample
-from lingshu_train.schema import Strict
 from lingshu_train.verify import Policy, verify
 
 _DRAWS = 1000
 """Of the bootstrap: its 95 % bounds then move by less than a tenth of their width."""
-
-
-class Share(Strict):
-    """Questions of one kind, and the share of them that lenient accepts."""
-
-    n: int
-    lenient: float
-
-
-class TierShare(Strict):
-    """Questions of one tier (`tiers.py`), the share of them that lenient accepts, and its 95 % interval by picture."""
-
-    n: int
-    lenient: float
-    low: float
-    high: float
-
-
-class Line(Strict):
-    """One benchmark of one model. Shares are in [0, 1]. `n` counts what a rule can judge, `unscored` free text that none can.
-
-    `low`, `high`: Wilson's 95 % interval of `lenient`; `cluster_low`, `cluster_high`: of a bootstrap over groups of questions
-    that show one picture (or are of one patient), of which there are `clusters`. `constant`: the best constant answer.
-    `medevalkit`: the share right by MedEvalKit's own rules, of those it can score. `medevalkit_errors` cannot be scored there;
-    `medevalkit_differs` counts by defect where it says otherwise than lenient. `letters`: shares of the letters that choices
-    were answered with. `reports`: means over the free text by every metric that is here (`written.py`), and in
-    `not_measured` why others are not. `tiers`: by what the model was trained on, `trained_cards` how many questions were
-    met in which data card, `untold` what of this is not known. `asked` names the prompt set and its hash.
-    """
-
-    name: str
-    title: str
-    n: int
-    asked: str
-    strict: float = 0.0
-    lenient: float = 0.0
-    low: float = 0.0
-    high: float = 1.0
-    cluster_low: float = 0.0
-    cluster_high: float = 1.0
-    clusters: int = 0
-    constant: float = 0.0
-    medevalkit: float = 0.0
-    medevalkit_errors: int = 0
-    medevalkit_differs: dict[str, int] = Field(default_factory=dict)
-    reports: dict[str, float] = Field(default_factory=dict)
-    not_measured: dict[str, str] = Field(default_factory=dict)
-    truncated: int = 0
-    unscored: int = 0
-    statuses: dict[str, int] = Field(default_factory=dict)
-    letters: dict[str, float] = Field(default_factory=dict)
-    breakdown: dict[str, dict[str, Share]] = Field(default_factory=dict)
-    tiers: dict[Tier, TierShare] = Field(default_factory=dict)
-    trained_cards: dict[str, int] = Field(default_factory=dict)
-    untold: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,18 +161,40 @@ def _theirs(
     }
 
 
-def bootstrap(right: Sequence[bool], groups: Sequence[str], *, seed: str) -> tuple[float, float]:
-    """The 2.5 and 97.5 % quantiles of accuracy over resamples of whole groups; (0, 1) for a single group. Where all are right,
-    or all wrong, resamples know no other share: then Wilson's interval of as many questions as there are groups."""
-    sums: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+def drawn(samples: Sequence[Sample], draws: Sequence[Sequence[Completion]]) -> dict[str, object]:
+    """pass@k and maj@k of the questions that a rule can judge. `draws`: an answer to every question, draw by draw."""
+    judged = [place for place, sample in enumerate(samples) if sample.question_type != "free"]
+    if not judged:
+        return {"draws": len(draws)}
+    given = []
+    for place in judged:
+        verdicts = [verify(each[place].text, samples[place], Policy.lenient) for each in draws]
+        given.append([Draw(one.normalized, one.correct) for one in verdicts])
+    groups = _clusters([samples[place] for place in judged])
+    found: dict[str, object] = {"draws": len(draws)}
+    for name, measure in (("pass_at", pass_at), ("maj_at", maj_at)):
+        told = {}
+        for k in sizes(len(draws)):
+            values = [measure(each, k) for each in given]
+            low, high = bootstrap(values, groups, seed=f"{name} {k}")
+            told[k] = Estimate(value=sum(values) / len(values), low=low, high=high)
+        found[name] = told
+    return found
+
+
+def bootstrap(right: Sequence[float], groups: Sequence[str], *, seed: str) -> tuple[float, float]:
+    """The 2.5 and 97.5 % quantiles of a mean of shares, such as accuracy, over resamples of whole groups; (0, 1) for a single
+    group. Where all are right, or all wrong, resamples know no other share: then Wilson's interval of as many questions as
+    there are groups."""
+    sums: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
     for one, group in zip(right, groups, strict=True):
         sums[group][0] += one
         sums[group][1] += 1
     totals = list(sums.values())
     if len(totals) < 2:
         return 0.0, 1.0
-    if len(set(right)) == 1:
-        bounds = wilson(len(totals) * right[0], len(totals))
+    if len(set(right)) == 1 and right[0] in (0, 1):
+        bounds = wilson(len(totals) * int(right[0]), len(totals))
         return bounds.low, bounds.high
     draw = random.Random(seed)
     found = []

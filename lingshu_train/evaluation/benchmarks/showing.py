@@ -7,19 +7,13 @@ from collections.abc import Mapping, Sequence
 from pydantic import JsonValue
 
 from lingshu_train.evaluation.benchmarks import suite
-from lingshu_train.evaluation.benchmarks.scores import Line
+from lingshu_train.evaluation.benchmarks.line import Line
 from lingshu_train.verify import version
 
 _HEAD: tuple[str, ...] = (
     *("benchmark", "model", "n", "strict", "lenient", "medevalkit"),
     *("95 % by picture", "constant", "unread", "cut"),
 )
-_SHARES = {
-    "BLEU-4": "bleu4",
-    "ROUGE-L (rouge)": "rouge_l",
-    "ROUGE-L (rouge-score)": "rouge_score_l",
-    "clinical F1": "clinical_f1",
-}
 _MEANS = {"medical_vqa": "mean of 7, medical VQA", "text": "mean of 7, text"}
 
 
@@ -41,6 +35,12 @@ def table(measured: Mapping[str, Sequence[Line]]) -> str:
                 rows.append((title, model, "", "", f"{100 * value:.1f}", "", "", "", "", ""))
     reports = [_reported(model, one) for model, lines in measured.items() for one in lines if one.reports]
     widths = [max(len(row[place]) for row in rows) for place in range(len(_HEAD))]
+    reports += [
+        f"{one.title}, {model}: {draws_of(one)}"
+        for model, lines in measured.items()
+        for one in lines
+        if one.pass_at
+    ]
     behind = [told for model, lines in measured.items() for told in trained_on(model, lines)]
     return "\n".join([*(_aligned(row, widths) for row in rows), *reports, *behind])
 
@@ -51,6 +51,16 @@ def trained_on(model: str, lines: Sequence[Line]) -> list[str]:
     if asked and not any(one.tiers for one in asked):
         return [f"{model}: contamination not known: {asked[0].untold}"]
     return [f"{one.title}, {model}: {tiers_of(one)}" for one in asked]
+
+
+def draws_of(one: Line) -> str:
+    """pass@k and maj@k in percent, with their intervals."""
+    told = [
+        f"{name}@{k} {100 * each.value:.1f} ({100 * each.low:.1f} to {100 * each.high:.1f})"
+        for name, found in (("pass", one.pass_at), ("maj", one.maj_at))
+        for k, each in found.items()
+    ]
+    return f"{one.draws} draws: {', '.join(told)}"
 
 
 def tiers_of(one: Line) -> str:
@@ -127,6 +137,8 @@ def document(model: str, lines: Sequence[Line], config: Mapping[str, JsonValue])
                 "acc_high,lenient": one.cluster_high,
                 "acc,constant": one.constant,
             }
+        values |= {f"pass@{k},lenient": each.value for k, each in one.pass_at.items()}
+        values |= {f"maj@{k},lenient": each.value for k, each in one.maj_at.items()}
         values |= {f"{name},none": value for name, value in one.reports.items()}
         results[one.name] = values | {"unscored": one.unscored, "truncated": one.truncated}
     means = {group: value for group in _MEANS if (value := mean(lines, group)) is not None}

@@ -9,14 +9,14 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from lingshu_train.evaluation.asking import Asking
-from lingshu_train.evaluation.benchmarks import measuring, showing, versus
+from lingshu_train.evaluation.benchmarks import indexed, measuring, showing, versus
 from lingshu_train.evaluation.benchmarks.asked import Way
+from lingshu_train.evaluation.benchmarks.line import Line
 from lingshu_train.evaluation.benchmarks.measuring import Questions
-from lingshu_train.evaluation.benchmarks.scores import Line
 from lingshu_train.evaluation.benchmarks.versus import Difference
 from lingshu_train.evaluation.opened import Named
 from lingshu_train.record import Sampling
-from lingshu_train.runs.files import write_json
+from lingshu_train.runs.files import write_json, write_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +46,9 @@ class Measuring:
             "few": way.few,
             "no_image": not way.images,
             "shuffle_options": way.shuffles,
+            "samples": way.draws,
+            "temperature": self.sampling.temperature,
+            "seed": self.sampling.seed,
             "max_tokens": self.sampling.max_tokens,
         }
 
@@ -60,6 +63,8 @@ def measured(models: Sequence[Named], asked: Sequence[Questions], out: Path, how
         lines = list(measuring.measure(asked, folder, starts, way=how.way, asking=asking, trained=one.stage))
         results = measuring.named(folder, measuring.RESULTS, how.way.variant)
         write_json(results, showing.document(one.label, lines, {"model": one.label, **how.config}))
+        index = measuring.named(folder, indexed.NAME, how.way.variant)
+        write_text(index, indexed.text(one.label, [each.benchmark for each in asked], lines))
         table.lines[one.label], table.folders[one.label] = lines, folder
     table.paired.update(_paired(table.folders, asked, how.way.variant))
     return table
