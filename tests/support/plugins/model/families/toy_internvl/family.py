@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -76,6 +76,9 @@ class Family(family.Family):
 
     def blank(self, model: PreTrainedModel) -> dict[str, torch.Tensor]:
         return {"pixel_values": torch.zeros(1, 3, *model.config.vision_config.image_size)}
+
+    def pieces(self, model: PreTrainedModel, ids: Sequence[int], pictures: int) -> int:
+        return ids.count(model.config.image_token_id) // int(model.config.image_seq_length)
 
     def build_tokenizer(self, texts: Iterable[str], *, vocabulary: int) -> PreTrainedTokenizerBase:
         return _byte_bpe.train(texts, vocabulary=vocabulary, special=SPECIAL, end="</s>", padding="<pad>")
