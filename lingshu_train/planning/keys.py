@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from lingshu_train.model import shape
 from lingshu_train.naming import components
@@ -36,6 +36,9 @@ def _absent(
     if part in getattr(record, "moved", {}):
         return f"{path} {record.moved[part]}"  # type: ignore[attr-defined]
     if part in keys_of(record):
+        deeper = path.split(".")[len(before) + 1 :]
+        if wrong := _wrong(below(record, part), deeper):
+            return f"{path}: unknown key; {wrong}"
         here, kind = ".".join(before) or "the recipe", place.get("kind")
         owner = kind if isinstance(kind, str) else before[-1] if before else "recipes"
         return f"{path}: {here} does not set it, and it is a key of {owner}; write +{path}{added or '=VALUE'}"
@@ -43,6 +46,18 @@ def _absent(
     if not known:
         return f"{path}: {'.'.join(before)} is empty; write +{path}{added or '=VALUE'} to add to it"
     return f"{path}: unknown key; {nearest(part, known)}"
+
+
+def _wrong(record: object, deeper: Sequence[str]) -> str:
+    """The nearest to the first part of `deeper` that is none of its record; empty where all are, or nobody knows."""
+    for part in deeper:
+        known = keys_of(record)
+        if not known:
+            return ""
+        if part not in known:
+            return nearest(part, known)
+        record = below(record, part)
+    return ""
 
 
 def _record(record: object, part: str, place: Mapping[str, object]) -> object:

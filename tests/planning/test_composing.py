@@ -210,6 +210,8 @@ def test_a_recipe_file_with_another_ending_says_which_it_needs(
     [
         ("stages.shallow.epochs=1", "stages.shallow does not set it, and it is a key of sft; write +stages.shallow.epochs=1"),
         ("stages.rl.epochs=2", "it is a key of grpo; write +stages.rl.epochs=2"),
+        ("stages.rl.audit.share=0.1", "it is a key of grpo; write +stages.rl.audit.share=0.1"),
+        ("stages.rl.audit.shar=0.1", "stages.rl.audit.shar: unknown key; nearest: share"),
         ("model.revision=main", "it is a key of model; write +model.revision=main"),
         ("model.system_prompt='Be brief.'", "write +model.system_prompt='Be brief.'"),
         ("notes.seed=why", "notes is empty; write +notes.seed=why to add to it"),
