@@ -29,7 +29,7 @@ def audited(base: Path, root: Path, *, name: str = "grpo", block: dict[str, Any]
     (root / "lenient.py").write_text(LENIENT)
     terms = [{"name": "lenient", "file": str(root / "lenient.py")}]
     block = {"term": "lenient", "share": 0.5, "limit": 0.1, **block}
-    config = tiny.grpo(per_device_batch=16, rewards={"terms": terms}, audit=block, **changes)
+    config = tiny.grpo(**{"per_device_batch": 16, **changes}, rewards={"terms": terms}, audit=block)
     return tiny.make_stage(root, name, config, parents={each: base / each for each in PARENTS})
 
 
@@ -77,6 +77,25 @@ def test_a_fallback_takes_over_in_the_same_window_and_a_resumed_run_is_the_same(
     assert tiny.trajectory(again.path) == tiny.trajectory(stage.path)
     assert tiny.weights(again.path) == tiny.weights(stage.path)
     assert (again.path / ledger.AUDITS).read_bytes() == (stage.path / ledger.AUDITS).read_bytes()
+
+
+def test_two_ranks_audit_the_answers_that_one_does_and_fall_back_together(base: Path, tmp_path: Path) -> None:
+    """Keys hang on prompt, sample and step alone; each rank has half of a window, and all come to one decision."""
+    strict = {"terms": [{"name": "lenient", "file": str(tmp_path / "strict.py")}]}
+    (tmp_path / "strict.py").write_text(
+        "def score(sample, completion, params):\n    return float(completion.text.strip() == sample.answer)\n"
+    )
+    block = {"fallback": strict, "params": {"checks": [], "policy": "lenient"}, "bound": "lower"}
+    found, fell = [], []
+    for world in (1, 2):
+        stage = audited(base, tmp_path, name=f"on{world}", block=block, steps=6, per_device_batch=16 // world)
+        stage = stage.model_copy(update={"world_size": world})
+        assert tiny.run(stage) == 0, (stage.path / "log.txt").read_text()
+        first = [one for one in records.read(stage.path) if one.step == 1]
+        found.append([(one.key, one.id, one.completion, one.false) for one in first])
+        fell.append([line["step"] for line in ledger.steps(stage.path) if "audit/fell_back" in line])
+    assert found[0] and found[0] == found[1]
+    assert fell[0] and fell[0] == fell[1]
 
 
 def test_what_waits_for_a_person_stays_until_it_is_judged_and_counts_then(base: Path, tmp_path: Path) -> None:
