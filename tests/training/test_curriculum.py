@@ -24,7 +24,7 @@ BLOCK = {"candidates": 2, "by": ["answer"]}
 
 
 def made(root: Path, name: str, base: Path, **changes: Any) -> Stage:
-    config = tiny.grpo(per_device_batch=16, curriculum=BLOCK, save_every=2, **changes)
+    config = tiny.grpo(**{"per_device_batch": 16, "save_every": 2, **changes}, curriculum=BLOCK)
     return tiny.make_stage(root, name, config, parents={each: base / each for each in PARENTS})
 
 
@@ -84,3 +84,23 @@ def test_a_killed_run_ends_as_one_that_was_not_and_its_steps_replay(base: Path, 
     lines = again.run(scratch, last=10, tick=lambda _: None)
     assert [ledger.replayable(line) for line in lines[8:10]] == tiny.trajectory(straight.path)[8:10]
     shutil.rmtree(tmp_path / "scratch")
+
+
+@pytest.mark.slow
+def test_two_ranks_with_dynamic_sampling_choose_alike_and_go_on_to_the_same_bits(
+    base: Path, tmp_path: Path
+) -> None:
+    """A window may ask on, and both ranks know the passes of both."""
+    changes: dict[str, Any] = {"steps": 8, "dynamic_sampling": {"most_draws": 2}, "per_device_batch": 8}
+    straight, killed = (
+        made(tmp_path, name, base, **changes).model_copy(update={"world_size": 2})
+        for name in ("straight", "killed")
+    )
+    assert tiny.run(straight) == 0, (straight.path / "log.txt").read_text()
+    tiny.kill_when(tiny.start(killed), lambda: tiny.steps_done(killed) >= 5)
+    assert tiny.run(killed) == 0, (killed.path / "log.txt").read_text()
+    assert tiny.trajectory(killed.path) == tiny.trajectory(straight.path)
+    assert tiny.weights(killed.path) == tiny.weights(straight.path)
+    passes = (straight.path / ledger.PASSES).read_bytes()
+    assert (killed.path / ledger.PASSES).read_bytes() == passes and passes
+    assert max(line["prompts_asked"] for line in tiny.trajectory(straight.path)) == 16, "a window asked on"
