@@ -88,10 +88,10 @@ WAYS: dict[str, tuple[Layout, list[tuple[int, Divided]]]] = {
     "adapter": (("lora", 2, "zero2"), [(2, "zero3"), (1, "none"), (2, "zero2")]),
     "host": (("sft", 2, "zero3+optimizer"), [(1, "zero2"), (2, "zero1")]),
     "rollouts": (("grpo", 2, "zero2"), [(2, "zero3")]),
+    "rollouts_alone": (("grpo", 2, "zero2"), [(1, "none"), (2, "zero2")]),
 }
-"""How a stage begins, and how it goes on, from one checkpoint to the next and at last to the end. With GRPO on as many processes, since
-another number divides a window's completions into other steps. One process has nothing to divide, but for what lies on
-the host."""
+"""How a stage begins, and how it goes on, from one checkpoint to the next and at last to the end. One process has nothing to
+divide, but for what lies on the host."""
 
 
 @pytest.mark.slow
