@@ -18,7 +18,7 @@ import torch
 from faulty_worker import Fault, start
 from safetensors.torch import load_file, save_file
 
-from lingshu_train.runs import manifest
+from lingshu_train.runs import checkpoint, manifest, moved
 from lingshu_train.runs.stage import Stage
 
 pytestmark = pytest.mark.slow
@@ -77,6 +77,21 @@ def test_a_run_that_recomputes_ends_with_the_bits_of_one_that_was_killed_and_kee
     assert column(kept, "samples") == column(undivided, "samples")
     for name, apart in APART.items():
         assert column(kept, name) == pytest.approx(column(undivided, name), rel=apart), name
+
+
+@pytest.mark.parametrize(("first", "then"), [("zero1", "zero3"), ("zero3", "zero2")])
+def test_a_run_goes_on_with_another_level_and_stays_as_near(
+    first: str, then: str, base: Path, undivided: Stage, tmp_path: Path
+) -> None:
+    """The float32 masters move, and with them what their rounded copies are."""
+    begun = stage(base, tmp_path, deepspeed=first, again=False)
+    tiny.kill_when(tiny.start(begun), lambda: checkpoint.place(begun.path, 2).exists())
+    cluster = begun.cluster.model_copy(update={"continue_with": then, "deepspeed": then})
+    done(begun.model_copy(update={"cluster": cluster, "begun_with": first}))
+    assert column(begun, "samples") == column(undivided, "samples")
+    assert any(line.get(moved.COLUMN) for line in tiny.trajectory(begun.path))
+    for name, apart in APART.items():
+        assert column(begun, name) == pytest.approx(column(undivided, name), rel=apart), name
 
 
 def test_a_step_that_was_not_finite_once_is_run_again_to_the_same_bits_under_zero1(
