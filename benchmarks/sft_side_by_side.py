@@ -10,7 +10,8 @@ launcher sets; `trl` is SFTTrainer as it comes, in batches of eight in the order
 allocator's variables and the head at labelled positions; `ms_swift` and `llama_factory` run in environments of their own (made as
 benchmarks/loader.py says), where they are named, as they come, on the same rows in the same order; `ms_swift_same` and
 `llama_factory_same` are these with the allocator's variables. Seconds are of the processor, of user and system both, a step, the
-first two steps left out; memory is the process's peak. `--batches` of eight make a step: what sorting by length within a step gives
+first two steps left out; memory is the process's peak. `floor`, where it is named with `--arms`,
+is no trainer: the matrix products and the attention of `end_to_end`'s steps, each shape run alone. `--batches` of eight make a step: what sorting by length within a step gives
 shows with more than one. `--body small` has hidden 256 and eight layers of text. Both are for our arms and TRL's. Rows per core second count samples, tokens per core second real tokens.
 """
 
@@ -31,7 +32,7 @@ HERE = Path(__file__).resolve().parent
 RESULT = HERE / "results" / "sft_side_by_side.json"
 OURS, TRL = ("padded", "end_to_end", "packs"), ("trl", "trl_same")
 PEERS = ("ms_swift", "llama_factory")
-SAME = "_same"
+SAME, FLOOR = "_same", "floor"
 for support in (HERE.parent / "tests" / "support", HERE / "side_by_side"):
     sys.path.insert(0, str(support))
 
@@ -43,6 +44,17 @@ def measured(arm: str, folder: Path, vocabulary: int, steps: int, batches: int) 
     from steps import Steps
 
     found = Steps()
+    if arm == FLOOR:
+        from floor import Floor
+
+        with Floor() as products:
+            found.samples, found.tokens = ours("end_to_end", folder, vocabulary, steps, batches)
+        told = found.told()
+        # Counted over all steps, the first ones too: their tokens are in the mean as well.
+        told["core_seconds_a_step"] = products.seconds() / steps
+        for name in ("samples", "tokens"):
+            told[f"{name}_per_core_second"] = sum(told[name]) / steps / told["core_seconds_a_step"]
+        return told
     if arm in OURS:
         found.samples, found.tokens = ours(arm, folder, vocabulary, steps, batches)
     else:
@@ -150,7 +162,7 @@ def environment(arm: str, folder: Path) -> dict[str, str]:
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "PYTHONPATH"))
     }
-    own = launch.SETTINGS if arm in OURS or arm.endswith(SAME) else {}
+    own = launch.SETTINGS if arm in (*OURS, FLOOR) or arm.endswith(SAME) else {}
     ours = {} if arm.removesuffix(SAME) in PEERS else {"PYTHONPATH": str(HERE.parent)}
     limits = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": "", "HF_HUB_OFFLINE": "1"}
     # Where ms-swift reads them.
