@@ -77,6 +77,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seeds", nargs="*", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--runs", type=Path, default=Path("runs/rl_pays"))
+    parser.add_argument(
+        "--corpora", type=Path, help="a finished run of corpora.yaml; without it one is made below --runs"
+    )
     parser.add_argument("--groups", nargs="*", type=int, default=list(range(len(GROUPS))))
     parser.add_argument("--record", action="store_true", help="record what is done, run nothing")
     parser.add_argument("--out", type=Path, default=RESULT)
@@ -84,8 +87,10 @@ def main() -> None:
     told = circumstances.told("torch", "transformers", "trl")
     runs = arguments.runs.resolve()
     if not arguments.record:
-        _start(["corpora.yaml", f"output={runs / 'corpora'}"])
-        shared = {name: _folder(runs / "corpora", name) / "corpus" for name in SHARED}
+        corpora = arguments.corpora or runs / "corpora"
+        if arguments.corpora is None:
+            _start(["corpora.yaml", f"output={corpora}"])
+        shared = {name: _folder(corpora, name) / "corpus" for name in SHARED}
         for group in arguments.groups:
             for seed in arguments.seeds:
                 _start(_seed(runs, seed, GROUPS[group], shared))
