@@ -63,6 +63,11 @@ class Sample(Asked):
     parents: tuple[str, ...] = ()
 
 
+def pair_of(parents: Sequence[str]) -> str:
+    """Among the parents of a sample the name of the counterfactual pair of which it is a half, empty where it is of none."""
+    return next((name for name in parents if name.startswith(PAIR)), "")
+
+
 class TextPart(TypedDict):
     """Text in a message that has pictures too."""
 

@@ -6,14 +6,14 @@ import ast
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 from pydantic import Field, JsonValue
 
 from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.record import Completion, Sample, Score
 from lingshu_train.rewards._isolated import Isolated, Limits
-from lingshu_train.rewards._reward import reward
+from lingshu_train.rewards._reward import OfPairs, reward
 from lingshu_train.rewards._values import checked, total
 from lingshu_train.schema import Name, Strict, parse
 
@@ -21,6 +21,18 @@ _SHAPING = (-0.3, 0.1)
 _FORM = -0.1
 
 Scorer = Callable[[Sample, Completion], Score]
+T = TypeVar("T")
+
+
+class Gather(Protocol):
+    """What every rank has, rank by rank, and which of the parts is this one's."""
+
+    def __call__(self, mine: list[T]) -> tuple[list[list[T]], int]: ...
+
+
+def alone(mine: list[T]) -> tuple[list[list[T]], int]:
+    """A lone process."""
+    return [mine], 0
 
 
 class Term(Strict):
@@ -64,7 +76,10 @@ class Total:
 
 
 class Composed:
-    """A reward ready to be called on a batch: `composed(samples, completions) -> list[Total]`, in order."""
+    """A reward ready to be called on a batch: `composed(samples, completions) -> list[Total]`, in order.
+
+    A term that looks at pairs is given the scores of all ranks, which `gather` brings.
+    """
 
     def __init__(
         self, composition: Composition, scorers: dict[str, Scorer], workers: dict[str, Isolated]
@@ -72,10 +87,20 @@ class Composed:
         self.composition = composition
         self._scorers = scorers
         self._workers = workers
+        self._pairs = {term.name: found for term in composition.terms if (found := _of_pairs(term))}
 
-    def __call__(self, samples: Sequence[Sample], completions: Sequence[Completion]) -> list[Total]:
-        pairs = zip(samples, completions, strict=True)
-        return [self._total(sample, completion) for sample, completion in pairs]
+    def __call__(
+        self, samples: Sequence[Sample], completions: Sequence[Completion], *, gather: Gather = alone
+    ) -> list[Total]:
+        scores = [
+            {name: checked(scorer(sample, completion)) for name, scorer in self._scorers.items()}
+            for sample, completion in zip(samples, completions, strict=True)
+        ]
+        for name in self._pairs:
+            own = [(sample, one[name]) for sample, one in zip(samples, scores, strict=True)]
+            for one, score in zip(scores, _together(self._pairs[name], own, gather), strict=True):
+                one[name] = checked(score)
+        return [self._total(sample, one) for sample, one in zip(samples, scores, strict=True)]
 
     def start(self) -> None:
         """Load the files of user rewards now. Raises RecipeError (78) with what their own code raised."""
@@ -87,12 +112,16 @@ class Composed:
         for worker in self._workers.values():
             worker.close()
 
-    def _total(self, sample: Sample, completion: Completion) -> Total:
-        scores = {name: checked(scorer(sample, completion)) for name, scorer in self._scorers.items()}
+    def _total(self, sample: Sample, scores: dict[str, Score]) -> Total:
         combine = _gated if self.composition.mode == "gated" else _summed
         read = scores.get("accuracy")
         answer = str(read.detail.get("normalized", "")) if read else ""
         return Total(total(combine(self.composition, scores)), scores, sample.question_type, answer)
+
+
+def of_pairs(composition: Composition) -> list[str]:
+    """The terms that are decided over both halves of a pair, which have to be asked in one window."""
+    return [term.name for term in composition.terms if _of_pairs(term)]
 
 
 def check(composition: Composition, *, where: str) -> None:
@@ -133,6 +162,20 @@ def compose(
         else:
             scorers[term.name] = _scorer(term, where=f"{where}.terms.{index}")
     return Composed(composition, scorers, workers)
+
+
+def _of_pairs(term: Term) -> OfPairs | None:
+    found = None if term.file else reward(term.name, where=term.name)
+    return found if isinstance(found, OfPairs) else None
+
+
+def _together(term: OfPairs, own: list[tuple[Sample, Score]], gather: Gather) -> list[Score]:
+    """The part of this rank of what a window's scores come to."""
+    parts, mine = gather(own)
+    every = [one for part in parts for one in part]
+    found = term.together([sample for sample, _ in every], [score for _, score in every])
+    first = sum(map(len, parts[:mine]))
+    return found[first : first + len(own)]
 
 
 def _scorer(term: Term, *, where: str) -> Scorer:

@@ -34,6 +34,16 @@ class Reward(Protocol[ParamsT]):
         ...
 
 
+@runtime_checkable
+class OfPairs(Protocol):
+    """A reward that is decided over a whole window, in which the halves of a counterfactual pair stand together."""
+
+    def together(self, samples: Sequence[Sample], scores: Sequence[Score]) -> list[Score]:
+        """What its own scores of all completions of a window, of all ranks, come to, in their order: a function of them
+        alone."""
+        ...
+
+
 def reward(name: str, *, where: str) -> Reward[Strict]:
     """The reward `name`. RecipeError, with the key `where`: there is none."""
     return cast("Reward[Strict]", component(PACKAGE, name, where=where, error=RecipeError))

@@ -57,6 +57,7 @@ class Windows(Order):
             late=late,
             steps=steps,
             selected=config.selection is not None,
+            pairs=bool(config.pairs),
         )
         self.window, self.prompts = config.window, config.window_prompts
 

@@ -19,10 +19,12 @@ from lingshu_train.data.corpus.table import Table
 from lingshu_train.data.images.opening import named
 from lingshu_train.data.order.mix import Mix, ingredients
 from lingshu_train.data.order.mixture import Ingredient, Mixture
+from lingshu_train.data.order.pairs import Paired
 from lingshu_train.data.order.selection import FILE
 from lingshu_train.errors import MissingInput
 from lingshu_train.runs.stage import Stage
 from lingshu_train.runs.withdrawn import MARK
+from lingshu_train.training import paired
 from lingshu_train.training.limit import Limit
 
 Ints = npt.NDArray[np.int64]
@@ -85,18 +87,21 @@ class Order(ABC):
         late: str = "",
         steps: int,
         selected: bool = False,
+        pairs: bool = False,
     ) -> None:
         self.stage, self.steps = stage, steps
         self.parts = [_part(stage, mix, limit, lengths, late) for mix in data]
         self._starts = list(accumulate((len(part) for part in self.parts), initial=0))
         self._selected: Ints | None = None
+        where = f"stages.{stage.name}.data"
+        units = paired.units_of([(part.found, part.fit) for part in self.parts], where=where) if pairs else ()
         if selected:
             self._selected = _selection(stage.path)
             made: tuple[Ingredient, ...] = (Ingredient(len(self._selected), len(self._selected)),)
         else:
-            where = f"stages.{stage.name}.data"
-            made = ingredients(data, [len(part) for part in self.parts], where=where)
-        self.mixture = Mixture(made, stage.seed, self._late() if late else ())
+            made = ingredients(data, [len(rows) for rows in (units or self.parts)], where=where)
+        order = Mixture(made, stage.seed, self._late() if late else ())
+        self.mixture: Mixture | Paired = Paired(order, units) if units else order
 
     def number(self, part: int, rows: Ints) -> tuple[Ints, Ints, Counter[str]]:
         """Of ascending rows of an ingredient's corpus: places in `rows` of those that take part, their numbers, and how many do

@@ -27,6 +27,7 @@ from lingshu_train.data.corpus.withdrawn import Flags
 from lingshu_train.data.order.consented import ConsentedLate
 from lingshu_train.data.order.mix import Mix, ingredients
 from lingshu_train.data.order.mixture import Ingredient, Mixture
+from lingshu_train.data.order.pairs import Paired
 from lingshu_train.data.order.selection import Chosen, Selection
 from lingshu_train.data.questions.opened import opened
 from lingshu_train.errors import DataError
@@ -35,7 +36,7 @@ from lingshu_train.record import Message, Sample
 from lingshu_train.runs.files import failure
 from lingshu_train.runs.stage import Stage
 from lingshu_train.runs.withdrawn import MARK
-from lingshu_train.training import consented, selected
+from lingshu_train.training import consented, paired, selected
 from lingshu_train.training.limit import Limit
 
 Numbers = npt.NDArray[np.int64]
@@ -64,7 +65,9 @@ class Rows:
         limit: Limit,
         select: Selection | None = None,
         late: ConsentedLate | None = None,
+        pairs: bool = False,
     ) -> None:
+        """`pairs` keeps the halves of counterfactual pairs together."""
         where = f"stages.{stage.name}.data"
         self.left_out: dict[str, int] = {}
         self._corpora: list[Corpus] = []
@@ -80,8 +83,10 @@ class Rows:
         self._folder = stage.path
         self._selected: Chosen | None = None
         last = consented.places(self._corpora, late, where=f"stages.{stage.name}.consented_late")
+        units = paired.units(self._corpora, where=where) if pairs else ()
         if select is None:
-            parts = ingredients(mixture, [len(found) for found in self._corpora], where=where)
+            sizes = [len(rows) for rows in (units or self._corpora)]
+            parts = ingredients(mixture, sizes, where=where)
         else:
             self._selected = selected.choose(
                 stage.path, self._corpora, select, seed=stage.seed, where=f"stages.{stage.name}.selection"
@@ -92,7 +97,8 @@ class Rows:
         self._gone = withdrawn.of_all(stage, [mix.corpus for mix in mixture], self._corpora, where=where)
         if self._gone is not None and self._selected is not None:
             self._gone = self._gone[self._selected.rows]
-        self.mixture = Mixture(parts, stage.seed, last)
+        order = Mixture(parts, stage.seed, last)
+        self.mixture: Mixture | Paired = Paired(order, units) if units else order
         # A GRPO group is the same row several times over.
         self._pictures = lru_cache(maxsize=16)(self._decoded)
 

@@ -30,6 +30,7 @@ from lingshu_train.data.corpus.shards import BATCH, images_name, rows_name
 from lingshu_train.data.corpus.summary import SUMMARY
 from lingshu_train.data.corpus.writer import QUARANTINE
 from lingshu_train.data.questions.opened import openable
+from lingshu_train.record import pair_of
 from lingshu_train.runs.files import link_file, sync, write_json, write_text
 from lingshu_train.runs.withdrawn import MARK
 
@@ -156,7 +157,8 @@ def _blank(row: Record) -> Record:
         "turns": [],
         "images": [],
         "system": "",
-        "parents": [],
+        # The name of a pair says nothing of a row, and the order of pairs hangs on it.
+        "parents": [pair] if (pair := pair_of(row.get("parents", ()))) else [],
     }
 
 

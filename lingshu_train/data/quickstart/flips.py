@@ -49,7 +49,7 @@ class Canvas:
 def present(draw: Draw) -> Answered:
     """Lesions, or the same view without them."""
     canvas, count = Canvas(draw), int(draw.rng.integers(1, 4))
-    shown = _half(draw, (count, 0))
+    shown = half(draw, (count, 0))
     return Answered(
         picture=canvas.picture,
         image=canvas.drawn(shown),
@@ -64,7 +64,7 @@ def count(draw: Draw) -> Answered:
     """Two numbers of lesions; those that are in both lie where they lay."""
     canvas = Canvas(draw)
     one, other = draw.rng.permutation(4)[:2].tolist()
-    shown = _half(draw, (one, other))
+    shown = half(draw, (one, other))
     return Answered(
         picture=canvas.picture,
         image=canvas.drawn(shown),
@@ -77,7 +77,7 @@ def count(draw: Draw) -> Answered:
 
 def size(draw: Draw) -> Answered:
     """One lesion, small or large, about one centre."""
-    canvas, letter = Canvas(draw), _half(draw, ("A", "B"))
+    canvas, letter = Canvas(draw), half(draw, ("A", "B"))
     return Answered(
         picture=canvas.picture,
         image=canvas.drawn(1, radius=RADIUS[SIZES[letter]]),
@@ -92,7 +92,7 @@ def size(draw: Draw) -> Answered:
 def shade(draw: Draw) -> Answered:
     """The same lesions, bright or dark."""
     canvas, number = Canvas(draw), int(draw.rng.integers(1, 4))
-    letter = _half(draw, ("A", "B"))
+    letter = half(draw, ("A", "B"))
     return Answered(
         picture=canvas.picture,
         image=canvas.drawn(number, shade=SHADES[letter]),
@@ -109,7 +109,7 @@ def side(draw: Draw) -> Answered:
     canvas = Canvas(draw)
     image = canvas.drawn(1)
     here = "A" if canvas.places[0][1] < draw.pool.side / 2 else "B"
-    letter = _half(draw, ("A", "B"))
+    letter = half(draw, ("A", "B"))
     return Answered(
         picture=canvas.picture,
         image=image if letter == here else image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
@@ -130,7 +130,7 @@ FLIPS: Mapping[str, Callable[[Draw], Answered]] = {
 }
 
 
-def _half(draw: Draw, both: tuple[Half, Half]) -> Half:
+def half(draw: Draw, both: tuple[Half, Half]) -> Half:
     """What this half of the pair has of the two."""
     return both[(draw.n + int(draw.rng.integers(2))) % 2]
 

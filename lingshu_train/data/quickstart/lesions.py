@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,14 @@ ROOM = 3
 """Cells with room that every picture must have, even for no disc: else the outline tells their number."""
 
 
+class Disc(NamedTuple):
+    """A lesion: its centre (row, column) and radius in pixels."""
+
+    centre: tuple[float, float]
+    radius: float
+    shade: Shade
+
+
 def soften(image: Image.Image) -> Image.Image:
     """Bring all tissue to middle greys, which leaves black and white to the discs: 0..255 to 60..170."""
     return image.convert("L").point([round(60 + level * 110 / 255) for level in range(256)])
@@ -46,9 +54,14 @@ def put(
     image: Image.Image, centres: Sequence[tuple[float, float]], *, radius: float, shade: Shade
 ) -> Image.Image:
     """The image, softened, with a disc at each centre."""
+    return painted(image, [Disc(centre, radius, shade) for centre in centres])
+
+
+def painted(image: Image.Image, discs: Sequence[Disc]) -> Image.Image:
+    """The image, softened, with these discs."""
     pixels = np.asarray(soften(image), dtype=np.float64)
-    for centre in centres:
-        pixels = _disc(pixels, centre, radius=radius, level=LEVEL[shade])
+    for disc in discs:
+        pixels = _disc(pixels, disc.centre, radius=disc.radius, level=LEVEL[disc.shade])
     return Image.fromarray(np.rint(pixels).astype(np.uint8)).convert("RGB")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from lingshu_train.data.cards.card import Card
-from lingshu_train.data.quickstart import card_questions, flips, package_images, pixel_questions
+from lingshu_train.data.quickstart import card_questions, flips, package_images, pixel_questions, two_steps
 from lingshu_train.data.quickstart import pool as pools
 from lingshu_train.data.quickstart.package_images import LabelledPicture
 from lingshu_train.data.quickstart.pool import Answered, Draw, Pool
@@ -35,7 +35,10 @@ TASKS: Mapping[str, Callable[[Draw], Answered]] = {
     "lesion_size": pixel_questions.lesion_size,
     "bright_share": pixel_questions.bright_share,
     **flips.FLIPS,
+    **two_steps.TWO_STEPS,
 }
+PAIRED = (*flips.FLIPS, *two_steps.TWO_STEPS)
+"""Tasks whose questions are halves of counterfactual pairs."""
 
 
 def sample(pool: Pool, task: str, n: int, *, seed: int) -> Illustrated:
@@ -45,7 +48,7 @@ def sample(pool: Pool, task: str, n: int, *, seed: int) -> Illustrated:
     if not pool.pictures:
         raise DataError(f"no picture in split {pool.split!r}: name more data cards")
     # The two halves of a pair have one stream.
-    pair = f"{pool.split}/{task}/pair-{n // 2:05d}" if task in flips.FLIPS else ""
+    pair = f"{pool.split}/{task}/pair-{n // 2:05d}" if task in PAIRED else ""
     key = hashlib.sha256(f"{seed}/{pair or f'{pool.split}/{task}/{n}'}".encode()).digest()
     made = TASKS[task](Draw(task=task, pool=pool, rng=np.random.default_rng(list(key)), n=n))
     return Sample(

@@ -17,7 +17,7 @@ from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, PlanLine
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.rollouts import Choice
-from lingshu_train.stages.grpo import losses
+from lingshu_train.stages.grpo import losses, pairs
 from lingshu_train.stages.grpo.asking import Curriculum, DynamicSampling
 from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
 from lingshu_train.training.limit import Limit
@@ -209,6 +209,11 @@ class Config(TrainingConfig):
         return (*super().files, *(term.file for term in terms if term.file))
 
     @property
+    def pairs(self) -> tuple[str, ...]:
+        """The rewards that are decided over both halves of a pair, so that windows hold whole pairs."""
+        return pairs.of(self.rewards, self.audit.fallback if self.audit else None)
+
+    @property
     def leaves(self) -> tuple[str, ...]:
         return (*self.outputs, "audits.jsonl") if self.audit else self.outputs
 
@@ -259,6 +264,13 @@ class Config(TrainingConfig):
             fallback = self.audit.fallback if self.audit else None
             self.curriculum.check(
                 where, [self.rewards, fallback or self.rewards], workers=self.loader_workers
+            )
+        if self.pairs:
+            pairs.check(
+                where,
+                self.pairs,
+                prompts=self.rollout_prompts,
+                apart=[name for name in ("selection", "curriculum", "consented_late") if getattr(self, name)],
             )
         self._check_engine(where)
         self.check_licences(where)

@@ -268,6 +268,7 @@ def _rows(stage: Stage, config: Config, wanted: Settings) -> Rows:
         limit=config.limit,
         late=config.consented_late,
         select=config.selection,
+        pairs=bool(config.pairs),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from typing import TypeVar
 
 import numpy as np
 from transformers import TrainerState
@@ -33,6 +34,7 @@ UNUSUAL = 16
 """Answers kept of each window that were accepted by a rule which deserves a reader's eye."""
 
 Scored = tuple[Sample, Completion, Total]
+T = TypeVar("T")
 
 
 class Scoring:
@@ -128,7 +130,7 @@ class Scoring:
 
     def _scored(self, step: int, samples: Sequence[Sample], written: Sequence[Completion]) -> list[Total]:
         fallen = self._fallback if self._audit and self._audit.fell_back else None
-        totals = (fallen or self._rewards)(samples, written)
+        totals = (fallen or self._rewards)(samples, written, gather=_everywhere)
         self._remember(step, totals)
         return totals
 
@@ -182,6 +184,10 @@ class Scoring:
 
 
 RANDOM = "random"
+
+
+def _everywhere(mine: list[T]) -> tuple[list[list[T]], int]:
+    return dist.gather(mine), dist.place().rank
 
 
 def _drawn(
