@@ -16,17 +16,13 @@ import pytest
 
 from lingshu_train.verify import Policy, gold_problem, verify
 
-ROUNDS_ALL = sorted((Path(__file__).parent / "stress_rounds").glob("*.jsonl"))
+ROUNDS = sorted((Path(__file__).parent / "stress_rounds").glob("*.jsonl"))
 # Of right answers that are the answer alone, and of all: a yes or no whose reason cannot be read whole is refused.
 ALLOWED_STRICT = 0.02
 ALLOWED_LENIENT = 0.08
 # Rounds with mostly yes and no and a reason behind it.
 REASONS, ALLOWED_REASONS = ("round_5", "round_9", "round_10", "round_11", "round_14"), 0.14
 
-
-# Rounds that no rule was changed for yet: what they find is scored and mended next.
-UNSEEN = ("round_19", "round_20")
-ROUNDS = [path for path in ROUNDS_ALL if path.stem not in UNSEEN]
 
 BENCHMARK = Path(__file__).parents[2] / "benchmarks" / "verifier.py"
 
