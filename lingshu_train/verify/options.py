@@ -10,6 +10,7 @@ from lingshu_train.verify.item import Key
 from lingshu_train.verify.text import canon
 from lingshu_train.verify.text.normal import clean, strip_edges
 
+_WORD = re.compile(r"[a-z]+")
 _PIECE = re.compile(r"[^\W_]+(?:'s)?|\S")
 # A spelled-out phrase may take more words than the canonical form of an option: "magnetic resonance imaging" is "mri".
 _SPARE = 8
@@ -20,7 +21,7 @@ class Options:
     """Every option by its letter: canonical text (`texts`) and its tokens; in surface normal form, all that are not
     empty (`shown`), and those that are not all Latin, whose words no spaces set off (`unspaced`). `by_text` has the
     letter of each canonical text that only one option has, `by_surface` of each text as it is written, in small letters.
-    `keys`: all canonical texts.
+    `keys`: all canonical texts. `spoken`: the Latin words of all texts, in small letters.
     """
 
     texts: dict[str, str]
@@ -30,6 +31,7 @@ class Options:
     unspaced: dict[str, str]
     shown: dict[str, str]
     keys: frozenset[str]
+    spoken: frozenset[str]
 
     def leading(self, text: str) -> tuple[str, int]:
         """The option whose own text starts `text`, the longest one, and how many characters it takes; 0 for none."""
@@ -67,6 +69,7 @@ def read(item: Key) -> Options:
         unspaced={letter: text for letter, text in shown.items() if not text.isascii()},
         shown={letter: text for letter, text in shown.items() if options[letter]},
         keys=frozenset(filter(None, texts.values())),
+        spoken=frozenset(word for text in shown.values() for word in _WORD.findall(text.lower())),
     )
 
 

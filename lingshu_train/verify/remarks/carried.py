@@ -44,10 +44,29 @@ _ASKS_ABSENT = re.compile(
     r"\b(?:not|except|never|absent|avoid(?:ed)?|contraindicated|withheld|stopped|discontinued|spared|excluded)\b",
     re.IGNORECASE,
 )
+# Named among others: "B is an option".
+_ONE_OF = re.compile(
+    r"\b(?:an?|one|some|another|any) (?:[a-z]+ )?"
+    r"(?:options?|choices?|answers?|possibility|possibilities|candidates?|alternatives?)\b",
+    re.IGNORECASE,
+)
+_SEEN = frozenset(
+    ("seen", "visible", "present", "shown", "noted", "identified", "observed", "visualized", "found")
+)
+_ASKS_SEEN = re.compile(
+    r"\b(?:seen|visible|present|shown|noted|identified|observed|visuali[sz]ed|found|shows?|depicts?)\b",
+    re.IGNORECASE,
+)
+_ASKS_STATE = re.compile(
+    r"\b(?:which|what) (?:[a-z]+ ){1,3}?(?:is|are|was|were) (?!most|the|likely|best|a|an|in|on)[a-z]+",
+    re.IGNORECASE,
+)
 _TELLS_ANSWER = re.compile(r"\b(?:answer|option|choice)\b", re.IGNORECASE)
 _SAYS_SO = re.compile(
     r"\b(?:seen|visible|present|shown|given|done|used|noted|found|indicated|needed)\b", re.IGNORECASE
 )
+# "The fibula shows a fracture": what was asked for stands behind these.
+_HOLDING = frozenset(("shows", "has", "contains"))
 _MOST = 14
 # So many spans are tried: a text made of such words alone must not cost more than its length.
 _TRIED = 32
@@ -60,8 +79,8 @@ _ASKS_PAST = re.compile(r"\b(?:was|were|did|had|been)\b", re.IGNORECASE)
 _LIMITS = frozenset(("most", "at", "best", "least", "more", "less", "up", "to"))
 
 
-def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
-    """The ruling on the answer that a sentence carries; None where it carries none."""
+def read(text: str, gold: GoldAnswer, question: str, offered: frozenset[str] = frozenset()) -> Ruling | None:
+    """The ruling on the answer that a sentence carries; None where it carries none. `offered`: the words of all options."""
     if len(text) > LIMIT or "?" in text:
         return None
     if not text.isascii() and _HAN.search(text):
@@ -72,12 +91,12 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
     shorter = verbatim.without_whole(text, question) if gold.reads == "choices" else text
     if shorter != text:
         ruling = gold.read(shorter)
-        return ruling if ruling.status == "right" else read(shorter, gold, question)
+        return ruling if ruling.status == "right" else read(shorter, gold, question, offered)
     tokens = [found.span() for found in _TOKEN.finditer(text)]
     # A capital letter inside a sentence is an option, not the article.
     shown = [text[start:end] for start, end in tokens]
     spoken = [word if index and len(word) == 1 else word.lower() for index, word in enumerate(shown)]
-    if _past(text, question) or _other_way(text, question):
+    if _past(text, question) or _other_way(text, question) or _ONE_OF.search(text):
         return None
     # "in the left lower lobe" as the question has it: its sides are no answer there.
     again = _phrase(spoken, question)
@@ -87,9 +106,10 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
         if ruling.status == "right":
             return ruling._replace(rule=f"{ruling.rule}_carried")
         text, tokens, spoken = shorter, tokens[:-again], spoken[:-again]
-    for start, end in _spans(spoken, gold, question):
+    for start, end in _spans(spoken, gold, question, offered):
         ruling = gold.read(strip_edges(text[tokens[start][0] : tokens[end - 1][1]]))
-        if ruling.status == "right" and _carries(spoken[:start] + spoken[end:]):
+        cut = spoken[:start] + spoken[end:]
+        if ruling.status == "right" and _carries(cut) and not _only_seen(spoken[start:end], cut, question):
             return ruling._replace(rule=f"{ruling.rule}_carried")
     return None
 
@@ -109,14 +129,21 @@ def _past(text: str, question: str) -> bool:
     return _PAST.search(text) is not None and _ASKS_PAST.search(question) is None
 
 
-def _spans(spoken: list[str], gold: GoldAnswer, question: str) -> list[tuple[int, int]]:
+def _spans(
+    spoken: list[str], gold: GoldAnswer, question: str, offered: frozenset[str]
+) -> list[tuple[int, int]]:
     """What may be the answer in a sentence of words, as places of its first word and behind its last, the shortest first."""
     lent = _lent(question)
     known = lent | words("carriers", "words")
     if gold.reads == "grammar":
         known -= _LIMITS
     # One option of several is named where a noun of the question follows it: "Right lower lobe consolidation is seen".
-    follows = words("carriers", "after") | (lent if gold.reads == "choices" else frozenset())
+    follows = words("carriers", "after") | (lent | _HOLDING if gold.reads == "choices" else frozenset())
+    if spoken[:2] == ["it", "is"]:
+        follows |= {"that"}
+    if offered:
+        # How large or how old a thing is tells no option from another, unless one of them says so.
+        known |= words("vocabulary", "sizes") - offered
     last = len(spoken)
     heads = [
         cut for cut in (0, *_run(spoken, known)) if not cut or spoken[cut - 1] in words("carriers", "before")
@@ -158,6 +185,19 @@ def _carries(spoken: list[str]) -> bool:
     return not words("carriers", "verbs").isdisjoint(spoken)
 
 
+def _only_seen(said: list[str], cut: list[str], question: str) -> bool:
+    """Whether a sentence says of a thing no more than that it is there, where more was asked: "the left kidney is seen" names
+    no kidney that is affected.
+    """
+    if _SEEN.isdisjoint(cut) or _ASKS_SEEN.search(question):
+        return False
+    kind = nouns(question)
+    if not _ASKS_STATE.search(question) and kind.isdisjoint(map(canon.word, said)):
+        return False
+    own = {verbatim.kin(word) for word in cut if word not in words("carriers", "words")}
+    return own.isdisjoint(map(verbatim.kin, _WORD.findall(question.lower())))
+
+
 @lru_cache(maxsize=4096)
 def _lent(question: str) -> frozenset[str]:
     """The words of a question that may stand beside its answer."""
@@ -170,6 +210,7 @@ def _lent(question: str) -> frozenset[str]:
     spoken = frozenset(_WORD.findall(low))
     same = texts("words", "same")
     forms = {same[token] for token in spoken if token in same and " " not in same[token]}
+    forms |= {token for token, one in same.items() if one in forms or one in spoken}
     forms |= {adjective for adjective, noun in texts("carriers", "organs").items() if noun in spoken}
     if not spoken.isdisjoint(("size", "big", "large")):
         forms |= {"diameter", "size"}

@@ -11,7 +11,15 @@ from functools import lru_cache
 
 from lingshu_train.verify.gold import Ruling
 from lingshu_train.verify.lexicon import longest_first, words
-from lingshu_train.verify.remarks.findings import finding, finding_cn, limits, sought, statements, whole
+from lingshu_train.verify.remarks.findings import (
+    finding,
+    finding_cn,
+    limits,
+    sought,
+    spread,
+    statements,
+    whole,
+)
 from lingshu_train.verify.text import asks, cues
 from lingshu_train.verify.text.leads import without_lead_in
 
@@ -32,12 +40,16 @@ def explained(sign: str, tail: str, question: str, rule: str) -> Ruling:
     """Judge what follows a yes or no: "right" with its sign where it may stand there."""
     if sign == "yes" and limits.denied(tail, question):
         return Ruling("conflicting", rule)
-    tail = limits.plain(tail.strip(" " + asks.PARTICLES), question)
+    tail = limits.plain(spread.plain(tail, question).strip(" " + asks.PARTICLES), question)
     if sign == "yes" and ("not" in tail or "be " in tail):
         tail = _UNDENIED.sub("", _NOT_SMALL.sub("is", tail))
     if not tail:
         return Ruling("right", rule, sign)
-    if not statements.SIGNS.isdisjoint(tail) or ("but" in tail and _ALL_BUT.search(tail)):
+    if (
+        statements.of_before(tail, question)
+        or not statements.SIGNS.isdisjoint(tail)
+        or ("but" in tail and _ALL_BUT.search(tail))
+    ):
         return Ruling("unreadable", rule)
     if cues.hedges(tail):
         return Ruling("hedged", rule)

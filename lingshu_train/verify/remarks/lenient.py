@@ -11,7 +11,7 @@ from lingshu_train.verify import prelude
 from lingshu_train.verify.extract import Extract, boxes, opening
 from lingshu_train.verify.gold import Ruling
 from lingshu_train.verify.lexicon import words
-from lingshu_train.verify.remarks import after, head, source
+from lingshu_train.verify.remarks import after, head, record, source
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.strict import told
 from lingshu_train.verify.text import cues, leads, sentences
@@ -35,6 +35,8 @@ _CONDITIONS = frozenset(
     ("if", "unless", "whether", "were", "suppose", "supposing", "assuming", "provided", "should")
 )
 _LONGEST = 1500
+# 【答案】B
+_TITLE = re.compile("【([^【】\n]{1,8})】[:：]?")
 # So many words before an anchor may belong to it: "the second most likely diagnosis is".
 _RANKED = 4
 
@@ -47,6 +49,8 @@ def judge(found: Extract, gold: Witness, refused: Verdict, question: str) -> Ver
         # Another choice or another quantity inside the mark is not made right by what stands beside it.
         final = refused.status == "wrong" and gold.reads != "words"
         return refused if final else _settled(found, gold)
+    if "【" in found.text:
+        found = found._replace(text=_TITLE.sub(r"\n\1：", found.text).strip())
     opened = opening(found.text)
     if opened is not None and not opened.status:
         verdict = _settled(opened, gold)
@@ -90,6 +94,9 @@ def _settled(found: Extract, gold: Witness) -> Verdict:
 
 def _plain(text: str, gold: Witness, question: str) -> Verdict:
     """Plain text: whole where it is short, else from its last anchor to the end of the line."""
+    whole = record.read(text, gold) if text[:1] in "{`" else None
+    if whole is not None:
+        return told(whole, "plain", text[:LIMIT])
     whole = Ruling("unreadable", "none")
     if len(text) <= LIMIT and len(text.split()) <= _WORDS:
         whole = gold.read(text)
@@ -147,6 +154,9 @@ def _anchored(text: str, anchor: tuple[int, int], gold: Witness, question: str) 
     """The answer behind an anchor such as "the answer is", to the end of its line or its sentence."""
     start, end = anchor
     line, _, tail = text[end:].partition("\n")
+    if not any(map(str.isalnum, line)):
+        # "The answer is:", and the answer in a line of its own.
+        line, _, tail = tail.lstrip().partition("\n")
     if len(line) > LIMIT:
         return Verdict(correct=False, status="too_long", rule="anchor")
     ruling, used = head.read(line, gold), line

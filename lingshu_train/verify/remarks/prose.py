@@ -11,6 +11,10 @@ from lingshu_train.verify.remarks import others, reason
 from lingshu_train.verify.text import cues
 
 _CLAUSE = re.compile(r"[,;:.!()，；：。！（）]| - ")
+_LETTER = re.compile(r"(?<![A-Za-z0-9'])[A-Z](?![A-Za-z0-9'])")
+_LACKING = re.compile(
+    r"\b(?:lack(?:s|ing)?|absen(?:t|ce)|deficien(?:t|cy)|missing)\b|缺乏|缺失|缺少", re.IGNORECASE
+)
 # Fewer words may be another answer: "Left lung."
 _FEWEST_WORDS, _FEWEST_HAN = 4, 6
 
@@ -32,6 +36,16 @@ def harmless(sentence: str, chosen: Iterable[str], options: Options) -> bool:
     return all(others.is_reason(clause, telling) for clause in clauses) and words(
         "words", "discarding"
     ).isdisjoint(cues.plain_words(sentence))
+
+
+def asks_lacking(question: str, sentence: str, chosen: Iterable[str], options: Options) -> bool:
+    """Whether a question asks what is lacking, and a sentence says so of another option: that rules nothing out there."""
+    if _LACKING.search(question) is None or _LACKING.search(sentence) is None:
+        return False
+    own, low = frozenset(chosen), sentence.lower()
+    return any(text.lower() in low for letter, text in options.shown.items() if letter not in own) or any(
+        letter not in own for letter in _LETTER.findall(sentence) if letter in options.texts
+    )
 
 
 def asks_spared(question: str, sentence: str) -> bool:

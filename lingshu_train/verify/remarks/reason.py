@@ -58,6 +58,22 @@ def accepted(text: str, letter: str, options: Options, *, gloss: bool) -> str:
     return "because"
 
 
+def names_part(other: str, letter: str, options: Options) -> bool:
+    """Whether a few words are a part of another option's text and of no word of the own one: "appendicitis" of "acute
+    appendicitis".
+    """
+    found = canon.canonical(clean(other))
+    own = options.tokens[letter]
+    if not found or not set(found).isdisjoint(own):
+        return False
+    return any(
+        tokens[start : start + len(found)] == found
+        for name, tokens in options.tokens.items()
+        if name != letter
+        for start in range(len(tokens) - len(found) + 1)
+    )
+
+
 def _starts(low: str, cue: str) -> bool:
     return low.startswith(cue) and (not cue.isascii() or not low[len(cue) : len(cue) + 1].isalnum())
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from lingshu_train.verify.gold import Ruling
 from lingshu_train.verify.remarks.explanation import explained
-from lingshu_train.verify.remarks.findings import statements, whole
+from lingshu_train.verify.remarks.findings import spread, statements, whole
 from lingshu_train.verify.text import asks, cues
 from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import strip_edges
 from lingshu_train.verify.types import yes_no
 
 _DENIED = frozenset(("no", "not", "absent", "none"))
-_CLAUSE = re.compile(r"[,;.，；。](?=\s|[\u3400-\u9fff])")
+_CLAUSE = re.compile(r"[,;.，；。](?=\s|[\u3400-\u9fff])| (?=without )")
+# So many clauses are tried: a text made of commas must not cost more than its length.
+_MOST = 6
 _NONE = re.compile(
     r"(?:(?:there (?:is|are) )?no (?:such )?)?(?:evidence|signs?|findings?|ones?)"
     r"(?: (?:is|are) (?:(?:not )?(?:seen|present|visible|noted|found)|absent))?"
@@ -23,8 +26,8 @@ _NONE = re.compile(
 
 def side(text: str, question: str) -> Ruling:
     """The sign an answer takes: status "right" with normalized "yes" or "no", or the reason there is none."""
-    text = strip_edges(without_lead_in(text)).lower()
-    if "?" in text:
+    text = spread.plain(strip_edges(without_lead_in(text)).lower(), question)
+    if "?" in text or statements.of_before(text, question):
         return Ruling("unreadable", "yes_no.none")
     sign, length, rule = yes_no.leading(text, question)
     if sign:
@@ -34,11 +37,21 @@ def side(text: str, question: str) -> Ruling:
     stated = statements.statement(text, question) or whole.states(text, question)
     if stated:
         return Ruling("right", "yes_no.statement", stated)
-    first = _CLAUSE.search(text)
-    if first and not cues.hedges(text):
-        stated = statements.statement(text[: first.start()], question) or whole.states(
-            text[: first.start()], question
-        )
+    if not cues.hedges(text):
+        return _in_clauses(text, question)
+    return Ruling("hedged", "yes_no.none")
+
+
+def _in_clauses(text: str, question: str) -> Ruling:
+    """The sign that a clause states, where all others agree with it."""
+    places = [0, *(found.end() for found in _CLAUSE.finditer(text)), len(text) + 1]
+    for start, end in list(pairwise(places))[:_MOST] if len(places) > 2 else ():
+        clause = text[start : end - 1].strip(" ,;.，；。")
+        stated = statements.statement(clause, question) or whole.states(clause, question)
+        if stated and clause.startswith("without") and cues.negates(text[:start]):
+            # "No bone without fracture".
+            break
         if stated:
-            return explained(stated, text[first.start() :], question, "yes_no.statement")
-    return Ruling("hedged" if cues.hedges(text) else "unreadable", "yes_no.none")
+            rest = text[:start] + text[end - 1 :]
+            return explained(stated, rest, question, "yes_no.statement")
+    return Ruling("unreadable", "yes_no.none")

@@ -12,6 +12,8 @@ from lingshu_train.verify.text import canon
 from lingshu_train.verify.text.normal import clean
 
 _GLOSS = re.compile(r" ?[(]([^()]{1,40})[)] ?")
+_INITIALS = re.compile(r" ?[(]([A-Z]{2,6})[)]")
+_WORDS = re.compile(r"[A-Za-z]+")
 _MOST = 12
 
 
@@ -32,6 +34,16 @@ def key(text: str) -> str:
     if len(plain) > 1 and plain[0] in changes and participle:
         plain = [*plain[1:], plain[0]]
     return " ".join(plain)
+
+
+def without_initials(text: str) -> str:
+    """A text without a bracket that holds the initials of the words before it: "left anterior descending artery (LAD)"."""
+    return _INITIALS.sub(_unless_initials, text) if "(" in text else text
+
+
+def _unless_initials(found: re.Match[str]) -> str:
+    initials = "".join(word[0] for word in _WORDS.findall(found.string[: found.start()]))[-_MOST:].lower()
+    return "" if found.group(1).lower() in initials else found.group()
 
 
 def without_gloss(text: str, own: frozenset[str]) -> str:

@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 
 from lingshu_train.verify.gold import GoldAnswer, Ruling
+from lingshu_train.verify.lexicon import texts, words
+from lingshu_train.verify.text import canon
 from lingshu_train.verify.text.normal import strip_edges
 
 # A question that offers its answers, or asks for what is not so, lends no words: "Is this a CT or an MRI?", "Which is least
@@ -19,8 +21,36 @@ _OF_WHOLE = re.compile(
     r" of the (?:human )?(?:brain|heart|lungs?|liver|kidneys?|eye|chest|abdomen|pelvis|spine|skin|body|head|neck|knee|patient)"
     r"(?:, (?:axial|coronal|sagittal|frontal|lateral) view)?$"
 )
+_OF_OWNER = re.compile(
+    r"(\b(?:(?:upper|lower|middle) lobe|lingula)) of the (?:(?:left|right) )?lungs?$"
+    r"|(\b(?:frontal|parietal|temporal|occipital) lobe) of the brain$|(\b(?:atrium|ventricle)) of the heart$",
+    re.IGNORECASE,
+)
 _ASKS_NOT = re.compile(
     r"(?:which|what)\b[^?]*?\b(?:is|are|was|were|does|do) not ([a-z -]+)\W*$", re.IGNORECASE
+)
+_ASKED_NOT = re.compile(r"\bnot ([a-z -]+)", re.IGNORECASE)
+_NOT = re.compile(
+    r"\b(?:(?:does|do|did|is|are|was|were) not|doesn't|isn't|aren't|don't)(?: [a-z]+ly)? (?=([a-z]+))",
+    re.IGNORECASE,
+)
+# A question for what is no feature is answered by "is not seen".
+_PRESENCE = frozenset(
+    (
+        "seen",
+        "present",
+        "visible",
+        "found",
+        "shown",
+        "feature",
+        "features",
+        "finding",
+        "sign",
+        "characteristic",
+        "a",
+        "part",
+        "noted",
+    )
 )
 _SAID_NOT = re.compile(r"(.{1,80}?) (?:is|are|was|were|does|do) not ([a-z -]+)$", re.IGNORECASE)
 _ASKS_WHICH = re.compile(r"(?:which|what) [a-z]+ ((?:[a-z-]+ ){1,8}[a-z-]+)\W*$", re.IGNORECASE)
@@ -43,6 +73,39 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
 def without_whole(text: str, question: str) -> str:
     """A text without the organ at its end that the answer is a part of, or the picture is of."""
     return text if OFFERS.search(question.lower()) else _OF_WHOLE.sub("", text)
+
+
+def without_owner(text: str) -> str:
+    """A text without the organ that a part belongs to: "left upper lobe of the lung". Where any words are an answer, only of
+    a part that no other organ has in its place.
+    """
+    return _OF_OWNER.sub(lambda found: next(filter(None, found.groups())), text)
+
+
+def affirmed(sentence: str, question: str) -> str:
+    """A sentence without the denial that its question asks for: "does not enhance", where that was asked, denies no answer."""
+    asked = _asks_denied(question)
+    return (
+        _NOT.sub(lambda found: "" if kin(found.group(1)) in asked else found.group(), sentence)
+        if asked
+        else sentence
+    )
+
+
+@lru_cache(maxsize=4096)
+def _asks_denied(question: str) -> frozenset[str]:
+    """The words behind "not" in a question, in the form in which kin are equal."""
+    found = _ASKED_NOT.search(question)
+    listed = words("words", "stop")
+    if found is None:
+        return frozenset()
+    asked = frozenset(kin(word) for word in found.group(1).lower().split() if word not in listed)
+    return asked | _PRESENCE if not _PRESENCE.isdisjoint(found.group(1).lower().split()) else asked
+
+
+def kin(word: str) -> str:
+    """A word in one form with its verb and noun: "enhance", "enhancement"."""
+    return canon.word(texts("words", "same").get(word.lower(), word.lower()))
 
 
 def _said_absent(text: str, gold: GoldAnswer, question: str) -> Ruling | None:

@@ -13,6 +13,13 @@ from lingshu_train.verify.text.normal import strip_edges
 
 # "So, I think the answer is": an opener, a person, a noun. More of them are reasoning.
 _ROUNDS = 3
+# "The most likely diagnosis in this case is": words that name the case or the picture at hand, and no other.
+_OF_CASE = (
+    " (?:(?:in|for|of|on|from|based on|according to|given|shown in|seen in|suggested by|supported by) "
+    "(?:the|this|these) (?:(?:given|provided|attached|shown|above|medical|clinical|imaging) )?"
+    "(?:image|picture|case|patient|findings?|question|features?|presentation|scan|radiograph|figure|options|information|history)"
+    "|here)"
+)
 
 
 def without_lead_in(text: str, *, statements: bool = False) -> str:
@@ -57,7 +64,7 @@ def _grammar(statements: bool) -> re.Pattern[str]:
     chinese_noun = rf"(?:{_any('persons_cn')})?(?:{_any('adjectives_cn')}){{0,3}}(?:{_any('nouns_cn')})"
     english = [
         rf"(?:{_any('openers')})(?:, ?| )",
-        rf"{noun_phrase} ?(?:(?:{_any('copulas')})(?: ?: ?| )|: ?|= ?|-> ?|- )",
+        rf"{noun_phrase}(?:{_OF_CASE}){{0,2}} ?(?:(?:{_any('copulas')})(?: ?: ?| )|: ?|= ?|-> ?|- )",
         rf"(?:(?:{_any('persons')}) ?)(?:{_any('verbs')}),? (?:that )?"
         rf"(?:(?:it is|it's|this is|{noun_phrase} is) )?",
         rf"(?:(?:{_any('determiners')}) )?(?:{_any('choice_nouns')}|{_any('imperatives')}) "

@@ -11,6 +11,9 @@ from lingshu_train.verify.remarks.findings.vocabulary import Claim
 from lingshu_train.verify.text import asks
 
 _CLAUSE = re.compile(r"[,;:.!()，。；：！（）\s]|但是?|因为|由于|所以|因此|而且|并且|并(?!无)")
+# 心影 is the heart as a radiograph shows it.
+_SAME = (("心影", "心脏"), ("心脏影", "心脏"), ("肺野", "肺"))
+_SIZE = re.compile(r"[0-9]+(?:mm|cm)?")
 _RUN = re.compile("[\u3400-\u9fff]+|[a-z0-9]+")
 _LISTS = ("struct_cn", "places_cn", "abnormal_cn", "normal_cn", "sizes_cn", "denying_cn")
 _ASKING = re.compile(
@@ -25,6 +28,7 @@ _GONE = re.compile(
 def claims(tail: str, question: str, sign: str) -> list[Claim] | None:
     """The claim of every clause; None where one cannot be read."""
     found: list[Claim] = []
+    tail, question = _plain(tail), _plain(question)
     for clause in map(str.strip, _CLAUSE.split(tail)):
         if not any(map(str.isalnum, clause)) or clause in words("words", sign):
             continue
@@ -35,6 +39,13 @@ def claims(tail: str, question: str, sign: str) -> list[Claim] | None:
             found.pop()
         found.append(claim)
     return found
+
+
+def _plain(text: str) -> str:
+    """A text with one name for what has several."""
+    for name, plain in _SAME:
+        text = text.replace(name, plain)
+    return text
 
 
 def asks_gone(question: str) -> bool:
@@ -112,7 +123,7 @@ def _words(clause: str, question: str) -> list[str] | None:
     found: list[str] = []
     for run in _RUN.findall(clause):
         if run.isascii():
-            if not run.isdigit() and run not in question.lower():
+            if not _SIZE.fullmatch(run) and run not in question.lower():
                 return None
             continue
         place = 0

@@ -20,6 +20,33 @@ _BEYOND = re.compile(
     rf"(?: the)?(?: upper)?(?: limits? of)? normal(?: {_SIZE})?\b|\b(?:larger|greater|wider|bigger) than normal\b"
 )
 
+# Measures whose limit is the same in every book.
+_KNOWN_LIMITS = {"cardiothoracic ratio": 0.5}
+_MEASURE = re.compile(
+    r"\b(cardiothoracic ratio)(?: (?:is|was|of|being|measures))* "
+    r"(?:(greater than|more than|larger than|above|over|exceeding|exceeds|less than|smaller than|below|under|of|is|>|<) ?)?"
+    r"([0-9]+(?:\.[0-9]+)?) ?(%|percent)?"
+)
+_LESS = frozenset(("less than", "smaller than", "below", "under", "<"))
+_EXACT = frozenset(("", "of", "is"))
+
+
+def measured(clause: str) -> tuple[str, list[str]]:
+    """What a clause says by a measure whose limit is known: "abnormal" above it, "normal" at most there, empty for neither;
+    and the words beside the measure.
+    """
+    found = _MEASURE.search(clause) if "ratio" in clause else None
+    if found is None:
+        return "", []
+    beside = canon.tokenize(clause[: found.start()] + clause[found.end() :])
+    limit, how = _KNOWN_LIMITS[found.group(1)], found.group(2) or ""
+    value = float(found.group(3)) / (100 if found.group(4) or float(found.group(3)) > 1 else 1)
+    if how in _EXACT:
+        return "abnormal" if value > limit else "normal", beside
+    if how in _LESS:
+        return "normal" if value <= limit else "", beside
+    return "abnormal" if value >= limit else "", beside
+
 
 def plain(text: str, question: str) -> str:
     """A text with its turns for normal and beyond normal in one word each."""

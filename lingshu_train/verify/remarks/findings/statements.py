@@ -18,6 +18,7 @@ _SIDES = frozenset(("left", "right"))
 _NATURE = frozenset(("benign", "malignancy"))
 _NATURE_CN = ("恶性", "良性")
 _FOUND_CN = re.compile(r"(未见|没有|无|未发现)?(?:有|可见|见|存在|明显|任何)*异常(?:改变|表现|征象)?")
+_BEFORE = re.compile(r"\b(?:had|used to)\b")
 _JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "also"))
 EXCLUDED = re.compile(r"\b(?:ruled out|excluded)\b")
 # A bare statement is read by the first alone: the right lung's nodule says nothing of the left one's.
@@ -177,6 +178,11 @@ def _chinese_words(name: str) -> re.Pattern[str]:
 def _subject(before: str, question: str) -> bool:
     polar = words("words", "normal") | words("words", "negation_cn")
     return before in question and not any(word in before for word in polar)
+
+
+def of_before(text: str, question: str) -> bool:
+    """Whether a text tells of another time than the question: "there had been an effusion"."""
+    return _BEFORE.search(text) is not None and _BEFORE.search(question.lower()) is None
 
 
 def statement(text: str, question: str) -> str:

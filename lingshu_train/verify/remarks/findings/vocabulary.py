@@ -10,7 +10,9 @@ from lingshu_train.verify.text import canon
 
 JOINING = entries("vocabulary", "joining")
 DENYING = words("vocabulary", "denying")
-_KNOWN = ("struct", "places", "abnormal", "normal", "sizes", "denying")
+_KNOWN = ("struct", "places", "abnormal", "normal", "sizes", "denying", "devices")
+# Any device may be called so.
+_ANY_DEVICE = frozenset(("tube", "line", "catheter", "lead", "device", "wire"))
 
 
 class Claim(NamedTuple):
@@ -53,6 +55,19 @@ def weigh(found: list[str], denials: int, finding: frozenset[str], places: froze
     if own and _other_place(said, finding, places):
         return None
     return Claim("gone" if own else "absent" if said & known("entities") else "normal")
+
+
+def other_description(asked: frozenset[str], said: frozenset[str]) -> bool:
+    """Whether a clause describes in other words than a question that asks for a description: oval for round."""
+    listed = known("describing")
+    return not asked.isdisjoint(listed) and bool((said - asked) & listed)
+
+
+def other_device(asked: frozenset[str], said: frozenset[str]) -> bool:
+    """Whether a clause names another device than the one that a question asks for, and not that one."""
+    listed = known("devices")
+    ours, theirs = asked & listed, said & listed
+    return bool(ours and theirs - _ANY_DEVICE) and ours.isdisjoint(theirs)
 
 
 def opposite_place(asked: frozenset[str], said: frozenset[str]) -> bool:

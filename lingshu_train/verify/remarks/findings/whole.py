@@ -13,13 +13,15 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from lingshu_train.verify.lexicon import lists, words
-from lingshu_train.verify.remarks.findings import han, vocabulary
+from lingshu_train.verify.remarks.findings import han, limits, vocabulary
 from lingshu_train.verify.remarks.findings.sought import asked as sought
 from lingshu_train.verify.remarks.findings.statements import proposition
 from lingshu_train.verify.remarks.findings.vocabulary import Claim, known, plain
 from lingshu_train.verify.text import asks
 
-_END = re.compile(r"[,.;:!()\n]| - |\b(?:{})\b|(?=\bwithout\b)".format("|".join(vocabulary.JOINING)))
+_END = re.compile(
+    r"[,;:!()\n]|\.(?![0-9])| - |\b(?:{})\b|(?=\bwithout\b)".format("|".join(vocabulary.JOINING))
+)
 _TOKEN = re.compile(r"[a-z]+(?:'t)?|[0-9]+(?:\.[0-9]+)?")
 _IDENTITY = re.compile(
     r"^(?:is|was) (?:this|it|that|the (?:image|scan|picture|study|film|view|shown image))\b"
@@ -232,14 +234,19 @@ def _claim(clause: str, asked: Asked, sign: str, question: str) -> Claim | None:
     restated = "" if asked.gone else proposition(clause, question)
     if restated:
         return Claim(side) if restated == sign else None
-    if not all(word in known("known") or word in asked.words or word.isdigit() for word in spoken):
+    measured, beside = limits.measured(clause)
+    if measured and not _denials(tokens) and all(plain(word) in known("known") for word in beside):
+        return Claim(measured)
+    if not all(word in known("known") or word in asked.words or word[0].isdigit() for word in spoken):
         return None
-    if _COMPARED.search(clause):
+    if _COMPARED.search(clause) or vocabulary.other_device(asked.words, frozenset(spoken)):
         # Which size is normal is not said here.
         return None
     if vocabulary.opposite_place(asked.words, frozenset(spoken)):
         return Claim("elsewhere")
     claim = vocabulary.weigh(spoken, _denials(tokens), asked.finding, asked.places)
+    if claim == Claim("bare") and vocabulary.other_description(asked.words, frozenset(spoken)):
+        return None
     return None if claim == Claim("there") and not asked.narrowing.issubset(spoken) else claim
 
 

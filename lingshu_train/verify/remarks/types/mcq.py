@@ -8,7 +8,7 @@ from typing import ClassVar, cast
 
 from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
 from lingshu_train.verify.lexicon import entries, longest_first
-from lingshu_train.verify.remarks import carried, concluded, others, prose, reason, signs, turned
+from lingshu_train.verify.remarks import carried, concluded, others, prose, reason, signs, turned, verbatim
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.leads import readings
@@ -20,6 +20,11 @@ _NAMELY = re.compile(
     r"^(?:即|也就是|就是|i\.e\.,? |namely,? |that is,? |which is |meaning )(?:the |an? )?", re.IGNORECASE
 )
 _EXCLUDING = ("not", "rather than", "instead of", "and not")
+_GIVEN = re.compile(
+    r"(?:given|because of|due to|based on|considering|in view of|in light of|judging by|owing to|since there (?:is|are)"
+    r"|as there (?:is|are)|with|on the basis of) ([^,;:?]{3,160}), (?=\S)",
+    re.IGNORECASE,
+)
 _BEHIND = re.compile(
     r",? \b(because|since|as|which|where|and not|not|rather than|instead of)\b (?:in |on |at |the |an? )*"
 )
@@ -41,9 +46,13 @@ class Chosen(Witness):
             found = _read(candidate, self)
             if found.status != "unreadable":
                 return found
+        plain = turned.without_initials(text)
+        if plain != text:
+            return self.judge(plain)
         return (
-            carried.read(text, Turnable(self.gold), self.gold.question)
+            carried.read(text, Turnable(self.gold), self.gold.question, self.gold.options.spoken)
             or self._with_reason(text)
+            or self._behind_reason(text)
             or self._turned(text)
             or concluded.read(text, self.gold, self.gold.options, self.gold.letter, self.gold.question)
             or ruling
@@ -59,13 +68,28 @@ class Chosen(Witness):
             return None
         ruling = self.gold.judge(text[: found.start()])
         if ruling.status != "right":
-            ruling = carried.read(text[: found.start()], self.gold, self.gold.question) or ruling
+            ruling = (
+                carried.read(text[: found.start()], self.gold, self.gold.question, self.gold.options.spoken)
+                or ruling
+            )
         rest, own = text[found.end() :], self.gold.letter
         if found.group(1) in _EXCLUDING:
-            upheld = others.upholds(f"not {rest.strip('( )')}", own, self.gold.options.shown, goes_on=False)
+            other = rest.strip("( )")
+            upheld = others.upholds(f"not {other}", own, self.gold.options.shown, goes_on=False)
+            upheld = upheld or (upheld is None and reason.names_part(other, own, self.gold.options))
         else:
             upheld = prose.harmless(f"there {rest}", own, self.gold.options)
         return ruling._replace(rule=f"{ruling.rule}_behind") if ruling.status == "right" and upheld else None
+
+    def _behind_reason(self, text: str) -> Ruling | None:
+        """The answer behind its reason in one sentence: "Given the filling defect, pulmonary embolism is the best answer"."""
+        found = _GIVEN.match(text)
+        if found is None or cues.hedges(text) or "?" in text:
+            return None
+        if not prose.harmless(f"there is {found.group(1)}", self.gold.letter, self.gold.options):
+            return None
+        ruling = self.judge(text[found.end() :])
+        return ruling._replace(rule=f"{ruling.rule}_given") if ruling.status == "right" else None
 
     def answered_again(self, remark: str) -> bool:
         return self.gold.answered_again(remark)
@@ -74,7 +98,10 @@ class Chosen(Witness):
         return prose.harmless(sentence, self.gold.letter, self.gold.options) or None
 
     def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
-        if prose.asks_spared(self.gold.question, sentence):
+        sentence = verbatim.affirmed(sentence, self.gold.question)
+        if prose.asks_spared(self.gold.question, sentence) or prose.asks_lacking(
+            self.gold.question, sentence, self.gold.letter, self.gold.options
+        ):
             return False
         return others.upholds(sentence, self.gold.letter, self.gold.options.shown, goes_on=goes_on)
 
@@ -189,7 +216,9 @@ def _of_question(text: str, gold: mcq.Gold) -> bool:
         # "Which is not seen?" "Effusion is seen": the same words say the opposite.
         return False
     found = canon.tokenize(text)
-    asked = {canon.word(token) for token in canon.tokenize(gold.question) if token.isalpha()}
+    asked = {verbatim.kin(token) for token in canon.tokenize(gold.question) if token.isalpha()}
     return (
-        0 < len(found) <= 3 and not cues.negates(text) and all(canon.word(token) in asked for token in found)
+        0 < len(found) <= 3
+        and not cues.negates(text)
+        and all(verbatim.kin(token) in asked for token in found)
     )

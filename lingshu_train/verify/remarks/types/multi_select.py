@@ -30,7 +30,9 @@ class Chosen(Witness):
         return prose.harmless(sentence, self.gold.letters, self.gold.options) or None
 
     def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
-        if prose.asks_spared(self.question, sentence):
+        if prose.asks_spared(self.question, sentence) or prose.asks_lacking(
+            self.question, sentence, self.gold.letters, self.gold.options
+        ):
             return False
         return others.upholds(sentence, self.gold.letters, self.gold.options.shown, goes_on=goes_on)
 

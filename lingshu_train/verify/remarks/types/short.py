@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 
 from lingshu_train.verify import lexicon
 from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
-from lingshu_train.verify.remarks import carried, others, turned
+from lingshu_train.verify.remarks import carried, others, turned, verbatim
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.normal import clean
@@ -25,6 +25,9 @@ class Phrase(Witness):
         ruling = self.gold.judge(text)
         if ruling.status == "right":
             return ruling
+        plain = verbatim.without_owner(turned.without_initials(text))
+        if plain != text and (found := self.judge(plain)).status == "right":
+            return found
         return (
             carried.read(text, self.gold, self.gold.question)
             or self._affirmed(text)
