@@ -20,12 +20,14 @@ Gallery: TypeAlias = Callable[[str], Image.Image]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asking:
-    """How questions are put to a model, and how its answers are read. `title` names the progress bar; empty: none."""
+    """How questions are put to a model, and how its answers are read. `title` names the progress bar; empty: none.
+    `together`: answers that the engine makes at once."""
 
     sampling: Sampling
     policy: Policy = Policy.lenient
     system: str = ""
     title: str = ""
+    together: int = 1
 
 
 def judgeable(samples: Iterable[Sample]) -> list[Sample]:

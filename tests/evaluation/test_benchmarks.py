@@ -13,12 +13,12 @@ import tiny_model
 from lingshu_train import cli
 from lingshu_train.errors import DataError, MissingInput, UsageError
 from lingshu_train.evaluation.asking import Asking
-from lingshu_train.evaluation.benchmarks import measuring, scores, showing, suite, versus
+from lingshu_train.evaluation.benchmarks import counts, measuring, showing, suite, versus
 from lingshu_train.evaluation.benchmarks.asked import FEW, Way, drawn, put
-from lingshu_train.evaluation.benchmarks.line import Line
 from lingshu_train.evaluation.benchmarks.measuring import Questions
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.record import Completion, Prompt, Sample, Sampling
+from lingshu_train.runs.lines import Line
 
 ASKING = Asking(sampling=Sampling(max_tokens=8))
 EXAM = Benchmark(name="exam", title="Exam", cards={"exam": "test"})
@@ -156,8 +156,8 @@ def test_questions_are_few_limited_blind_or_with_their_options_in_other_orders()
     samples = [sample(number, images=("p",), question="<image> Which?") for number in range(60)]
     few = drawn(samples, Way(few=True))
     assert len(few) == FEW
-    assert few == drawn(list(reversed(samples)), Way(few=True))[::-1]
-    assert drawn(samples, Way(limit=5)) == samples[:5]
+    assert list(few) == list(drawn(list(reversed(samples)), Way(few=True)))[::-1]
+    assert list(drawn(samples, Way(limit=5))) == samples[:5]
     blind = drawn(samples, Way(images=False))
     assert not any(one.images or "<image>" in one.question for one in blind)
     shuffled = drawn(samples[:20], Way(shuffles=4))
@@ -234,10 +234,10 @@ def test_a_mean_is_of_the_whole_group_or_not_there() -> None:
 
 def test_the_interval_by_picture_is_wider_where_answers_hang_together() -> None:
     right = [number < 50 for number in range(100)]
-    apart = scores.bootstrap(right, [str(number) for number in range(100)], seed="s")
-    together = scores.bootstrap(right, [str(number // 10) for number in range(100)], seed="s")
+    apart = counts.bootstrap(right, [str(number) for number in range(100)], seed="s")
+    together = counts.bootstrap(right, [str(number // 10) for number in range(100)], seed="s")
     assert together[1] - together[0] > 2 * (apart[1] - apart[0])
-    assert scores.bootstrap(right, ["one"] * 100, seed="s") == (0.0, 1.0)
+    assert counts.bootstrap(right, ["one"] * 100, seed="s") == (0.0, 1.0)
 
 
 def test_two_models_differ_by_the_questions_on_which_they_differ() -> None:

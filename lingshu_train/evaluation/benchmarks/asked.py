@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, overload
 
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.naming import digest
@@ -69,18 +69,66 @@ class Way:
         return digest([self.prompts, sorted(map(str, _ASKS.items())), _REPORT])[:12]
 
 
-def drawn(samples: Sequence[Sample], way: Way) -> list[Sample]:
-    """The questions to be asked, in their order; `few` draws by the hash of their ids."""
-    found = list(samples)
+def drawn(samples: Sequence[Sample], way: Way) -> Sequence[Sample]:
+    """The questions to be asked, in their order; `few` draws by the hash of their ids. Each is made when it is looked at."""
+    places: Sequence[int] = range(len(samples))
     if way.few:
-        first = sorted(found, key=lambda one: digest(one.id))[:FEW]
-        kept = {one.id for one in first}
-        found = [one for one in found if one.id in kept]
+        first = sorted((digest(one.id), place) for place, one in enumerate(samples))[:FEW]
+        places = sorted(place for _, place in first)
     if way.limit:
-        found = found[: way.limit]
-    if not way.images:
-        found = [_without_images(one) for one in found]
-    return list(_shuffled(found, way.shuffles)) if way.shuffles else found
+        places = places[: way.limit]
+    orders = [(place, -1) for place in places] if not way.shuffles else _orders(samples, places, way.shuffles)
+    return _Drawn(samples, orders, images=way.images)
+
+
+def _orders(samples: Sequence[Sample], places: Sequence[int], times: int) -> list[tuple[int, int]]:
+    """Each choice `times` times, the number of its order beside it; what has no options once."""
+    found = []
+    for place in places:
+        one = samples[place]
+        choice = one.question_type == "mcq" and one.answer.strip().upper() in one.options
+        found += [(place, number) for number in range(times)] if choice else [(place, -1)]
+    return found
+
+
+class _Drawn(Sequence[Sample]):
+    """Samples by place and number of the order of their options."""
+
+    def __init__(self, samples: Sequence[Sample], orders: Sequence[tuple[int, int]], *, images: bool) -> None:
+        self._samples, self._orders, self._images = samples, orders, images
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    @overload
+    def __getitem__(self, place: int) -> Sample: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Sample]: ...
+    def __getitem__(self, place: int | slice) -> Sample | Sequence[Sample]:
+        if isinstance(place, slice):
+            return _Drawn(self._samples, self._orders[place], images=self._images)
+        at, number = self._orders[place]
+        one = self._samples[at] if self._images else _without_images(self._samples[at])
+        return one if number < 0 else _shuffled(one, number)
+
+
+class Seen(Sequence[Sample]):
+    """Samples as the model sees them: `put`, one by one when they are looked at."""
+
+    def __init__(self, samples: Sequence[Sample], way: Way, benchmark: Benchmark) -> None:
+        self._samples, self._way, self._benchmark = samples, way, benchmark
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    @overload
+    def __getitem__(self, place: int) -> Sample: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Sample]: ...
+    def __getitem__(self, place: int | slice) -> Sample | Sequence[Sample]:
+        if isinstance(place, slice):
+            return Seen(self._samples[place], self._way, self._benchmark)
+        return put(self._samples[place], self._way, self._benchmark)
 
 
 def put(sample: Sample, way: Way, benchmark: Benchmark) -> Sample:
@@ -140,16 +188,11 @@ def _without_images(sample: Sample) -> Sample:
     )
 
 
-def _shuffled(samples: Iterable[Sample], times: int) -> Iterable[Sample]:
-    """Each choice with its options in `times` orders, drawn by its id; what has no options once. Letters keep their order."""
-    for sample in samples:
-        if sample.question_type != "mcq" or sample.answer.strip().upper() not in sample.options:
-            yield sample
-            continue
-        letters = list(sample.options)
-        for number in range(times):
-            order = letters[:]
-            random.Random(digest([sample.id, number])).shuffle(order)
-            options = {new: sample.options[old] for new, old in zip(letters, order, strict=True)}
-            gold = letters[order.index(sample.answer.strip().upper())]
-            yield replace(sample, id=f"{sample.id}#{number}", options=options, answer=gold)
+def _shuffled(sample: Sample, number: int) -> Sample:
+    """A choice with its options in another order, drawn by its id and the number. Letters keep their order."""
+    letters = list(sample.options)
+    order = letters[:]
+    random.Random(digest([sample.id, number])).shuffle(order)
+    options = {new: sample.options[old] for new, old in zip(letters, order, strict=True)}
+    gold = letters[order.index(sample.answer.strip().upper())]
+    return replace(sample, id=f"{sample.id}#{number}", options=options, answer=gold)

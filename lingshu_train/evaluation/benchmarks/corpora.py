@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lingshu_train.data.corpus import corpus, preparing, specification
+from lingshu_train.data.corpus.lazily import Rows
 from lingshu_train.evaluation.benchmarks.measuring import Questions
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.model import shape
@@ -37,4 +38,4 @@ def questions(benchmark: Benchmark, place: Place) -> Questions:
     folder = place.data_root / "prepared" / preparing.name(wanted)
     preparing.prepare(folder, wanted, workers=os.cpu_count() or 1, most_refused=place.most_refused)
     found = corpus.load(folder)
-    return Questions(benchmark=benchmark, samples=found.samples, gallery=found.image)
+    return Questions(benchmark=benchmark, samples=Rows(found), gallery=found.image)

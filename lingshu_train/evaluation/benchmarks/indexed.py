@@ -8,8 +8,8 @@ import yaml
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.evaluation.benchmarks import suite
-from lingshu_train.evaluation.benchmarks.line import Line
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
+from lingshu_train.runs.lines import Line
 from lingshu_train.verify import version
 
 NAME = "model-index.yaml"

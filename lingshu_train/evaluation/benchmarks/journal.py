@@ -1,9 +1,13 @@
-"""Answers as they come, a line each, so that nothing is asked twice: after a kill the next run goes on behind the last line."""
+"""Answers as they come, a line each, so that nothing is asked twice: after a kill the next run goes on behind the last line.
+
+In memory stands where each answer lies, not what it says.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -18,13 +22,21 @@ _KEPT = ("text", "token_ids", "finish", "max_tokens", "seed", "prompt")
 
 
 class Journal:
-    """The answers of one model to one benchmark, by the key of what was asked. A context manager."""
+    """The answers of one model to one benchmark, by the key of what was asked. A context manager.
 
-    def __init__(self, path: Path) -> None:
+    `beside`: other files of answers that count as well, such as those of ranks of an earlier start; they are only read.
+    """
+
+    def __init__(self, path: Path, beside: Iterable[Path] = ()) -> None:
         self.path = path
-        self._found = _read(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = path.open("a", encoding="utf-8")
+        _cut_torn(path)
+        self._files = [path, *(one for one in beside if one != path)]
+        self._found: dict[bytes, tuple[int, int]] = {}
+        for number, one in reversed(list(enumerate(self._files))):
+            self._found |= {key: (number, place) for key, place in _read(one)}
+        self._stream = path.open("ab")
+        self._readers = [one.open("rb") if one.is_file() else None for one in self._files]
 
     def __enter__(self) -> Self:
         return self
@@ -32,41 +44,66 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stream.close()
+        for stream in (self._stream, *self._readers):
+            if stream is not None:
+                stream.close()
 
-    def __contains__(self, key: object) -> bool:
-        return key in self._found
+    def __contains__(self, key: str) -> bool:
+        return _short(key) in self._found
 
     def __getitem__(self, key: str) -> Completion:
-        return self._found[key]
+        number, place = self._found[_short(key)]
+        reader = self._readers[number]
+        assert reader is not None
+        reader.seek(place)
+        return _completion(json.loads(reader.readline()))
 
-    def append(self, key: str, completion: Completion) -> None:
-        """Keep an answer; on disk before the next one is waited for."""
-        self._found[key] = completion
-        fields = {name: value for name, value in asdict(completion).items() if name in _KEPT}
-        self._stream.write(canonical({"key": key, **fields}) + "\n")
+    def extend(self, answers: Iterable[tuple[str, Completion]]) -> None:
+        """Keep answers, whole or none of them unless the machine itself fails; on disk before others are waited for."""
+        place = self._stream.tell()
+        lines = []
+        for key, completion in answers:
+            fields = {name: value for name, value in asdict(completion).items() if name in _KEPT}
+            line = (canonical({"key": key, **fields}) + "\n").encode()
+            self._found[_short(key)] = (0, place)
+            place += len(line)
+            lines.append(line)
+        self._stream.write(b"".join(lines))
         self._stream.flush()
         os.fsync(self._stream.fileno())
 
 
-def _read(path: Path) -> dict[str, Completion]:
-    """The whole lines. One that a kill left half written is cut off, so that the next begins at a line's start."""
+def _short(key: str) -> bytes:
+    return key.encode()
+
+
+def _cut_torn(path: Path) -> None:
+    """A line that a kill left half written is cut off, so that the next begins at a line's start."""
     if not path.is_file():
-        return {}
-    raw = path.read_bytes()
-    whole = raw[: raw.rfind(b"\n") + 1]
-    if len(whole) < len(raw):
-        with path.open("r+b") as stream:
-            stream.truncate(len(whole))
-    found = {}
-    for number, line in enumerate(whole.decode("utf-8").split("\n")[:-1], start=1):
-        data = decoded(line, where=f"{path}:{number}")
-        if not isinstance(data, dict) or "key" not in data or "text" not in data:
-            raise DataError(
-                f"{path}:{number}: not an answer of an evaluation; move the file away to ask anew"
-            )
-        found[str(data["key"])] = _completion(data)
-    return found
+        return
+    with path.open("r+b") as stream:
+        whole = 0
+        for line in stream:
+            whole += len(line) if line.endswith(b"\n") else 0
+        stream.truncate(whole)
+
+
+def _read(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Keys of the whole lines, each with the byte at which its line begins."""
+    if not path.is_file():
+        return
+    place = 0
+    with path.open("rb") as stream:
+        for number, line in enumerate(stream, start=1):
+            if not line.endswith(b"\n"):
+                return
+            data = decoded(line.decode("utf-8", "replace"), where=f"{path}:{number}")
+            if not isinstance(data, dict) or "key" not in data or "text" not in data:
+                raise DataError(
+                    f"{path}:{number}: not an answer of an evaluation; move the file away to ask anew"
+                )
+            yield _short(str(data["key"])), place
+            place += len(line)
 
 
 def _completion(data: dict[str, object]) -> Completion:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from PIL import Image
 
-from lingshu_train.bars import over
-from lingshu_train.documents import decoded, read_text
+from lingshu_train.documents import decoded
 from lingshu_train.errors import MissingInput
-from lingshu_train.evaluation.asking import Asking, prompts
+from lingshu_train.evaluation.asking import Asking
 from lingshu_train.evaluation.benchmarks import scores, tiers
-from lingshu_train.evaluation.benchmarks.asked import Way, drawn, put
+from lingshu_train.evaluation.benchmarks.answering import ask, key, unanswered
+from lingshu_train.evaluation.benchmarks.asked import Seen, Way, drawn
 from lingshu_train.evaluation.benchmarks.journal import Journal
-from lingshu_train.evaluation.benchmarks.line import Line
+from lingshu_train.evaluation.benchmarks.scores import Scored
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
-from lingshu_train.naming import canonical, digest
-from lingshu_train.record import Completion, Sample
+from lingshu_train.naming import canonical
+from lingshu_train.record import Sample
 from lingshu_train.rollouts import Engine
-from lingshu_train.runs.files import write_text
+from lingshu_train.runs.files import replacing
+from lingshu_train.runs.lines import Line
 
 RESULTS, SCORED = "results.json", "scored"
 """Of a model's folder: its lines, and the folder of every answer with its verdicts."""
@@ -56,22 +57,37 @@ def measure(
         engine = _Started(opens, stack)
         for one in asked:
             samples = drawn(one.samples, way)
-            seen = [put(sample, way, one.benchmark) for sample in samples]
-            draws: list[list[Completion]] = []
-            with Journal(folder / f"{one.benchmark.name}.jsonl") as journal:
-                for number in range(way.draws):
-                    sampling = replace(asking.sampling, seed=asking.sampling.seed + number)
-                    draws.append(_asked(one, seen, journal, engine, replace(asking, sampling=sampling)))
-            answered = list(zip(samples, draws[0], strict=True))
             behind = tiers.of(trained, samples, one.gallery) if trained else tiers.UNKNOWN
-            judged = (
-                canonical(asdict(each)) + "\n" for each in scores.scored(one.benchmark, answered, behind)
-            )
-            scored = named(folder, SCORED, way.variant)
-            scored.mkdir(exist_ok=True)
-            write_text(scored / f"{one.benchmark.name}.jsonl", "".join(judged))
-            line = scores.line(one.benchmark, f"{way.prompts}:{way.fingerprint}", answered, behind)
-            yield line.model_copy(update=scores.drawn(samples, draws)) if way.draws > 1 else line
+            tally = scores.Tally(one.benchmark, behind)
+            seen = Seen(samples, way, one.benchmark)
+            with Journal(folder / f"{one.benchmark.name}.jsonl") as journal:
+                each = [_of_draw(asking, number) for number in range(way.draws)]
+                for how in each:
+                    _ask(one, seen, journal, engine, replace(how, title=_title(how, one)))
+                scored = named(folder, SCORED, way.variant) / f"{one.benchmark.name}.jsonl"
+                first = (journal[key(sample, asking)] for sample in seen)
+                keep(scored, (tally.add(*pair) for pair in zip(samples, first, strict=True)))
+                line = tally.line(f"{way.prompts}:{way.fingerprint}")
+                if way.draws > 1:
+                    several = ([journal[key(sample, how)] for how in each] for sample in seen)
+                    told = scores.drawn(zip(samples, several, strict=True), way.draws)
+                    line = line.model_copy(update=told)
+            yield line
+
+
+def keep(path: Path, rows: Iterable[Scored]) -> None:
+    """Write a line an answer, with every verdict."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as beside, beside.open("w", encoding="utf-8") as stream:
+        stream.writelines(canonical(asdict(one)) + "\n" for one in rows)
+
+
+def _of_draw(asking: Asking, number: int) -> Asking:
+    return replace(asking, sampling=replace(asking.sampling, seed=asking.sampling.seed + number))
+
+
+def _title(asking: Asking, one: Questions) -> str:
+    return f"{asking.title} {one.benchmark.title}" if asking.title else ""
 
 
 @dataclass(slots=True)
@@ -89,18 +105,12 @@ class _Started:
         return self.engine
 
 
-def _asked(
-    one: Questions, seen: Sequence[Sample], journal: Journal, engine: _Started, asking: Asking
-) -> list[Completion]:
-    """An answer to every question, those that the journal has not asked now."""
-    keys = [key(sample, asking) for sample in seen]
-    left = [place for place, name in enumerate(keys) if name not in journal]
+def _ask(one: Questions, seen: Seen, journal: Journal, engine: _Started, asking: Asking) -> None:
+    """Have an answer to every question in the journal."""
+    left = unanswered(seen, journal, asking)
     if left:
-        missing = f"{journal.path}: {len(left)} of {len(keys)} questions have no answer there; leave --rescore out to ask them"
-        waiting = [seen[place] for place in left]
-        for place, completion in zip(left, _answers(engine(missing), waiting, one, asking), strict=True):
-            journal.append(keys[place], completion)
-    return [journal[name] for name in keys]
+        missing = f"{journal.path}: {len(left)} of {len(seen)} questions have no answer there; leave --rescore out to ask them"
+        ask(seen, left, journal, engine(missing), asking, gallery=one.gallery)
 
 
 def named(folder: Path, name: str, variant: str) -> Path:
@@ -113,45 +123,15 @@ def right(folder: Path, benchmarks: Sequence[Benchmark], variant: str = "") -> d
     """Of each of the benchmarks as scored in `folder`, by the id of a question, whether lenient accepts its answer."""
     found: dict[str, dict[str, bool]] = {}
     for path in (named(folder, SCORED, variant) / f"{one.name}.jsonl" for one in benchmarks):
-        rows = [decoded(row, where=str(path)) for row in read_text(path).split("\n") if row]
         found[path.stem] = {
-            str(row["id"]): bool(row["lenient"])
-            for row in rows
-            if isinstance(row, dict) and row["status"] != "free"
+            str(row["id"]): bool(row["lenient"]) for row in _rows(path) if row["status"] != "free"
         }
     return found
 
 
-def key(sample: Sample, asking: Asking) -> str:
-    """Names a question by all that its answer hangs on but the model, whose folder it is kept in."""
-    parts = [
-        sample.id,
-        sample.question,
-        sorted(sample.options.items()),
-        sample.images,
-        sample.turns,
-        sample.system,
-    ]
-    drawn_with = asking.sampling
-    return digest(
-        [
-            parts,
-            asking.system,
-            drawn_with.max_tokens,
-            drawn_with.temperature,
-            drawn_with.top_p,
-            drawn_with.seed,
-        ]
-    )
-
-
-def _answers(
-    engine: Engine, samples: Sequence[Sample], one: Questions, asking: Asking
-) -> Iterator[Completion]:
-    return over(
-        engine.answer(prompts(samples, one.gallery, asking), asking.sampling),
-        title=f"{asking.title} {one.benchmark.title}",
-        unit="answer",
-        total=len(samples),
-        shown=bool(asking.title),
-    )
+def _rows(path: Path) -> Iterator[dict[str, object]]:
+    with path.open(encoding="utf-8") as stream:
+        for line in stream:
+            row = decoded(line, where=str(path))
+            if isinstance(row, dict):
+                yield row

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pydantic import JsonValue
 
 from lingshu_train.evaluation.benchmarks import suite
-from lingshu_train.evaluation.benchmarks.line import Line
+from lingshu_train.runs.lines import Line
 from lingshu_train.verify import version
 
 _HEAD: tuple[str, ...] = (

@@ -11,12 +11,12 @@ from pydantic import JsonValue
 from lingshu_train.evaluation.asking import Asking
 from lingshu_train.evaluation.benchmarks import indexed, measuring, showing, versus
 from lingshu_train.evaluation.benchmarks.asked import Way
-from lingshu_train.evaluation.benchmarks.line import Line
 from lingshu_train.evaluation.benchmarks.measuring import Questions
 from lingshu_train.evaluation.benchmarks.versus import Difference
 from lingshu_train.evaluation.opened import Named
 from lingshu_train.record import Sampling
 from lingshu_train.runs.files import write_json, write_text
+from lingshu_train.runs.lines import Line
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lingshu_train.evaluation.benchmarks import published, showing, suite
-from lingshu_train.evaluation.benchmarks.line import Line
 from lingshu_train.evaluation.page.model import Model
 from lingshu_train.metrics._intervals import Interval, wilson
+from lingshu_train.runs.lines import Line
 
 _TITLES = {
     "medical_vqa": "Medical questions about pictures",

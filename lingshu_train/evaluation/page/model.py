@@ -10,7 +10,7 @@ from lingshu_train.documents import read_json
 from lingshu_train.errors import DataError
 from lingshu_train.evaluation.benchmarks import measuring
 from lingshu_train.evaluation.benchmarks.asked import Way
-from lingshu_train.evaluation.benchmarks.line import Line
+from lingshu_train.runs.lines import Line
 from lingshu_train.schema import parse
 
 

@@ -1,10 +1,9 @@
-"""What is told of one model on one benchmark: a line of the table, as results.json has it."""
+"""What is told of one model on one benchmark: a line of the table, as results.json of a stage and of `lingshu eval` have it."""
 
 from __future__ import annotations
 
 from pydantic import Field
 
-from lingshu_train.evaluation.benchmarks.tiers import Tier
 from lingshu_train.schema import Strict
 
 
@@ -24,7 +23,7 @@ class Estimate(Strict):
 
 
 class TierShare(Strict):
-    """Questions of one tier (`tiers.py`), the share of them that lenient accepts, and its 95 % interval by picture."""
+    """Questions of one tier (`evaluation/`), the share of them that lenient accepts, and its 95 % interval by picture."""
 
     n: int
     lenient: float
@@ -39,10 +38,11 @@ class Line(Strict):
     that show one picture (or are of one patient), of which there are `clusters`. `constant`: the best constant answer.
     `medevalkit`: the share right by MedEvalKit's own rules, of those it can score. `medevalkit_errors` cannot be scored there;
     `medevalkit_differs` counts by defect where it says otherwise than lenient. `letters`: shares of the letters that choices
-    were answered with. `reports`: means over the free text by every metric that is here (`written.py`), and in
+    were answered with. `reports`: means over the free text by every metric that is here, and in
     `not_measured` why others are not. `tiers`: by what the model was trained on, `trained_cards` how many questions were
     met in which data card, `untold` what of this is not known. Of several `draws` a question, all else is of the first;
-    `pass_at` and `maj_at`, by k, are of all (`metrics/_draws.py`). `asked` names the prompt set and its hash.
+    `pass_at` and `maj_at`, by k, are of all (`metrics/_draws.py`). `asked` names the prompt set and its hash. `own`: no
+    benchmark, but a data card that a run holds out rows of.
     """
 
     name: str
@@ -67,9 +67,10 @@ class Line(Strict):
     statuses: dict[str, int] = Field(default_factory=dict)
     letters: dict[str, float] = Field(default_factory=dict)
     breakdown: dict[str, dict[str, Share]] = Field(default_factory=dict)
-    tiers: dict[Tier, TierShare] = Field(default_factory=dict)
+    tiers: dict[str, TierShare] = Field(default_factory=dict)
     trained_cards: dict[str, int] = Field(default_factory=dict)
     untold: str = ""
     draws: int = 1
     pass_at: dict[int, Estimate] = Field(default_factory=dict)
     maj_at: dict[int, Estimate] = Field(default_factory=dict)
+    own: bool = False
