@@ -109,6 +109,12 @@ def inherited() -> dict[str, str]:
     return dict(os.environ)
 
 
+def told_to_tasks() -> dict[str, str]:
+    """Where components and cards of the user's own lie, for tasks that another machine starts."""
+    found = {name: os.environ.get(name, "") for name in ("LINGSHU_PLUGINS", "LINGSHU_CARDS")}
+    return {name: value for name, value in found.items() if value}
+
+
 _OF_ENGINES = (
     *("PATH", "HOME", "USER", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "LD_PRELOAD", "XDG_CACHE_HOME"),
     *("CUDA_HOME", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS"),

@@ -24,7 +24,8 @@ from lingshu_train.curate._looks import LOOK, Looks
 from lingshu_train.curate._rows import Places, Rows, Source
 from lingshu_train.curate._steps import Loaded, StepChoice
 from lingshu_train.data.corpus import corpus, preparing
-from lingshu_train.naming import digest
+from lingshu_train.model.shape import FAMILIES
+from lingshu_train.naming import components, digest
 from lingshu_train.runs.arrays import save_array
 
 PICTURES, ROWS = 256, _rows.BLOCK
@@ -34,12 +35,15 @@ _PLACES, _LEFT = "places.npy", "left.npy"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """All that a process has to know to do a job. `folder` is where the jobs' files lie, `where` names the steps."""
+    """All that a process has to know to do a job. `folder` is where the jobs' files lie, `where` names the steps; a job has
+    so many `pictures`, or `rows`."""
 
     folder: Path
     sources: tuple[Source, ...]
     steps: tuple[StepChoice, ...]
     where: str
+    pictures: int
+    rows: int
 
     def loaded(self) -> tuple[Loaded, ...]:
         return _steps.load(self.steps, where=self.where)
@@ -70,9 +74,10 @@ def begin(folder: Path, sources: tuple[Source, ...], steps: Sequence[StepChoice]
             for one in sources
         ],
         [step.model_dump(mode="json") for step in steps],
+        [PICTURES, ROWS],
     ]
     here = folder / f".measured-{digest(content)[:12]}"
-    work = Work(folder=here, sources=sources, steps=tuple(steps), where=where)
+    work = Work(folder=here, sources=sources, steps=tuple(steps), where=where, pictures=PICTURES, rows=ROWS)
     if not (here / _PLACES).is_file():
         here.mkdir(parents=True, exist_ok=True)
         there = _rows.left(sources)
@@ -83,7 +88,7 @@ def begin(folder: Path, sources: tuple[Source, ...], steps: Sequence[StepChoice]
 
 
 def measure(work: Work, *, workers: int = 1) -> None:
-    """Do all jobs that are not done. DataError (65): a picture is damaged."""
+    """Do all jobs that are not done, here. DataError (65): a picture is damaged."""
     for title, jobs in (("pictures", picture_jobs(work)), ("rows", row_jobs(work))):
         mine = [job for job in jobs if not done(work, job)]
         with bar(title=title, unit="job", total=len(mine), shown=len(mine) > 1) as progress:
@@ -91,18 +96,50 @@ def measure(work: Work, *, workers: int = 1) -> None:
                 progress.update(1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Numbered:
+    """The jobs of pictures, or those of rows, as an executor takes them."""
+
+    work: Work
+    pictures: bool
+
+    @property
+    def title(self) -> str:
+        return "pictures" if self.pictures else "rows"
+
+    def left(self) -> list[int]:
+        there = set(os.listdir(self.work.folder))
+        steps = self.work.loaded()
+        return [
+            job.number
+            for job in self._jobs()
+            if not all(path.name in there for path in _files(self.work, job, steps))
+        ]
+
+    def do(self, numbers: Sequence[int]) -> Iterator[int]:
+        # A family of the user's own is on no path of a process that is not forked.
+        components(FAMILIES)
+        jobs = self._jobs()
+        for number in numbers:
+            do(self.work, jobs[number])
+            yield number
+
+    def _jobs(self) -> list[Job]:
+        return picture_jobs(self.work) if self.pictures else row_jobs(self.work)
+
+
 def picture_jobs(work: Work) -> list[Job]:
     """To be done before the first job of rows, which may need how pictures look."""
     total = len(places(work.folder))
-    starts = range(0, total, PICTURES)
-    return [Job(n, None, start, min(start + PICTURES, total)) for n, start in enumerate(starts)]
+    starts = range(0, total, work.pictures)
+    return [Job(n, None, start, min(start + work.pictures, total)) for n, start in enumerate(starts)]
 
 
 def row_jobs(work: Work) -> list[Job]:
     starts = [
-        (number, start, min(start + ROWS, source.rows))
+        (number, start, min(start + work.rows, source.rows))
         for number, source in enumerate(work.sources)
-        for start in range(0, source.rows, ROWS)
+        for start in range(0, source.rows, work.rows)
     ]
     return [Job(n, *each) for n, each in enumerate(starts)]
 
@@ -193,14 +230,16 @@ def _results(work: Work, jobs: Sequence[Job], *, workers: int) -> Iterator[None]
 
 def done(work: Work, job: Job) -> bool:
     """Whether a job's files are there."""
+    return all(path.is_file() for path in _files(work, job, work.loaded()))
+
+
+def _files(work: Work, job: Job, steps: Sequence[Loaded]) -> Iterator[Path]:
+    """What a job leaves. A job of which no step asks anything leaves nothing."""
     if job.source is None:
-        return _looks_file(work, job).is_file()
-    return all(path.is_file() for path in _row_files(work, job))
-
-
-def _row_files(work: Work, job: Job) -> Iterator[Path]:
-    own = work.sources[job.source or 0].part == "own"
-    for number, step in enumerate(work.loaded()):
+        yield _looks_file(work, job)
+        return
+    own = work.sources[job.source].part == "own"
+    for number, step in enumerate(steps):
         if step.judging and own:
             yield _step_file(work, number, job, "parquet")
         if step.measuring:

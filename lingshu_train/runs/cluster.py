@@ -12,6 +12,25 @@ Divided = Literal["none", "zero1", "zero2", "zero3"]
 """What DeepSpeed divides among the processes of a stage."""
 
 
+class Submit(Strict):
+    """What the tasks of an executor are asked for and where, each with a default that most sites take."""
+
+    partition: str = ""
+    """Slurm's partition; empty: the site's own."""
+    time: str = "08:00:00"
+    """Slurm's time limit of a task, as sbatch takes it. A task that ends early loses the job it was at."""
+    cores: int = Field(default=1, gt=0)
+    """Cores of a task. A task has one process."""
+    memory_gb: int = Field(default=2, gt=0)
+    """Memory of each core of a task in GB."""
+    array: int = Field(default=1000, gt=0)
+    """Most tasks of one of Slurm's arrays (its MaxArraySize less one); more tasks than this are several arrays."""
+    options: dict[str, str] = Field(default_factory=dict)
+    """Further options of sbatch. For example `{account: radiology}`."""
+    address: str = ""
+    """Of a Ray cluster that runs, or `auto`; empty starts one of this machine alone."""
+
+
 class Cluster(Strict):
     """Which processes the stages run on. Recipes take one of `recipes/cluster/` and change what differs."""
 
@@ -45,6 +64,14 @@ class Cluster(Strict):
     """CPU threads of each process (OMP_NUM_THREADS); 0 leaves it to the system."""
     workers: int = Field(default=0, ge=0)
     """Processes that prepare data and measure lengths; 0: as many as `threads`. They change no byte."""
+    executor: Literal["local", "processes", "slurm", "ray"] = "local"
+    """Who does the numbered jobs of preparing and curating: `local` this machine's `workers`; `slurm` and `ray` the tasks of an
+    array or a Ray cluster whose nodes see the same folders, and `processes` tasks of this machine, all three through datatrove
+    (`pip install 'lingshu-train[cluster]'`). No byte depends on it."""
+    tasks: int = Field(default=64, gt=0)
+    """Tasks among which another executor than `local` deals the jobs."""
+    submit: Submit = Submit()
+    """What another executor than `local` asks for. For example `{partition: cpu, time: "04:00:00"}`."""
     grace: float = Field(default=600.0, gt=0, allow_inf_nan=False)
     """Seconds that the processes of a stage have, once they are told to stop, to finish their step (GRPO: the window) and to
     save; then they are killed."""

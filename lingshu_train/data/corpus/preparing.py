@@ -7,7 +7,7 @@ writes the same corpus, and a run that was killed goes on with the first chunk t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing
@@ -19,7 +19,7 @@ import lingshu_train
 from lingshu_train.bars import bar
 from lingshu_train.data.cards import alike, catalogue, fetched, variants
 from lingshu_train.data.cards import card as cards
-from lingshu_train.data.corpus import chunks, comparing, corpus, faults, stated, tolerance
+from lingshu_train.data.corpus import chunks, comparing, corpus, faults, shared, stated, tolerance
 from lingshu_train.data.corpus.chunks import Chunk
 from lingshu_train.data.corpus.specification import Specification
 from lingshu_train.data.corpus.summary import SUMMARY, Summary
@@ -31,14 +31,23 @@ from lingshu_train.errors import DataError, MissingInput, RecipeError
 from lingshu_train.model.shape import FAMILIES
 from lingshu_train.naming import components, digest
 from lingshu_train.runs import processes
+from lingshu_train.runs.cluster import Cluster
 from lingshu_train.runs.files import link_file, write_json
 
 _AHEAD = 4
 """Chunks in flight per process: enough to keep all busy, few enough to bound memory."""
 
 
-def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: float) -> Summary:
-    """Write the corpus that `wanted` specifies into `folder`, or go on with it.
+def prepare(
+    folder: Path,
+    wanted: Specification,
+    *,
+    workers: int,
+    most_refused: float,
+    cluster: Cluster | None = None,
+) -> Summary:
+    """Write the corpus that `wanted` specifies into `folder`, or go on with it. Chunks are done by `workers` processes of this
+    machine, or by the tasks of the executor that `cluster` names; this process alone writes.
 
     Raises MissingInput (66) where a card's data is not here, DataError (65) at whatever `lingshu data check` would refuse of
     these splits: more than the share `most_refused` of a split's rows, rounded up to whole rows; a split of which nothing is
@@ -52,9 +61,9 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
             raise DataError(changed)
     against = comparing.of(wanted)
     with closing(Writer(folder)) as writer:
-        left = islice(chunks.chunks(wanted, against), writer.done, None)
+        found = _results(folder, wanted, against, writer, workers=workers, cluster=cluster)
         with bar(title="prepare", unit="row", total=chunks.expected(wanted), done=_rows(writer)) as progress:
-            for outcomes in results(wanted, left, workers=workers):
+            for outcomes in found:
                 writer.add(outcomes)
                 progress.set_postfix({"images": f"{writer.images:,}"}, refresh=False)
                 progress.update(len(outcomes))
@@ -71,6 +80,23 @@ def prepare(folder: Path, wanted: Specification, *, workers: int, most_refused: 
             layouts=_seen(writer, wanted),
             differs=differs,
         )
+
+
+def _results(
+    folder: Path,
+    wanted: Specification,
+    against: Collection[str],
+    writer: Writer,
+    *,
+    workers: int,
+    cluster: Cluster | None,
+) -> Iterator[list[Outcome]]:
+    """What comes of the chunks that are not written, in order."""
+    if cluster is None or cluster.executor == "local":
+        left = islice(chunks.chunks(wanted, against), writer.done, None)
+        return results(wanted, left, workers=workers)
+    place = folder / f".chunks-{name(wanted).rpartition('-')[2]}"
+    return shared.results(place, wanted, against, writer, cluster=cluster)
 
 
 def refuse(wanted: Specification) -> None:

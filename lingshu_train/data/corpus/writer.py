@@ -104,7 +104,8 @@ Outcome = Kept | Refused | LeftOut
 
 
 class Writer:
-    """Takes the results of numbered chunks in order. `done` is how many of them are on disk already: skip these."""
+    """Takes the results of numbered chunks in order. `done` is how many it has taken, and at first how many are on disk
+    already: skip these. `committed`: how many are on disk for good."""
 
     def __init__(
         self, folder: Path, *, shard_bytes: int | None = None, shard_rows: int | None = None
@@ -120,6 +121,7 @@ class Writer:
         if last:
             state = last[1]
             self._tally, self.done, quarantined = Tally(**state["tally"]), state["jobs"], state["quarantine"]
+        self.committed = self.done
         self._shard = last[0] + 1 if last else 0
         self._clean(quarantined)
         self._rows: list[tuple[Sample, tuple[Location, ...]]] = []
@@ -285,6 +287,7 @@ class Writer:
             "quarantine": quarantine.stat().st_size if quarantine.is_file() else 0,
         }
         self._journal.commit(self._shard, state)
+        self.committed = self.done
         self._shard += 1
         self._rows = []
 

@@ -10,6 +10,7 @@ from lingshu_train.curate import _deciding, _decision, _measuring, _rows
 from lingshu_train.curate._decision import Decision
 from lingshu_train.data.corpus import curated
 from lingshu_train.errors import DataError
+from lingshu_train.executors import jobs
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import funnel
@@ -26,7 +27,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
         benchmarks=[stage.parent(name) / "corpus" for name in config.benchmarks],
     )
     work = _measuring.begin(stage.path, found, config.steps, where=f"{where}.steps")
-    _measuring.measure(work, workers=stage.cluster.preparing)
+    _measure(work, stage)
     decisions, passed = _deciding.decide(work)
     own = _rows.opened(found[-1].folder)
     gone = _decision.rows_of(decisions)
@@ -44,6 +45,14 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
         **{name: _deciding.counts(decisions, action) for name, action, _ in funnel.DECIDED},
         funnel.FACT: [each.told() for each in passed],
     }
+
+
+def _measure(work: _measuring.Work, stage: Stage) -> None:
+    if stage.cluster.executor == "local":
+        _measuring.measure(work, workers=stage.cluster.preparing)
+        return
+    for pictures in (True, False):
+        jobs.run(_measuring.Numbered(work=work, pictures=pictures), stage.cluster, stage.path)
 
 
 def _reasons(decisions: Sequence[Decision]) -> str:

@@ -36,7 +36,11 @@ def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> S
     if not config.prepared:
         made = config.specification(settings, data_root=stage.data_root, seed=stage.seed)
         return preparing.prepare(
-            folder, made, workers=stage.cluster.preparing, most_refused=config.most_refused
+            folder,
+            made,
+            workers=stage.cluster.preparing,
+            most_refused=config.most_refused,
+            cluster=stage.cluster,
         )
     where = f"stages.{stage.name}.prepared: {config.prepared}"
     found = corpus.read_summary(Path(config.prepared))
