@@ -48,6 +48,8 @@ class Sample(Asked):
     same dialogue, each with its answer, which is taught too. `system` stands before all of it, in place of the recipe's system
     prompt, where the publisher's row has one of its own. `group` is the patient, volume or picture the sample was cut from:
     splits never divide a group. `parents` are the ids of the rows that it was made from, where a model or a rule wrote it.
+    `tags` are further words of the publisher on a question, by their kind, such as its subject or difficulty: accuracy is told
+    by each of them.
     """
 
     split: str
@@ -61,6 +63,7 @@ class Sample(Asked):
     system: str = ""
     group: str = ""
     parents: tuple[str, ...] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 def pair_of(parents: Sequence[str]) -> str:

@@ -8,7 +8,8 @@ from lingshu_train import dist
 from lingshu_train.bars import over
 from lingshu_train.data import chat
 from lingshu_train.evaluation.asking import Asking, Gallery, judgeable, prompts
-from lingshu_train.record import Judged, Sample
+from lingshu_train.metrics import accuracy
+from lingshu_train.record import Completion, Judged, Sample
 from lingshu_train.rollouts import Engine
 from lingshu_train.verify import verify
 
@@ -30,7 +31,14 @@ def evaluate(
         total=len(mine),
         shown=here.first and bool(asking.title),
     )
-    judged = [
+    found = judged(mine, list(answers), asking)
+    parts = dist.gather(found)
+    return tuple(parts[n % here.world_size][n // here.world_size] for n in range(len(asked)))
+
+
+def judged(samples: Sequence[Sample], completions: Sequence[Completion], asking: Asking) -> list[Judged]:
+    """Of samples with an answer to each, those that a rule can judge."""
+    return [
         Judged(
             sample=sample,
             prompt=completion.prompt
@@ -38,7 +46,6 @@ def evaluate(
             completion=completion,
             verdict=verify(completion.text, sample, asking.policy),
         )
-        for sample, completion in zip(mine, answers, strict=True)
+        for sample, completion in zip(samples, completions, strict=True)
+        if accuracy.applies(sample)
     ]
-    parts = dist.gather(judged)
-    return tuple(parts[n % here.world_size][n // here.world_size] for n in range(len(asked)))

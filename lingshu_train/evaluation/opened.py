@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import JsonValue
 
@@ -25,28 +25,49 @@ from lingshu_train.schema import parse
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
     """A model that can be asked. `label` is what tables call it, `identity` what its answers are kept under, `stage` the folder
-    of the stage that left it; None where no run did."""
+    of the stage that left it; None where no run did; `together` the answers that its engine makes at once."""
 
     label: str
     identity: str
     system: str
     starts: Callable[[], Engine]
     stage: Path | None = None
+    together: int = 1
 
 
-def model(
-    name: str, *, served: str = "", device: str = "", batch: int = 16, cards: tuple[str, ...] = ()
-) -> Named:
-    """The model of that name. `served`: what a server calls it; `cards`: those whose text may go to a server elsewhere.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """How a model is to be opened. `served`: what a server calls it; `cards`: those whose text may go to a server elsewhere;
+    `batch`: questions asked at once, None: the engine's own."""
+
+    engine: Literal["auto", "transformers", "vllm", "endpoint"] = "auto"
+    served: str = ""
+    device: str = ""
+    batch: int | None = None
+    cards: tuple[str, ...] = ()
+
+
+def model(name: str, wish: Wish = Wish()) -> Named:
+    """The model of that name.
 
     MissingInput (66): there is none. DataError (65): its config.json is of no model that this package knows. UsageError (64): a
-    server without `served`.
+    server without `served`, or an engine that does not open such a model.
     """
-    if name.startswith(("http://", "https://")):
-        return _server(name, served, cards)
+    server = name.startswith(("http://", "https://"))
+    if server != (wish.engine == "endpoint") and wish.engine != "auto":
+        right = (
+            "an address (http://...) is answered by endpoint"
+            if server
+            else "endpoint needs the address of a server (http://...)"
+        )
+        raise UsageError(f"{name}: --engine {wish.engine}: {right}")
+    if server:
+        return _server(name, wish)
+    if wish.served:
+        raise UsageError(f"{name}: is no server; --served is for an address (http://...)")
     place = Path(name)
     if (place.parent / runs.NAME).is_file() and not place.is_dir():
-        return _stage(place.parent, place.name, device, batch)
+        return _stage(place.parent, place.name, wish)
     settings = _settings(name)
     found = base.find(settings)
     if found is None or not found.folder:
@@ -54,37 +75,52 @@ def model(
             f"{name}: no such folder, and no model of that name in the hub's cache; get it with `hf download {name}`, or name "
             "a folder, RUN/STAGE, or a server's address"
         )
-    weights = Weights(source=found.folder, settings=settings, device=device or _device())
-    identity = digest([str(place.resolve()) if place.is_dir() else name, found.revision])
-    return _local(name.rstrip("/"), identity, weights, batch)
+    weights = Weights(source=found.folder, settings=settings, device=wish.device or _device())
+    identity = [str(place.resolve()) if place.is_dir() else name, found.revision]
+    return _local(name.rstrip("/"), identity, weights, wish)
 
 
-def _local(label: str, identity: str, weights: Weights, batch: int, stage: Path | None = None) -> Named:
+def _local(
+    label: str, identity: Sequence[str | None], weights: Weights, wish: Wish, stage: Path | None = None
+) -> Named:
+    engine = "transformers" if wish.engine == "auto" else wish.engine
+    batch = wish.batch or _BATCH[engine]
+
     def starts() -> Engine:
-        return rollouts.start("transformers", {"batch": batch}, where="eval", weights=weights)
+        return rollouts.start(engine, {"batch": batch}, where="eval", weights=weights)
 
+    # Engines round otherwise: what one answered is not taken for the other's.
+    told = [*identity, *([engine] if engine != "transformers" else [])]
     return Named(
-        label=label, identity=identity[:12], system=weights.settings.system_prompt, starts=starts, stage=stage
+        label=label,
+        identity=digest(told if len(told) > 1 else told[0])[:12],
+        system=weights.settings.system_prompt,
+        starts=starts,
+        stage=stage,
+        together=batch,
     )
 
 
-def _stage(run: Path, stage: str, device: str, batch: int) -> Named:
+_BATCH = {"transformers": 16, "vllm": 256}
+
+
+def _stage(run: Path, stage: str, wish: Wish) -> Named:
     # Imports torch, which a server needs none of.
     from lingshu_train.evaluation import trained
 
-    weights = trained.weights(run, stage, device=device)
-    return _local(f"{run.name}/{stage}", digest(weights.source), weights, batch, Path(weights.source).parent)
+    weights = trained.weights(run, stage, device=wish.device)
+    return _local(f"{run.name}/{stage}", [weights.source], weights, wish, Path(weights.source).parent)
 
 
-def _server(url: str, served: str, cards: tuple[str, ...]) -> Named:
-    if not served:
+def _server(url: str, wish: Wish) -> Named:
+    if not wish.served:
         raise UsageError(f"{url}: what is the model called there? Name it with --served")
-    params: dict[str, JsonValue] = {"url": url, "model": served, "cards": list(cards)}
+    params: dict[str, JsonValue] = {"url": url, "model": wish.served, "cards": list(wish.cards)}
 
     def starts() -> Engine:
         return rollouts.start("endpoint", params, where="eval")
 
-    return Named(label=served, identity=digest([url, served])[:12], system="", starts=starts)
+    return Named(label=wish.served, identity=digest([url, wish.served])[:12], system="", starts=starts)
 
 
 def _device() -> str:

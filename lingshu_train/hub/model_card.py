@@ -10,11 +10,13 @@ import yaml
 
 from lingshu_train.data.cards import licences
 from lingshu_train.data.cards.card import Card
+from lingshu_train.hub import model_index
 from lingshu_train.model import origin as origins
 from lingshu_train.model import shape
 from lingshu_train.model.origin import Origin
 from lingshu_train.runs import funnel, moved, results, run, withdrawn
 from lingshu_train.runs.flat import scalars
+from lingshu_train.runs.lines import Line
 from lingshu_train.runs.manifest import Manifest
 from lingshu_train.runs.results import ALL, Accuracy, Results
 
@@ -49,11 +51,14 @@ def render(
     used = [card for card in cards if card.name in named]
     start = origins.first(trained)
     measured = _measured(manifests)
+    head = front_matter(start, used, trained, adapter=adapter)
+    title = f"{last.stage.run}: {last.stage.name}"
+    lines = [one for one in measured.lines.get(last.stage.name, ()) if not one.own]
+    if lines:
+        head["model-index"] = model_index.block(title, lines)
     return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
-        front_matter=yaml.safe_dump(
-            front_matter(start, used, trained, adapter=adapter), sort_keys=False, allow_unicode=True
-        ),
-        title=f"{last.stage.run}: {last.stage.name}",
+        front_matter=yaml.safe_dump(head, sort_keys=False, allow_unicode=True),
+        title=title,
         origin=_started(start),
         stages=", ".join(f"{made.stage.name} ({made.stage.kind})" for made in trained) or "no training stage",
         results=_results(measured, last.stage.name),
@@ -172,7 +177,38 @@ def _results(measured: Results, model: str) -> str:
         notes[0] += (
             " Held out means other volumes, patients or pictures of the same data: no benchmark, and no word on other data."
         )
-    return "\n\n".join([_table(heads, rows), *notes])
+    return "\n\n".join([_table(heads, rows), *notes, *_benchmarks(measured)])
+
+
+def _benchmarks(measured: Results) -> list[str]:
+    """A row a benchmark and the means of the paper, by models; nothing where none was measured."""
+    known = {
+        model: {one.name: one for one in found if not one.own} for model, found in measured.lines.items()
+    }
+    first = {name: one for found in known.values() for name, one in found.items()}
+    if not first:
+        return []
+    rows = [
+        (one.title, str(one.n or one.unscored), *(_share(found.get(name)) for found in known.values()))
+        for name, one in first.items()
+    ]
+    for title in dict.fromkeys(title for found in measured.means.values() for title in found):
+        values = (measured.means.get(model, {}).get(title) for model in known)
+        rows.append((f"**{title}**", "", *("–" if one is None else f"{100 * one:.1f}" for one in values)))
+    told = (
+        "By benchmark: accuracy in percent as our verifier reads plain answers, with 95 % intervals over pictures or patients; "
+        "in brackets its strict door and MedEvalKit's own rules. Of reports ROUGE-L as the package rouge measures it."
+    )
+    return [told, _table(("benchmark", "n", *known), rows)]
+
+
+def _share(line: Line | None) -> str:
+    if line is None:
+        return "–"
+    if not line.n:
+        return f"ROUGE-L {100 * line.reports.get('rouge_l', 0.0):.1f}"
+    interval = f"{100 * line.cluster_low:.1f}–{100 * line.cluster_high:.1f}"
+    return f"{100 * line.lenient:.1f} ({interval}) [{100 * line.strict:.1f}, {100 * line.medevalkit:.1f}]"
 
 
 def _cell(measured: Accuracy | None) -> str:

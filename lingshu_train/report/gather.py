@@ -18,10 +18,14 @@ from lingshu_train.report import salvage
 from lingshu_train.report.salvage import Salvaged
 from lingshu_train.runs import ledger, manifest, results, run, stage
 from lingshu_train.runs.ledger import Column
+from lingshu_train.runs.lines import Line
 from lingshu_train.runs.manifest import Manifest
 from lingshu_train.runs.results import Prediction, Results, Rollout
 from lingshu_train.runs.run import Run, State
 from lingshu_train.runs.stage import Stage
+
+BENCHMARKS = "evaluation.html"
+"""The page that a stage writes of benchmarks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +89,27 @@ class RunView:
         """Names of the evaluated models, in the order their stages ran."""
         order = {view.name: place for place, view in enumerate(self.stages)}
         return tuple(sorted(self.results.models, key=lambda name: order.get(name, -1)))
+
+    @property
+    def lines_named(self) -> tuple[str, ...]:
+        """Every benchmark or card that has a line, in the order in which they were measured."""
+        return tuple(dict.fromkeys(line.name for found in self.results.lines.values() for line in found))
+
+    def lines_of(self, name: str) -> tuple[Line | None, ...]:
+        """Of one benchmark the line of each model; None where it has none."""
+        measured = (self.results.lines.get(model, ()) for model in self.models)
+        return tuple(next((line for line in found if line.name == name), None) for found in measured)
+
+    @property
+    def means_named(self) -> tuple[str, ...]:
+        """The titles of the means of benchmarks."""
+        return tuple(dict.fromkeys(title for found in self.results.means.values() for title in found))
+
+    @property
+    def benchmark_pages(self) -> tuple[str, ...]:
+        """The pages of stages that measured benchmarks, as the report's own folder sees them."""
+        pages = (view.folder / BENCHMARKS for view in self.stages if view.about.role == "results")
+        return tuple(f"{page.parent.name}/{page.name}" for page in pages if page.is_file())
 
     @property
     def manifests(self) -> tuple[Manifest, ...]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from lingshu_train.report import gains, gather
+from lingshu_train.report import lines as told
+from lingshu_train.report.gather import RunView
 from lingshu_train.report.numbers import points
 from lingshu_train.runs.results import Accuracy
 
@@ -31,7 +33,16 @@ def summary_table(run_folder: Path) -> str:
             points(value) for value in (each.interval.value, each.interval.low, each.interval.high)
         )
         lines.append(f"{each.after} − {each.before}: {gain} points (95 % {low} to {high}, n = {each.n})")
-    return "\n".join([*lines, *view.results.leaks])
+    return "\n".join([*lines, *view.results.leaks, *_benchmarks(view)])
+
+
+def _benchmarks(view: RunView) -> list[str]:
+    """The table of `lingshu eval`, where benchmarks were measured."""
+    measured = {
+        name: [one for one in view.results.lines.get(name, ()) if not one.own] for name in view.models
+    }
+    shown = {name: found for name, found in measured.items() if found}
+    return [told.table(shown, view.results.means)] if shown else []
 
 
 def _cell(measured: Accuracy | None) -> str:

@@ -31,6 +31,16 @@ class TierShare(Strict):
     high: float
 
 
+class Position(Strict):
+    """A place among the options: how often it was chosen, how often it would be by what options say, the two-sided p of a test
+    by drawing, and whether it holds over all places (Holm, 5 %)."""
+
+    chosen: int
+    expected: float
+    p: float
+    holds: bool
+
+
 class Line(Strict):
     """One benchmark of one model. Shares are in [0, 1]. `n` counts what a rule can judge, `unscored` free text that none can.
 
@@ -38,17 +48,20 @@ class Line(Strict):
     that show one picture (or are of one patient), of which there are `clusters`. `constant`: the best constant answer.
     `medevalkit`: the share right by MedEvalKit's own rules, of those it can score. `medevalkit_errors` cannot be scored there;
     `medevalkit_differs` counts by defect where it says otherwise than lenient. `letters`: shares of the letters that choices
-    were answered with. `reports`: means over the free text by every metric that is here, and in
-    `not_measured` why others are not. `tiers`: by what the model was trained on, `trained_cards` how many questions were
-    met in which data card, `untold` what of this is not known. Of several `draws` a question, all else is of the first;
-    `pass_at` and `maj_at`, by k, are of all (`metrics/_draws.py`). `asked` names the prompt set and its hash. `own`: no
-    benchmark, but a data card that a run holds out rows of.
+    were answered with; `positions`: by the letter of a place, where options stood in drawn orders. `reports`: means over the
+    free text by every metric that is here, and in `not_measured` why others are not. `tiers`: by what the model was trained on,
+    `trained_cards` how many questions were met in which data card, `untold` what of this is not known. Of several `draws` a
+    question, all else is of the first; `pass_at` and `maj_at`, by k, are of all (`metrics/_draws.py`). `asked` names the prompt
+    set and its hash. `own`: no benchmark, but a data card that a run holds out rows of. `cards`: the data cards that make it
+    up, each with its split; `pictures`: questions that show one.
     """
 
     name: str
     title: str
     n: int
     asked: str
+    cards: dict[str, str] = Field(default_factory=dict)
+    pictures: int = 0
     strict: float = 0.0
     lenient: float = 0.0
     low: float = 0.0
@@ -66,6 +79,7 @@ class Line(Strict):
     unscored: int = 0
     statuses: dict[str, int] = Field(default_factory=dict)
     letters: dict[str, float] = Field(default_factory=dict)
+    positions: dict[str, Position] = Field(default_factory=dict)
     breakdown: dict[str, dict[str, Share]] = Field(default_factory=dict)
     tiers: dict[str, TierShare] = Field(default_factory=dict)
     trained_cards: dict[str, int] = Field(default_factory=dict)

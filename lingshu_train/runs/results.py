@@ -16,6 +16,7 @@ from lingshu_train.record import Asked, Judged, Sample
 from lingshu_train.runs import ledger, manifest
 from lingshu_train.runs.files import write_json, write_text
 from lingshu_train.runs.ledger import Ledger
+from lingshu_train.runs.lines import Line
 from lingshu_train.runs.stage import AGAIN
 from lingshu_train.schema import Name, load, parse
 
@@ -59,22 +60,35 @@ class CardAccuracy(Accuracy):
 
 
 class Results(BaseModel):
-    """Accuracy by model (the name of the stage that made it, in plan order), then by task; `cards`: then by data card."""
+    """Accuracy by model (the name of the stage that made it, in plan order), then by task; `cards`: then by data card.
+
+    `lines`: of each model a line a benchmark, as `lingshu eval` has it; `means`: of the benchmarks that the paper prints a
+    mean of, by its title, where all of them were measured.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     models: dict[Name, dict[str, Accuracy]] = {}
     cards: dict[Name, dict[str, CardAccuracy]] = {}
+    lines: dict[Name, tuple[Line, ...]] = {}
+    means: dict[Name, dict[str, float]] = {}
 
     def joined(self, other: Results) -> Results:
         """With what another stage measured."""
-        return Results(models={**self.models, **other.models}, cards={**self.cards, **other.cards})
+        return Results(
+            models={**self.models, **other.models},
+            cards={**self.cards, **other.cards},
+            lines={**self.lines, **other.lines},
+            means={**self.means, **other.means},
+        )
 
     def of(self, models: Sequence[str]) -> Results:
         """Those models alone, in this order."""
         return Results(
             models={name: self.models[name] for name in models},
             cards={name: self.cards[name] for name in models if name in self.cards},
+            lines={name: self.lines[name] for name in models if name in self.lines},
+            means={name: self.means[name] for name in models if name in self.means},
         )
 
     @property

@@ -40,6 +40,7 @@ lingshu:
   fields:
     files: {test: t.jsonl}
     answer_is: index
+    tags: {subject: topic, exam: '{file}'}
   answer_type: [mcq]
   splits: {test: {}}
 ---
@@ -265,7 +266,12 @@ def test_one_command_measures_a_model_folder_and_goes_on(
     (tmp_path / "cards" / "exam.md").write_text(CARD)
     (tmp_path / "data" / "exam").mkdir(parents=True)
     rows = [
-        {"question": f"Which modality is number {n}?", "options": ["CT", "MR"], "answer": str(n % 2)}
+        {
+            "question": f"Which modality is number {n}?",
+            "options": ["CT", "MR"],
+            "answer": str(n % 2),
+            "topic": ("Lung", "Bone")[n // 2],
+        }
         for n in range(4)
     ]
     (tmp_path / "data" / "exam" / "t.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -287,6 +293,13 @@ def test_one_command_measures_a_model_folder_and_goes_on(
     assert all({"text", "strict", "lenient", "medevalkit", "status", "rule"} <= one.keys() for one in judged)
     found = json.loads((answers.parent / "results.json").read_text())
     assert found["n-samples"]["exam"] == {"original": 4, "effective": 4}
+    assert {name: part["n"] for name, part in found["lines"][0]["breakdown"]["subject"].items()} == {
+        "Lung": 2,
+        "Bone": 2,
+    }
+    assert "exam, model, by subject: " in table and "by exam" not in table, "of which there is one"
+    page = (tmp_path / "evaluations" / "evaluation.html").read_text()
+    assert "exam by subject" in page
     capsys.readouterr()
     assert cli.main([*command, "--rescore", "--judge", "http://127.0.0.1:9/v1"]) == 64
     assert "--judge-model" in capsys.readouterr().err

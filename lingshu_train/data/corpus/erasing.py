@@ -25,7 +25,7 @@ from lingshu_train.data.corpus import corpus
 from lingshu_train.data.corpus.corpus import Corpus
 from lingshu_train.data.corpus.journal import INDEX
 from lingshu_train.data.corpus.parents import children, naming
-from lingshu_train.data.corpus.records import SCHEMA, Location, Record, locations_of, sample_of
+from lingshu_train.data.corpus.records import Location, Record, locations_of, sample_of
 from lingshu_train.data.corpus.shards import BATCH, images_name, rows_name
 from lingshu_train.data.corpus.summary import SUMMARY
 from lingshu_train.data.corpus.writer import QUARANTINE
@@ -121,14 +121,15 @@ def _blank_rows(found: Corpus, name: str, target: Path, rows: Ints, spoken: set[
     counts = corpus.read_summary(found.folder).shards
     shard = next(number for number in range(len(counts)) if rows_name(number) == name)
     start, lost = sum(counts[:shard]), set(rows.tolist())
-    with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+    columns = found.reader.schema(shard)
+    with pa.OSFile(str(target), "wb") as sink, pa.ipc.new_file(sink, columns) as writer:
         for first in range(start, start + counts[shard], BATCH):
             last = min(first + BATCH, start + counts[shard])
             part = [
                 _blank(record) if row in lost else _orphaned(record, spoken)
                 for row, record in enumerate(found.reader.records(first, last), first)
             ]
-            writer.write_batch(pa.RecordBatch.from_pylist(part, schema=SCHEMA))
+            writer.write_batch(pa.RecordBatch.from_pylist(part, schema=columns))
     sync(target)
 
 
@@ -159,6 +160,7 @@ def _blank(row: Record) -> Record:
         "system": "",
         # The name of a pair says nothing of a row, and the order of pairs hangs on it.
         "parents": [pair] if (pair := pair_of(row.get("parents", ()))) else [],
+        "tags": [],
     }
 
 

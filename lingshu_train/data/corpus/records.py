@@ -45,6 +45,11 @@ class _Turn(TypedDict):
     answer: str
 
 
+class _Tag(TypedDict):
+    name: str
+    value: str
+
+
 class Record(TypedDict):
     """An Arrow row as plain data."""
 
@@ -67,6 +72,8 @@ class Record(TypedDict):
     system: NotRequired[str]
     parents: NotRequired[list[str]]
     """Corpora of before have neither of these columns."""
+    tags: NotRequired[list[_Tag] | None]
+    """A file of rows has this column where one of its rows has a tag: others are written as before there were any."""
 
 
 _TEXT = (
@@ -106,6 +113,9 @@ SCHEMA = pa.schema(
         ("parents", pa.list_(pa.string())),
     ]
 )
+_TAG = pa.struct([("name", pa.string()), ("value", pa.string())])
+TAGGED = SCHEMA.append(pa.field("tags", pa.list_(_TAG)))
+"""Of files of rows that have tags."""
 
 
 def record(sample: Sample, locations: Sequence[Location]) -> Record:
@@ -129,6 +139,7 @@ def record(sample: Sample, locations: Sequence[Location]) -> Record:
         "images": [cast(_Location, asdict(location)) for location in locations],
         "system": sample.system,
         "parents": list(sample.parents),
+        "tags": [{"name": name, "value": value} for name, value in sample.tags.items()],
     }
 
 
@@ -153,6 +164,7 @@ def sample_of(row: Record) -> Sample:
         images=tuple(location["digest"] for location in row["images"]),
         system=row.get("system", ""),
         parents=tuple(row.get("parents", ())),
+        tags={tag["name"]: tag["value"] for tag in row.get("tags") or ()},
     )
 
 

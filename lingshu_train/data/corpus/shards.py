@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from lingshu_train.data.corpus.records import SCHEMA, Location, Record, record
+from lingshu_train.data.corpus.records import SCHEMA, TAGGED, Location, Record, record
 from lingshu_train.record import Sample
 from lingshu_train.runs.files import sync
 
@@ -71,10 +71,11 @@ class Tar:
 
 def write_rows(path: Path, rows: Sequence[tuple[Sample, Sequence[Location]]]) -> None:
     """All rows of one shard, forced to disk."""
-    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+    columns = TAGGED if any(sample.tags for sample, _ in rows) else SCHEMA
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, columns) as writer:
         for start in range(0, len(rows), BATCH):
             part = [record(sample, locations) for sample, locations in rows[start : start + BATCH]]
-            writer.write_batch(pa.RecordBatch.from_pylist(part, schema=SCHEMA))
+            writer.write_batch(pa.RecordBatch.from_pylist(part, schema=columns))
     sync(path)
 
 
@@ -113,6 +114,10 @@ class ShardReader:
     def names(self) -> Sequence[str]:
         """Of the columns."""
         return list(self._open(0).schema.names)
+
+    def schema(self, shard: int) -> pa.Schema:
+        """The columns of one file of rows; those of corpora of before are written as they are now."""
+        return TAGGED if "tags" in self._open(shard).schema.names else SCHEMA
 
     def column(self, name: str) -> Iterator[pa.Array]:
         """A column, batch by batch, in row order."""

@@ -318,7 +318,7 @@ def _digest(rows: list[tuple[Sample, tuple[Location, ...]]]) -> str:
     found = hashlib.sha256()
     for sample, locations in rows:
         record = asdict(sample) | {"images": [location.digest for location in locations]}
-        for name in ("system", "parents"):
+        for name in ("system", "parents", "tags"):
             if not record[name]:
                 del record[name]  # Corpora without any keep their fingerprints.
         found.update((canonical(record) + "\n").encode())

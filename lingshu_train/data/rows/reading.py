@@ -76,7 +76,7 @@ class Reader:
                     row = slices.laid_out(row, spelt, self.fields)
                     images = tuple(self._windowed(picture) for picture in row.images)
                     told = dict.fromkeys(filter(None, (line.told, *other, *(one.told for one in images))))
-                    sample = replace(row.sample, id=name)
+                    sample = replace(row.sample, id=name, tags=_tags(spelt, self.fields))
                     yield key, replace(row, sample=sample, images=images, told=tuple(told))
         except (DataError, MissingInput):
             if self._here(place):
@@ -113,6 +113,16 @@ def _whose(row: Row, place: str) -> str:
     if sample.group or row.images:
         return sample.group or embedded.group(row.images)
     return sample.id or "\n".join([*(turn.question for turn in row.turns), sample.question]) or place
+
+
+def _tags(line: Line, fields: SplitFiles) -> dict[str, str]:
+    """The words by which accuracy is told, of a row that has them."""
+    places = {"{folder}": line.file.parent.name, "{file}": line.file.name.partition(".")[0]}
+    found = {
+        name: places[column] if column in places else line.optional(column).strip()
+        for name, column in fields.tags.items()
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def open(card: Card, root: Path, *, split: str) -> Reader:

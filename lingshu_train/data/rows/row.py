@@ -17,7 +17,7 @@ from lingshu_train.data.rows.volumes import Volumes
 from lingshu_train.errors import DataError
 from lingshu_train.naming import file_digest
 from lingshu_train.record import Sample
-from lingshu_train.schema import Strict
+from lingshu_train.schema import Name, Strict
 
 Content = Literal["text", "image", "nested"]
 """What a column holds. An image is a file name, or the bytes that Parquet files carry; a list or a record is nested."""
@@ -100,6 +100,11 @@ class SplitFiles(Strict):
     number of pictures is refused. Empty: nothing is said of them."""
     most_pictures: int | None = Field(default=None, gt=0)
     """A row that shows more pictures than this is refused, and counted. None: the model's context is the bound."""
+
+    tags: dict[Name, str] = Field(default_factory=dict)
+    """What the publisher says of a row by which accuracy is told, such as its subject: each with its column, `{folder}` (that
+    of the row's file) or `{file}` (its name without what follows the first point). For example `{subject: subject_name,
+    difficulty: topic_difficulty}`. A row with nothing there has no such word."""
 
     @model_validator(mode="after")
     def _known_splits(self) -> SplitFiles:

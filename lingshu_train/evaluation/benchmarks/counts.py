@@ -1,18 +1,20 @@
-"""Answers counted one by one, with intervals over groups of questions that hang together: those about one picture, one patient."""
+"""Answers counted one by one, with intervals over groups of questions that hang together: of one picture or one patient."""
 
 from __future__ import annotations
 
 import random
+import string
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from lingshu_train.evaluation.benchmarks.asked import language_of
 from lingshu_train.evaluation.benchmarks.tiers import TIERS
 from lingshu_train.evaluation.medevalkit import Ruling
 from lingshu_train.metrics._intervals import wilson
+from lingshu_train.metrics._positions import places
 from lingshu_train.record import Sample, Verdict
-from lingshu_train.runs.lines import Share, TierShare
+from lingshu_train.runs.lines import Position, Share, TierShare
 
 _DRAWS = 1000
 """Of the bootstrap: its 95 % bounds then move by less than a tenth of their width."""
@@ -50,6 +52,7 @@ class Counts:
     differs: Counter[str] = field(default_factory=Counter)
     statuses: Counter[str] = field(default_factory=Counter)
     letters: Counter[str] = field(default_factory=Counter)
+    placed: dict[int, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     answers: dict[str, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
     parts: dict[str, dict[str, list[int]]] = field(default_factory=lambda: defaultdict(dict))
 
@@ -68,9 +71,16 @@ class Counts:
         self.statuses[lenient.status] += 1
         if sample.question_type == "mcq" and lenient.normalized:
             self.letters[lenient.normalized] += 1
+            if (
+                "#" in sample.id
+                and sample.id.rpartition("#")[2].isdecimal()
+                and lenient.normalized in sample.options
+            ):
+                self.placed[len(sample.options)][list(sample.options).index(lenient.normalized)] += 1
         self.answers[sample.question_type][sample.answer.strip().lower()] += 1
-        for name, value in _PARTS.items():
-            part = self.parts[name].setdefault(value(sample), [0, 0])
+        told = {name: value(sample) for name, value in _PARTS.items()} | dict(sample.tags)
+        for name, value in told.items():
+            part = self.parts[name].setdefault(value, [0, 0])
             part[0] += 1
             part[1] += right
 
@@ -93,6 +103,10 @@ class Counts:
             "medevalkit_differs": dict(sorted(self.differs.items())),
             "statuses": dict(sorted(self.statuses.items())),
             "letters": {letter: n / self.letters.total() for letter, n in sorted(self.letters.items())},
+            "positions": {
+                string.ascii_uppercase[place]: Position(**asdict(one))
+                for place, one in places(self.placed).items()
+            },
             "breakdown": {
                 name: {value: Share(n=n, lenient=right / n) for value, (n, right) in sorted(values.items())}
                 for name, values in self.parts.items()
@@ -110,7 +124,7 @@ _PARTS: Mapping[str, Callable[[Sample], str]] = {
     "language": lambda one: language_of(one.question),
     "modality": lambda one: one.modality,
 }
-"""What accuracy is told by, where there is more than one value of it."""
+"""What accuracy is told by, where there is more than one value of it; beside these the tags of the samples."""
 
 
 def _tier(tier: str, found: _Groups) -> TierShare:

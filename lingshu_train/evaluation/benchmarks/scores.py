@@ -47,6 +47,7 @@ class Tally:
     def __init__(self, benchmark: Benchmark, behind: Behind = UNKNOWN) -> None:
         self._benchmark, self._behind = benchmark, behind
         self._counts = Counts()
+        self._pictures = 0
         self._free: list[tuple[Sample, Completion]] = []
 
     def add(self, sample: Sample, one: Completion) -> Scored:
@@ -56,6 +57,7 @@ class Tally:
         lenient = verify(one.text, sample, Policy.lenient)
         ruling = None if free else medevalkit.judge(sample, one.text, self._benchmark.options)
         self._counts.truncated += one.truncated
+        self._pictures += bool(sample.images)
         if ruling is None:
             self._free.append((sample, one))
         else:
@@ -90,6 +92,8 @@ class Tally:
             title=self._benchmark.title,
             n=self._counts.n,
             asked=asked,
+            cards=self._benchmark.cards,
+            pictures=self._pictures,
             truncated=self._counts.truncated,
             unscored=len(self._free),
             reports=free.means,

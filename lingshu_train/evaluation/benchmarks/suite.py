@@ -55,6 +55,25 @@ def chosen(wanted: Sequence[str]) -> tuple[Benchmark, ...]:
     return tuple(found.values())
 
 
+def of_cards(names: Sequence[str], split: str) -> tuple[Benchmark, ...]:
+    """The benchmarks that data cards make up, in the order of the cards; a card of none is one by itself."""
+    every = [_benchmark(name) for name in _suite().benchmarks]
+    whole = [one for one in every if set(one.cards) <= set(names)]
+    found: dict[str, Benchmark] = {}
+    for name in names:
+        alone = Benchmark(name=name, title=name, cards={name: split})
+        one = next((each for each in whole if name in each.cards), alone)
+        found.setdefault(one.name, one)
+    return tuple(found.values())
+
+
+def is_benchmark(card: str) -> bool:
+    """Whether a data card is made for measuring; of one that is no longer here it is not known."""
+    if any(card in _benchmark(name).cards for name in _suite().benchmarks):
+        return True
+    return card in cards.names() and cards.load(card, where="benchmarks").lingshu.role == "benchmark"
+
+
 def _expanded(name: str) -> list[Benchmark]:
     suite = _suite()
     if name == PAPER:

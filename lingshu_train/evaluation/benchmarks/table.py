@@ -9,11 +9,14 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from lingshu_train.evaluation.asking import Asking
-from lingshu_train.evaluation.benchmarks import indexed, measuring, showing, versus
+from lingshu_train.evaluation.benchmarks import measuring, showing, versus
 from lingshu_train.evaluation.benchmarks.asked import Way
 from lingshu_train.evaluation.benchmarks.measuring import Questions
+from lingshu_train.evaluation.benchmarks.opinions import Opinions
 from lingshu_train.evaluation.benchmarks.versus import Difference
 from lingshu_train.evaluation.opened import Named
+from lingshu_train.evaluation.page import model, render
+from lingshu_train.hub import model_index
 from lingshu_train.record import Sampling
 from lingshu_train.runs.files import write_json, write_text
 from lingshu_train.runs.lines import Line
@@ -21,11 +24,14 @@ from lingshu_train.runs.lines import Line
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """What was measured: lines and folders by the label of a model, in the order in which they were named."""
+    """What was measured: lines and folders by the label of a model, in the order in which they were named.
+    `opinions`: what the model `judge` says of answers that no rule read."""
 
     lines: dict[str, Sequence[Line]] = field(default_factory=dict)
     folders: dict[str, Path] = field(default_factory=dict)
     paired: dict[str, list[Difference]] = field(default_factory=dict)
+    opinions: dict[str, Sequence[Opinions]] = field(default_factory=dict)
+    judge: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,13 +64,13 @@ def measured(models: Sequence[Named], asked: Sequence[Questions], out: Path, how
     table = Table()
     for one in models:
         folder = out / f"{Path(one.label).name}-{one.identity}"
-        asking = Asking(sampling=how.sampling, system=one.system, title=one.label)
+        asking = Asking(sampling=how.sampling, system=one.system, title=one.label, together=one.together)
         starts = None if how.rescore else one.starts
         lines = list(measuring.measure(asked, folder, starts, way=how.way, asking=asking, trained=one.stage))
         results = measuring.named(folder, measuring.RESULTS, how.way.variant)
         write_json(results, showing.document(one.label, lines, {"model": one.label, **how.config}))
-        index = measuring.named(folder, indexed.NAME, how.way.variant)
-        write_text(index, indexed.text(one.label, [each.benchmark for each in asked], lines))
+        index = measuring.named(folder, model_index.NAME, how.way.variant)
+        write_text(index, model_index.text(one.label, lines))
         table.lines[one.label], table.folders[one.label] = lines, folder
     table.paired.update(_paired(table.folders, asked, how.way.variant))
     return table
@@ -86,3 +92,15 @@ def text(table: Table) -> str:
     told = [showing.table(table.lines)]
     told += [versus.text(first, other, table.paired[other]) for other in others]
     return "\n".join(told)
+
+
+def page(table: Table, asked: Sequence[Questions], how: Measuring, target: Path) -> None:
+    """Write all of it as one HTML page."""
+    shown = [
+        model.of(label, table.folders[label], lines, table.opinions.get(label, ()))
+        for label, lines in table.lines.items()
+    ]
+    target.parent.mkdir(parents=True, exist_ok=True)
+    config = how.config | ({"judge": table.judge} if table.judge else {})
+    text = render.page(asked, shown, paired=table.paired, config=config, variant=how.way.variant)
+    write_text(target, text)

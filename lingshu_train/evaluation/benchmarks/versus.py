@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
+from lingshu_train.metrics._holm import holm
 from lingshu_train.metrics._intervals import Interval, paired_difference
 from lingshu_train.schema import Strict
 
 Right = Mapping[str, bool]
 """By the id of a question, whether the answer was right."""
-_LEVEL = 0.05
 
 
 class Difference(Strict):
@@ -49,7 +49,8 @@ def differences(first: Mapping[str, Right], second: Mapping[str, Right]) -> list
                 p=mcnemar(gained, lost),
             )
         )
-    return _holm(found)
+    kept = holm({one.name: one.p for one in found})
+    return [one.model_copy(update={"holds": one.name in kept}) for one in found]
 
 
 def mcnemar(gained: int, lost: int) -> float:
@@ -72,16 +73,6 @@ _EXACT = 1000
 def _normal_tail(gained: int, lost: int) -> float:
     z = max(0.0, abs(gained - lost) - 1) / math.sqrt(gained + lost)
     return math.erfc(z / math.sqrt(2)) / 2
-
-
-def _holm(found: list[Difference]) -> list[Difference]:
-    """Holm 1979: from the smallest p on, each against what is left of the level, up to the first that fails."""
-    passed: set[str] = set()
-    for place, one in enumerate(sorted(found, key=lambda each: each.p)):
-        if one.p > _LEVEL / (len(found) - place):
-            break
-        passed.add(one.name)
-    return [one.model_copy(update={"holds": one.name in passed}) for one in found]
 
 
 def text(first: str, second: str, found: list[Difference]) -> str:

@@ -15,8 +15,9 @@ from lingshu_train.evaluation.benchmarks.versus import Difference
 from lingshu_train.evaluation.page import figures, samples
 from lingshu_train.evaluation.page.model import Model
 from lingshu_train.report import page as report
+from lingshu_train.report.gather import BENCHMARKS
 
-NAME = "evaluation.html"
+NAME = BENCHMARKS
 TEMPLATES = Path(__file__).parent / "templates"
 
 

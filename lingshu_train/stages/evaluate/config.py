@@ -20,7 +20,7 @@ class Config(StageConfig):
     distributed: ClassVar[bool] = True
     role: ClassVar[Role] = "results"
     method: ClassVar[str] = "evaluation"
-    outputs: ClassVar[tuple[str, ...]] = ("results.json", "predictions")
+    outputs: ClassVar[tuple[str, ...]] = ("results.json", "predictions", "answers", "scored")
 
     judges: ClassVar[bool] = True
 
@@ -34,7 +34,8 @@ class Config(StageConfig):
     split: str = "held_out"
     """The split they come from."""
     tasks: tuple[str, ...] = ()
-    """Only questions of these tasks; empty takes all that a rule can judge."""
+    """Only questions of these tasks; empty takes all that a rule can judge, and the free text of benchmarks, such as reports.
+    Other free text is asked where its task is named here."""
     policy: Literal["strict", "lenient"] = "lenient"
     """`strict` asks for answer tags, as the rewards do; `lenient` reads plain text too."""
     max_completion: int = Field(gt=0)
