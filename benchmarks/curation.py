@@ -38,8 +38,9 @@ from curating import caption, table  # noqa: E402
 from PIL import Image  # noqa: E402
 from planted_rows import EACH, SIDE, Planted, planted, report  # noqa: E402
 
-from lingshu_train.curate import _deciding, _hashes, _looks, _measuring, _rows, _steps  # noqa: E402
+from lingshu_train.curate import _deciding, _looks, _measuring, _rows, _steps, _work  # noqa: E402
 from lingshu_train.data.corpus import corpus  # noqa: E402
+from lingshu_train.data.images import hashes as _hashes  # noqa: E402
 
 RESULT = HERE / "results" / "curation.json"
 RECOMMENDED = HERE.parent / "recipes" / "curate" / "recommended.yaml"
@@ -190,7 +191,7 @@ def row_rates(folder: Path) -> dict[str, float]:
         if choice.name == "decontamination":
             choice = _steps.StepChoice(name=choice.name, params={"splits": ["held_out"]})
         before = time.process_time()
-        work = _measuring.begin(folder / "rates", sources, (choice,), where="steps")
+        work = _work.begin(folder / "rates", sources, (choice,), where="steps")
         _measuring.measure(work)
         _deciding.decide(work)
         found[str(choice)] = round(total / (time.process_time() - before))

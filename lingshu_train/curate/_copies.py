@@ -41,11 +41,10 @@ class Alike:
 class Seen:
     """Pictures in the `order` in which rows show them, of which the first `known` are compared with nothing before them.
 
-    Of each picture by its place: its `first` row, -1 for none; a key of what it may be compared with (`divided`), and one of
-    the group within which it is not (`groups`, 0 for none).
+    Of each picture by its place: a key of what it may be compared with (`divided`), and one of the group within which it is not
+    (`groups`, 0 for none).
     """
 
-    first: Ints
     divided: npt.NDArray[np.uint64]
     groups: npt.NDArray[np.uint64]
     order: list[int]
@@ -55,7 +54,7 @@ class Seen:
     def none(cls, pictures: int) -> Seen:
         """Of so many pictures none yet."""
         keys = np.zeros((2, pictures), np.uint64)
-        return cls(np.full(pictures, -1, np.int64), keys[0], keys[1], [])
+        return cls(keys[0], keys[1], [])
 
 
 def copies(rows: Rows, seen: Seen, alike: Alike) -> Ints:

@@ -9,16 +9,16 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from lingshu_train.curate import _measuring
+from lingshu_train.curate import _measured, _work
 from lingshu_train.curate._decision import Decision
-from lingshu_train.curate._measuring import Work
 from lingshu_train.curate._rows import Rows
+from lingshu_train.curate._work import Work
 from lingshu_train.runs.funnel import Passed
 
 
 def decide(work: Work) -> tuple[list[Decision], list[Passed]]:
     """The decisions of all steps, in order, after everything was measured. A row that goes at one is not seen by the next."""
-    there = _measuring.left(work.folder).copy()
+    there = _work.left(work.folder).copy()
     made: list[Decision] = []
     funnel = []
     own = work.sources[-1].rows
@@ -46,15 +46,15 @@ def counts(decisions: Sequence[Decision], action: str) -> dict[str, int]:
 def _decided(work: Work, number: int, there: npt.NDArray[np.bool_]) -> Iterator[Decision]:
     step = work.loaded()[number]
     if step.judging:
-        found = _measuring.judged(work, number)
+        found = _measured.judged(work, number)
     else:
         assert step.comparing is not None, f"{step.name}: neither judges nor decides"
         rows = Rows(
             sources=work.sources,
             left=there,
-            places=_measuring.places(work.folder) if step.looks else None,
-            looks=_measuring.looks(work) if step.looks else None,
-            measured=_measuring.measured(work, number),
+            places=_work.places(work.folder) if step.looks else None,
+            looks=_measured.looks(work) if step.looks else None,
+            measured=_measured.measured(work, number),
         )
         found = step.comparing.decide(rows, step.params)
     own = work.sources[-1].rows

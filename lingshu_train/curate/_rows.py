@@ -26,7 +26,9 @@ from lingshu_train.record import Sample
 PLACE = np.dtype([("key", "u8"), ("number", "i8"), ("slot", "i4")])
 """Of a stored picture: where its bytes lie, as one number, and a row that shows it, as which of its pictures."""
 Places = npt.NDArray[np.void]
-_OFFSET, _SHARD = 40, 52
+_HELD = 1 << 20
+"""Pictures of rows, 20 bytes each, that are held before those are left out that were met before."""
+_OFFSET, SHARD = 40, 52
 """Bits of a place's key: bytes of a tar file below, then its number, then that of the corpus."""
 
 
@@ -74,6 +76,19 @@ class Rows:
             if one.part in parts
         ]
         return np.concatenate(found) if found else np.empty(0, np.int64)
+
+    def shown(self, *parts: Part) -> tuple[Ints, Ints]:
+        """Row number and place among the looks of every picture of the rows of these parts, in order; a row shows several."""
+        assert self.places is not None
+        found = [np.empty((2, 0), np.int64)]
+        for place, source in enumerate(self.sources):
+            start = source.first
+            for column in opened(source.folder).reader.column("images") if source.part in parts else ():
+                each = _places(place, column, start, self.left)
+                found.append(np.stack((each["number"], np.searchsorted(self.places["key"], each["key"]))))
+                start += len(column)
+        numbers, looks = np.concatenate(found, axis=1)
+        return numbers, looks
 
     def candidate(self, number: int) -> Candidate:
         """One row by its number."""
@@ -140,12 +155,26 @@ def left(found: Sequence[Source]) -> npt.NDArray[np.bool_]:
 
 def places(found: Sequence[Source], there: npt.NDArray[np.bool_]) -> Places:
     """Every stored picture that a row shows which is there, once, in the order in which their bytes lie."""
-    parts = [np.empty(0, PLACE)]
-    for number, source in enumerate(found):
-        start = source.first
-        for column in opened(source.folder).reader.column("images"):
-            parts.append(_places(number, column, start, there))
-            start += len(column)
+    return np.concatenate(
+        [np.empty(0, PLACE), *(places_of(number, source, there) for number, source in enumerate(found))]
+    )
+
+
+def places_of(number: int, source: Source, there: npt.NDArray[np.bool_]) -> Places:
+    """The same of one corpus, the one numbered `number` of several."""
+    parts, start, held = [np.empty(0, PLACE)], source.first, _HELD
+    for column in opened(source.folder).reader.column("images"):
+        parts.append(_places(number, column, start, there))
+        start += len(column)
+        # Now and then, so that what is held are pictures and not the rows that show them.
+        if sum(map(len, parts)) > held:
+            parts = [_once(parts)]
+            held = 2 * len(parts[0]) + _HELD
+    return _once(parts)
+
+
+def _once(parts: Sequence[Places]) -> Places:
+    """Each picture once, with the first row that shows it."""
     every = np.concatenate(parts)
     _, first = np.unique(every["key"], return_index=True)
     return every[first]
@@ -167,7 +196,7 @@ def _places(place: int, column: pa.Array, start: int, there: npt.NDArray[np.bool
 
 def _keys(place: int, shards: Ints, offsets: Ints) -> npt.NDArray[np.uint64]:
     return (
-        (np.uint64(place) << np.uint64(_SHARD))
+        (np.uint64(place) << np.uint64(SHARD))
         | (shards.astype(np.uint64) << np.uint64(_OFFSET))
         | offsets.astype(np.uint64)
     )

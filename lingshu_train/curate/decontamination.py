@@ -57,6 +57,8 @@ def looks(params: Params) -> bool:
 
 
 def decide(rows: Rows, params: Params) -> Iterator[Decision]:
+    if not params.splits and not len(rows.numbers("benchmark")):
+        return
     asked = _Asked(rows, params)
     alike = Alike(phash=params.phash, dhash=params.dhash, thumbnail=params.thumbnail, worst=params.worst)
     pictures = Pictures.of(rows, splits=params.splits, alike=alike, crops=params.crops)

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from lingshu_train.curate import _words
 from lingshu_train.curate._candidate import Candidate
 from lingshu_train.curate._decision import Decision
 from lingshu_train.curate._rows import Rows
@@ -46,8 +47,10 @@ def measure(row: Candidate, params: Params) -> npt.NDArray[np.uint64]:
 def decide(rows: Rows, params: Params) -> Iterator[Decision]:
     assert rows.measured is not None
     numbers = rows.numbers("known", "own")
-    _, first, inverse = np.unique(rows.measured[numbers], axis=0, return_index=True, return_inverse=True)
-    earlier = numbers[first[inverse.reshape(-1)]]
-    for number, kept in zip(numbers[earlier != numbers], earlier[earlier != numbers], strict=True):
-        reason = "same pictures, question and answer"
-        yield rows.candidate(int(number)).drop(reason, evidence=rows.candidate(int(kept)).sample.id)
+    for run in _words.runs(rows.measured[numbers, 0]):
+        second = rows.measured[numbers[run], 1]
+        for key in np.unique(second):
+            kept, *copies = numbers[run[second == key]].tolist()
+            evidence = rows.candidate(kept).sample.id if copies else ""
+            for number in copies:
+                yield rows.candidate(number).drop("same pictures, question and answer", evidence=evidence)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from lingshu_train.curate import _words
@@ -16,10 +17,14 @@ from lingshu_train.curate._candidate import Candidate
 from lingshu_train.curate._copies import Alike, Seen, copies
 from lingshu_train.curate._decision import Decision
 from lingshu_train.curate._rows import Rows
+from lingshu_train.data.images.hashes import Ints
 from lingshu_train.record import AnswerType
 from lingshu_train.schema import Strict
 
-MEASURED = np.dtype("u8")
+MEASURED = np.dtype(("u8", (4,)))
+"""Of a row that is compared and shows pictures: a key of its text and how many pictures it shows, one that rows have in common
+which may be copies of each other, one of its group (0 for none), and 1."""
+_TEXT, _APART, _GROUP, _COMPARED = range(4)
 
 
 class Params(Strict):
@@ -49,64 +54,72 @@ def looks(params: Params) -> bool:
     return True
 
 
-def measure(row: Candidate, params: Params) -> int:
+def measure(row: Candidate, params: Params) -> tuple[int, int, int, int]:
     sample = row.sample
-    return _words.key("\n".join((sample.system, _words.whole(sample), str(len(row.pictures)))))
+    compared = (not params.types or sample.question_type in params.types) and (
+        not params.cards or sample.card in params.cards
+    )
+    if not row.pictures or not compared:
+        return 0, 0, 0, 0
+    text = _words.key("\n".join((sample.system, _words.whole(sample), str(len(row.pictures)))))
+    split = "" if params.across_splits else sample.split
+    apart = _words.key(f"{split}\n{'' if params.across_cards else sample.card}")
+    return text, apart, _words.key(f"{sample.card}\n{sample.group}") if sample.group else 0, 1
 
 
 def decide(rows: Rows, params: Params) -> Iterator[Decision]:
+    assert rows.measured is not None and rows.looks is not None
     alike = Alike(phash=params.phash, dhash=params.dhash, thumbnail=params.thumbnail, worst=params.worst)
-    seen = _seen(rows, params)
-    leaders = copies(rows, seen, alike)
+    numbers, looks = rows.shown("known", "own")
+    compared = rows.measured[numbers, _COMPARED].astype(np.bool_)
+    numbers, looks = numbers[compared], looks[compared]
+    leaders = copies(rows, _seen(rows, numbers, looks), alike)
     followed = np.zeros(len(leaders), np.bool_)
     followed[leaders[leaders != np.arange(len(leaders))]] = True
+    _, first = np.unique(looks, return_index=True)
+    showing = np.zeros(len(leaders), np.int64)
+    showing[looks[first]] = numbers[first]
     kept: dict[tuple[int, ...], tuple[int, list[int]]] = {}
-    for row in rows.of("known", "own"):
-        shown = [look.index for look in row.looks]
-        if not shown or not _compared(row, params):
-            continue
-        stand = [int(leaders[index]) for index in shown]
+    # Rows none of whose pictures has a copy are not looked at one by one.
+    for number, shown in _rows_of(numbers, looks, followed[leaders[looks]]):
+        stand = leaders[shown].tolist()
         if not params.same_text:
             if all(one != index for one, index in zip(stand, shown, strict=True)):
-                yield _copy(rows, row, int(seen.first[stand[0]]))
-        elif any(followed[stand]):
-            assert rows.measured is not None
-            key = (int(rows.measured[row.number]), _apart(row, params), *stand)
-            earlier, theirs = kept.setdefault(key, (row.number, shown))
-            # The same stored pictures are no matter of this step.
-            if theirs != shown:
-                yield _copy(rows, row, earlier)
-
-
-def _seen(rows: Rows, params: Params) -> Seen:
-    assert rows.looks is not None
-    seen = Seen.none(len(rows.looks))
-    for row in rows.of("known", "own"):
-        if not _compared(row, params):
+                yield _copy(rows, number, int(showing[stand[0]]))
             continue
-        sample = row.sample
-        group = _words.key(f"{sample.card}\n{sample.group}") if sample.group else 0
-        for look in row.looks:
-            if seen.first[look.index] < 0:
-                seen.first[look.index] = row.number
-                seen.divided[look.index], seen.groups[look.index] = _apart(row, params), group
-                seen.order.append(look.index)
-                seen.known += row.part == "known"
+        key = (*map(int, rows.measured[number, [_TEXT, _APART]]), *stand)
+        earlier, theirs = kept.setdefault(key, (number, shown))
+        # The same stored pictures are no matter of this step.
+        if theirs != shown:
+            yield _copy(rows, number, earlier)
+
+
+def _seen(rows: Rows, numbers: Ints, looks: Ints) -> Seen:
+    """The pictures in the order in which the rows show them, each with its first row's keys."""
+    assert rows.looks is not None and rows.measured is not None
+    seen = Seen.none(len(rows.looks))
+    pictures, first = np.unique(looks, return_index=True)
+    order = np.argsort(first)
+    pictures, shown = pictures[order], numbers[first[order]]
+    seen.divided[pictures] = rows.measured[shown, _APART]
+    seen.groups[pictures] = rows.measured[shown, _GROUP]
+    seen.order.extend(pictures.tolist())
+    # Known rows come first.
+    seen.known = int(np.isin(shown, rows.numbers("known")).sum())
     return seen
 
 
-def _apart(row: Candidate, params: Params) -> int:
-    """A key that rows have in common which may be copies of each other."""
-    split = "" if params.across_splits else row.sample.split
-    return _words.key(f"{split}\n{'' if params.across_cards else row.sample.card}")
+def _rows_of(numbers: Ints, looks: Ints, wanted: npt.NDArray[np.bool_]) -> Iterator[tuple[int, list[int]]]:
+    """Number and pictures of each row of which one picture is wanted."""
+    some = np.unique(numbers[wanted])
+    # Rows stand in order of their corpora, of which the own one's numbers are the lowest.
+    starts = np.flatnonzero(np.r_[True, numbers[1:] != numbers[:-1]]) if len(numbers) else numbers
+    ends = np.r_[starts[1:], len(numbers)]
+    here = np.isin(numbers[starts], some)
+    for start, end in zip(starts[here].tolist(), ends[here].tolist(), strict=True):
+        yield int(numbers[start]), looks[start:end].tolist()
 
 
-def _compared(row: Candidate, params: Params) -> bool:
-    return (not params.types or row.sample.question_type in params.types) and (
-        not params.cards or row.sample.card in params.cards
-    )
-
-
-def _copy(rows: Rows, row: Candidate, earlier: int) -> Decision:
+def _copy(rows: Rows, number: int, earlier: int) -> Decision:
     evidence = rows.candidate(earlier).sample.id
-    return row.drop("a copy of an earlier picture", evidence=evidence)
+    return rows.candidate(number).drop("a copy of an earlier picture", evidence=evidence)

@@ -40,7 +40,7 @@ PACKAGES = (
     "pydicom",
 )
 
-CACHES = ("chosen-", "lengths-", "late-")
+CACHES = ("chosen-", "lengths-", "late-", "measured-")
 """Files beside a corpus that carry a seal of their own (arrays.py) and are made again where they are wrong."""
 _SMALL = 16 * 2**20
 """Bytes of a file that is hashed whenever its stage is skipped."""

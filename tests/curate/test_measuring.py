@@ -11,7 +11,7 @@ import pytest
 import tiny
 from curating import Row, again, caption, corpus, row, scene, stage, table
 
-from lingshu_train.curate import _deciding, _decision, _measuring, _rows, _steps
+from lingshu_train.curate import _deciding, _decision, _measuring, _rows, _steps, _work
 from lingshu_train.naming import file_digest
 
 STEPS: list[dict[str, Any]] = [
@@ -52,8 +52,8 @@ def parent(tmp_path: Path) -> Path:
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs so small that there are many."""
-    monkeypatch.setattr(_measuring, "PICTURES", 4)
-    monkeypatch.setattr(_measuring, "ROWS", 7)
+    monkeypatch.setattr(_work, "PICTURES", 4)
+    monkeypatch.setattr(_work, "ROWS", 7)
 
 
 def straight(root: Path, parent: Path) -> str:
@@ -63,12 +63,12 @@ def straight(root: Path, parent: Path) -> str:
     return file_digest(made.path / "decisions.parquet")
 
 
-def work_in(folder: Path, parent: Path) -> _measuring.Work:
+def work_in(folder: Path, parent: Path) -> _work.Work:
     choices = [_steps.StepChoice.model_validate(each) for each in STEPS]
-    return _measuring.begin(folder, _rows.sources(parent / "corpus"), choices, where="steps")
+    return _work.begin(folder, _rows.sources(parent / "corpus"), choices, where="steps")
 
 
-def decisions(work: _measuring.Work) -> str:
+def decisions(work: _work.Work) -> str:
     found, _ = _deciding.decide(work)
     _decision.write(work.folder / "decisions.parquet", found)
     return file_digest(work.folder / "decisions.parquet")
@@ -82,7 +82,7 @@ def test_any_number_of_tasks_with_kills_decides_the_same(
     request.getfixturevalue("few")
     work = work_in(tmp_path / "shared", parent)
     chance = random.Random(tasks)
-    for jobs in (_measuring.picture_jobs(work), _measuring.row_jobs(work)):
+    for jobs in (_work.picture_jobs(work), _work.row_jobs(work)):
         shares = [[job for job in jobs if job.number % tasks == task] for task in range(tasks)]
         for share in chance.sample(shares, tasks):
             # A task that is killed leaves some of its jobs undone, and files of half a job.
@@ -111,7 +111,7 @@ def test_several_processes_decide_as_one_and_do_no_job_twice(tmp_path: Path, par
 
 def test_other_steps_or_rows_never_meet_what_was_measured_for_these(tmp_path: Path, parent: Path) -> None:
     one = work_in(tmp_path, parent)
-    fewer = _measuring.begin(tmp_path, one.sources, one.steps[:3], where="steps")
+    fewer = _work.begin(tmp_path, one.sources, one.steps[:3], where="steps")
     other = corpus(tmp_path / "other", rows()[:50])
     assert len({one.folder, fewer.folder, work_in(tmp_path, other).folder}) == 3
 

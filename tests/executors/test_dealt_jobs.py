@@ -12,7 +12,7 @@ from pathlib import Path
 import dealt_jobs
 import pytest
 
-from lingshu_train.curate import _measuring
+from lingshu_train.curate import _work
 from lingshu_train.data.corpus import shared
 from lingshu_train.errors import DataError, MissingInput, RunAgain
 from lingshu_train.executors import jobs
@@ -37,8 +37,8 @@ def alone(root: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str
 def few(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs so small that there are many."""
     monkeypatch.setattr(shared, "CHUNKS", 1)
-    monkeypatch.setattr(_measuring, "PICTURES", 8)
-    monkeypatch.setattr(_measuring, "ROWS", 23)
+    monkeypatch.setattr(_work, "PICTURES", 8)
+    monkeypatch.setattr(_work, "ROWS", 23)
 
 
 @dataclass

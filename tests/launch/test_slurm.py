@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import dealt_jobs
 import pytest
 import small_run
 
@@ -121,6 +123,38 @@ def test_srun_alone_starts_the_ranks(slurm: Path, small: Path, tmp_path: Path) -
     words = [sys.executable, "-m", "lingshu_train", str(small_run.write(tmp_path)), f"output={run}"]
     on(slurm, "srun", "--nodes=2", "--ntasks-per-node=1", "--gpus-per-node=1", *words, seconds=300)
     assert small_run.weights(run) == small_run.weights(small)
+
+
+DEALT = """
+import json, sys
+from pathlib import Path
+import dealt_jobs
+from lingshu_train.curate import _work
+from lingshu_train.data.corpus import shared
+from lingshu_train.executors import slurm
+shared.CHUNKS, _work.PICTURES, _work.ROWS, slurm.POLL = 1, 24, 70, 1.0
+options = {"executor": "slurm", "tasks": 4, "submit": {"memory_gb": 1, "time": "10"}}
+print(json.dumps(dealt_jobs.run(Path(sys.argv[1]), Path(sys.argv[2]), **(options if sys.argv[3:] else {}))))
+"""
+"""Preparing and curating a small card, through Slurm where a third word is given."""
+
+
+@pytest.mark.slow
+def test_the_tasks_of_an_array_prepare_and_curate_to_the_same_bytes(slurm: Path, tmp_path: Path) -> None:
+    pytest.importorskip("datatrove", reason="the extra `cluster` is not installed")
+    dealt_jobs.write_card(tmp_path)
+    paths = {"PYTHONPATH": f"{ROOT / 'tests' / 'support'}:{ROOT}"}
+
+    def run(name: str, *words: str) -> dict[str, str]:
+        program = [sys.executable, "-c", DEALT, str(tmp_path), str(tmp_path / name), *words]
+        found: dict[str, str] = json.loads(on(slurm, *program, seconds=600, **paths).splitlines()[-1])
+        return found
+
+    assert run("array", "through Slurm") == run("alone")
+    done = (slurm / "log" / "jobcomp.txt").read_text().splitlines()
+    for title in ("chunks", "pictures", "rows"):
+        nodes = {word for line in done if f"Name=lingshu-{title} " in line for word in line.split()}
+        assert {"NodeList=n1", "NodeList=n2"} <= nodes, "the case would show nothing"
 
 
 def test_the_script_keeps_its_promises() -> None:

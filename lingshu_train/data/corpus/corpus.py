@@ -32,7 +32,8 @@ from lingshu_train.schema import parse
 RowNumbers = npt.NDArray[np.uint32]
 KEPT = "kept.npy"
 """Of a curated corpus, the numbers of the rows that curation left, in ascending order."""
-
+MEASURED = "measured-*.npy"
+"""Beside a corpus: what curation has measured of its rows and pictures (`curate/_index.py`)."""
 
 _END = 65_536
 """Bytes at the end of an Arrow file, which hold its table of batches."""

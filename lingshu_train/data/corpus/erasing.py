@@ -14,6 +14,7 @@ import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from lingshu_train.data.corpus import corpus
-from lingshu_train.data.corpus.corpus import Corpus
+from lingshu_train.data.corpus.corpus import MEASURED, Corpus
 from lingshu_train.data.corpus.journal import INDEX
 from lingshu_train.data.corpus.parents import children, naming
 from lingshu_train.data.corpus.records import Location, Record, locations_of, sample_of
@@ -63,6 +64,8 @@ def erase(found: Corpus, rows: Ints, target: Path, *, known: Mapping[tuple[int, 
     for path in sorted(path for path in source.iterdir() if path.is_file() and path.name != SUMMARY):
         place = target / path.name
         place.unlink(missing_ok=True)
+        if fnmatch(path.name, MEASURED):
+            continue  # Hashes of what is erased, among others; measured again when they are asked for.
         there = path.stat()
         again = known.get((there.st_dev, there.st_ino))
         if path.name in changed and again is not None:

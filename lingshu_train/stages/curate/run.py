@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 
-from lingshu_train.curate import _deciding, _decision, _measuring, _rows
+from lingshu_train.curate import _deciding, _decision, _measured, _measuring, _rows, _work
 from lingshu_train.curate._decision import Decision
 from lingshu_train.data.corpus import curated
 from lingshu_train.errors import DataError
@@ -26,7 +26,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
         known=[stage.parent(name) / "corpus" for name in config.known],
         benchmarks=[stage.parent(name) / "corpus" for name in config.benchmarks],
     )
-    work = _measuring.begin(stage.path, found, config.steps, where=f"{where}.steps")
+    work = _work.begin(stage.path, found, config.steps, where=f"{where}.steps")
     _measure(work, stage)
     decisions, passed = _deciding.decide(work)
     own = _rows.opened(found[-1].folder)
@@ -38,7 +38,9 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
         )
     _decision.write(stage.path / "decisions.parquet", decisions)
     summary = curated.without(own, stage.path / "corpus", gone)
-    shutil.rmtree(work.folder)
+    _measured.keep(work, stage.path / "corpus", gone)
+    for folder in stage.path.glob(_work.FOLDERS):
+        shutil.rmtree(folder)
     return {
         **summary.facts(),
         "rows_before": len(own),
@@ -47,7 +49,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     }
 
 
-def _measure(work: _measuring.Work, stage: Stage) -> None:
+def _measure(work: _work.Work, stage: Stage) -> None:
     if stage.cluster.executor == "local":
         _measuring.measure(work, workers=stage.cluster.preparing)
         return

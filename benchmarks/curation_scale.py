@@ -1,0 +1,201 @@
+"""Generated rows end to end, publisher's files to a curated corpus: rows a second, memory, and the sha256 of every output.
+
+    nice python benchmarks/curation_scale.py --rows 100000 --rows 400000 [--executor processes --tasks 8] [--out FILE]
+
+Of 20 rows 19 are texts of about 50 words and one is a caption of one of 200 pictures; of 50 one is a copy of an earlier one, and of 50
+another a copy with one word changed. Preparing and curating are the real stages, each in a process of its own with two workers;
+memory is the most that these processes have together in Pss_Anon, which leaves out mapped files. Core seconds count all
+processes; wall time says more of what else the machine does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests" / "support"), str(HERE)]
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import circumstances  # noqa: E402
+import psutil  # noqa: E402
+
+RESULT = HERE / "results" / "curation_scale.json"
+PICTURES, WORDS, SHOWING, COPIED = 200, 50, 20, 50
+CARD = """---
+pretty_name: Generated {name}
+license: mit
+language: [en]
+task_categories: [text-generation]
+lingshu:
+  source: {{kind: hub, name: made/{name}}}
+  access: open
+  licence: {{id: MIT, redistribute: true, derive_weights: true, third_party_api: true, commercial: true}}
+  language: [en]
+  format: {format}
+  fields: {fields}
+---
+
+# Generated
+"""
+FIELDS = {
+    "texts": ("text_instruction", "{files: {train: train.jsonl}}"),
+    "captions": (
+        "caption_pairs",
+        "{files: {train: train.jsonl}, images: pictures, image: image, caption: text}",
+    ),
+}
+
+
+def make(folder: Path, rows: int) -> None:
+    """Both cards and their data."""
+    from curating import scene
+
+    draw = random.Random(0)
+    words = [f"{one}{two}{three}" for one in "bdfglmprst" for two in ("a", "e", "io") for three in "lnrstx"]
+    (folder / "cards").mkdir(parents=True)
+    for name, (format, fields) in FIELDS.items():
+        text = CARD.format(name=name, format=format, fields=fields)
+        (folder / "cards" / f"{name}.md").write_text(text, encoding="utf-8")
+        (folder / "data" / name).mkdir(parents=True)
+    (folder / "data" / "captions" / "pictures").mkdir()
+    for n in range(PICTURES):
+        scene(n, side=96).save(folder / "data" / "captions" / "pictures" / f"{n}.png")
+    files = {name: (folder / "data" / name / "train.jsonl").open("w", encoding="utf-8") for name in FIELDS}
+    earlier: dict[str, str] = {}
+    for n in range(rows):
+        name = "captions" if n % SHOWING == 0 else "texts"
+        text = " ".join(draw.choices(words, k=WORDS))
+        if n % COPIED == 1 and name in earlier:
+            text = earlier[name]
+        elif n % COPIED == 2 and name in earlier:
+            text = earlier[name].replace(" ", " seen ", 1)
+        else:
+            earlier[name] = text
+        row = {"image": f"{n // SHOWING % PICTURES}.png", "text": text} if name == "captions" else {}
+        files[name].write(json.dumps(row or {"instruction": "Report.", "output": text}) + "\n")
+    for file in files.values():
+        file.close()
+
+
+def stage(folder: Path, kind: str, executor: str, tasks: int) -> dict[str, Any]:
+    """One stage in this process and its workers."""
+    import tiny
+    import yaml
+    from dealt_jobs import outputs
+
+    from lingshu_train import environment
+    from lingshu_train.runs.cluster import Cluster
+
+    steps = yaml.safe_load((HERE.parent / "recipes" / "curate" / "recommended.yaml").read_text())["steps"]
+    configs: dict[str, dict[str, Any]] = {
+        "prepare": {"kind": "prepare", "cards": list(FIELDS)},
+        "curate": {"kind": "curate", "corpus": "prepare", "steps": steps},
+    }
+    parents = {"prepare": folder / "prepare"} if kind == "curate" else {}
+    cluster = Cluster.model_validate(
+        {"name": "b", "device": "cpu", "threads": 1, "workers": 2, "executor": executor, "tasks": tasks}
+    )
+    with environment.cards_in(folder / "cards"), _watched() as memory:
+        made = tiny.make_stage(folder, kind, configs[kind], parents=parents)
+        made = made.model_copy(update={"data_root": str(folder / "data"), "cluster": cluster})
+        began = time.perf_counter()
+        facts = tiny.run_here(made)
+        wall = time.perf_counter() - began
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    core = sum(one.ru_utime + one.ru_stime for one in spent)
+    return {
+        "wall_s": round(wall),
+        "core_s": round(core),
+        "most_anonymous_memory_mib": memory["most"] // 2**20,
+        "rows": facts["samples"],
+        "funnel": facts.get("funnel"),
+        "sha256": {name: found for name, found in outputs(folder / kind).items() if name[0] != "."},
+    }
+
+
+@contextmanager
+def _watched() -> Iterator[dict[str, int]]:
+    """The most memory of this process and all below it, looked at twice a second."""
+    found, over = {"most": 0}, threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.5):
+            here = psutil.Process()
+            found["most"] = max(found["most"], sum(map(_anonymous, [here, *here.children(recursive=True)])))
+
+    thread = threading.Thread(target=look, daemon=True)
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        thread.join()
+
+
+def _anonymous(process: psutil.Process) -> int:
+    """Bytes; what processes share is divided among them."""
+    try:
+        told = Path(f"/proc/{process.pid}/smaps_rollup").read_text()
+    except OSError:
+        return 0  # It has ended.
+    return int(told.partition("Pss_Anon:")[2].split()[0]) * 1024 if "Pss_Anon:" in told else 0
+
+
+def _apart(folder: Path, kind: str, executor: str, tasks: int) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--stage", str(folder), kind, executor, str(tasks)]
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, action="append", required="--stage" not in sys.argv)
+    parser.add_argument("--executor", default="local")
+    parser.add_argument("--tasks", type=int, default=8)
+    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--stage", nargs=4, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.stage:
+        folder, kind, executor, tasks = chosen.stage
+        print(json.dumps(stage(Path(folder), kind, executor, int(tasks))))
+        return
+    found: dict[str, Any] = {
+        "what": "generated rows, prepared and curated with recipes/curate/recommended.yaml",
+        **circumstances.told("numpy", "pyarrow", "pillow"),
+        "executor": chosen.executor,
+    }
+    for rows in chosen.rows:
+        with tempfile.TemporaryDirectory() as temporary:
+            make(Path(temporary), rows)
+            each = {
+                kind: _apart(Path(temporary), kind, chosen.executor, chosen.tasks)
+                for kind in ("prepare", "curate")
+            }
+        for told in each.values():
+            told["rows_a_core_second"] = round(rows / told["core_s"])
+        found[f"{rows:,} rows"] = each
+        # After each size, so that what was measured stays where the next is stopped.
+        chosen.out.write_text(json.dumps(found, indent=1) + "\n")
+        print(
+            json.dumps(
+                {kind: {k: v for k, v in told.items() if k != "sha256"} for kind, told in each.items()}
+            )
+        )
+
+
+if __name__ == "__main__":
+    main()
