@@ -34,9 +34,10 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
 
 def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> Summary:
     if not config.prepared:
-        made = config.specification(settings, data_root=stage.data_root, seed=stage.seed)
+        parents = {name: stage.parent(name) for name in config.parents}
+        wanted = config.specification(settings, data_root=stage.data_root, seed=stage.seed, made=parents)
         return preparing.prepare(
-            folder, made, workers=stage.cluster.preparing, most_refused=config.most_refused
+            folder, wanted, workers=stage.cluster.preparing, most_refused=config.most_refused
         )
     where = f"stages.{stage.name}.prepared: {config.prepared}"
     found = corpus.read_summary(Path(config.prepared))
