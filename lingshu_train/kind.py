@@ -152,6 +152,11 @@ class StageConfig(Strict):
         return ()
 
     @property
+    def made_here(self) -> frozenset[str]:
+        """Those of them whose rows a stage of the run makes, so that nobody has to have them."""
+        return frozenset()
+
+    @property
     def starts_from(self) -> str:
         """The stage whose model this one begins with; empty where it begins with the recipe's or with none."""
         return ""

@@ -9,8 +9,9 @@ from pathlib import Path
 from pydantic import JsonValue
 
 from lingshu_train.data.cards import card as cards
+from lingshu_train.data.cards.card import Card
 from lingshu_train.hub import vetting
-from lingshu_train.kind import PlanLine
+from lingshu_train.kind import PlanLine, StageConfig
 from lingshu_train.planning import disk, estimate, teaching
 from lingshu_train.planning.plan import Plan, Planned, state
 from lingshu_train.planning.recipe import Recipe
@@ -64,7 +65,12 @@ def missing_data(plan: Plan) -> list[str]:
     """One line for every card of the plan whose data is not here, with how to get it."""
     from lingshu_train.data.cards import catalogue
 
-    roots = {name: each.stage.data_root for each in plan.planned for name in each.config.card_names}
+    roots = {
+        name: each.stage.data_root
+        for each in plan.planned
+        for name in each.config.card_names
+        if name not in each.config.made_here
+    }
     root = Path(next(iter(roots.values()), "data"))
     return catalogue.missing(list(roots), root)
 
@@ -140,7 +146,7 @@ def _stage(recipe: Recipe, planned: Planned) -> list[PlanLine]:
     if stage.begun_on or stage.begun_with:
         lines.append(PlanLine("moved", moved.planned(stage)))
     if config.card_names:
-        lines.append(PlanLine("cards", _cards(config.card_names, stage)))
+        lines.append(PlanLine("cards", _cards(config, stage)))
     lines += [*config.describe(), *teaching.lines(planned), *_cost(recipe, planned), *config.judged_by()]
     if state(stage) != "done":
         finished = {name: Path(path) for name, path in stage.parents.items() if manifest.done(Path(path))}
@@ -173,13 +179,16 @@ def _beside(cost: estimate.Cost) -> str:
     return f"; {cost.host_bytes / 2**30:.2f} GiB on the host" if cost.host_bytes else ""
 
 
-def _cards(names: tuple[str, ...], stage: Stage) -> str:
-    found = [cards.load(name) for name in names]
-    here = {card.name: cards.root(card, Path(stage.data_root)) is not None for card in found}
+def _cards(config: StageConfig, stage: Stage) -> str:
     return ", ".join(
-        f"{card.name} ({'here' if here[card.name] else 'missing'}{', unpinned' if card.unpinned else ''})"
-        for card in found
+        f"{card.name} (made)" if card.name in config.made_here else _card(card, Path(stage.data_root))
+        for card in map(cards.load, config.card_names)
     )
+
+
+def _card(card: Card, data_root: Path) -> str:
+    here = "here" if cards.root(card, data_root) is not None else "missing"
+    return f"{card.name} ({here}{', unpinned' if card.unpinned else ''})"
 
 
 def _count(number: int) -> str:

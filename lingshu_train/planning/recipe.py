@@ -57,6 +57,8 @@ class Document(Strict):
     """Which processes."""
     pipeline: tuple[Name, ...]
     """The stages to run, in this order, by their names in `stages`."""
+    before: tuple[Name, ...] = ()
+    """Stages that run before those of `pipeline`: what a part such as `+with=synthesis` adds to any recipe."""
     stages: dict[Name, dict[str, JsonValue]]
     """What each stage does, by a name of your choice; `kind` decides which keys it has."""
     without: tuple[Name, ...] = ()
@@ -68,6 +70,11 @@ class Document(Strict):
     """Programs that follow the run; none unless you say so."""
     notes: dict[str, str] = Field(default_factory=dict)
     """Of keys: what a reader must know, such as a value that is not the paper's. A plan prints them."""
+
+    @property
+    def order(self) -> tuple[str, ...]:
+        """All stages that run, in their order."""
+        return (*self.before, *self.pipeline)
 
 
 class Recipe(Strict):
@@ -138,8 +145,8 @@ def read(data: object, *, where: str) -> Recipe:
     document = parse(Document, data, where=where, error=RecipeError)
     if not document.pipeline:
         raise RecipeError(f"pipeline: empty; stages has: {', '.join(document.stages)}")
-    for stage in document.pipeline:
-        if document.pipeline.count(stage) > 1:
+    for stage in document.order:
+        if document.order.count(stage) > 1:
             raise RecipeError(f"pipeline: {stage!r} stands twice; a stage runs once")
         if stage not in document.stages:
             raise RecipeError(f"pipeline: unknown stage {stage!r}; stages has: {', '.join(document.stages)}")
@@ -151,7 +158,7 @@ def read(data: object, *, where: str) -> Recipe:
     _check_offload(document.cluster.gone_on())
     trackers.check(document.trackers)
     leaving_out.check(document.without, document.stages)
-    blocks = tuple(_block(document, stage) for stage in document.pipeline)
+    blocks = tuple(_block(document, stage) for stage in document.order)
     for block in blocks:
         block.config.check(block.where)
         budget = document.model.budget
@@ -192,10 +199,10 @@ def _withdrawn(document: Document) -> Withdrawn | None:
     if not there(path):
         raise MissingInput(f"withdrawn: {path}: no such file; `lingshu forget` writes one")
     found = parse(Withdrawn, read_json(path), where=f"withdrawn: {path}:", error=RecipeError)
-    unknown = sorted(set(found.corpora) - set(document.pipeline))
+    unknown = sorted(set(found.corpora) - set(document.order))
     if unknown:
         raise RecipeError(
-            f"withdrawn: {path}: corpora: no stage {unknown[0]!r} in this pipeline: {', '.join(document.pipeline)}"
+            f"withdrawn: {path}: corpora: no stage {unknown[0]!r} in this pipeline: {', '.join(document.order)}"
         )
     return found
 

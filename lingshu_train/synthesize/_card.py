@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import yaml
 from pydantic import JsonValue
 
-from lingshu_train.data.cards import licences
+from lingshu_train.data.cards import licences, made
 from lingshu_train.data.cards.card import Card, Lingshu
 from lingshu_train.data.corpus.summary import Summary
 from lingshu_train.errors import DataError
@@ -17,18 +17,6 @@ from lingshu_train.synthesize._made import Tally
 
 OWN = "_own"
 """What ends the name of the card: two different cards may not have one name."""
-_ALSO: Mapping[str, Mapping[str, JsonValue]] = {
-    "table": {
-        "id": "id",
-        "group": "group",
-        "parents": "parents",
-        "modality": "modality",
-        "without_image": "kept",
-    },
-    "llava_conversations": {"group": "group", "parents": "parents"},
-    "text_instruction": {},
-}
-"""Fields of each layout that tell where a row comes from, and which the files have (`_files.py`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +32,6 @@ class Making:
     checker: str
 
 
-def layouts() -> tuple[str, ...]:
-    """Formats that made rows can be written in."""
-    return tuple(_ALSO)
-
-
 def render(card: Card, parents: Sequence[Card], making: Making, summary: Summary, tally: Tally) -> str:
     """The card as a file. `card` is the one that the recipe names, `parents` those that the rows come from."""
     block = _block(card, parents, making, summary)
@@ -62,11 +45,6 @@ def render(card: Card, parents: Sequence[Card], making: Making, summary: Summary
 def _block(card: Card, parents: Sequence[Card], making: Making, summary: Summary) -> dict[str, object]:
     own = card.lingshu
     every = [*parents, card]
-    fields: dict[str, JsonValue] = {
-        **own.fields,
-        **_ALSO[own.format],
-        "files": {split: f"{split}.jsonl" for split in summary.splits},
-    }
     splits: dict[str, JsonValue] = {split: {"rows": count} for split, count in summary.splits.items()}
     licence = licences.strictest(every).model_dump(mode="json", exclude_defaults=True)
     return {
@@ -82,7 +60,7 @@ def _block(card: Card, parents: Sequence[Card], making: Making, summary: Summary
         "task": sorted(summary.tasks),
         "language": list(own.language),
         "format": own.format,
-        "fields": fields,
+        "fields": made.fields(card, summary.splits),
         "answer_type": sorted(summary.question_types),
         "splits": splits,
         "overlaps": sorted({one for each in parents for one in (each.name, *each.lingshu.overlaps)}),

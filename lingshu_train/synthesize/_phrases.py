@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 _REFUSAL = re.compile(
-    r"\b(?:i(?:'m| am) (?:sorry|unable)|i can(?:no|')t (?:help|assist|provide|view|see|analy[sz]e|determine|interpret|answer)"
+    # "I am sorry to hear that" is what a kind reply says; "I am sorry, but I cannot help" is caught by either half.
+    r"\b(?:i(?:'m| am) (?:sorry(?! (?:to (?:hear|learn|read)|that you|for|about|you))|unable)"
+    r"|i can(?:no|')t (?:help|assist|provide|view|see|analy[sz]e|determine|interpret|answer)"
     r"|as an? (?:ai|language model|artificial)|i do(?: not|n't) have (?:access|the ability)"
     r"|unable to (?:view|see|access|open) (?:the|this|any) (?:image|picture|scan)|no (?:image|picture) (?:was |is )?"
     r"(?:provided|attached|visible|available)|cannot (?:be determined|view|see) (?:from )?(?:the|this) (?:image|picture))\b"

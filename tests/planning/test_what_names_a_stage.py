@@ -26,7 +26,7 @@ TRAINING = (
     "most_too_long watch consented_late optimizer"
 )
 NAMES = {
-    "prepare": "kind cards image_size questions splits card_splits least_side most_refused part prepared",
+    "prepare": "kind cards image_size questions splits card_splits least_side most_refused part prepared made",
     "curate": "kind corpus steps known benchmarks most_withdrawn",
     "build": "kind corpus",
     "sft": f"{TRAINING} accumulation max_length layout max_patches",
@@ -80,7 +80,7 @@ def test_it_is_said_of_every_key_of_every_kind(kind: str) -> None:
 
 def test_it_is_said_of_every_key_of_the_model_the_cluster_and_the_recipe() -> None:
     assert set(Settings.model_fields) == set(MODEL.split())
-    blocks = {"model", "cluster", "pipeline", "stages"}
+    blocks = {"model", "cluster", "before", "pipeline", "stages"}
     others = {"name", "title", "output", "data_root", "trackers", "notes", "withdrawn", "without"}
     assert set(Document.model_fields) == RECIPE | blocks | others
     assert set(CLUSTER) <= set(Cluster.model_fields)

@@ -389,6 +389,8 @@ def test_a_merged_caption_that_adds_or_loses_something_is_dropped(
         "There is a box-shaped heart and the answer is pneumonia.",
         "Based on the signal this is fat.",
         "The left kidney cannot be seen because of gas.",
+        "I am sorry to hear that your head hurts; please see a neurologist.",
+        "I'm sorry that you had to wait for so long.",
     ],
 )
 def test_plain_findings_are_neither_leaks_nor_refusals(text: str) -> None:

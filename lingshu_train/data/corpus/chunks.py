@@ -14,7 +14,6 @@ from itertools import islice
 from PIL import Image
 
 from lingshu_train.data import images
-from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.corpus import leaks
 from lingshu_train.data.corpus.admission import PROPORTIONS, admitted
@@ -53,7 +52,7 @@ class RowChunk:
         return [outcome for line in self.lines for outcome in self._outcomes(line, wanted)]
 
     def _outcomes(self, line: Line, wanted: Specification) -> Iterator[Outcome]:
-        card, rows = cards.load(self.card), _reader(wanted, self.card, self.own).all(line)
+        card, rows = wanted.card(self.card), _reader(wanted, self.card, self.own).all(line)
         for row, outcome in verdicts(
             line, rows, card=card, splits=(self.own, self.split), wanted=wanted, stored=stored
         ):
@@ -190,7 +189,7 @@ def _parts(lines: Iterable[Line]) -> Iterator[tuple[Line, ...]]:
 
 @lru_cache
 def _reader(wanted: Specification, name: str, own: str) -> reading.Reader:
-    card = cards.load(name)
+    card = wanted.card(name)
     return reading.open(card, wanted.folder(card), split=own)
 
 

@@ -136,8 +136,9 @@ def name(wanted: Specification) -> str:
     # Left out where there is none, so that other corpora keep their names.
     content |= {"layouts": layouts} if (layouts := _layouts(wanted)) else {}
     del content["data_root"]
-    if not wanted.part:
-        del content["part"]
+    for key in ("part", "made"):
+        if not content[key]:
+            del content[key]
     more = f"-and-{len(wanted.cards) - 1}-more" if len(wanted.cards) > 1 else ""
     return f"{wanted.cards[0]}{more}-{digest([lingshu_train.__version__, content])[:12]}"
 
@@ -215,7 +216,8 @@ def _counts(table: Mapping[str, int]) -> str:
 
 def missing(wanted: Specification) -> list[str]:
     """One line for every card whose data is not on this machine, with the way to get it."""
-    return catalogue.missing(wanted.cards, Path(wanted.data_root))
+    made = dict(wanted.made)
+    return catalogue.missing([name for name in wanted.cards if name not in made], Path(wanted.data_root))
 
 
 def results(wanted: Specification, left: Iterator[Chunk], *, workers: int) -> Iterator[list[Outcome]]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lingshu_train.data.cards import alike, variants
+from lingshu_train.data.cards import alike, made, variants
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards.card import Card
 from lingshu_train.errors import UsageError
@@ -36,7 +36,8 @@ class Specification:
     `image_size` is the side of a view of a labelled picture. Pictures over the budget are fitted as the processor would
     fit them, except JPEG, which stays as it is. `least_side`: a picture with a smaller side is refused. `context` and
     `control` are the model's (`model.shape.Shape`): a row that needs more tokens, or holds one of these, is refused. `part`:
-    cards of which a part lies here on purpose, whose rows may name pictures that do not.
+    cards of which a part lies here on purpose, whose rows may name pictures that do not. `made`: cards whose rows a stage of
+    the run has made, each with the folder of its files.
     """
 
     splits: tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -49,6 +50,7 @@ class Specification:
     context: int
     control: tuple[str, ...]
     part: tuple[str, ...] = ()
+    made: tuple[tuple[str, str], ...] = ()
 
     @property
     def cards(self) -> tuple[str, ...]:
@@ -57,7 +59,12 @@ class Specification:
 
     def loaded(self) -> tuple[Card, ...]:
         """The cards themselves. RecipeError: there is no such card."""
-        return tuple(cards.load(name, where="cards") for name in self.cards)
+        return tuple(map(self.card, self.cards))
+
+    def card(self, name: str) -> Card:
+        """A card, with its data where it lies for this corpus. RecipeError: there is none of this name."""
+        found, folder = cards.load(name, where="cards"), dict(self.made).get(name)
+        return found if folder is None else made.standing_for(found, Path(folder))
 
     def folder(self, card: Card) -> Path:
         """Where the card's data lies; `preparing.prepare` has checked that it is there."""

@@ -6,13 +6,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from lingshu_train.data.cards import card as cards
 from lingshu_train.data.corpus.specification import QuestionCount, Specification
 from lingshu_train.data.corpus.tolerance import MOST_REFUSED
 from lingshu_train.errors import MissingInput, RecipeError
-from lingshu_train.kind import PlanLine, Role, StageConfig
+from lingshu_train.kind import Need, PlanLine, Role, StageConfig
 from lingshu_train.model.settings import Settings
 from lingshu_train.schema import Strict
 
@@ -32,8 +32,9 @@ class Config(StageConfig):
     role: ClassVar[Role] = "corpus"
     method: ClassVar[str] = "preparing data"
     outputs: ClassVar[tuple[str, ...]] = ("corpus",)
-    told: ClassVar[tuple[str, ...]] = ("kind", "cards", "questions", "left_out")
+    told: ClassVar[tuple[str, ...]] = ("kind", "cards", "questions", "left_out", "made")
     unnamed: ClassVar[tuple[str, ...]] = ("left_out",)
+    added: ClassVar[Mapping[str, JsonValue]] = {"made": {}}
 
     judges: ClassVar[bool] = True
 
@@ -57,6 +58,9 @@ class Config(StageConfig):
     part: tuple[str, ...] = ()
     """Cards of which only a part of the data lies here, on purpose: their rows are not missed, and those whose pictures
     are not here are left out and counted. For example `[pubmedvision]`."""
+    made: dict[str, str] = Field(default_factory=dict)
+    """Cards whose rows a stage of this run makes, and which: one of kind synthesize with `write_files`. Their files are read in
+    place of those of the data root. For example `{synth_cot: cot}`."""
     left_out: tuple[str, ...] = ()
     """Cards of the recipe's list that are not read, as its `without` says; kept for the run's readers."""
     prepared: str = ""
@@ -65,6 +69,16 @@ class Config(StageConfig):
     @property
     def card_names(self) -> tuple[str, ...]:
         return self.cards
+
+    @property
+    def needs(self) -> tuple[Need, ...]:
+        return tuple(
+            Need(f"made.{card}", stage, "corpus", output="files") for card, stage in self.made.items()
+        )
+
+    @property
+    def made_here(self) -> frozenset[str]:
+        return frozenset(self.made)
 
     @property
     def holds(self) -> Mapping[str, frozenset[str] | None] | None:
@@ -99,6 +113,11 @@ class Config(StageConfig):
         asked = (f"{task} {counts.train} + {counts.held_out}" for task, counts in self.questions.items())
         return (
             *([PlanLine("without", ", ".join(self.left_out))] if self.left_out else []),
+            *(
+                [PlanLine("made", ", ".join(f"{card} by {one}" for card, one in self.made.items()))]
+                if self.made
+                else []
+            ),
             *([PlanLine("asks", f"{', '.join(asked)} (train + held out)")] if self.questions else []),
         )
 
@@ -106,6 +125,12 @@ class Config(StageConfig):
         gone = tuple(name for name in self.cards if name in names)
         if not gone:
             return self
+        made = next((name for name in gone if name in self.made), None)
+        if made:
+            raise RecipeError(
+                f"{where}.made: stage {self.made[made]!r} makes {made}, which `without` leaves out; take it out of `without`, "
+                "or out of `made` and the stage out of `before`"
+            )
         kept = tuple(name for name in self.cards if name not in gone)
         if not kept:
             raise RecipeError(
@@ -133,7 +158,11 @@ class Config(StageConfig):
             twice = next((name for name in named if named.count(name) > 1), None)
             if twice:
                 raise RecipeError(f"{where}.{key}: {twice} stands twice")
-        for key, names in (("card_splits", tuple(self.card_splits)), ("part", self.part)):
+        for key, names in (
+            ("card_splits", tuple(self.card_splits)),
+            ("part", self.part),
+            ("made", tuple(self.made)),
+        ):
             for name in set(names) - set(self.cards):
                 raise RecipeError(f"{where}.{key}: {name!r} is not among cards: {', '.join(self.cards)}")
         for name in self.cards:
@@ -155,8 +184,10 @@ class Config(StageConfig):
         """The card's splits that are read, and what each is called in the corpus."""
         return self.card_splits.get(card, {split: split for split in self.splits})
 
-    def specification(self, model: Settings, *, data_root: str, seed: int) -> Specification:
-        """The corpus that the stage writes for this model."""
+    def specification(
+        self, model: Settings, *, data_root: str, seed: int, made: Mapping[str, Path] | None = None
+    ) -> Specification:
+        """The corpus that the stage writes for this model. `made`: of each stage that makes cards its folder."""
         return Specification(
             data_root=data_root,
             splits=tuple((name, tuple(self.splits_of(name).items())) for name in self.cards),
@@ -171,6 +202,7 @@ class Config(StageConfig):
             context=model.shape.context,
             control=model.shape.control,
             part=self.part,
+            made=tuple((card, str((made or {})[one] / "files")) for card, one in self.made.items()),
         )
 
     def _check_questions(self, where: str) -> None:

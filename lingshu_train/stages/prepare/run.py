@@ -34,10 +34,11 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
 
 def _corpus(stage: Stage, config: Config, settings: Settings, folder: Path) -> Summary:
     if not config.prepared:
-        made = config.specification(settings, data_root=stage.data_root, seed=stage.seed)
+        parents = {name: stage.parent(name) for name in config.parents}
+        wanted = config.specification(settings, data_root=stage.data_root, seed=stage.seed, made=parents)
         return preparing.prepare(
             folder,
-            made,
+            wanted,
             workers=stage.cluster.preparing,
             most_refused=config.most_refused,
             cluster=stage.cluster,

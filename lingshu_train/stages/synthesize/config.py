@@ -9,11 +9,12 @@ from typing import ClassVar, Literal
 from pydantic import Field, JsonValue
 
 from lingshu_train.data.cards import card as cards
+from lingshu_train.data.cards import made
 from lingshu_train.data.corpus import corpus
 from lingshu_train.errors import RecipeError
 from lingshu_train.kind import About, Need, PlanLine, Role, StageConfig
 from lingshu_train.schema import Name
-from lingshu_train.synthesize import _card, _forecast, _pipelines
+from lingshu_train.synthesize import _forecast, _pipelines
 from lingshu_train.synthesize._settings import Budget, Teacher
 
 
@@ -127,12 +128,19 @@ class Config(StageConfig):
                 f"{where}.pipeline.name: {self.pipeline.name} says no TASK of the rows that it makes"
             )
         layout = cards.load(self.card, where=f"{where}.card").lingshu.format
-        if layout not in _card.layouts():
+        if layout not in made.layouts():
             raise RecipeError(
-                f"{where}.card: {self.card} is of format {layout}; made rows can be written as {', '.join(_card.layouts())}"
+                f"{where}.card: {self.card} is of format {layout}; made rows can be written as {', '.join(made.layouts())}"
             )
         self.teacher.check(f"{where}.teacher")
         self.checker.check(f"{where}.checker")
+
+    def try_out(self, where: str) -> None:
+        """Told before the first stage of a run, which may take days until the teacher is asked."""
+        if not self.teacher.urls:
+            raise RecipeError(
+                f"{where}.teacher: nobody to ask; name `urls` and `model` of a server that has one, or leave the stage out"
+            )
 
     def kept_in(self, run: Path) -> Path:
         """The file of all replies, for a run's folder."""

@@ -12,7 +12,7 @@ from lingshu_train.data.cards.card import Card
 from lingshu_train.data.corpus import corpus, withdrawn
 from lingshu_train.data.corpus.summary import Summary
 from lingshu_train.data.corpus.writer import Writer
-from lingshu_train.errors import DataError, RecipeError, RunAgain
+from lingshu_train.errors import DataError, RunAgain
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
 from lingshu_train.runs import funnel
@@ -32,8 +32,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     """Write `corpus/`, `made.parquet` and `card/`. Ended early, the next start goes through the rows again, and asks only what
     has no reply yet."""
     where = f"stages.{stage.name}"
-    if not config.teacher.urls:
-        raise RecipeError(f"{where}.teacher: nobody to ask; name `urls` and `model` of a server that has one")
+    config.try_out(where)
     pipeline = _pipelines.load(config.pipeline, where=f"{where}.pipeline")
     units = _taken(stage, config, pipeline)
     parents = _parents(config, units, where)
