@@ -69,6 +69,11 @@ class Family(Protocol):
         """Ids that end an answer."""
         return [tokenizer.eos_token_id]
 
+    def control(self, tokenizer: PreTrainedTokenizerBase) -> set[str]:
+        """What a tokenizer reads as one token with a meaning, so that no text of a row may hold it: all that was added to it.
+        A family whose tokenizers add ordinary text too, such as line ends, leaves that out."""
+        return set(tokenizer.get_added_vocab())
+
     # The forward pass.
 
     def positions(self, model: PreTrainedModel, batch: Batch) -> torch.Tensor:
@@ -79,6 +84,9 @@ class Family(Protocol):
 
     def quicken(self, model: PreTrainedModel) -> None:
         """Whatever makes a model that was loaded faster and changes no bit of it. What is saved stays upstream's."""
+
+    def mend(self, model: PreTrainedModel) -> None:
+        """Put right what upstream computes wrongly in a model that was loaded. What is saved stays upstream's."""
 
     def blank(self, model: PreTrainedModel) -> dict[str, torch.Tensor]:
         """The smallest legal picture, all zeros, as `get_image_features` takes it: arguments by name, in their order, the

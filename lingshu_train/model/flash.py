@@ -28,11 +28,15 @@ class Choice:
         return f"{self.name} ({self.why})"
 
 
-def choose(*, device: str, dtype: str, deterministic: bool = False) -> Choice:
-    """What `auto` is on this machine. Fetches the kernels where they are not there yet; what keeps them from being had is told
-    and not raised, since `sdpa` computes the same beyond rounding."""
+def choose(*, device: str, dtype: str, deterministic: bool = False, looks_ahead: bool = False) -> Choice:
+    """What `auto` is on this machine; `looks_ahead` is the family's (`Shape`). Fetches the kernels where they are not there;
+    what keeps them from being had is told and not raised, since `sdpa` computes the same beyond rounding."""
     if device != "cuda":
         return Choice(SDPA, "no GPU")
+    if looks_ahead:
+        return Choice(
+            SDPA, "flash attention takes no mask, which the tokens of a picture need in this family"
+        )
     if dtype != "bfloat16":
         return Choice(SDPA, f"flash attention does not compute in {dtype}")
     if deterministic:

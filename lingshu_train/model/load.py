@@ -84,8 +84,10 @@ def model(
     found.generation_config = GenerationConfig(
         **{name: getattr(found.generation_config, name) for name in DECODING}
     )
-    by_sample(found)
+    if not shape.of(family.name).looks_ahead:
+        by_sample(found)
     family.quicken(found)
+    family.mend(found)
     if quantize is not None:
         _keep_four_bits(found)
     return found

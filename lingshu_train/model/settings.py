@@ -37,7 +37,8 @@ class Settings(Strict):
     train."""
     attention: Literal["auto", "sdpa", "eager", "flash_attention_2"] = "sdpa"
     """How attention is computed. `sdpa` runs everywhere, and where samples lie end to end takes each by itself;
-    `flash_attention_2` needs a GPU, bfloat16 and the package kernels or flash-attn. `auto` is `flash_attention_2` where it
+    `flash_attention_2` needs a GPU, bfloat16 and the package kernels or flash-attn, and a family whose tokens see earlier ones
+    alone. `auto` is `flash_attention_2` where it
     can be had, and `sdpa` elsewhere; which it was stands in the manifest, and the name of a stage does not depend on it."""
     quantize: Literal["none", "nf4"] = "none"
     """`nf4` keeps the linear layers of the language model in 4 bits while adapters train beside them (QLoRA), for a small GPU.
@@ -70,6 +71,15 @@ class Settings(Strict):
     def _some_picture_fits(self) -> Settings:
         if why := shape.fault(self.budget):
             raise ValueError(why)
+        return self
+
+    @model_validator(mode="after")
+    def _attention_sees_what_it_must(self) -> Settings:
+        if self.shape.looks_ahead and self.attention == "flash_attention_2":
+            raise ValueError(
+                f"attention: flash_attention_2 takes no mask, and in {self.family} tokens of a picture see later ones, which "
+                "it would leave out; take sdpa"
+            )
         return self
 
     @property

@@ -117,6 +117,12 @@ class Shape(Strict, ABC):
     elsewhere: ClassVar[Mapping[str, str]] = {}
     """What it calls the same models in layouts that transformers does not read, and how to get one that it does."""
 
+    looks_ahead: ClassVar[bool] = False
+    """Whether some tokens see later ones, as a picture's see each other in a few families. Samples laid end to end then need a
+    mask of all pairs of tokens, and flash attention, which takes none, would leave it out without a word: it is refused."""
+    unserved: ClassVar[str] = ""
+    """Why the engine vllm would answer for the family otherwise than the model; empty where it answers alike."""
+
     @property
     @abstractmethod
     def vocabulary(self) -> int:

@@ -129,7 +129,8 @@ def _attention(recipe: Recipe) -> str:
     model, cluster = recipe.model, recipe.cluster
     if model.attention != "auto":
         return model.attention
-    if cluster.device == "cpu" or model.dtype != "bfloat16" or cluster.deterministic:
+    never = cluster.deterministic or model.shape.looks_ahead
+    if cluster.device == "cpu" or model.dtype != "bfloat16" or never:
         return "auto: sdpa"
     there = [name for name in ("flash_attn", "kernels") if importlib.util.find_spec(name)]
     lacking = "" if there else " (neither kernels nor flash-attn is installed here)"

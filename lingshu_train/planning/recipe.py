@@ -17,6 +17,7 @@ from lingshu_train.errors import MissingInput, RecipeError, UsageError
 from lingshu_train.kind import StageConfig
 from lingshu_train.model.settings import Settings
 from lingshu_train.planning import bounds, composing, keys, leaving_out
+from lingshu_train.rollouts._choice import Choice
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.runs.withdrawn import Withdrawn
 from lingshu_train.schema import Name, Strict, parse
@@ -166,6 +167,8 @@ def read(data: object, *, where: str) -> Recipe:
             block.where, grid=budget.grid, least=budget.min_pixels, most=budget.max_pixels
         )
         block.config.check_layers(block.where, document.model.shape.layers())
+        if isinstance(choice := getattr(block.config, "rollouts", None), Choice):
+            choice.check_family(document.model, f"{block.where}.rollouts")
         if document.model.quantize != "none":
             _check_quantized(document, block)
     return Recipe(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field, JsonValue
 
 from lingshu_train.errors import RecipeError
+from lingshu_train.model.settings import Settings
 from lingshu_train.naming import component
 from lingshu_train.rollouts._engine import PACKAGE, EngineFile
 from lingshu_train.schema import Strict, parse
@@ -37,3 +38,10 @@ class Choice(Strict):
                 "transformers or vllm"
             )
         parse(file.Params, self.params, where=f"{where}.params", error=RecipeError)
+
+    def check_family(self, settings: Settings, where: str) -> None:
+        """RecipeError: it would answer for a model of that family otherwise than the model does."""
+        if self.engine != OURS and (why := settings.shape.unserved):
+            raise RecipeError(
+                f"{where}.engine: {self.engine} cannot answer for {settings.family}: {why}; take {OURS}"
+            )

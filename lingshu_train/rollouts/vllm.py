@@ -12,6 +12,7 @@ from lingshu_train import dist, environment
 from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.model.settings import Settings
 from lingshu_train.rollouts import _servers
+from lingshu_train.rollouts._choice import Choice
 from lingshu_train.rollouts._engine import Weights
 from lingshu_train.rollouts._fleet import Fleet
 from lingshu_train.rollouts._wire import Address
@@ -79,8 +80,10 @@ def fleet(
     """The servers as the recipe wants them; none runs yet. `folder`: for their logs. `processed`: log-probabilities are those
     after temperature, not the model's own.
 
-    RecipeError: `urls` without `shared`. MissingInput (66): no environment of the engine, or no key.
+    RecipeError: `urls` without `shared`, or a family that it cannot answer for. MissingInput (66): no environment of it,
+    or no key.
     """
+    Choice(engine="vllm").check_family(settings, where)
     if params.urls and not params.shared:
         raise RecipeError(
             f"{where}: urls without shared: these servers have to find the weights in a folder that they see"

@@ -60,7 +60,10 @@ def _attention(stage: Stage, wanted: Settings) -> str:
     found = ""
     if dist.place().first:
         chosen = flash.choose(
-            device=arguments.device(stage), dtype=wanted.dtype, deterministic=stage.cluster.deterministic
+            device=arguments.device(stage),
+            dtype=wanted.dtype,
+            deterministic=stage.cluster.deterministic,
+            looks_ahead=wanted.shape.looks_ahead,
         )
         sys.stderr.write(f"lingshu: attention: {chosen}\n")
         found = chosen.name

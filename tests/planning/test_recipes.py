@@ -228,7 +228,7 @@ def test_the_parameter_counts_of_a_plan_are_those_of_the_model(name: str) -> Non
 
     settings = recipe.load(name, given(name)).model
     architecture = family.of(settings.family)
-    words = SimpleNamespace(convert_tokens_to_ids=len, eos_token_id=2, pad_token_id=0)
+    words = SimpleNamespace(convert_tokens_to_ids=len, bos_token_id=1, eos_token_id=2, pad_token_id=0)
     with torch.device("meta"):
         model = architecture.build_model(settings.shape, words, initializer_range=0.02, seed=0)
     assert settings.shape.parameters() == parts.counts(architecture, model)

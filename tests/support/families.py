@@ -81,7 +81,35 @@ QWEN3: dict[str, Any] = {
         },
     },
 }
-MODELS = {"qwen2_5_vl": tiny.MODEL, "qwen3_vl": QWEN3, "internvl3": INTERNVL, "toy_internvl": TOY}
+GEMMA: dict[str, Any] = {
+    **tiny.MODEL,
+    "family": "gemma3",
+    "min_pixels": 3136,
+    "max_pixels": 3136,
+    "shape": {
+        "text": {
+            "hidden": 64,
+            "layers": 3,
+            "heads": 2,
+            "key_value_heads": 1,
+            "head": 32,
+            "intermediate": 64,
+            "vocabulary": 512,
+            "window": 12,
+            "pattern": 2,
+            "query_scale": 32,
+        },
+        "vision": {"hidden": 64, "depth": 2, "heads": 2, "intermediate": 64, "side": 56, "tokens": 4},
+    },
+}
+"""Rows are longer than a window."""
+MODELS = {
+    "qwen2_5_vl": tiny.MODEL,
+    "qwen3_vl": QWEN3,
+    "internvl3": INTERNVL,
+    "gemma3": GEMMA,
+    "toy_internvl": TOY,
+}
 Batch = dict[str, torch.Tensor]
 
 

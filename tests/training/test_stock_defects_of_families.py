@@ -25,12 +25,13 @@ from lingshu_train.training.collate import check
 
 pytestmark = pytest.mark.slow
 
-R1 = {"qwen3_vl": True, "internvl3": False}
+R1 = {"qwen3_vl": True, "internvl3": False, "gemma3": False}
 """Whether transformers says that the model takes no loss arguments, so that the mean of micro-batch means is taken."""
-R2 = {"qwen3_vl": False, "internvl3": True}
+R2 = {"qwen3_vl": False, "internvl3": True, "gemma3": True}
 """Whether a stock checkpoint's names are others than those in memory, so that resuming leaves the parameters at their start."""
-TOKEN_TYPES = {"qwen3_vl": True, "internvl3": False}
-"""Whether positions hang on an input that says which tokens are pictures."""
+TOKEN_TYPES = {"qwen3_vl": "refused", "internvl3": "", "gemma3": "wrong"}
+"""What becomes of a batch that lacks the input which says which tokens are pictures: empty where there is none. Positions hang on
+it, or which tokens see each other."""
 
 
 @pytest.fixture(scope="module", params=sorted(R2))
@@ -125,28 +126,42 @@ def sensitive(model: Any) -> Any:
     return model
 
 
-def test_positions_without_token_types_are_refused_upstream_as_they_are_here(kit: Kit) -> None:
-    """R5, which neither family has: one says so itself, the other's positions are plain."""
+def test_a_batch_without_token_types_is_refused_here(kit: Kit) -> None:
+    """R5: one family says so itself upstream, another is silently wrong, the third has no such input."""
     batch = kit.batches()["pictures"]
     spare = [name for name in kit.family.picture_inputs if "token_type" in name]
-    assert bool(spare) == TOKEN_TYPES[kit.settings.family]
+    known = TOKEN_TYPES[kit.settings.family]
+    assert bool(spare) == bool(known)
     if not spare:
         return
     without = {name: tensor for name, tensor in batch.items() if name not in spare}
-    with pytest.raises(ValueError, match="mm_token_type_ids"):
-        kit.model()(**without)
+    model = sensitive(kit.model()).eval()
+    if known == "refused":
+        with pytest.raises(ValueError, match="mm_token_type_ids"):
+            model(**without)
+    else:
+        with torch.no_grad():
+            right, wrong = (model(**one).logits for one in (batch, without))
+        assert (wrong - right).abs().max() > 0.01 * right.abs().max()
     with pytest.raises(AssertionError, match="token_type"):
         check(without, image_tokens=kit.processor.image_token_ids, together=kit.family.picture_inputs)
 
 
-@pytest.mark.parametrize("variant", ["none", "cache"])
+WINDOWS = {"qwen3_vl": False, "internvl3": False, "gemma3": True}
+"""Whether a row of samples is masked wrongly also where positions tell them apart: in layers with a window, tokens of a picture."""
+
+
+@pytest.mark.parametrize("variant", ["none", "cache", "ours"])
 def test_the_other_ways_to_pack_leak_from_row_to_row(variant: str, kit: Kit) -> None:
-    """R6. That ours do not: tests/model/test_family.py."""
+    """R6, and in one family the way that is right for the others. That ours do not: tests/model/test_family.py."""
     packed = dict(kit.batches(packing=True)["both"])
-    model = sensitive(kit.model()).eval()
+    plain = kit.family.architecture.from_pretrained(
+        kit.source, dtype=torch.float32, attn_implementation="sdpa"
+    )
     with torch.no_grad():
-        right = model(**packed, use_cache=False).logits
+        right = sensitive(kit.model()).eval()(**packed, use_cache=False).logits
         if variant == "none":
             del packed["position_ids"]
-        wrong = model(**packed, use_cache=variant == "cache").logits
-    assert (wrong - right).abs().max() > 0.01 * right.abs().max()
+        found = sensitive(plain).eval()(**packed, use_cache=variant == "cache").logits
+    wrong = bool((found - right).abs().max() > 0.01 * right.abs().max())
+    assert wrong == (variant != "ours" or WINDOWS[kit.settings.family])

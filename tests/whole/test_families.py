@@ -147,5 +147,5 @@ def test_without_the_plugin_the_family_is_unknown_and_the_known_ones_are_listed(
     assert done.returncode == 78
     assert (
         done.stderr
-        == "lingshu: model.family: unknown family 'toy_internvl'; families/ has: internvl3, qwen2_5_vl, qwen3_vl\n"
+        == "lingshu: model.family: unknown family 'toy_internvl'; families/ has: gemma3, internvl3, qwen2_5_vl, qwen3_vl\n"
     )

@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -166,7 +166,7 @@ def _part(folder: Path, source: str, wanted: Terms, start: int) -> Table:
     found, text = _corpus(folder), _processor(source, wanted)
     rows = list(found.stretch(start, min(start + _CHUNK, found.total)))
     samples = [sample for sample, _ in rows]
-    _check(samples, text)
+    _check(samples, family.of(wanted.family).control(text.tokenizer))
     read = lessons(text, [chat.conversation(sample, system=wanted.system_prompt) for sample in samples])
     given = _tokens(text, [turn.given for lesson in read for turn in lesson.turns])
     taught = _tokens(text, [turn.taught for lesson in read for turn in lesson.turns])
@@ -188,9 +188,9 @@ def _part(folder: Path, source: str, wanted: Terms, start: int) -> Table:
     return table
 
 
-def _check(samples: list[Sample], text: ProcessorMixin) -> None:
-    """Again against the tokenizer's own added tokens: the corpus may have been made for another family."""
-    known = tuple(sorted(set(text.tokenizer.get_added_vocab()) - set(forgery.TAGS)))
+def _check(samples: list[Sample], control: Collection[str]) -> None:
+    """Again against the tokenizer's own tokens: the corpus may have been made for another family."""
+    known = tuple(sorted(set(control) - set(forgery.TAGS)))
     for sample in samples:
         forged = forgery.found(sample, known, pictures=len(sample.images))
         if forged:

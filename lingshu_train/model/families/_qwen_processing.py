@@ -6,7 +6,6 @@ pixels differ in the last bits. What is here needs neither, and pins the backend
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from pydantic import JsonValue
 from transformers import BatchFeature, PreTrainedTokenizerBase, ProcessorMixin
 from transformers.image_utils import ImageInput, make_flat_list_of_images
 
+from lingshu_train.model.families import _everyone
 from lingshu_train.model.families._qwen_patches import ImageProcessor
 
 
@@ -64,19 +64,8 @@ class ImagesAndText(ProcessorMixin):  # type: ignore[misc]
 def write_for_everyone(
     processor: ImagesAndText, folder: Path, *, known_as: str, video: Mapping[str, JsonValue]
 ) -> None:
-    """Save so that plain `AutoProcessor` (with torchvision) and inference servers find the class `known_as`. `video` goes
-    before what the family's video processor shares with that of images."""
-    processor.save_pretrained(folder)
-    for name in ("processor_config.json", "tokenizer_config.json"):
-        path = folder / name
-        data = json.loads(path.read_text(encoding="utf-8"))
-        data["processor_class"] = known_as
-        path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    """As `_everyone.write`. `video` goes before what the family's video processor shares with that of images."""
     images = processor.image_processor.to_dict()
-    images |= {"image_processor_type": "Qwen2VLImageProcessor", "processor_class": known_as}
-    text = json.dumps(images, indent=2, sort_keys=True) + "\n"
-    (folder / "preprocessor_config.json").write_text(text, encoding="utf-8")
     shared = ("image_mean", "image_std", "merge_size", "patch_size", "temporal_patch_size")
-    found = {key: images[key] for key in shared if key in images} | dict(video)
-    text = json.dumps(found | {"processor_class": known_as}, indent=2, sort_keys=True) + "\n"
-    (folder / "video_preprocessor_config.json").write_text(text, encoding="utf-8")
+    films = {key: images[key] for key in shared if key in images} | dict(video)
+    _everyone.write(processor, folder, known_as=known_as, images="Qwen2VLImageProcessor", video=films)

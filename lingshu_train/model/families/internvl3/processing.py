@@ -6,12 +6,12 @@ pixels differ in the last bits. This class needs neither, and pins the backend.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 from transformers import InternVLProcessor, PreTrainedTokenizerBase, ProcessorMixin
 
+from lingshu_train.model.families import _everyone
 from lingshu_train.model.families.internvl3.pixels import EXPORTED, ImageProcessor
 from lingshu_train.model.families.internvl3.shape import END, IMAGE, START, VIDEO
 from lingshu_train.model.families.internvl3.tiles import Tiles
@@ -64,17 +64,10 @@ def build(tokenizer: PreTrainedTokenizerBase, budget: Tiles, *, chat_template: s
 
 
 def write_for_everyone(processor: ImageTextProcessor, folder: Path) -> None:
-    """Save so that plain `AutoProcessor` (with torchvision) and inference servers find the classes and marks they know."""
-    processor.save_pretrained(folder)
-    known = {"processor_class": InternVLProcessor.__name__}
-    for name, more in (("processor_config.json", known), ("tokenizer_config.json", known | NAMED)):
-        path = folder / name
-        data = json.loads(path.read_text(encoding="utf-8")) | more
-        path.write_text(json.dumps(data, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    images = processor.image_processor.to_dict() | known | {"image_processor_type": EXPORTED}
+    """As `_everyone.write`."""
+    images = processor.image_processor.to_dict()
     shared = ("image_mean", "image_std", "size", "resample", "do_resize", "do_rescale", "do_normalize")
     video = {name: images[name] for name in shared if name in images}
-    video |= known | {"video_processor_type": "InternVLVideoProcessor"}
-    for name, data in (("preprocessor_config.json", images), ("video_preprocessor_config.json", video)):
-        text = json.dumps(data, indent=2, sort_keys=True) + "\n"
-        (folder / name).write_text(text, encoding="utf-8")
+    video |= {"video_processor_type": "InternVLVideoProcessor"}
+    known_as = InternVLProcessor.__name__
+    _everyone.write(processor, folder, known_as=known_as, images=EXPORTED, named=NAMED, video=video)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, Literal
 
-from lingshu_train.model import shape
+from lingshu_train.model.families import _sizes
 from lingshu_train.model.families.internvl3.tiles import Tiles
-from lingshu_train.model.shape import Counted, Depth, Forward, Linear, Part
-from lingshu_train.schema import Strict
+from lingshu_train.model.shape import Counted, Forward, Linear, Part
 
 TILE, PATCH, SHRINK = 448, 14, 2
 """Of every published model: a tile is 32 x 32 patches, and 2 x 2 of them become one token, 256 in all."""
@@ -40,38 +39,18 @@ ADDED = (
 """What the published tokenizers, which are Qwen2.5's, read as one token beside them."""
 
 
-class TextShape(Strict):
+class TextShape(_sizes.Text):
     """The sizes of the language model, as in `text_config` of the model's published config.json."""
 
-    hidden: int
-    """Width of the language model."""
-    layers: int
-    """Layers of the language model."""
-    heads: int
-    """Attention heads of a layer."""
-    key_value_heads: int
-    """Heads that hold keys and values; several query heads share one."""
-    intermediate: int
-    """Width of the feed-forward part of a layer."""
-    vocabulary: int
-    """Rows of the embedding."""
     rope_theta: float = 1_000_000.0
     """Base of the rotary positions."""
     tied: bool = False
     """Whether embedding and output head are one table."""
 
 
-class VisionShape(Strict):
+class VisionShape(_sizes.Vision):
     """The sizes of the vision tower, as in `vision_config` of the model's published config.json."""
 
-    hidden: int
-    """Width of the vision tower."""
-    depth: int
-    """Layers of the vision tower."""
-    heads: int
-    """Attention heads of a layer."""
-    intermediate: int
-    """Width of the feed-forward part of a layer."""
     tile: int = TILE
     """Side of a tile in pixels. A tile has (tile / 28) squared tokens: 256 at 448."""
     bias: bool = True
@@ -82,7 +61,7 @@ class VisionShape(Strict):
     """Whether queries and keys are normalised too."""
 
 
-class Shape(shape.Shape):
+class Shape(_sizes.Halves):
     """Both halves. Source of the published numbers: the models' config.json."""
 
     context: ClassVar[int] = 32_768
@@ -100,10 +79,6 @@ class Shape(shape.Shape):
     vision: VisionShape
     """The vision tower, an InternViT."""
 
-    @property
-    def vocabulary(self) -> int:
-        return self.text.vocabulary
-
     def parameters(self) -> dict[Part, int]:
         return {
             "vision_tower": self._vision_tower(),
@@ -112,78 +87,29 @@ class Shape(shape.Shape):
         }
 
     def linear(self) -> dict[Part, dict[str, Linear]]:
-        text, vision = self.text, self.vision
-        kv = text.key_value_heads * (text.hidden // text.heads)
-        wide = vision.hidden * SHRINK**2
-        up, down = (text.hidden, text.intermediate), (text.intermediate, text.hidden)
+        vision, out = self.vision, self.text.hidden
         square = (vision.hidden, vision.hidden)
-        sizes: dict[Part, dict[str, tuple[int, int]]] = {
-            "vision_tower": {
-                "attention.q_proj": square,
-                "attention.k_proj": square,
-                "attention.v_proj": square,
-                "attention.projection_layer": square,
-                "mlp.fc1": (vision.hidden, vision.intermediate),
-                "mlp.fc2": (vision.intermediate, vision.hidden),
-            },
-            "merger": {"linear_1": (wide, text.hidden), "linear_2": (text.hidden, text.hidden)},
-            "language_model": {
-                "self_attn.q_proj": (text.hidden, text.hidden),
-                "self_attn.k_proj": (text.hidden, kv),
-                "self_attn.v_proj": (text.hidden, kv),
-                "self_attn.o_proj": (text.hidden, text.hidden),
-                "mlp.gate_proj": up,
-                "mlp.up_proj": up,
-                "mlp.down_proj": down,
-            },
+        tower = {
+            "attention.q_proj": square,
+            "attention.k_proj": square,
+            "attention.v_proj": square,
+            "attention.projection_layer": square,
+            "mlp.fc1": (vision.hidden, vision.intermediate),
+            "mlp.fc2": (vision.intermediate, vision.hidden),
         }
-        times: dict[Part, int] = {"vision_tower": vision.depth, "merger": 1, "language_model": text.layers}
-        return {
-            part: {name: Linear(*size, times=times[part]) for name, size in found.items()}
-            for part, found in sizes.items()
-        }
+        return self.layered(tower, {"linear_1": (vision.hidden * SHRINK**2, out), "linear_2": (out, out)})
 
     def operations(self, counted: Counted) -> Mapping[Part, Forward]:
         """A tile's patches see each other and a place that stands for all of them; no patch sees another tile."""
-        text, vision = self.text, self.vision
-        each = (vision.tile // PATCH) ** 2
+        each = (self.vision.tile // PATCH) ** 2
         tiles = counted.patches // each
-        times: dict[Part, int] = {
-            "vision_tower": tiles * (each + 1),
-            "merger": counted.patches // SHRINK**2,
-            "language_model": counted.tokens,
-        }
-        weights = {
-            part: 2.0 * times[part] * sum(one.weights for one in found.values())
-            for part, found in self.linear().items()
-        }
-        pixels = 2.0 * counted.patches * 3 * PATCH**2 * vision.hidden
-        weights["language_model"] += 2.0 * counted.taught * text.vocabulary * text.hidden
-        seen = vision.depth * tiles * (each + 1) ** 2
-        return {
-            "vision_tower": Forward(weights["vision_tower"], 4.0 * vision.hidden * seen, pixels),
-            "merger": Forward(weights["merger"], 0.0),
-            "language_model": Forward(
-                weights["language_model"], 2.0 * text.hidden * text.layers * counted.squares
-            ),
-        }
-
-    @property
-    def largest(self) -> int:
-        return self.text.vocabulary * self.text.hidden
-
-    @property
-    def cached(self) -> int:
-        text = self.text
-        return text.layers * 2 * text.key_value_heads * (text.hidden // text.heads)
-
-    def depths(self) -> dict[Depth, int]:
-        return {"text": self.text.layers, "vision": self.vision.depth, "vision_beside": 0}
-
-    def with_depths(self, depths: Mapping[Depth, int]) -> Shape:
-        text = self.text.model_copy(update={"layers": depths["text"]})
-        vision = self.vision.model_copy(update={"depth": depths["vision"]})
-        return self.model_copy(update={"text": text, "vision": vision})
+        return self.passed(
+            counted,
+            places=tiles * (each + 1),
+            merged=counted.patches // SHRINK**2,
+            seen=self.vision.depth * tiles * (each + 1) ** 2,
+            pixels=3 * PATCH**2,
+        )
 
     def budget(self, *, min_pixels: int, max_pixels: int) -> Tiles:
         return Tiles(
@@ -202,11 +128,8 @@ class Shape(shape.Shape):
 
     def _language_model(self) -> int:
         text = self.text
-        kv = text.key_value_heads * (text.hidden // text.heads)
-        attention = text.hidden * (text.hidden + 2 * kv) + text.hidden + 2 * kv + text.hidden * text.hidden
-        layer = attention + 3 * text.hidden * text.intermediate + 2 * text.hidden
-        embedding = text.vocabulary * text.hidden
-        return text.layers * layer + text.hidden + embedding * (1 if text.tied else 2)
+        others = text.layers * (text.queries + 2 * text.keys + 2 * text.hidden) + text.hidden
+        return text.weights + others + text.table * (1 if text.tied else 2)
 
     def _vision_tower(self) -> int:
         vision, wide = self.vision, self.vision.hidden

@@ -7,11 +7,10 @@ from typing import ClassVar
 
 from pydantic import model_validator
 
-from lingshu_train.model import shape
+from lingshu_train.model.families import _sizes
 from lingshu_train.model.families._qwen_tokens import ADDED, SPECIAL, THIRD
 from lingshu_train.model.families._smart_resize import SmartResize
 from lingshu_train.model.shape import Counted, Depth, Forward, Linear, Part
-from lingshu_train.schema import Strict
 
 PATCH, MERGE = 16, 2
 """Of every published model: a token is 32 x 32 pixels, 2 x 2 patches."""
@@ -19,23 +18,9 @@ MIN_PIXELS, MAX_PIXELS = 65_536, 1_310_720
 """64 to 1,280 tokens: the published floor, and a ceiling (ours) with which several pictures fit into 8,192 tokens."""
 
 
-class TextShape(Strict):
+class TextShape(_sizes.HeadedText):
     """The sizes of the language model, as in the model's published config.json."""
 
-    hidden: int
-    """Width of the language model."""
-    layers: int
-    """Layers of the language model."""
-    heads: int
-    """Attention heads of a layer."""
-    key_value_heads: int
-    """Heads that hold keys and values, each shared by several attention heads."""
-    head: int
-    """Width of a head. Heads together may be wider or narrower than the model."""
-    intermediate: int
-    """Width of the feed-forward part of a layer."""
-    vocabulary: int
-    """Rows of the embedding: tokens that there are. Bounds the tokenizer that a `build` stage trains."""
     mrope_section: tuple[int, ...]
     """How the rotary positions are divided among time, height and width; sums to half the width of a head."""
     rope_theta: float = 5_000_000.0
@@ -44,17 +29,9 @@ class TextShape(Strict):
     """Whether input and output embedding are one table."""
 
 
-class VisionShape(Strict):
+class VisionShape(_sizes.Vision):
     """The sizes of the vision tower, as in the model's published config.json."""
 
-    hidden: int
-    """Width of the vision tower."""
-    depth: int
-    """Layers of the vision tower."""
-    heads: int
-    """Attention heads of a layer."""
-    intermediate: int
-    """Width of the feed-forward part of a layer."""
     deepstack: tuple[int, ...]
     """Numbers of the layers, from 0, whose features are added to the tokens in the first layers of the language model."""
     positions: int = 2304
@@ -67,7 +44,7 @@ class VisionShape(Strict):
     """Frames of a patch; a still picture is shown twice."""
 
 
-class Shape(shape.Shape):
+class Shape(_sizes.Halves):
     """Both halves. Source of the published models' numbers: their config.json."""
 
     context: ClassVar[int] = 262_144
@@ -90,10 +67,6 @@ class Shape(shape.Shape):
             raise ValueError(f"vision.deepstack names {len(depths)} layers, and text.layers is {text.layers}")
         return self
 
-    @property
-    def vocabulary(self) -> int:
-        return self.text.vocabulary
-
     def parameters(self) -> dict[Part, int]:
         return {
             "vision_tower": self._vision_tower(),
@@ -102,80 +75,38 @@ class Shape(shape.Shape):
         }
 
     def linear(self) -> dict[Part, dict[str, Linear]]:
-        text, vision = self.text, self.vision
-        queries, kv = text.heads * text.head, text.key_value_heads * text.head
+        vision = self.vision
         wide = vision.hidden * vision.merge**2
-        up, down = (text.hidden, text.intermediate), (text.intermediate, text.hidden)
-        sizes: dict[Part, dict[str, tuple[int, int]]] = {
-            "vision_tower": {
-                "attn.qkv": (vision.hidden, 3 * vision.hidden),
-                "attn.proj": (vision.hidden, vision.hidden),
-                "mlp.linear_fc1": (vision.hidden, vision.intermediate),
-                "mlp.linear_fc2": (vision.intermediate, vision.hidden),
-            },
-            "merger": {"linear_fc1": (wide, wide), "linear_fc2": (wide, text.hidden)},
-            "language_model": {
-                "self_attn.q_proj": (text.hidden, queries),
-                "self_attn.k_proj": (text.hidden, kv),
-                "self_attn.v_proj": (text.hidden, kv),
-                "self_attn.o_proj": (queries, text.hidden),
-                "mlp.gate_proj": up,
-                "mlp.up_proj": up,
-                "mlp.down_proj": down,
-            },
+        tower = {
+            "attn.qkv": (vision.hidden, 3 * vision.hidden),
+            "attn.proj": (vision.hidden, vision.hidden),
+            "mlp.linear_fc1": (vision.hidden, vision.intermediate),
+            "mlp.linear_fc2": (vision.intermediate, vision.hidden),
         }
-        times: dict[Part, int] = {
-            "vision_tower": vision.depth,
-            "merger": 1 + len(vision.deepstack),
-            "language_model": text.layers,
-        }
-        return {
-            part: {name: Linear(*size, times=times[part]) for name, size in found.items()}
-            for part, found in sizes.items()
-        }
+        merger = {"linear_fc1": (wide, wide), "linear_fc2": (wide, self.text.hidden)}
+        return self.layered(tower, merger, mergers=1 + len(vision.deepstack))
 
     def operations(self, counted: Counted) -> Mapping[Part, Forward]:
         """A layer of the tower attends over the whole picture."""
-        text, vision = self.text, self.vision
-        times: dict[Part, int] = {
-            "vision_tower": counted.patches,
-            "merger": counted.patches // vision.merge**2,
-            "language_model": counted.tokens,
-        }
-        weights = {
-            part: 2.0 * times[part] * sum(one.weights for one in found.values())
-            for part, found in self.linear().items()
-        }
-        pixels = 2.0 * counted.patches * 3 * vision.temporal_patch * vision.patch**2 * vision.hidden
-        weights["language_model"] += 2.0 * counted.taught * text.vocabulary * text.hidden
-        seen = 4.0 * vision.hidden * vision.depth * counted.patch_squares
-        attention = 2.0 * text.heads * text.head * text.layers * counted.squares
-        return {
-            "vision_tower": Forward(weights["vision_tower"], seen, pixels),
-            "merger": Forward(weights["merger"], 0.0),
-            "language_model": Forward(weights["language_model"], attention),
-        }
-
-    @property
-    def largest(self) -> int:
-        return self.text.vocabulary * self.text.hidden
-
-    @property
-    def cached(self) -> int:
-        text = self.text
-        return text.layers * 2 * text.key_value_heads * text.head
+        vision = self.vision
+        return self.passed(
+            counted,
+            places=counted.patches,
+            merged=counted.patches // vision.merge**2,
+            seen=vision.depth * counted.patch_squares,
+            pixels=3 * vision.temporal_patch * vision.patch**2,
+        )
 
     def depths(self) -> dict[Depth, int]:
         """Layers of the tower whose features go on have a merger of their own, and are added in a layer of the text."""
         beside = len(self.vision.deepstack)
         return {"text": self.text.layers, "vision": self.vision.depth - beside, "vision_beside": beside}
 
-    def with_depths(self, depths: Mapping[Depth, int]) -> Shape:
+    def with_depths(self, depths: Mapping[Depth, int]) -> _sizes.Halves:
         plain = depths["vision"]
         depth = plain + depths["vision_beside"]
-        vision = self.vision.model_copy(update={"depth": depth, "deepstack": tuple(range(plain, depth))})
-        text = self.text.model_copy(update={"layers": depths["text"]})
-        return self.model_copy(update={"text": text, "vision": vision})
+        vision = {"depth": depth, "deepstack": tuple(range(plain, depth))}
+        return self.changed(text={"layers": depths["text"]}, vision=vision)
 
     def budget(self, *, min_pixels: int, max_pixels: int) -> SmartResize:
         return SmartResize(
@@ -193,11 +124,8 @@ class Shape(shape.Shape):
 
     def _language_model(self) -> int:
         text = self.text
-        queries, kv = text.heads * text.head, text.key_value_heads * text.head
-        attention = text.hidden * (2 * queries + 2 * kv) + 2 * text.head
-        layer = attention + 3 * text.hidden * text.intermediate + 2 * text.hidden
-        embedding = text.vocabulary * text.hidden
-        return text.layers * layer + text.hidden + embedding * (1 if text.tied else 2)
+        norms = text.layers * (2 * text.head + 2 * text.hidden) + text.hidden
+        return text.weights + norms + text.table * (1 if text.tied else 2)
 
     def _vision_tower(self) -> int:
         vision = self.vision
