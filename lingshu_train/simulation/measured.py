@@ -50,9 +50,7 @@ class Prepared:
         low = self.setting.settings.dtype == "bfloat16" and not self.setting.divided
         with fake.kernels(None, [], gpu=False), torch.autocast(self._device, torch.bfloat16, enabled=low):
             labels = self.load.answer * self.load.rows
-            found: torch.Tensor = self.model(
-                **self.batch, fused_lm_head=True, num_items_in_batch=labels
-            ).loss
+            found: torch.Tensor = self.model(**self.batch, fused_lm_head=True, num_items_in_batch=labels).loss
         return found
 
     def seconds(self) -> float:
