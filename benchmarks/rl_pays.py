@@ -96,6 +96,36 @@ def main() -> None:
                 _start(_seed(runs, seed, GROUPS[group], shared))
                 record(runs, arguments.seeds, told, arguments.out)
     record(runs, arguments.seeds, told, arguments.out)
+    print("\n".join(tables(json.loads(arguments.out.read_text(encoding="utf-8")))))
+
+
+def tables(data: dict[str, Any]) -> list[str]:
+    """What docs/rl_pays.md shows of the result: means of each arm, and differences with their intervals."""
+    columns = [f"{what}{suffix}" for suffix in SETS for what in ("accuracy", "flip")]
+    lines = [
+        f"| Arm | Seeds | {' | '.join(columns)} | M passes |",
+        f"|---|---|{'---|' * (len(columns) + 1)}",
+    ]
+    for arm, one in data["means"].items():
+        shown = [f"{100 * one[key]:.1f}" for key in columns]
+        lines.append(f"| {arm} | {one['seeds']} | {' | '.join(shown)} | {one.get('megapasses', '')} |")
+    wanted = ("accuracy", "flip", "accuracy_reworded", "accuracy_wide")
+    lines += [
+        "",
+        f"| Question | Difference | Seeds | {' | '.join(wanted)} |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for question, pairs in data["differences"].items():
+        for name, one in pairs.items():
+            shown = [_told(one[key]) for key in wanted]
+            lines.append(f"| {question} | {name} | {one['seeds']} | {' | '.join(shown)} |")
+    return lines
+
+
+def _told(one: dict[str, float | None]) -> str:
+    if one["low"] is None:
+        return f"{one['points']:+.1f}"
+    return f"{one['points']:+.1f} ({one['low']:.1f} to {one['high']:.1f})"
 
 
 def _seed(runs: Path, seed: int, arms: Sequence[str], shared: dict[str, Path]) -> list[str]:
@@ -131,7 +161,11 @@ def record(runs: Path, seeds: Sequence[int], told: dict[str, Any], out: Path) ->
     data = {
         "what": "supervised steps on answers against GRPO from one start: greedy answers, strict verifier, shares of 1",
         **told,
-        "recipe": json.loads(json.dumps({"groups": GROUPS, "forward": FORWARD, "trained": TRAINED})),
+        "ran_at_commits": _commits(runs),
+        "passes_of_a_token": {"drawn": FORWARD, "trained": TRAINED},
+        "not_measured": [
+            arm for group in GROUPS for arm in group if not any(arm in one for one in each.values())
+        ],
         "seeds": each,
         "means": _means(each),
         "differences": {
@@ -147,6 +181,13 @@ def record(runs: Path, seeds: Sequence[int], told: dict[str, Any], out: Path) ->
     beside = out.with_suffix(".tmp")
     beside.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     beside.replace(out)
+
+
+def _commits(runs: Path) -> list[str]:
+    """Of the checkouts that trained."""
+    places = [*runs.glob("*/sft*/manifest.json"), *runs.glob("*/grpo*/manifest.json")]
+    found = {manifest.read(place.parent).environment.commit or "not recorded" for place in places}
+    return sorted(found)
 
 
 def _read(root: Path) -> dict[str, Any]:

@@ -146,3 +146,5 @@ def test_alarms_watch_a_real_stage_and_a_resume_has_the_same_shares(base: Path, 
     lines = tiny.trajectory(one.path)
     assert tiny.trajectory(two.path) == lines
     assert all(0 <= line["shares/length"] <= 1 and "shares/unformatted" in line for line in lines)
+    rules = [{name: line[name] for name in line if name.startswith("shares/rule/")} for line in lines]
+    assert any(rules) and all(sum(one.values()) == pytest.approx(1) for one in rules if one)

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 
 from lingshu_train.auditing.alarms import Alarms
@@ -43,3 +44,23 @@ def test_a_share_that_rises_late_is_an_alarm_and_one_that_was_always_there_is_no
     risen = [*steady, *[{"repeats": 0.95, "length": 0.5}] * 24]
     assert set(Alarms().told(risen)) == {"repeats"}
     assert "0.30 in the first 8 windows and is 0.95 now" in Alarms().told(risen)["repeats"]
+
+
+def test_a_single_rule_that_takes_over_is_an_alarm_by_its_name_and_honest_shares_are_none() -> None:
+    before = [{"length": 0.5, "rule/tag:mcq.letter": 0.6, "rule/tag:short.exact": 0.4}] * 20
+    after = [{"length": 0.5, "rule/tag:mcq.letter": 0.05, "rule/tag:short.gloss": 0.95}] * 24
+    assert Alarms().told(before) == {}
+    told = Alarms().told([*before, *after])
+    assert set(told) == {"rule/tag:short.gloss"}
+    assert (
+        "the rule tag:short.gloss accepted was 0.00 in the first 8 windows and is 0.95 now"
+        in told["rule/tag:short.gloss"]
+    )
+    assert Alarms().told([*before, {"length": 0.5}, *before]) == {}, (
+        "a window that accepts nothing says nothing of rules"
+    )
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        shares = rng.dirichlet([8.0, 4.0, 2.0, 1.0], size=60)
+        honest = [{f"rule/{n}": float(one) for n, one in enumerate(row)} for row in shares]
+        assert Alarms().told(honest) == {}

@@ -72,7 +72,7 @@ def test_overrides_reach_the_recipe_as_they_were_typed(
         (["trian"], "no such command 'trian'", ""),
         (["--fast"], "no such option: --fast", ""),
         (["run"], "missing argument 'RECIPE'", "run"),
-        (["plan"], "there are adapt, adapt_24gb, adapt_48gb, adapt_80gb, adapt_lora, adapt_tiny, lingshu_32b, lingshu_7b, lingshu_7b_clean, lingshu_7b_gated, lingshu_7b_open, lingshu_i_8b, lingshu_qwen3_8b, lingshu_synthesis, quickstart, and YAML files of your own", "plan"),
+        (["plan"], "there are adapt, adapt_24gb, adapt_48gb, adapt_80gb, adapt_lora, adapt_tiny, lingshu_32b, lingshu_7b, lingshu_7b_clean, lingshu_7b_gated, lingshu_7b_open, lingshu_7b_rl, lingshu_i_8b, lingshu_qwen3_8b, lingshu_synthesis, quickstart, and YAML files of your own", "plan"),
         (["data", "prepare", "slake", "--max-pixels", "-5"], "greater than or equal to 1", "data prepare"),
         (["plan", "quickstart", "--fast"], "no such option: --fast", "plan"),
         (["plan", "quickstart", "-odd=1"], "no such option: -o", "plan"),

@@ -21,7 +21,7 @@ from lingshu_train.stages.grpo.dynamic import taken_from
 
 pytestmark = pytest.mark.slow
 
-NAMES = ("dr_grpo", "dapo", "gspo", "cispo", "no_kl")
+NAMES = ("dr_grpo", "dapo", "gspo", "cispo", "no_kl", "pair")
 SHAPE: dict[str, Any] = {"steps": 4, "save_every": 2, "per_device_batch": 8}
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lingshu_train import dist
-from lingshu_train.auditing.alarms import STREAMS
+from lingshu_train.auditing.alarms import RULE, STREAMS
 from lingshu_train.record import Completion
 from lingshu_train.rewards import _metrics
 from lingshu_train.rewards._compose import Total
@@ -29,7 +30,7 @@ class Risen:
         self._block, self._window, self._title = config.alarms, config.window, stage.name
         lines = ledger.steps(stage.path) if self._block else []
         self._shares = [self._of(line) for line in lines if (line["step"] - 1) % self._window == 0]
-        self._told = {name for line in lines for name in STREAMS if PREFIX + name in line}
+        self._told = {name for line in lines for name in _names(line, PREFIX)}
 
     def columns(self, step: int, found: Mapping[str, Any]) -> dict[str, str]:
         """Columns of a step's ledger line, which has the columns `found` too: an alarm the first time that there is one."""
@@ -43,7 +44,9 @@ class Risen:
         return {PREFIX + name: line for name, line in new.items()}
 
     def _of(self, line: Mapping[str, Any]) -> dict[str, float]:
-        return {name: line[SHARE + name] for name in STREAMS if line.get(SHARE + name) is not None}
+        return {
+            name: line[SHARE + name] for name in _names(line, SHARE) if line.get(SHARE + name) is not None
+        }
 
 
 def shares(written: Sequence[Completion], totals: Sequence[Total]) -> dict[str, float]:
@@ -66,6 +69,8 @@ def shares(written: Sequence[Completion], totals: Sequence[Total]) -> dict[str, 
     right = [total for total in everywhere if total.scores and _accepted(total)]
     if right:
         found["unusual_rules"] = sum(map(_metrics.unusual, right)) / len(right)
+        counted = Counter(str(total.scores["accuracy"].detail.get("rule", "")) for total in right)
+        found |= {RULE + rule: count / len(right) for rule, count in sorted(counted.items())}
     tops = _metrics.top_shares(everywhere)
     if tops:
         found["top_answer"] = max(tops.values())
@@ -82,6 +87,14 @@ def warnings(stage: Stage) -> list[str]:
     return [
         f"{stage.name}: step {line['step']}: {line[PREFIX + name]}"
         for line in ledger.steps(stage.path)
-        for name in STREAMS
-        if PREFIX + name in line
+        for name in _names(line, PREFIX)
+    ]
+
+
+def _names(line: Mapping[str, Any], prefix: str) -> list[str]:
+    """The shares that a ledger line tells of, in the order of STREAMS, rules last."""
+    found = [name.removeprefix(prefix) for name in line if name.startswith(prefix)]
+    return [
+        *(name for name in STREAMS if name in found),
+        *sorted(name for name in found if name.startswith(RULE)),
     ]
