@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lingshu_train import naming
 
-RELEASE = "2.1"
+RELEASE = "2.2"
 FOLDER = Path(__file__).parent
 
 

@@ -17,7 +17,7 @@ import pytest
 from lingshu_train.verify import Policy, gold_problem, verify
 
 # Rounds that no rule was changed for yet: what they find is scored first and mended next.
-UNSEEN: tuple[str, ...] = ("round_21",)
+UNSEEN: tuple[str, ...] = ("round_22",)
 ROUNDS = sorted(
     path for path in (Path(__file__).parent / "stress_rounds").glob("*.jsonl") if path.stem not in UNSEEN
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 
-from lingshu_train.verify.lexicon import words
+from lingshu_train.verify.lexicon import entries, words
+from lingshu_train.verify.remarks import prose
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text import cues, leads, sentences
 from lingshu_train.verify.text.courtesy import courteous
@@ -60,6 +61,8 @@ def harmless(tail: str, gold: Witness) -> bool:
         or cues.revises_firmly(remark)
         or cues.hedges(remark)
         or gold.answered_again(remark)
+        or prose.turns_on_itself(remark)
+        or (not remark.isascii() and cues.contains(remark, entries("others", "naming_cn")))
     ):
         return False
     return all(_is_remark(sentence, gold) for sentence in rest)

@@ -50,6 +50,7 @@ _ONE_OF = re.compile(
     r"(?:options?|choices?|answers?|possibility|possibilities|candidates?|alternatives?)\b",
     re.IGNORECASE,
 )
+_TO_SEE = re.compile(r"\bto (?:see|show|have|find|exclude|be found)\b", re.IGNORECASE)
 _SEEN = frozenset(
     ("seen", "visible", "present", "shown", "noted", "identified", "observed", "visualized", "found")
 )
@@ -58,7 +59,8 @@ _ASKS_SEEN = re.compile(
     re.IGNORECASE,
 )
 _ASKS_STATE = re.compile(
-    r"\b(?:which|what) (?:[a-z]+ ){1,3}?(?:is|are|was|were) (?!most|the|likely|best|a|an|in|on)[a-z]+",
+    r"\b(?:which|what) (?:(?:[a-z]+ ){1,3}?(?:is|are|was|were) (?!most|the|likely|best|a|an|in|on)[a-z]+"
+    r"|[a-z]+ [a-z]{3,}s (?:the|an?)\b)",
     re.IGNORECASE,
 )
 _TELLS_ANSWER = re.compile(r"\b(?:answer|option|choice)\b", re.IGNORECASE)
@@ -96,7 +98,7 @@ def read(text: str, gold: GoldAnswer, question: str, offered: frozenset[str] = f
     # A capital letter inside a sentence is an option, not the article.
     shown = [text[start:end] for start, end in tokens]
     spoken = [word if index and len(word) == 1 else word.lower() for index, word in enumerate(shown)]
-    if _past(text, question) or _other_way(text, question) or _ONE_OF.search(text):
+    if _past(text, question) or _other_way(text, question) or _ONE_OF.search(text) or _TO_SEE.search(text):
         return None
     # "in the left lower lobe" as the question has it: its sides are no answer there.
     again = _phrase(spoken, question)

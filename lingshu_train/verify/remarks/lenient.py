@@ -39,6 +39,8 @@ _LONGEST = 1500
 _TITLE = re.compile("【([^【】\n]{1,8})】[:：]?")
 # So many words before an anchor may belong to it: "the second most likely diagnosis is".
 _RANKED = 4
+# Whose answer is no other's; "everyone else's answer is" is.
+_OWN = frozenset(("patient's", "it's", "that's", "here's", "let's", "what's", "image's"))
 
 
 def judge(found: Extract, gold: Witness, refused: Verdict, question: str) -> Verdict:
@@ -147,7 +149,11 @@ def _ranks(before: str, question: str) -> bool:
     """
     near = cues.plain_words(_SENTENCE.split(before)[-1])[-_RANKED:]
     asked = cues.plain_words(question)
-    return any(word in words("words", "ranking") and word not in asked for word in near)
+    return any(
+        word not in asked
+        and (word in words("words", "ranking") or (word.endswith("'s") and word not in _OWN))
+        for word in near
+    )
 
 
 def _anchored(text: str, anchor: tuple[int, int], gold: Witness, question: str) -> Verdict:

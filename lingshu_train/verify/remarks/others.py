@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from functools import cache, lru_cache
 
 from lingshu_train.verify.lexicon import longest_first, words
-from lingshu_train.verify.text import canon, cues
+from lingshu_train.verify.remarks.own import content, telling
+from lingshu_train.verify.text import cues
 from lingshu_train.verify.text.normal import strip_edges
 
 # Signs in the place of options: one for each letter, one for "the others", one for all of them or for some unnamed one.
@@ -77,6 +78,7 @@ _GRANTED = re.compile(
 _BARE = re.compile(rf"((?:^|[,;:.] ?){_SIGNS}+)(?:,? (?:and|or|nor)|,) ")
 # "B is intact and therefore wrong": the second clause has the subject of the first.
 _THEREFORE = re.compile(r"\b(?:and|so) (?:is |are )?(?:therefore|thus|hence|so)\b")
+_STEM = 5
 _FREE, _FORMS = ord("["), 6
 _RULED_OUT = re.compile(
     r"(?:(?:it|this|that)(?:'s| is| was) )?not (?:an? |the )?([^,;:.()]{2,40}?)(?=[,;:.]| because| since| as |$)"
@@ -109,7 +111,7 @@ def upholds(sentence: str, own: Iterable[str], shown: dict[str, str], *, goes_on
         return False
     # What is set aside may share a word with the chosen option: "A is wrong: no rib fracture", "C. Skull fracture".
     named = frozenset[str]().union(
-        *(_content(text) for letter, text in shown.items() if letter not in chosen and text in sentence)
+        *(content(text) for letter, text in shown.items() if letter not in chosen and text in sentence)
     )
     mine = frozenset(chr(_FIRST + ord(letter) - 65) for letter in chosen)
     return _agree(_clauses(_BARE.sub(r"\1", signed)), mine, own_words - named)
@@ -157,7 +159,7 @@ def upholds_text(sentence: str, own: tuple[str, ...], *, goes_on: bool) -> bool 
     chosen = tuple(shown)
     found = _RULED_OUT.match(sentence)
     other = strip_edges(found.group(1) or found.group(2)) if found else ""
-    if other and _content(other).isdisjoint(frozenset[str]().union(*map(_content, own))):
+    if other and content(other).isdisjoint(frozenset[str]().union(*map(content, own))):
         shown[chr(_FREE + _FORMS - 1)] = other
     upheld = upholds(sentence, chosen, shown, goes_on=goes_on)
     # Where any words are an answer, only what is ruled out in so many words is none.
@@ -205,8 +207,14 @@ def _denies_own(clause: str, own_words: frozenset[str]) -> bool:
     """Whether a clause denies something in words of the chosen option."""
     if not _denials(clause):
         return False
-    return not own_words.isdisjoint(_content(clause)) or any(
-        word in clause for word in own_words if not word.isascii()
+    said = content(clause)
+    return (
+        not own_words.isdisjoint(said)
+        or any(word in clause for word in own_words if not word.isascii())
+        # "No embolus" denies an embolism.
+        or not {word[:_STEM] for word in own_words if len(word) > _STEM}.isdisjoint(
+            word[:_STEM] for word in said if len(word) > _STEM
+        )
     )
 
 
@@ -274,27 +282,3 @@ def _denying() -> re.Pattern[str]:
     english = "|".join(re.escape(entry) for entry in longest_first("others", "denying"))
     chinese = "|".join(longest_first("others", "denying_cn"))
     return re.compile(rf"\b(?:instead_of|{english})\b|{chinese}")
-
-
-@lru_cache(maxsize=4096)
-def telling(text: str) -> frozenset[str]:
-    """The words of an option that stand for it: its last noun, and what has an opposite. "No pleural line" denies no
-    pleural effusion.
-    """
-    if not text.isascii():
-        return frozenset((text,))
-    found = [canon.word(token) for token in canon.tokenize(text) if token.isalpha()]
-    kept = [word for word in found if word not in words("words", "stop")]
-    return frozenset([*kept[-1:], *(word for word in kept if word in words("words", "opposites"))])
-
-
-@lru_cache(maxsize=4096)
-def _content(text: str) -> frozenset[str]:
-    """The words of a text that carry its meaning, in canonical form; a Chinese text as one."""
-    if not text.isascii():
-        return frozenset((text,))
-    return frozenset(
-        canon.word(token)
-        for token in canon.tokenize(text)
-        if token.isalpha() and token not in words("words", "stop")
-    )

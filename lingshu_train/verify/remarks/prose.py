@@ -8,9 +8,20 @@ from collections.abc import Iterable
 from lingshu_train.verify.lexicon import words
 from lingshu_train.verify.options import Options
 from lingshu_train.verify.remarks import others, reason
+from lingshu_train.verify.remarks.own import telling as telling_words
 from lingshu_train.verify.text import cues
 
 _CLAUSE = re.compile(r"[,;:.!()，；：。！（）]| - ")
+_AGAINST = re.compile(
+    r"\b(?:this|that|it|which|he|she|they)\b[^.;]{0,20}(?:\bnot\b|n't\b|\bcannot\b|\bnever\b|\bhardly\b)"
+    r"[^.;]{0,20}\b(?:right|correct|true|so|fit|match|hold|apply|answer|case)\b"
+    r"|\b(?:nothing|none|little|no [a-z]+) (?:[a-z]+ )?(?:speaks?|argues?|supports?|suggests?|favou?rs?|points?|confirms?)"
+    r" (?:for |to |toward )?(?:it|this|that)\b",
+    re.IGNORECASE,
+)
+_AGAINST_CN = re.compile(
+    "(?:该|此|这)(?:个|一)?(?:选?项|诊断|答案|选择|说法|判断)[^,，。；]{0,8}(?:不|没|未|非|排除|罕见|少见|错|误)"
+)
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])[A-Z](?![A-Za-z0-9'])")
 _LACKING = re.compile(
     r"\b(?:lack(?:s|ing)?|absen(?:t|ce)|deficien(?:t|cy)|missing)\b|缺乏|缺失|缺少", re.IGNORECASE
@@ -24,18 +35,25 @@ def harmless(sentence: str, chosen: Iterable[str], options: Options) -> bool:
     words of the chosen options.
     """
     long = len(sentence.split()) >= _FEWEST_WORDS or (not sentence.isascii() and len(sentence) >= _FEWEST_HAN)
-    if not long or "?" in sentence or cues.revises_firmly(sentence):
+    if not long or "?" in sentence or cues.revises_firmly(sentence) or turns_on_itself(sentence):
         return False
     own = frozenset(chosen)
     if others.names_any(sentence, options.shown) or any(
         reason.names_another(sentence, letter, options) for letter in own
     ):
         return False
-    telling = frozenset[str]().union(*(others.telling(options.shown.get(letter, "")) for letter in own))
+    telling = frozenset[str]().union(*(telling_words(options.shown.get(letter, "")) for letter in own))
     clauses = [clause for clause in _CLAUSE.split(sentence.lower()) if any(map(str.isalnum, clause))]
     return all(others.is_reason(clause, telling) for clause in clauses) and words(
         "words", "discarding"
     ).isdisjoint(cues.plain_words(sentence))
+
+
+def turns_on_itself(sentence: str) -> bool:
+    """Whether a sentence denies what stands before it: "this cannot be right", "nothing speaks for it", 该项已被排除."""
+    if sentence.isascii():
+        return _AGAINST.search(sentence) is not None
+    return _AGAINST_CN.search(sentence) is not None
 
 
 def asks_lacking(question: str, sentence: str, chosen: Iterable[str], options: Options) -> bool:

@@ -14,7 +14,11 @@ from lingshu_train.verify.text.normal import strip_edges
 # likely?"
 OFFERS = re.compile(
     r"\b(?:or|versus|vs|not|no|never|except|least|less|false|incorrect|wrong|unlikely|contraindicated|excluded|inappropriate"
-    r"|untrue|without|other than|neither|cannot|avoid)\b|还是|不|非|错误|除|无|未|没"
+    r"|untrue|without|other than|neither|cannot|avoid|against)\b|还是|不|非|错误|除|无|未|没"
+)
+# Where a question's own predicate comes again as it stands, it means the same: "A and C are contraindicated".
+_OFFERS_MORE = re.compile(
+    r"\b(?:or|versus|vs|not|no|never|except|least|less|without|other than|neither|cannot)\b|还是|不|非|除|无|未|没"
 )
 # What an option is a part of, or a picture is of: "the left atrium of the heart", "MRI of the brain".
 _OF_WHOLE = re.compile(
@@ -26,6 +30,7 @@ _OF_OWNER = re.compile(
     r"|(\b(?:frontal|parietal|temporal|occipital) lobe) of the brain$|(\b(?:atrium|ventricle)) of the heart$",
     re.IGNORECASE,
 )
+_ASKED_PLACE = re.compile(r"\b(?:in|of|on|at|within) (?:the |this |that )?([a-z]+(?: [a-z]+){0,4})\W*$")
 _ASKS_NOT = re.compile(
     r"(?:which|what)\b[^?]*?\b(?:is|are|was|were|does|do) not ([a-z -]+)\W*$", re.IGNORECASE
 )
@@ -73,6 +78,13 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
 def without_whole(text: str, question: str) -> str:
     """A text without the organ at its end that the answer is a part of, or the picture is of."""
     return text if OFFERS.search(question.lower()) else _OF_WHOLE.sub("", text)
+
+
+def without_place(text: str, question: str) -> str:
+    """A text without the place at its beginning that its question names: "Right lower lobe consolidation"."""
+    found = _ASKED_PLACE.search(question.lower())
+    place = f"{found.group(1)} " if found else ""
+    return text[len(place) :] if place and text.lower().startswith(place) else text
 
 
 def without_owner(text: str) -> str:
@@ -126,8 +138,9 @@ def _predicates(question: str) -> tuple[str, ...]:
     """The ends of a question that may be its predicate, the longest first: "contains the stone" of "Which organ contains the
     stone?".
     """
-    found = _ASKS_WHICH.match(question)
-    if found is None or OFFERS.search(question.lower()):
+    asking = question.partition("?")[0]
+    found = _ASKS_WHICH.match(asking)
+    if found is None or _OFFERS_MORE.search(asking.lower()):
         return ()
     asked = found.group(1).lower().split()
     return tuple(" " + " ".join(asked[place:]) for place in range(len(asked)))

@@ -13,6 +13,9 @@ from lingshu_train.verify.text import asks
 _CLAUSE = re.compile(r"[,;:.!()，。；：！（）\s]|但是?|因为|由于|所以|因此|而且|并且|并(?!无)")
 # 心影 is the heart as a radiograph shows it.
 _SAME = (("心影", "心脏"), ("心脏影", "心脏"), ("肺野", "肺"))
+_SIDED = re.compile("^[左右双两上下前后内外][侧叶方部]?$")
+_SHOWN = frozenset(("可见", "见", "显示", "看到", "发现", "图中可见", "可以看到", "观察到"))
+_ORGANS = frozenset("肝肺肾脑胃脾胰胆骨")
 _SIZE = re.compile(r"[0-9]+(?:mm|cm)?")
 _RUN = re.compile("[\u3400-\u9fff]+|[a-z0-9]+")
 _LISTS = ("struct_cn", "places_cn", "abnormal_cn", "normal_cn", "sizes_cn", "denying_cn")
@@ -94,6 +97,10 @@ def _weigh(cut: list[str], denials: int, question: str) -> Claim | None:
     if finding and normal:
         return None
     if not finding and not normal:
+        organ = any(word in words("vocabulary", "places_cn") and not _SIDED.search(word) for word in cut)
+        if organ and not denials and any(word in _SHOWN for word in cut):
+            # 肋膈角可见 says nothing of what is there.
+            return None
         return Claim("denied" if denials % 2 else "bare")
     own = any(word in question or word in _asked(question) for word in finding)
     if (denials % 2 == 0) == bool(finding):
@@ -115,7 +122,11 @@ def _other_place(cut: list[str], question: str) -> bool:
         if len(word) > 1 and word in question and "侧" not in word
     ]
     theirs = [word for word in theirs if "侧" not in word]
-    return bool(ours and theirs) and not any(one in other or other in one for one in ours for other in theirs)
+    return bool(ours and theirs) and not any(
+        one in other or other in one or not _ORGANS.isdisjoint(set(one) & set(other))
+        for one in ours
+        for other in theirs
+    )
 
 
 def _words(clause: str, question: str) -> list[str] | None:

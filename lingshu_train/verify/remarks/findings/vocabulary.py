@@ -11,8 +11,26 @@ from lingshu_train.verify.text import canon
 JOINING = entries("vocabulary", "joining")
 DENYING = words("vocabulary", "denying")
 _KNOWN = ("struct", "places", "abnormal", "normal", "sizes", "denying", "devices")
-# Any device may be called so.
-_ANY_DEVICE = frozenset(("tube", "line", "catheter", "lead", "device", "wire"))
+
+
+class Asked(NamedTuple):
+    """What a question asks for: the words of the finding, those of places, and whether a yes means that all is normal.
+    `identity`: the name of a modality or a plane, where that is asked for. `narrowing`: words without which
+    it is another finding, as "free" of "free air".
+    """
+
+    finding: frozenset[str]
+    places: frozenset[str]
+    words: frozenset[str]
+    narrowing: frozenset[str]
+    normal: bool
+    gone: bool
+    identity: frozenset[str]
+
+    @property
+    def described(self) -> bool:
+        """Whether a property is asked for, and not whether something exists."""
+        return bool(self.finding) and self.finding.isdisjoint(known("entities"))
 
 
 class Claim(NamedTuple):
@@ -47,27 +65,19 @@ def weigh(found: list[str], denials: int, finding: frozenset[str], places: froze
         return None
     own = bool(abnormal & finding) or bool(normal & finding)
     if not abnormal and not normal:
+        if _other_place(said, finding, places, near=True):
+            return None
         return Claim("denied" if denials % 2 else "bare")
     if (denials % 2 == 0) == bool(abnormal):
+        if not own and _other_place(said, finding, places, near=True):
+            # "Fluid in the abdomen" is no pleural effusion.
+            return None
         if own:
             return Claim("elsewhere") if _other_place(said, finding, places) else Claim("there")
         return Claim("entity" if said & known("entities") else "abnormal")
     if own and _other_place(said, finding, places):
         return None
     return Claim("gone" if own else "absent" if said & known("entities") else "normal")
-
-
-def other_description(asked: frozenset[str], said: frozenset[str]) -> bool:
-    """Whether a clause describes in other words than a question that asks for a description: oval for round."""
-    listed = known("describing")
-    return not asked.isdisjoint(listed) and bool((said - asked) & listed)
-
-
-def other_device(asked: frozenset[str], said: frozenset[str]) -> bool:
-    """Whether a clause names another device than the one that a question asks for, and not that one."""
-    listed = known("devices")
-    ours, theirs = asked & listed, said & listed
-    return bool(ours and theirs - _ANY_DEVICE) and ours.isdisjoint(theirs)
 
 
 def opposite_place(asked: frozenset[str], said: frozenset[str]) -> bool:
@@ -79,10 +89,35 @@ def opposite_place(asked: frozenset[str], said: frozenset[str]) -> bool:
     )
 
 
-def _other_place(said: frozenset[str], finding: frozenset[str], places: frozenset[str]) -> bool:
-    """Whether a clause that names the finding puts it into another organ than the question does."""
+def elsewhere(said: frozenset[str], places: frozenset[str]) -> bool:
+    """Whether a clause speaks of another organ than the question, and of no neighbour of it."""
+    return _other_place(said, frozenset(), places, near=False)
+
+
+def _other_place(
+    said: frozenset[str], finding: frozenset[str], places: frozenset[str], *, near: bool = False
+) -> bool:
+    """Whether a clause puts the finding into another organ than the question does. `near`: a neighbour is none, "at the lung
+    base" for a pleural effusion.
+    """
     nouns = texts("carriers", "organs")
     ours, theirs = (
         {nouns.get(word, word) for word in one & known("organs")} for one in (places, said - finding)
     )
+    if near and not (ours & words("vocabulary", "bones") and theirs & words("vocabulary", "bones")):
+        groups = lists("vocabulary", "neighbours").values()
+        if any(not ours.isdisjoint(group) and not theirs.isdisjoint(group) for group in groups):
+            return False
     return bool(ours and theirs and not ours & theirs)
+
+
+def denials(tokens: list[str]) -> int:
+    """How often a clause denies; "free" and "clear" only with "of", and "free" at the end as in "effusion-free"."""
+    count = sum(token in DENYING for token in tokens)
+    for index, token in enumerate(tokens):
+        follows = tokens[index + 1 : index + 2]
+        if (token == "free" and (follows in (["of"], ["from"]) or (not follows and index))) or (
+            token == "clear" and follows == ["of"]
+        ):
+            count += 1
+    return count - ("neither" in tokens and "nor" in tokens)

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import NamedTuple
 
 from lingshu_train.verify.lexicon import lists, words
-from lingshu_train.verify.remarks.findings import han, limits, vocabulary
+from lingshu_train.verify.remarks.findings import han, limits, places, plainly, vocabulary
 from lingshu_train.verify.remarks.findings.sought import asked as sought
 from lingshu_train.verify.remarks.findings.statements import proposition
-from lingshu_train.verify.remarks.findings.vocabulary import Claim, known, plain
+from lingshu_train.verify.remarks.findings.vocabulary import Asked, Claim, denials, known, plain
 from lingshu_train.verify.text import asks
 
 _END = re.compile(
@@ -36,6 +35,14 @@ _COUPLED = re.compile(r"(?:^|(?<=[,.;:!]))[a-z ]{2,40}? and [a-z ]{2,40}?(?= (?:
 _COPULAR = frozenset(("this", "that", "it", "is", "are", "a", "an", "the", "not"))
 _VERB = re.compile(r"\b(?:is|are)\b")
 _TWO = 2
+# "A mass was seen" tells of the picture, "it was normal" of another time; "not a little" is much.
+_PAST = re.compile(
+    r"\b(?:was|were)\b(?! (?:not )?(?:clearly )?(?:seen|noted|identified|found|observed|detected|visuali[sz]ed|shown"
+    r"|demonstrated|removed|resected|drained|excised|clipped))"
+    r"|\b(?:second|other|another) (?:patient|person|case|man|woman|child)\b"
+    r"|\bnot (?:an? )?(?:little|small|tiny|few|minimal|slight|mild)\b"
+)
+_ASKS_PAST = re.compile(r"\b(?:was|were|did|had|been)\b")
 # "Not both kidneys are enlarged" is no denial of each.
 _ASKS_OF_ALL = re.compile(r"\b(?:all|both|every|each|any)\b")
 _ASSERTING = frozenset(
@@ -55,52 +62,6 @@ _ASSERTING = frozenset(
         "are",
     )
 )
-_PRONOUNS = frozenset(
-    (
-        "it",
-        "there",
-        "is",
-        "are",
-        "does",
-        "do",
-        "was",
-        "has",
-        "have",
-        "they",
-        "the",
-        "this",
-        "i",
-        "can",
-        "see",
-        "one",
-        "ones",
-        "such",
-        "sign",
-        "signs",
-        "evidence",
-        "finding",
-        "findings",
-        "any",
-        "of",
-        "that",
-        "be",
-    )
-)
-
-
-class Asked(NamedTuple):
-    """What a question asks for: the words of the finding, those of places, and whether a yes means that all is normal.
-    `identity`: the name of a modality or a plane, where that is asked for. `narrowing`: words without which
-    it is another finding, as "free" of "free air".
-    """
-
-    finding: frozenset[str]
-    places: frozenset[str]
-    words: frozenset[str]
-    narrowing: frozenset[str]
-    normal: bool
-    gone: bool
-    identity: frozenset[str]
 
 
 def agrees(sign: str, tail: str, question: str) -> bool:
@@ -148,11 +109,11 @@ def states(text: str, question: str) -> str:
         restated = proposition(text, question) if len(_VERB.findall(text)) == 1 else ""
         if (
             restated
-            and (denied := _denials(tokens)) < _TWO
+            and (denied := denials(tokens)) < _TWO
             and not (denied and _ASKS_OF_ALL.search(question.lower()))
         ):
             return restated
-    if asked.gone or asked.identity or _denials(tokens) or _END.search(text):
+    if asked.gone or asked.identity or denials(tokens) or _END.search(text):
         return ""
     spoken = frozenset(map(plain, tokens))
     claim = _claim(text, asked, "yes" if asked.normal else "no", question)
@@ -227,68 +188,41 @@ def _claim(clause: str, asked: Asked, sign: str, question: str) -> Claim | None:
     if asked.gone:
         tokens = _TOKEN.findall(_STILL.sub("unresolved", _NO_LONGER.sub("gone", clause.replace("-", " "))))
         spoken = [plain(token) for token in tokens]
-    if _pronoun(tokens):
-        return _of_pronoun(tokens, sign, side, gone=asked.gone)
+    if _PAST.search(clause) and not _ASKS_PAST.search(question.lower()):
+        return None
+    if plainly.is_pronoun(tokens):
+        return plainly.of_pronoun(tokens, sign, side, gone=asked.gone)
     if asked.identity:
-        return _of_identity(spoken, tokens, asked, side)
+        return plainly.of_identity(spoken, tokens, asked, side)
     restated = "" if asked.gone else proposition(clause, question)
     if restated:
         return Claim(side) if restated == sign else None
     measured, beside = limits.measured(clause)
-    if measured and not _denials(tokens) and all(plain(word) in known("known") for word in beside):
+    if measured and not denials(tokens) and all(plain(word) in known("known") for word in beside):
         return Claim(measured)
     if not all(word in known("known") or word in asked.words or word[0].isdigit() for word in spoken):
         return None
-    if _COMPARED.search(clause) or vocabulary.other_device(asked.words, frozenset(spoken)):
+    if _COMPARED.search(clause) or places.other_device(asked.words, frozenset(spoken)):
         # Which size is normal is not said here.
         return None
     if vocabulary.opposite_place(asked.words, frozenset(spoken)):
         return Claim("elsewhere")
-    claim = vocabulary.weigh(spoken, _denials(tokens), asked.finding, asked.places)
-    if claim == Claim("bare") and vocabulary.other_description(asked.words, frozenset(spoken)):
-        return None
-    return None if claim == Claim("there") and not asked.narrowing.issubset(spoken) else claim
+    claim = vocabulary.weigh(spoken, denials(tokens), asked.finding, asked.places)
+    return claim if claim is not None and _holds(claim, tokens, spoken, asked) else None
 
 
-def _pronoun(tokens: list[str]) -> bool:
-    return bool(tokens) and all(token in _PRONOUNS or token in vocabulary.DENYING for token in tokens)
-
-
-def _of_pronoun(tokens: list[str], sign: str, side: str, *, gone: bool) -> Claim | None:
-    """ "it is", "there are none": the sign itself once more. Where a question asks if something is gone, "it is gone" is a
-    yes."""
-    states = sum(token in words("findings", "gone") for token in tokens) if gone else 0
-    denied = (_denials(tokens) - states) % 2 == 1
-    return Claim(side) if denied == (sign == "no") else None
-
-
-def _of_identity(said: list[str], tokens: list[str], asked: Asked, side: str) -> Claim | None:
-    """ "it is an axial CT", "this is not a CT", "it is an MRI": the name asked for, or another of its kind."""
-    names = known("modalities") | known("planes") | known("weights")
-    if not all(word in known("known") or word in names or word in asked.words for word in said):
-        return None
-    same = bool(asked.identity & frozenset(said))
-    kind = next(
-        (listed for listed in ("modalities", "planes", "weights") if asked.identity & known(listed)), ""
-    )
-    other = bool((known(kind) - asked.identity) & frozenset(said)) if kind else False
-    denied = _denials(tokens) % 2 == 1
-    if same == other:
-        return None
-    claimed = "there" if same != denied else "gone"
-    return Claim(claimed) if claimed == side and not (other and denied) else None
-
-
-def _denials(tokens: list[str]) -> int:
-    """How often a clause denies; "free" and "clear" only with "of", and "free" at the end as in "effusion-free"."""
-    count = sum(token in vocabulary.DENYING for token in tokens)
-    for index, token in enumerate(tokens):
-        follows = tokens[index + 1 : index + 2]
-        if (token == "free" and (follows in (["of"], ["from"]) or (not follows and index))) or (
-            token == "clear" and follows == ["of"]
-        ):
-            count += 1
-    return count - ("neither" in tokens and "nor" in tokens)
+def _holds(claim: Claim, tokens: list[str], spoken: list[str], asked: Asked) -> bool:
+    """Whether a clause may claim what its words weigh, for this question."""
+    said = frozenset(spoken)
+    if claim.kind == "bare":
+        other = places.other_description(asked.words, said)
+        return not other and places.alone(tokens, asked.words, described=asked.described)
+    if claim.kind == "denied":
+        # "It is not small", "the left one is not": that denies a size, or that all is normal.
+        return not (asked.normal and not asked.gone) and known("sizes").isdisjoint(said)
+    if claim.kind == "normal":
+        return not asked.normal or not vocabulary.elsewhere(said, asked.places)
+    return claim.kind != "there" or asked.narrowing.issubset(said)
 
 
 def _normal_cn(question: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
-from lingshu_train.verify.lexicon import entries, longest_first
+from lingshu_train.verify.lexicon import entries, longest_first, words
 from lingshu_train.verify.remarks import carried, concluded, others, prose, reason, signs, turned, verbatim
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text import canon, cues
@@ -85,6 +85,9 @@ class Chosen(Witness):
         """The answer behind its reason in one sentence: "Given the filling defect, pulmonary embolism is the best answer"."""
         found = _GIVEN.match(text)
         if found is None or cues.hedges(text) or "?" in text:
+            return None
+        if not words("others", "unsure").isdisjoint(cues.plain_words(found.group(1))):
+            # "Based on the old image": another picture, another time.
             return None
         if not prose.harmless(f"there is {found.group(1)}", self.gold.letter, self.gold.options):
             return None
