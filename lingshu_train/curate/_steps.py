@@ -36,8 +36,9 @@ class StepChoice(Strict):
 class Step(Protocol):
     """A file of curate/: `Params`, and `judge` or `decide`, and what of these it needs.
 
-    Where it has a function `looks(params)` that says so, its rows' pictures are measured. What it decides is a function of the
-    rows and the parameters alone.
+    Where it has a function `looks(params)` that says so, its rows' pictures are measured; `ready(params)` says before anything
+    is done what is not installed (MissingInput), and `files(params)` which files of the user's decide. What it decides is a
+    function of the rows, the parameters and these files alone.
     """
 
     Params: type[Strict]
@@ -80,6 +81,23 @@ def check(steps: Sequence[StepChoice], *, where: str) -> None:
     load(steps, where=where)
 
 
+def ready(steps: Sequence[StepChoice], *, where: str) -> None:
+    """MissingInput (66): a package or weights that a step needs are not here."""
+    for wanted in steps:
+        step: Step = naming.component(PACKAGE, wanted.name, where=where, error=RecipeError)
+        getattr(step, "ready", _always)(parse(step.Params, wanted.params, where=where, error=RecipeError))
+
+
+def files(steps: Sequence[StepChoice], *, where: str) -> tuple[str, ...]:
+    """Files of the user's that decide beside the settings of the steps."""
+    found: list[str] = []
+    for wanted in steps:
+        step: Step = naming.component(PACKAGE, wanted.name, where=where, error=RecipeError)
+        params = parse(step.Params, wanted.params, where=where, error=RecipeError)
+        found += getattr(step, "files", _none)(params)
+    return tuple(found)
+
+
 def load(steps: Sequence[StepChoice], *, where: str) -> tuple[Loaded, ...]:
     """The steps of a recipe. RecipeError (78) for one that does not exist or has wrong parameters."""
     return tuple(_load(wanted, where=f"{where}.{number}") for number, wanted in enumerate(steps))
@@ -96,6 +114,15 @@ def _load(wanted: StepChoice, *, where: str) -> Loaded:
         comparing=cast(Comparing, step) if hasattr(step, "decide") else None,
         measuring=cast(Measuring, step) if hasattr(step, "measure") else None,
     )
+
+
+def _none(params: Strict) -> tuple[str, ...]:
+    """A step that reads nothing but rows."""
+    return ()
+
+
+def _always(params: Strict) -> None:
+    """A step that needs nothing but this package."""
 
 
 def _blind(params: Strict) -> bool:

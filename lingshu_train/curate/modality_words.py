@@ -72,7 +72,7 @@ class Params(Strict):
 def judge(row: Candidate, params: Params) -> Iterator[Decision]:
     if not row.pictures:
         return
-    found = named(_told(row.sample))
+    found = told(row.sample)
     stated = row.sample.modality
     if not stated and len(found) == 1:
         yield row.tag("modality", value=found[0])
@@ -87,6 +87,11 @@ def named(text: str) -> list[str]:
         for word, rules in _RULES.items()
         if any(not _ELSEWHERE.search(text, 0, hit.start()) for rule in rules for hit in rule.finditer(text))
     ]
+
+
+def told(sample: Sample) -> list[str]:
+    """The modalities that a row's text names."""
+    return named(_told(sample))
 
 
 def _told(sample: Sample) -> str:

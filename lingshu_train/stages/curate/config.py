@@ -43,6 +43,10 @@ class Config(StageConfig):
             *(Need("benchmarks", name, "corpus") for name in self.benchmarks),
         )
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        return _steps.files(self.steps, where="steps")
+
     def describe(self) -> tuple[PlanLine, ...]:
         others = (("known", self.known), ("apart", self.benchmarks))
         return (

@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 
-from lingshu_train.curate import _deciding, _decision, _measured, _measuring, _rows, _work
+from lingshu_train.curate import _deciding, _decision, _measured, _measuring, _rows, _steps, _work
 from lingshu_train.curate._decision import Decision
 from lingshu_train.data.corpus import curated
 from lingshu_train.errors import DataError
@@ -21,6 +21,7 @@ from lingshu_train.stages.curate.config import Config
 def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     """Write `corpus/` and `decisions.parquet`, or go on with what a kill has left of it."""
     where = f"stages.{stage.name}"
+    _steps.ready(config.steps, where=f"{where}.steps")
     found = _rows.sources(
         stage.parent(config.corpus) / "corpus",
         known=[stage.parent(name) / "corpus" for name in config.known],
