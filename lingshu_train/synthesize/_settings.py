@@ -12,8 +12,21 @@ from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.rollouts import _talk, endpoint
 from lingshu_train.schema import Strict, parse
 
-UNNAMED = ("urls", "cards", "token_file", "timeout_s", "parallel", "tries", "price_in", "price_out")
+UNNAMED = ("batch", "urls", "cards", "token_file", "timeout_s", "parallel", "tries", "price_in", "price_out")
 """Keys of a teacher that are no part of a stage's name: where it is asked, how often at a time, and what it costs."""
+
+
+class Batching(Strict):
+    """How requests are sent in batches."""
+
+    poll_s: float = Field(default=60.0, gt=0)
+    """Seconds between two looks at a batch that is under way."""
+    window: str = "24h"
+    """The time in which the server promises to be done, as it is told (`completion_window`)."""
+    most_requests: int = Field(default=50_000, gt=0)
+    """Most requests of a batch."""
+    most_bytes: int = Field(default=100 << 20, gt=0)
+    """Most bytes of a batch's file. Pictures are in it."""
 
 
 class Teacher(Strict):
@@ -43,6 +56,10 @@ class Teacher(Strict):
     """Price of a million tokens that are sent."""
     price_out: float = Field(default=0.0, ge=0)
     """Price of a million tokens that are written."""
+
+    batch: Batching | None = None
+    """Send requests in batches (the server's `/files` and `/batches`), which vendors give cheaper and within a day; `{}` with
+    what they commonly allow. Prices are then those of batches. By default each request is asked and answered by itself."""
 
     @property
     def naming(self) -> dict[str, JsonValue]:

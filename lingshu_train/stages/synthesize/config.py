@@ -134,6 +134,10 @@ class Config(StageConfig):
             )
         self.teacher.check(f"{where}.teacher")
         self.checker.check(f"{where}.checker")
+        if (self.teacher.batch is None) != (self.second.batch is None):
+            raise RecipeError(
+                f"{where}.checker.batch: teacher and checker are both asked in batches, or neither is; set it for both"
+            )
 
     def try_out(self, where: str) -> None:
         """Told before the first stage of a run, which may take days until the teacher is asked."""

@@ -19,7 +19,7 @@ from lingshu_train.runs import funnel
 from lingshu_train.runs.files import write_text
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.synthesize.config import Config
-from lingshu_train.synthesize import _card, _files, _making, _pipelines, _units, _writing
+from lingshu_train.synthesize import _batching, _card, _files, _making, _pipelines, _units, _writing
 from lingshu_train.synthesize._cache import Cache
 from lingshu_train.synthesize._client import AGAIN, Client
 from lingshu_train.synthesize._made import NAME, Came, Origin, Table, Tally
@@ -44,6 +44,8 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
         checker = teacher
         if config.checker.model:
             checker = stack.enter_context(closing(Client(config.checker, cache, purse, stage=stage.name)))
+        if config.teacher.batch is not None:
+            _batching.fill(units, pipeline, (teacher, checker))
         threads = config.teacher.parallel * len(config.teacher.urls)
         came = _making.all_of(units, pipeline, teacher=teacher, checker=checker, threads=threads)
         summary = _write(stage, config, settings, _shown(stage, came, len(units), teacher), pipeline, tally)
