@@ -2,7 +2,7 @@
 
     python benchmarks/kinship.py
 
-Of the quickstart's held-out rows and of made-up questions in words, 40 of each kind are planted into a training set of 2,000 of its
+Of the quickstart's held-out rows and of made-up questions in words, 25 of each kind are planted into a training set of 600 of its
 rows: the same file, the same pixels in another file, a JPEG, nine tenths of the picture, another picture of the patient, the
 question inside a longer text, and a row that a teacher made of a row with the question's picture. As many questions are planted
 nowhere. The result is benchmarks/results/kinship.json.
@@ -32,7 +32,7 @@ from lingshu_train.data.corpus import corpus
 from lingshu_train.evaluation import kinship
 from lingshu_train.evaluation.benchmarks import tiers
 
-EACH, TAUGHT, EDGE = 40, 2_000, 3
+EACH, TAUGHT, EDGE = 25, 600, 3
 RESULT = HERE / "results" / "kinship.json"
 TIER = {
     "bytes": "shared",
@@ -60,13 +60,12 @@ def main() -> None:
         before = time.process_time()
         found = kinship.of(trained, exam.samples, exam.image, above=[corpus.load(root / "older")])
         spent = time.process_time() - before
-        behind = tiers.behind(trained, exam.samples, exam.image, above=[corpus.load(root / "older")])
     told = {
         **circumstances.told("numpy", "pillow", "pyarrow"),
         "questions": len(asked),
         "training_rows": len(taught) + EACH,
         "core_s": round(spent, 1),
-        **judged(found, behind, kinds),
+        **judged(found, tiers.told(found, exam.samples), kinds),
     }
     RESULT.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(told, indent=1))

@@ -19,7 +19,7 @@ import pyarrow as pa
 from lingshu_train.data.corpus.corpus import Corpus
 from lingshu_train.errors import LingshuError
 from lingshu_train.evaluation import kinship, leaked
-from lingshu_train.evaluation.kinship import Gallery
+from lingshu_train.evaluation.kinship import Gallery, Kinship
 from lingshu_train.record import Sample
 from lingshu_train.runs import stage as stages
 
@@ -56,7 +56,11 @@ def behind(
     trained: Sequence[Corpus], samples: Sequence[Sample], gallery: Gallery, *, above: Sequence[Corpus] = ()
 ) -> Behind:
     """Of a model that has learned from these corpora; `above`: those that they were made from."""
-    kin = kinship.of(trained, samples, gallery, above=above)
+    return told(kinship.of(trained, samples, gallery, above=above), samples)
+
+
+def told(kin: Kinship, samples: Sequence[Sample]) -> Behind:
+    """What the edges that were found say of each question."""
     tier: dict[str, Tier] = dict.fromkeys((one.id for one in samples), "clean")
     cards: dict[str, set[str]] = defaultdict(set)
     kinds: Counter[str] = Counter({kind: 0 for kind in kinship.KINDS})
