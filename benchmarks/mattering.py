@@ -173,6 +173,8 @@ def compared(lines: Sequence[dict[str, Any]], arms: Sequence[str], measures: Seq
     """Means of each arm, and differences to the first arm, paired by seed."""
     by = {(line["arm"], line["seed"]): line for line in lines}
     seeds = sorted({seed for _, seed in by if all((arm, seed) in by for arm in arms)})
+    if not seeds:
+        return {"seeds": [], "note": "no seed has all of these trainings yet"}
     told: dict[str, Any] = {"seeds": seeds, "accuracy_percent": {}, f"points_over_{arms[0]}": {}}
     for arm in arms:
         values = {one: [float(by[arm, seed][one]) for seed in seeds] for one in measures}

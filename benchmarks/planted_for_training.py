@@ -16,8 +16,10 @@ from lingshu_train.record import Sample
 QUESTIONS, CAPTIONS, ASKED = 100, 100, 200
 """Sound rows of each task, sound captions, and questions of the benchmark; as many are held out beside it."""
 DUPLICATED, TIMES = 10, 10
-LEAKED = 0.4
-"""Share of the benchmark's questions that the training set holds, each twice: as it is, and as a JPEG of quality 75."""
+LEAKED = 0.2
+"""Share of the benchmark's questions that the training set holds."""
+QUALITIES = (0, 75, 0, 85, 0, 90, 0, 95)
+"""Each of them so often: as it is (0), and as JPEG of these qualities, as collections of collections have it."""
 WRONG, JUNK = 40, 40
 """Rows of each kind of wrong label, and of each kind of junk caption."""
 GERMAN = "Die Aufnahme zeigt einen Schnitt durch den Körper, auf dem keine Veränderung zu sehen ist."
@@ -91,8 +93,9 @@ def _copies(sound: Sequence[Row], draw: np.random.Generator) -> list[Planted]:
 def _leaks(leaked: Sequence[Row]) -> list[Planted]:
     found = []
     for place, one in enumerate(leaked):
-        found.append(_again(one, "leaked picture", str(place), split="train"))
-        found.append(_again(one, "leaked picture as JPEG", str(place), split="train", jpeg=75))
+        for time, quality in enumerate(QUALITIES):
+            kind = "leaked picture as JPEG" if quality else "leaked picture"
+            found.append(_again(one, kind, f"{place}-{time}", split="train", jpeg=quality))
     return found
 
 
@@ -133,7 +136,7 @@ def _again(one: Row, kind: str, name: str, *, jpeg: int = 0, split: str = "") ->
         group=f"of another set {kind} {name}",
         split=split or sample.split,
     )
-    return Planted(kind, (made, tuple(_jpeg(each, jpeg) for each in pictures) if jpeg else pictures))
+    return Planted(kind, (made, tuple(jpeg(each, jpeg) for each in pictures) if jpeg else pictures))
 
 
 def _wrong(sample: Sample, draw: np.random.Generator) -> Sample:
@@ -143,7 +146,8 @@ def _wrong(sample: Sample, draw: np.random.Generator) -> Sample:
     return replace(sample, answer=others[draw.integers(len(others))])
 
 
-def _jpeg(picture: Image.Image, quality: int) -> Image.Image:
+def jpeg(picture: Image.Image, quality: int) -> Image.Image:
+    """As a JPEG of this quality shows it."""
     stream = io.BytesIO()
     picture.convert("L").save(stream, "JPEG", quality=quality)
     return Image.open(io.BytesIO(stream.getvalue())).convert(picture.mode)

@@ -9,8 +9,10 @@ import typer
 
 from lingshu_train.cli._help import CardFolders, PasswordEnv, RunFolder, examples
 from lingshu_train.cli._say import say
+from lingshu_train.errors import UsageError
 
 app = typer.Typer()
+NOT_SENT = "dry run: nothing was sent; add --yes to send it"
 
 
 @app.command(
@@ -19,11 +21,14 @@ app = typer.Typer()
         "lingshu push runs/quickstart export me/tiny",
         "lingshu push runs/quickstart export me/tiny --private --yes",
         "lingshu push runs/quickstart export me/tiny --sign-key key.pem --yes",
+        "lingshu push runs/quickstart data me/tiny-rows",
     ),
 )
 def push_model(  # noqa: PLR0913 (each is an option of the verb)
     folder: RunFolder,
-    stage: Annotated[str, typer.Argument(metavar="STAGE", help="Name of an export stage.")],
+    stage: Annotated[
+        str, typer.Argument(metavar="STAGE", help="Name of an export stage, or of one that leaves a corpus.")
+    ],
     repository: Annotated[
         str, typer.Argument(metavar="OWNER/NAME", help="Repository on the Hugging Face Hub.")
     ],
@@ -52,10 +57,20 @@ def push_model(  # noqa: PLR0913 (each is an option of the verb)
     ] = None,
     card_folders: CardFolders = None,
 ) -> None:
-    """Show what would go to the Hugging Face Hub; with --yes, send it."""
-    from lingshu_train.hub import push, signature, vouching
+    """Show what would go to the Hugging Face Hub; with --yes, send it.
+
+    Of a stage that leaves a corpus its rows go, as a data set: where each data card behind them lets them be passed on.
+    """
+    from lingshu_train.hub import push, push_data, signature, vouching
     from lingshu_train.hub.patience import Patience
 
+    if push_data.is_corpus(folder, stage):
+        if sign_key or key:
+            raise UsageError("a data set is not signed: leave out --sign-key and --key")
+        rows = push_data.plan_push(folder, stage, repository, private=private)
+        print(rows.text)
+        print(push_data.push(rows, patience=Patience(say=say)) if yes else NOT_SENT)
+        return
     plan = push.plan_push(folder, stage, repository, private=private)
     if sign_key and yes:
         plan = push.sign(plan, sign_key, password=vouching.secret(password_env))
@@ -67,7 +82,7 @@ def push_model(  # noqa: PLR0913 (each is an option of the verb)
         return
     if sign_key:
         print(f"with --yes it is signed with {sign_key} before it is sent")
-    print("dry run: nothing was sent; add --yes to send it")
+    print(NOT_SENT)
 
 
 @app.command("adopt", epilog=examples("lingshu adopt runs/quickstart"))

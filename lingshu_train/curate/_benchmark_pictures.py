@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from PIL import Image
 
 from lingshu_train.curate._candidate import Candidate
 from lingshu_train.curate._copies import BLANK, Alike, checked
@@ -13,13 +12,8 @@ from lingshu_train.curate._leak import Hit
 from lingshu_train.curate._looks import Looks
 from lingshu_train.curate._rows import Rows
 from lingshu_train.data.images import hashes as _hashes
-from lingshu_train.data.images.hashes import Grey, Ints
-
-_SCALES = (0.9, 0.8, 0.7, 0.6, 0.5)
-_PLACES = ((0.5, 0.5), (0, 0), (0, 1), (1, 0), (1, 1))
-"""Parts of a picture that crops are looked for among: shares of its sides, and where they lie."""
-_CROP_BITS, _CROP_LEVELS = 8, 8.0
-"""Bits and grey levels in which a crop may differ from such a part, whose borders are not its own."""
+from lingshu_train.data.images import parts
+from lingshu_train.data.images.hashes import Ints
 
 
 class Pictures:
@@ -91,24 +85,12 @@ def _crops(rows: Rows, ours: Ints, theirs: Ints) -> Iterator[tuple[int, int]]:
     ours = _showing(rows.looks, ours)
     for their in _showing(rows.looks, theirs).tolist():
         whole = rows.picture(their).convert("L")
-        parts = [part for part in _parts(whole) if np.asarray(part).std() > BLANK]
-        hashes = np.array([_hashes.phash(_hashes.thumbnail(part)) for part in parts], np.uint64)
-        for mine, part in _hashes.crossing(rows.looks["phash"][ours], hashes, _CROP_BITS):
+        pieces = [part for part in parts.of(whole) if np.asarray(part).std() > BLANK]
+        hashes = np.array([_hashes.phash(_hashes.thumbnail(part)) for part in pieces], np.uint64)
+        for mine, part in _hashes.crossing(rows.looks["phash"][ours], hashes, parts.BITS):
             for one, other in zip(mine.tolist(), part.tolist(), strict=True):
-                if _alike(rows.thumbnail(int(ours[one])), _hashes.thumbnail(parts[other])):
+                if parts.alike(rows.thumbnail(int(ours[one])), _hashes.thumbnail(pieces[other])):
                     yield int(ours[one]), their
-
-
-def _alike(one: Grey, other: Grey) -> bool:
-    return _hashes.apart(one, other)[0] <= _CROP_LEVELS
-
-
-def _parts(whole: Image.Image) -> Iterator[Image.Image]:
-    for scale in _SCALES:
-        width, height = max(round(scale * whole.width), 1), max(round(scale * whole.height), 1)
-        for x, y in _PLACES:
-            left, top = round(x * (whole.width - width)), round(y * (whole.height - height))
-            yield whole.crop((left, top, left + width, top + height))
 
 
 def _showing(looks: Looks, places: Ints) -> Ints:

@@ -90,6 +90,21 @@ def corpora(stage: Stage) -> Iterator[Corpus]:
         stage = stages.read(_beside(stage, stage.about.starts_from) / "stage.json")
 
 
+def above(stage: Stage) -> Iterator[Corpus]:
+    """The corpora that those which a model has learned from were made of, each once, whole."""
+    left, seen = [one.folder.parent for one in corpora(stage)], set[Path]()
+    while left:
+        folder = left.pop()
+        if folder in seen or not (folder / "stage.json").is_file():
+            continue
+        seen.add(folder)
+        for name in (maker := stages.read(folder / "stage.json")).parents:
+            found = _beside(maker, name)
+            if (found / "corpus").is_dir() and found not in seen:
+                yield corpus.load(found / "corpus")
+                left.append(found)
+
+
 def _beside(stage: Stage, name: str) -> Path:
     """The folder of a stage that this one reads, also of a run that was moved or copied."""
     recorded = stage.parent(name)

@@ -1,4 +1,4 @@
-"""One model repository on a Hugging Face hub: the only file that talks to one, through huggingface_hub."""
+"""One repository of a model or a data set on a Hugging Face hub: the only file that talks to one, through huggingface_hub."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from huggingface_hub import CommitOperationAdd, HfApi, get_token
 from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled, RevisionNotFoundError
@@ -24,6 +24,7 @@ OWN = (".gitattributes",)
 """Files that the hub itself puts into a new repository."""
 
 T = TypeVar("T")
+Kind = Literal["model", "dataset"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,37 +35,43 @@ class Remote:
     repo_id: str
     revision: str
     patience: Patience
+    kind: Kind = "model"
 
     @classmethod
-    def connect(cls, repo_id: str, *, revision: str, patience: Patience) -> Remote:
+    def connect(cls, repo_id: str, *, revision: str, patience: Patience, kind: Kind = "model") -> Remote:
         """Find the token and ask the hub whose it is. NotPermitted without one, before any request."""
         if not get_token():
             raise NotPermitted(
                 "no Hugging Face token: log in with `hf auth login`, or set HF_TOKEN, then push again"
             )
-        remote = cls(api=HfApi(), repo_id=repo_id, revision=revision, patience=patience)
+        remote = cls(api=HfApi(), repo_id=repo_id, revision=revision, patience=patience, kind=kind)
         remote._patiently("ask who you are", remote.api.whoami)
         return remote
 
     @property
     def url(self) -> str:
-        return f"{self.api.endpoint}/{self.repo_id}"
+        return f"{self.api.endpoint}/{'datasets/' * (self.kind == 'dataset')}{self.repo_id}"
 
     def prepare(self, *, private: bool) -> None:
         """Make the repository and the branch if missing. NotPermitted where it must not be public."""
         self._patiently(
             "create the repository",
-            lambda: self.api.create_repo(self.repo_id, private=private, exist_ok=True),
+            lambda: self.api.create_repo(self.repo_id, repo_type=self.kind, private=private, exist_ok=True),
         )
-        info = self._patiently("look at the repository", lambda: self.api.model_info(self.repo_id))
+        info = self._patiently(
+            "look at the repository", lambda: self.api.repo_info(self.repo_id, repo_type=self.kind)
+        )
         if private and not info.private:
             raise NotPermitted(
-                f"{self.url}: is public, and this model must be private; make it private, or push elsewhere"
+                f"{self.url}: is public, and this {'data set' if self.kind == 'dataset' else 'model'} must be private; "
+                "make it private, or push elsewhere"
             )
         if self.revision != "main":
             self._patiently(
                 "create the branch",
-                lambda: self.api.create_branch(self.repo_id, branch=self.revision, exist_ok=True),
+                lambda: self.api.create_branch(
+                    self.repo_id, repo_type=self.kind, branch=self.revision, exist_ok=True
+                ),
             )
 
     def refuse_others(self, ours: set[str]) -> None:
@@ -84,7 +91,11 @@ class Remote:
                 CommitOperationAdd(path_in_repo=name, path_or_fileobj=path) for name, path in files.items()
             ]
             return self.api.create_commit(
-                self.repo_id, operations, commit_message=message, revision=self.revision
+                self.repo_id,
+                operations,
+                repo_type=self.kind,
+                commit_message=message,
+                revision=self.revision,
             ).oid
 
         return self._patiently("upload", once)
@@ -112,7 +123,9 @@ class Remote:
 
         def once() -> bytes:
             with tempfile.TemporaryDirectory(prefix="read-back-") as folder:
-                found = self.api.hf_hub_download(self.repo_id, name, revision=revision, local_dir=folder)
+                found = self.api.hf_hub_download(
+                    self.repo_id, name, repo_type=self.kind, revision=revision, local_dir=folder
+                )
                 return Path(found).read_bytes()
 
         return self._patiently("read a file back", once)
@@ -120,7 +133,9 @@ class Remote:
     def _files(self, revision: str) -> dict[str, RepoFile]:
         def once() -> dict[str, RepoFile]:
             try:
-                tree = self.api.list_repo_tree(self.repo_id, recursive=True, revision=revision)
+                tree = self.api.list_repo_tree(
+                    self.repo_id, repo_type=self.kind, recursive=True, revision=revision
+                )
                 return {entry.path: entry for entry in tree if isinstance(entry, RepoFile)}
             except RevisionNotFoundError:
                 return {}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lingshu_train.errors import DataError, OutputFailed
@@ -18,6 +18,27 @@ create table if not exists replies (
     refused integer not null, tries integer not null
 ) without rowid
 """
+_SENT = """
+create table if not exists batches (
+    token text primary key, stage text not null, url text not null, steps text not null, id text not null
+) without rowid
+"""
+"""Batches that are under way."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """A batch that is under way, or was about to be: then its `id` is empty, and the server may know its `token`. `steps`: of
+    each request, by its hash, the step and whether it is held to a form, as JSON."""
+
+    token: str
+    stage: str
+    url: str
+    steps: str
+    id: str = ""
+
+    def called(self, number: str) -> Sent:
+        return replace(self, id=number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +81,7 @@ class Cache:
             # A reply is paid for: it has to outlast a loss of power, not only a kill.
             self._base.execute("pragma synchronous=full")
             self._base.execute(_TABLE)
+            self._base.execute(_SENT)
         except OSError as fault:
             raise failure(path, fault) from None
         except sqlite3.Error as fault:
@@ -97,6 +119,32 @@ class Cache:
                     "insert or ignore into replies values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                     (key, stage, step, reply.text, reply.finish, *own),
                 )
+            except sqlite3.Error as fault:
+                raise self._fault(fault) from None
+
+    def note(self, sent: Sent) -> None:
+        """On disk when this returns."""
+        self._change(
+            "insert or replace into batches values (?, ?, ?, ?, ?)",
+            (sent.token, sent.stage, sent.url, sent.steps, sent.id),
+        )
+
+    def forget(self, sent: Sent) -> None:
+        """All that it brought is kept."""
+        self._change("delete from batches where token = ?", (sent.token,))
+
+    def under_way(self, stage: str) -> list[Sent]:
+        """The batches of a stage, oldest name first."""
+        with self._lock:
+            rows = self._base.execute(
+                "select token, stage, url, steps, id from batches where stage = ? order by token", (stage,)
+            ).fetchall()
+        return [Sent(token=row[0], stage=row[1], url=row[2], steps=row[3], id=row[4]) for row in rows]
+
+    def _change(self, order: str, values: tuple[str, ...]) -> None:
+        with self._lock:
+            try:
+                self._base.execute(order, values)
             except sqlite3.Error as fault:
                 raise self._fault(fault) from None
 

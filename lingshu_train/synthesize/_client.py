@@ -14,7 +14,7 @@ from lingshu_train.naming import canonical
 from lingshu_train.rollouts import Outage, Refused, Unreadable, _talk
 from lingshu_train.rollouts._talk import Lost, Talk
 from lingshu_train.synthesize import _request
-from lingshu_train.synthesize._cache import Cache, Reply
+from lingshu_train.synthesize._cache import Cache, Reply, Sent
 from lingshu_train.synthesize._purse import Purse
 from lingshu_train.synthesize._request import Ask
 from lingshu_train.synthesize._settings import Teacher
@@ -23,7 +23,7 @@ from lingshu_train.synthesize._throttle import Throttle
 AGAIN = "every reply is kept; run the same command again to go on"
 MOST_FAILURES = 20
 """Requests that may end without an answer one after another, none between them with one: then nobody is there."""
-_REFUSES = (400, 413, 422)
+REFUSES = (400, 413, 422)
 """Statuses of a server that will not answer this request, though it may another."""
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 60.0
 
@@ -49,11 +49,11 @@ class Client:
 
     def __init__(self, teacher: Teacher, cache: Cache, purse: Purse, *, stage: str) -> None:
         self.teacher, self.counts = teacher, Counts()
-        self._cache, self._purse, self._stage = cache, purse, stage
+        self._cache, self._purse, self.stage = cache, purse, stage
         self._lines: Sequence[tuple[Talk, Throttle]] = [
             (Talk(one), Throttle(teacher.parallel)) for one in teacher.endpoints(f"stages.{stage}")
         ]
-        self._structured: str = teacher.structured
+        self.structured: str = teacher.structured
         self._under_way: dict[str, Future[Reply]] = {}
         self._lock, self._answered = threading.Lock(), False
 
@@ -83,10 +83,12 @@ class Client:
             if found is not None:
                 with self.counts.lock:
                     self.counts.kept += 1
+            elif self.teacher.batch is not None:
+                # All that could be had was asked before (_batching.py).
+                raise Unanswered(f"{self.teacher.urls[0]}: no answer in {self.teacher.tries} batches")
             else:
                 found = self._asked(ask)
-                self._cache.keep(name, found, stage=self._stage, step=ask.step)
-                self._purse.pay(found)
+                self.keep(name, found, step=ask.step)
         except BaseException as fault:
             promise.set_exception(fault)
             raise
@@ -96,6 +98,52 @@ class Client:
         finally:
             with self._lock:
                 del self._under_way[name]
+
+    def kept(self, name: str) -> Reply | None:
+        return self._cache.find(name)
+
+    def keep(self, name: str, reply: Reply, *, step: str) -> None:
+        """On disk, and paid, when this returns."""
+        self._cache.keep(name, reply, stage=self.stage, step=step)
+        self._purse.pay(reply)
+        self._answered = self._answered or not reply.refused
+
+    def reply(self, said: _talk.Said, *, tries: int) -> Reply:
+        """What was said, with what it costs."""
+        return Reply(
+            text=said.text,
+            finish=said.finish,
+            tokens_in=said.tokens_in,
+            tokens_out=said.tokens_out,
+            money=self.teacher.money(said.tokens_in, said.tokens_out),
+            model=said.model,
+            tries=tries,
+        )
+
+    def check(self) -> None:
+        """Exhausted (75): nothing more may be asked."""
+        self._purse.check()
+
+    def room(self) -> float:
+        return self._purse.room()
+
+    def note(self, sent: Sent) -> None:
+        self._cache.note(sent)
+
+    def forget(self, sent: Sent) -> None:
+        self._cache.forget(sent)
+
+    def under_way(self) -> list[Sent]:
+        """Batches of this stage at this client's servers."""
+        own = {url.rstrip("/") for url in self.teacher.urls}
+        return [one for one in self._cache.under_way(self.stage) if one.url in own]
+
+    def under_way_at(self, url: str) -> int:
+        return sum(one.url == url for one in self.under_way())
+
+    def weaker(self, complaint: str) -> bool:
+        """Whether the way in which the form was asked for was refused, so that the next weaker one is asked from now on."""
+        return self._weaker(self.structured, complaint)
 
     def close(self) -> None:
         for talk, _ in self._lines:
@@ -131,24 +179,14 @@ class Client:
         self, ask: Ask, talk: Talk, throttle: Throttle, *, begun: float, tries: int
     ) -> tuple[Reply | None, str]:
         """A reply, or none and why."""
-        structured = self._structured
+        structured = self.structured
         sent = _request.body(ask, model=self.teacher.model, structured=structured)
         try:
             reply = talk.post(canonical(sent).encode())
             if reply.status == 200:
                 said = _talk.said(reply.text)
                 throttle.went_well()
-                money = self.teacher.money(said.tokens_in, said.tokens_out)
-                found = Reply(
-                    text=said.text,
-                    finish=said.finish,
-                    tokens_in=said.tokens_in,
-                    tokens_out=said.tokens_out,
-                    money=money,
-                    model=said.model,
-                    tries=tries,
-                )
-                return found, ""
+                return self.reply(said, tries=tries), ""
         except Lost as fault:
             if fault.late:
                 throttle.too_much(begun)
@@ -159,7 +197,7 @@ class Client:
             if reply.status in (429, 503):
                 throttle.too_much(begun, quiet=min(reply.retry_after or 0.0, _LONGEST_WAIT_S))
             return None, f"the server answers {reply.complaint}"
-        if reply.status in _REFUSES and ask.schema is not None and self._weaker(structured, reply.complaint):
+        if reply.status in REFUSES and ask.schema is not None and self._weaker(structured, reply.complaint):
             return None, f"the server answers {reply.complaint}"
         return self._refusal(talk, reply, tries), ""
 
@@ -168,7 +206,7 @@ class Client:
         why = f"{talk.params.url}: the server answers {reply.complaint}"
         if reply.status in (401, 403):
             raise NotPermitted(f"{why}; its key is read from token_file")
-        if reply.status not in _REFUSES or not self._heard:
+        if reply.status not in REFUSES or not self._heard:
             raise Refused(why)
         return Reply(text=f"the server answers {reply.complaint}", refused=True, tries=tries)
 
@@ -180,6 +218,6 @@ class Client:
         ):
             return False
         with self._lock:
-            if self._structured == structured:
-                self._structured = "json_object" if structured == "json_schema" else "none"
+            if self.structured == structured:
+                self.structured = "json_object" if structured == "json_schema" else "none"
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 
 from lingshu_train.errors import RunAgain
@@ -38,6 +39,11 @@ class Purse:
                             else f"run the same command with a larger stages.{self._stage}.budget.{name} to go on"
                         )
                     )
+
+    def room(self) -> float:
+        """Tokens that may still be spent; infinite where no bound is set. Of money `check` alone knows."""
+        with self._lock:
+            return self._budget.tokens - self._tokens if self._budget.tokens else math.inf
 
     def pay(self, reply: Reply) -> None:
         with self._lock:

@@ -10,10 +10,35 @@ from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import licences
 from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.rollouts import _talk, endpoint
+from lingshu_train.rollouts._openai_server import Serving
 from lingshu_train.schema import Strict, parse
 
-UNNAMED = ("urls", "cards", "token_file", "timeout_s", "parallel", "tries", "price_in", "price_out")
+UNNAMED = (
+    "batch",
+    "serve",
+    "urls",
+    "cards",
+    "token_file",
+    "timeout_s",
+    "parallel",
+    "tries",
+    "price_in",
+    "price_out",
+)
 """Keys of a teacher that are no part of a stage's name: where it is asked, how often at a time, and what it costs."""
+
+
+class Batching(Strict):
+    """How requests are sent in batches."""
+
+    poll_s: float = Field(default=60.0, gt=0)
+    """Seconds between two looks at a batch that is under way."""
+    window: str = "24h"
+    """The time in which the server promises to be done, as it is told (`completion_window`)."""
+    most_requests: int = Field(default=50_000, gt=0)
+    """Most requests of a batch."""
+    most_bytes: int = Field(default=100 << 20, gt=0)
+    """Most bytes of a batch's file. Pictures are in it."""
 
 
 class Teacher(Strict):
@@ -44,10 +69,22 @@ class Teacher(Strict):
     price_out: float = Field(default=0.0, ge=0)
     """Price of a million tokens that are written."""
 
+    batch: Batching | None = None
+    """Send requests in batches (the server's `/files` and `/batches`), which vendors give cheaper and within a day; `{}` with
+    what they commonly allow. Prices are then those of batches. By default each request is asked and answered by itself."""
+
+    serve: Serving | None = None
+    """Start vLLM on this machine with these weights, instead of asking `urls`. What it is called is `model`, and `revision`
+    says which weights they are. For example `{weights: models/teacher, flags: [--tensor-parallel-size, "8"]}`."""
+
     @property
     def naming(self) -> dict[str, JsonValue]:
         """What of it names a stage."""
         return self.model_dump(mode="json", exclude=set(UNNAMED))
+
+    def served(self, url: str, token_file: str) -> Teacher:
+        """The same teacher at the address at which it was started."""
+        return self.model_copy(update={"urls": (url,), "token_file": token_file, "serve": None})
 
     @property
     def local(self) -> bool:
@@ -72,7 +109,11 @@ class Teacher(Strict):
 
     def check(self, where: str) -> None:
         """RecipeError (78), or NotPermitted (77): a card is named whose licence does not let its text go elsewhere."""
-        if bool(self.urls) != bool(self.model):
+        if self.serve is not None and (self.urls or not self.model):
+            raise RecipeError(
+                f"{where}.serve: needs `model`, what to call it, and no `urls`, since it is started here"
+            )
+        if self.serve is None and bool(self.urls) != bool(self.model):
             raise RecipeError(f'{where}: needs both `urls` and `model`; `urls: []` and `model: ""` name none')
         self.endpoints(where)
         if self.local:

@@ -11,6 +11,7 @@ import tiny
 from PIL import Image
 
 from lingshu_train.data.corpus import corpus
+from lingshu_train.evaluation import kinship
 from lingshu_train.evaluation.benchmarks import scores, showing, tiers
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.record import Completion, Sample
@@ -91,7 +92,7 @@ def test_a_score_that_leaks_hold_up_falls_on_the_clean_tier(
 def test_too_many_training_pictures_are_said_and_not_looked_through(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tiers, "MOST_PICTURES", 2)
+    monkeypatch.setattr(kinship, "MOST_PICTURES", 2)
     tiny.write_corpus(tmp_path / "taught", [(question(f"t{n}"), (scan(n),)) for n in range(4)])
     tiny.write_corpus(
         tmp_path / "exam", [(question("same"), (scan(0),)), (question("copy"), (again(scan(1)),))]

@@ -132,8 +132,15 @@ ROUTES = (
     ("GET|HEAD", rf"/{REPO}/resolve/{REVISION}/(?P<path>.+)", "resolve"),
     ("GET", rf"/api/{DATASET}(/revision/{REVISION})?", "model_info"),
     ("GET", rf"/api/{DATASET}/tree/{REVISION}", "tree"),
+    ("POST", rf"/api/{DATASET}/preupload/{REVISION}", "preupload"),
+    ("POST", rf"/api/{DATASET}/commit/{REVISION}", "commit"),
+    ("POST", rf"/{DATASET}\.git/info/lfs/objects/batch", "lfs_batch"),
     ("GET|HEAD", rf"/{DATASET}/resolve/{REVISION}/(?P<path>.+)", "resolve"),
 )
+
+
+def _owner(name: str) -> str:
+    return name.removeprefix("datasets/").split("/")[0]
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -193,7 +200,10 @@ class _Handler(BaseHTTPRequestHandler):
         asked = json.loads(body)
         account, write = self._account()
         name = f"{asked.get('organization') or account}/{asked['name']}"
-        if not write or name.split("/")[0] != account:
+        owner = name.split("/")[0]
+        if asked.get("type") == "dataset":
+            name = f"datasets/{name}"
+        if not write or owner != account:
             raise Refused(403, message="You don't have the rights to create a model under this namespace")
         if name in self.hub.repos:
             self._send(
@@ -242,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
         files = []
         for file in json.loads(body)["files"]:
             stored = found.commits[oid].get(file["path"])
-            large = file["path"].endswith(".safetensors") or file["size"] >= 10 * 2**20
+            large = file["path"].endswith((".safetensors", ".parquet")) or file["size"] >= 10 * 2**20
             known = (stored.sha256 if stored.lfs else stored.oid) if stored else None
             mode = "lfs" if large else "regular"
             files.append({"path": file["path"], "uploadMode": mode, "shouldIgnore": False, "oid": known})
@@ -322,7 +332,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _at(self, name: str, revision: str) -> tuple[Repo, str]:
         """A repository that the caller may see, and the commit of a revision."""
         repo = self.hub.repos.get(name)
-        if repo and repo.private and self._account()[0] != name.split("/")[0]:
+        if repo and repo.private and self._account()[0] != _owner(name):
             repo = None
         if repo is None:
             raise Refused(404, "RepoNotFound", "Repository not found")
@@ -334,7 +344,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _writable(self, name: str) -> Repo:
         account, write = self._account()
         repo, _ = self._at(name, "main")
-        if not write or account != name.split("/")[0]:
+        if not write or account != _owner(name):
             raise Refused(403, message="you need write access")
         return repo
 

@@ -33,7 +33,7 @@ def croissant(card: Card) -> dict[str, JsonValue]:
     is embedded."""
     block, url, columns = card.lingshu, home(card), _columns(card)
     return {
-        "@context": _context(),
+        "@context": context(),
         "@type": "sc:Dataset",
         "conformsTo": CONFORMS_TO,
         "name": card.name,
@@ -66,7 +66,8 @@ def home(card: Card) -> str:
     return card.lingshu.source.home
 
 
-def _context() -> dict[str, JsonValue]:
+def context() -> dict[str, JsonValue]:
+    """The terms of Croissant."""
     return {
         "@language": "en",
         "@vocab": "https://schema.org/",

@@ -96,6 +96,28 @@ def unsendable(cards: Sequence[Card]) -> tuple[str, ...]:
     return tuple(reason for card in cards if (reason := _unsendable(card)))
 
 
+def passing_on(cards: Sequence[Card]) -> tuple[str, ...]:
+    """Why a repository with the rows themselves must be private, a reason for each card that has it so. NotPermitted (77): they
+    may not be passed on, or not by whoever has them.
+    """
+    closed = [card for card in cards if card.lingshu.access != "open"]
+    if closed:
+        raise NotPermitted(
+            f"data card {closed[0].name}: is {closed[0].lingshu.access}, so its rows go nowhere; of rows that you may pass on "
+            "write a card of your own that says so"
+        )
+    for card in cards:
+        if _answer(card, "redistribute") is False:
+            raise NotPermitted(
+                f"data card {card.name}: its licence ({card.lingshu.licence.id}) forbids passing its rows on; leave it out"
+            )
+    return tuple(
+        f"{card.name}: that {card.lingshu.licence.id} allows passing rows on is {said(card, 'redistribute')}"
+        for card in cards
+        if _answer(card, "redistribute") is None
+    )
+
+
 def unshareable(card: Card) -> str:
     """Why a page with samples may go only where the data may; empty where anybody may see it."""
     if card.lingshu.access != "open":

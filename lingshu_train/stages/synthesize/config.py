@@ -100,7 +100,10 @@ class Config(StageConfig):
 
     def describe(self) -> tuple[PlanLine, ...]:
         tasks = f", tasks {', '.join(self.tasks)}" if self.tasks else ""
-        who = ", ".join(self.teacher.urls) or "nobody yet: name stages.NAME.teacher.urls and .model"
+        started = f"vLLM with {self.teacher.serve.weights}" if self.teacher.serve else ""
+        who = (
+            ", ".join(self.teacher.urls) or started or "nobody yet: name stages.NAME.teacher.urls and .model"
+        )
         return (
             PlanLine(
                 "makes", f"{self.pipeline} of {self.corpus}, {self.split}{tasks}; rows of card {self.card}"
@@ -134,12 +137,17 @@ class Config(StageConfig):
             )
         self.teacher.check(f"{where}.teacher")
         self.checker.check(f"{where}.checker")
+        if (self.teacher.batch is None) != (self.second.batch is None):
+            raise RecipeError(
+                f"{where}.checker.batch: teacher and checker are both asked in batches, or neither is; set it for both"
+            )
 
     def try_out(self, where: str) -> None:
         """Told before the first stage of a run, which may take days until the teacher is asked."""
-        if not self.teacher.urls:
+        if not self.teacher.urls and self.teacher.serve is None:
             raise RecipeError(
-                f"{where}.teacher: nobody to ask; name `urls` and `model` of a server that has one, or leave the stage out"
+                f"{where}.teacher: nobody to ask; name `urls` and `model` of a server that has one, or weights to `serve`, or "
+                "leave the stage out"
             )
 
     def kept_in(self, run: Path) -> Path:

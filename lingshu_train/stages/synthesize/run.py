@@ -15,15 +15,17 @@ from lingshu_train.data.corpus.writer import Writer
 from lingshu_train.errors import DataError, RunAgain
 from lingshu_train.kind import Facts
 from lingshu_train.model.settings import Settings
+from lingshu_train.rollouts._openai_server import OpenAIServer
 from lingshu_train.runs import funnel
 from lingshu_train.runs.files import write_text
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.synthesize.config import Config
-from lingshu_train.synthesize import _card, _files, _making, _pipelines, _units, _writing
+from lingshu_train.synthesize import _batching, _card, _files, _making, _pipelines, _units, _writing
 from lingshu_train.synthesize._cache import Cache
 from lingshu_train.synthesize._client import AGAIN, Client
 from lingshu_train.synthesize._made import NAME, Came, Origin, Table, Tally
 from lingshu_train.synthesize._purse import Purse
+from lingshu_train.synthesize._settings import Teacher
 from lingshu_train.synthesize._units import Units
 from lingshu_train.verify import version
 
@@ -40,11 +42,12 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     with ExitStack() as stack:
         cache = stack.enter_context(closing(Cache(config.kept_in(stage.path.parent))))
         purse = Purse(config.budget, cache, stage=stage.name)
-        teacher = stack.enter_context(closing(Client(config.teacher, cache, purse, stage=stage.name)))
-        checker = teacher
+        teacher = checker = _client(stage, config.teacher, cache, purse, stack, name="teacher")
         if config.checker.model:
-            checker = stack.enter_context(closing(Client(config.checker, cache, purse, stage=stage.name)))
-        threads = config.teacher.parallel * len(config.teacher.urls)
+            checker = _client(stage, config.checker, cache, purse, stack, name="checker")
+        if config.teacher.batch is not None:
+            _batching.fill(units, pipeline, (teacher, checker))
+        threads = config.teacher.parallel * max(len(config.teacher.urls), 1)
         came = _making.all_of(units, pipeline, teacher=teacher, checker=checker, threads=threads)
         summary = _write(stage, config, settings, _shown(stage, came, len(units), teacher), pipeline, tally)
     own = cards.load(config.card)
@@ -68,6 +71,17 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
         "verifier": version(),
         funnel.FACT: [each.told() for each in tally.funnel()],
     }
+
+
+def _client(
+    stage: Stage, asked: Teacher, cache: Cache, purse: Purse, stack: ExitStack, *, name: str
+) -> Client:
+    """Who answers; where it has weights of its own to serve, started first."""
+    if asked.serve is not None:
+        folder = stage.path / f"{name}-server"
+        server = stack.enter_context(OpenAIServer(asked.serve, name=asked.model, folder=folder))
+        asked = asked.served(server.url, server.key_file)
+    return stack.enter_context(closing(Client(asked, cache, purse, stage=stage.name)))
 
 
 def _taken(stage: Stage, config: Config, pipeline: _pipelines.Loaded) -> Units:

@@ -1,0 +1,110 @@
+"""A teacher whose weights the stage serves itself: the real vLLM on a CPU with a tiny model of ours, which speaks the protocol."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import curating
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import tiny
+import vllm_engine
+
+from lingshu_train.errors import DataError, MissingInput, RecipeError
+from lingshu_train.rollouts import Outage
+from lingshu_train.rollouts._openai_server import OpenAIServer, Serving
+
+CPU = {"cpu_cache_gb": 1, "context": 1024, "flags": ["--enforce-eager"], "start_timeout_s": 900}
+
+
+def stage(root: Path, parent: Path, serve: dict[str, Any], **keys: Any) -> Any:
+    config = {
+        "kind": "synthesize",
+        "corpus": "raw",
+        "pipeline": {"name": "text_reasoning", "params": {"draws": 1, "max_tokens": 128, "blind": "off"}},
+        "card": "synth_text_reasoning",
+        "teacher": {"model": "ours", "serve": serve, "parallel": 4, "tries": 2, "timeout_s": 300.0, **keys},
+    }
+    return tiny.make_stage(root, "made", config, parents={"raw": parent})
+
+
+def texts(root: Path, count: int) -> Path:
+    rows = [
+        curating.row(
+            f"row-{n}", question=f"Are there {n} spots?", answer="yes", question_type="yes_no", modality=""
+        )
+        for n in range(count)
+    ]
+    return curating.corpus(root / "raw", rows)
+
+
+@pytest.mark.slow
+@vllm_engine.needed
+def test_the_stage_starts_vllm_asks_it_and_ends_it(tmp_path: Path) -> None:
+    """Random weights know nothing, so that no row is kept: what is shown is that every request is answered in its form."""
+    vllm_engine.base(tmp_path / "models")
+    parent = texts(tmp_path, 2)
+    made = stage(
+        tmp_path, parent, {"weights": str(tmp_path / "models" / "warm" / "model"), "pictures": 0, **CPU}
+    )
+    with pytest.raises(DataError, match="0 of 2 rows are kept"):
+        tiny.run_here(made)
+    lines = (
+        pq.read_table(made.path / "made.parquet").to_pylist() if (made.path / "made.parquet").exists() else []
+    )
+    import sqlite3
+
+    with sqlite3.connect(tmp_path / "teacher" / "replies.sqlite") as base:
+        replies = base.execute("select text, model, tokens_in, tokens_out, refused from replies").fetchall()
+    assert len(replies) >= 2, lines
+    assert {model for _, model, *_ in replies} == {"ours"}
+    assert all(
+        tokens_in > 10 and tokens_out > 0 and not refused for *_, tokens_in, tokens_out, refused in replies
+    )
+    ours = [
+        child for child in psutil.Process().children(recursive=True) if "vllm" in " ".join(child.cmdline())
+    ]
+    assert not ours, "the server ends with the stage"
+
+
+def test_a_server_that_cannot_start_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LINGSHU_VLLM", str(tmp_path / "python"))
+    with (
+        pytest.raises(MissingInput, match="the engine vllm has no environment"),
+        OpenAIServer(Serving(weights="x"), name="x", folder=tmp_path / "server"),
+    ):
+        pass
+    fake = tmp_path / "python"
+    fake.write_text("#!/bin/sh\necho no such model; exit 1\n")
+    fake.chmod(0o755)
+    with (
+        pytest.raises(Outage, match=r"ended while it started; .*server\.txt: no such model"),
+        OpenAIServer(Serving(weights="x"), name="x", folder=tmp_path / "server"),
+    ):
+        pass
+    assert not list((tmp_path / "server").glob("key-*")), "its key is gone with it"
+
+
+def test_who_is_served_here_has_a_name_and_no_address(tmp_path: Path) -> None:
+    parent = texts(tmp_path, 1)
+    with pytest.raises(RecipeError, match=r"teacher\.serve: needs `model`"):
+        stage(tmp_path, parent, {"weights": "x"}, urls=["http://127.0.0.1:1/v1"])
+    one = stage(tmp_path, parent, {"weights": "x"})
+    other = stage(tmp_path, parent, {"weights": "y", "gpus": "1"})
+    from lingshu_train.stages import _kinds as kinds
+
+    read = [kinds.read(each.config, where="stages.made") for each in (one, other)]
+    assert json.dumps(read[0].naming) == json.dumps(read[1].naming), "where weights lie is no part of a name"
+    read[0].try_out("stages.made")
+    assert "vLLM with x" in str(read[0].describe())
+
+
+def test_licences_let_everything_go_to_what_is_served_here(tmp_path: Path) -> None:
+    parent = texts(tmp_path, 1)
+    config = stage(tmp_path, parent, {"weights": "x"}).config
+    from lingshu_train.synthesize._settings import Teacher
+
+    Teacher.model_validate(config["teacher"]).refuse("mimic_cxr", "stages.made.teacher")
