@@ -237,7 +237,7 @@ def prepare(folder: Path, vocabulary: int, steps: int) -> None:
     rows.write(folder / "peers", rows.table(folder, vocabulary, steps, model=block(vocabulary)))
     place = folder / "plugins" / "rewards"
     place.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "side_by_side" / "letters.py", place / "letters.py")
+    shutil.copy(HERE / "side_by_side" / "plugins" / "rewards" / "letters.py", place / "letters.py")
 
 
 def call(words: list[str], arm: str, folder: Path) -> dict[str, Any]:

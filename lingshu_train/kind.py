@@ -246,6 +246,9 @@ class StageConfig(Strict):
     def check_divided(self, where: str, how: str) -> None:
         """Rules for a stage whose state DeepSpeed keeps, `how` being its level. Raises RecipeError naming the key."""
 
+    def check_device(self, where: str, device: str) -> None:
+        """Rules for where a stage computes, `cpu` or `cuda`, where that is known. Raises RecipeError naming the key."""
+
     def check_world(self, where: str, world_size: int) -> None:
         """Rules that depend on the number of processes. Raises RecipeError naming the key."""
 

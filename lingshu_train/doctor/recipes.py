@@ -76,6 +76,8 @@ def _devices(recipe: Recipe, made: Plan, compute: Compute) -> Iterator[str]:
         yield "torch does not run"
         return
     gpus, processes = compute.probed.devices, recipe.cluster.processes
+    if not gpus and recipe.cluster.device == "auto":
+        yield from _without_gpus(recipe)
     if recipe.cluster.device == "cuda" and len(gpus) < processes:
         yield f"{processes} GPUs wanted, {len(gpus)} here: choose another cluster, or cluster.processes={max(1, len(gpus))}"
     costs = [estimate.cost(recipe, one.stage, one.config) for one in made.planned]
@@ -85,6 +87,15 @@ def _devices(recipe: Recipe, made: Plan, compute: Compute) -> Iterator[str]:
     if most > room:
         where = "the smallest GPU" if on_gpu else "memory"
         yield f"{size(most)} a process for weights, gradients and optimizer alone, {where} has {size(room)}"
+
+
+def _without_gpus(recipe: Recipe) -> Iterator[str]:
+    """What of the recipe a machine without a GPU cannot do."""
+    for block in recipe.stages:
+        try:
+            block.config.check_device(block.where, "cpu")
+        except LingshuError as fault:
+            yield str(fault)
 
 
 def _disk(recipe: Recipe, made: Plan) -> Iterator[str]:

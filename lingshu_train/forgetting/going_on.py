@@ -108,9 +108,19 @@ def _last_before(old: Stage, first: int) -> int:
     """The newest checkpoint that is whole and has seen none of the rows; 0: there is none."""
     for folder in reversed(checkpoint.existing(old.path)):
         step = checkpoint.step_of(folder)
-        if (first == NEVER or step < first) and checkpoint.problem(folder, content=old.content) is None:
+        if (first == NEVER or step + _drawn_ahead(old) < first) and checkpoint.problem(
+            folder, content=old.content
+        ) is None:
             return step
     return 0
+
+
+def _drawn_ahead(old: Stage) -> int:
+    """Steps whose answers a checkpoint of the stage holds already, since servers drew them meanwhile."""
+    found = old.config
+    if not found.get("ahead"):
+        return 0
+    return int(str(found["rollout_prompts"])) // int(str(found["update_prompts"]))
 
 
 def _keep_left_out(new: Stage, old: Stage, step: int) -> None:

@@ -65,6 +65,8 @@ def build(recipe: Recipe, *, world_size: int | None = None) -> Plan:
         _check_needs(recipe, block, done)
         several = world if config.distributed else 1
         config.check_world(block.where, several)
+        if recipe.cluster.device != "auto":
+            config.check_device(block.where, recipe.cluster.device)
         begun = recipe.cluster.dividing(config.divided)
         cluster = begun.gone_on()
         actual = moved or several if config.distributed else 1

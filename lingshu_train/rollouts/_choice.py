@@ -29,8 +29,9 @@ class Choice(Strict):
         """What of it is part of a stage's name; nothing where it is as before there was a choice."""
         return {} if self.engine == OURS else {"rollouts": self.engine}
 
-    def check(self, where: str) -> None:
-        """RecipeError: no such engine or key, or one that asks a model which lies elsewhere."""
+    def check(self, where: str, *, trains: bool = False) -> None:
+        """RecipeError: no such engine or key, or one that asks a model which lies elsewhere, or one for weights that change
+        where none does (`trains`)."""
         file: EngineFile = component(PACKAGE, self.engine, where=f"{where}.engine", error=RecipeError)
         if not getattr(file, "OPENS", False):
             raise RecipeError(
@@ -38,6 +39,11 @@ class Choice(Strict):
                 "transformers or vllm"
             )
         parse(file.Params, self.params, where=f"{where}.params", error=RecipeError)
+        idle = [key for key in getattr(file, "TRAINING", ()) if key in self.params and not trains]
+        if idle:
+            raise RecipeError(
+                f"{where}.params.{idle[0]}: says how weights that change reach servers, and here none does; leave it out"
+            )
 
     def check_family(self, settings: Settings, where: str) -> None:
         """RecipeError: it would answer for a model of that family otherwise than the model does."""
@@ -45,3 +51,10 @@ class Choice(Strict):
             raise RecipeError(
                 f"{where}.engine: {self.engine} cannot answer for {settings.family}: {why}; take {OURS}"
             )
+
+    def check_device(self, where: str, device: str) -> None:
+        """RecipeError: keys that the device (`cpu` or `cuda`) cannot do."""
+        file = component(PACKAGE, self.engine, where=f"{where}.engine", error=RecipeError)
+        if device == "cpu" and hasattr(file, "check_device"):
+            params = parse(file.Params, self.params, where=f"{where}.params", error=RecipeError)
+            file.check_device(params, f"{where}.params")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +17,10 @@ from lingshu_train.rollouts._wire import Address, Answer, Request, Rules
 from lingshu_train.runs import processes
 
 AGAIN = "run the same command again to go on"
+
+
+Send = Callable[[Sequence[Address], str], None]
+"""Gives servers weights, and what their version is."""
 
 
 class Replica(Protocol):
@@ -93,21 +97,28 @@ class Fleet:
         """What the servers of this process run; empty before they are up, and where it has none."""
         return next((each.software for each in self._own.values() if each.software), "")
 
-    def up(self, model: str, version: str) -> tuple[str, ...]:
+    def up(self, model: str, version: str, send: Send | None = None) -> tuple[str, ...]:
         """Have every server of this process answer with these weights; tells those that were gone or deaf, and are new now.
-        Outage (75): one cannot be had."""
+        Where `send` gives the weights, servers start without, and all are given them. Outage (75): one cannot be had."""
         late, gone = [], []
         for each in self._own.values():
-            if not self._renewed(each, model, version):
+            if not self._renewed(each, model, version, reads=send is None):
                 gone += [each.address.url] if each.address is not None else []
-                each.begin(model, version)
+                each.begin(model, version if send is None else "")
                 late.append(each)
         for each in late:
             each.wait()
+        if send is not None and self._own:
+            send(self.own(), version)
         return tuple(gone)
 
-    def _renewed(self, server: Replica, model: str, version: str) -> bool:
-        """Whether a server that runs has the weights, or took them."""
+    def rest(self) -> None:
+        """Have the servers of this process give their memory back. Outage (75)."""
+        for address in self.own():
+            _wire.rest(address, timeout_s=self._timeout_s)
+
+    def _renewed(self, server: Replica, model: str, version: str, *, reads: bool) -> bool:
+        """Whether a server that runs has the weights, or took them, where it reads them itself."""
         if server.address is None:
             return False
         try:
@@ -115,7 +126,7 @@ class Fleet:
             if found is None:
                 return False
             server.software = found.software
-            if found.version != version:
+            if reads and found.version != version:
                 _wire.load(server.address, model, version, timeout_s=self._timeout_s)
         except (Outage, Refused):
             return False

@@ -40,6 +40,13 @@ class Publication:
         except OSError as fault:
             raise OutputFailed(f"{self.folder}: weights for the engine: {fault.strerror}") from None
 
+    def write_shape(self, model: PreTrainedModel | PeftModel) -> None:
+        """Everything but the tensors, for servers that are given those otherwise. OutputFailed (74)."""
+        try:
+            self._write_shape(model)
+        except OSError as fault:
+            raise OutputFailed(f"{self.folder}: the engine's configuration: {fault.strerror}") from None
+
     def close(self) -> None:
         """Let go of the tensors."""
         for each in self._open:
@@ -49,14 +56,17 @@ class Publication:
             for path in self.folder.glob("*.safetensors"):
                 path.unlink()
 
-    def _write(self, model: PreTrainedModel | PeftModel, dtype: torch.dtype) -> None:
+    def _write_shape(self, model: PreTrainedModel | PeftModel) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (self.folder / "config.json").exists():
             self._family.write_for_everyone(self._text, self.folder)
             _below(model).config.save_pretrained(self.folder)
             _untie(self.folder / "config.json")
+
+    def _write(self, model: PreTrainedModel | PeftModel, dtype: torch.dtype) -> None:
+        self._write_shape(model)
         before, self._open, names = self._open, [], set()
-        for number, shard in enumerate(_shards(model, dtype)):
+        for number, shard in enumerate(shards(model, dtype, device=torch.device("cpu"))):
             name = f"model-{number:05d}.safetensors"
             names.add(name)
             self._put(name, save(shard, metadata={"format": "pt"}))
@@ -91,12 +101,15 @@ def _untie(path: Path) -> None:
 
 
 @torch.no_grad()
-def _shards(model: PreTrainedModel | PeftModel, dtype: torch.dtype) -> Iterator[dict[str, torch.Tensor]]:
+def shards(
+    model: PreTrainedModel | PeftModel, dtype: torch.dtype, *, device: torch.device
+) -> Iterator[dict[str, torch.Tensor]]:
+    """Copies of the weights as the model answers, in a number format, on a device; about SHARD bytes at a time."""
     shard: dict[str, torch.Tensor] = {}
     size = 0
     for name, tensor in tensors(model):
         # Copied: what is tied shares memory, and safetensors writes none of that.
-        one = tensor.to(device="cpu", dtype=dtype if tensor.is_floating_point() else tensor.dtype, copy=True)
+        one = tensor.to(device=device, dtype=dtype if tensor.is_floating_point() else tensor.dtype, copy=True)
         shard[name] = one.contiguous()
         size += one.nbytes
         if size >= SHARD:

@@ -31,6 +31,13 @@ VARIABLES = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",
 }
 PR_SET_PDEATHSIG = 1
+CALLS = {
+    "/answer": "_answer",
+    "/weights": "_weights",
+    "/rest": "_rest",
+    **{f"/transfer/{name}": f"_transfer_{name}" for name in ("init", "start", "update", "finish")},
+}
+"""What may be asked, and which method does it."""
 MOST = 4 << 30
 """Bytes of a request."""
 
@@ -65,12 +72,18 @@ class Engine:
         self.software = f"vllm {__version__}"
         self._params = SamplingParams
         self._theirs = (VLLMClientError, ValueError, KeyError, TypeError, OSError)
-        self._llm = LLM(**settings["engine"])
+        wanted = dict(settings["engine"])
+        if backend := wanted.pop("weight_transfer", ""):
+            from vllm.config import WeightTransferConfig
+
+            wanted["weight_transfer_config"] = WeightTransferConfig(backend=backend)
+        self._llm = LLM(**wanted)
+        self._rests = False
         self.version: str = settings["version"]
 
     def do(self, job: Job) -> None:
         try:
-            job.reply = {"/answer": self._answer, "/weights": self._weights}[job.path](job.body)
+            job.reply = getattr(self, CALLS[job.path])(job.body)
         except Refused as fault:
             job.status, job.reply = fault.status, {"message": str(fault)}
         except self._theirs as fault:
@@ -80,12 +93,51 @@ class Engine:
 
     def _weights(self, body: dict[str, Any]) -> dict[str, Any]:
         """Read the tensors of a folder into the running engine, and forget all that was computed with the old ones."""
-        self.version = ""
+        self._begin()
         self._llm.collective_rpc("reload_weights", kwargs={"weights_path": body["folder"]})
+        return self._has(body["version"])
+
+    def _transfer_init(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._llm.init_weight_transfer_engine({"init_info": body["info"]})
+        return {"version": self.version}
+
+    def _transfer_start(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._begin()
+        self._llm.start_weight_update()
+        return {"version": self.version}
+
+    def _transfer_update(self, body: dict[str, Any]) -> dict[str, Any]:
+        handles = {"ipc_handles": [_opener(one) for one in body["handles"]]} if "handles" in body else {}
+        self._llm.update_weights({"update_info": {**body["info"], **handles}})
+        return {"version": self.version}
+
+    def _transfer_finish(self, body: dict[str, Any]) -> dict[str, Any]:
+        self._llm.finish_weight_update()
+        return self._has(body["version"])
+
+    def _rest(self, body: dict[str, Any]) -> dict[str, Any]:
+        """Give back the memory of weights and cache: others come before the next question."""
+        self.version = ""
+        if not self._rests:
+            self._llm.sleep(level=2)
+            self._rests = True
+        return {"version": self.version}
+
+    def _begin(self) -> None:
+        """What it has is going to be no version, in memory that it has again."""
+        self.version = ""
+        if self._rests:
+            self._llm.wake_up(tags=["weights"])
+
+    def _has(self, version: str) -> dict[str, Any]:
+        """All weights are new: nothing of what was computed with the old ones stays."""
+        if self._rests:
+            self._llm.wake_up(tags=["kv_cache"])
+            self._rests = False
         self._llm.reset_prefix_cache()
         self._llm.reset_mm_cache()
         self._llm.llm_engine.reset_encoder_cache()
-        self.version = body["version"]
+        self.version = version
         return {"version": self.version}
 
     def _answer(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -139,6 +191,20 @@ def _opened(text: str) -> Any:
     return Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB")
 
 
+def _opener(handle: dict[str, Any]) -> dict[str, Any]:
+    """By the GPU, what torch needs to open a tensor of another process there; the types are fixed here, so that nothing is
+    unpickled."""
+    import torch
+
+    memory, counter, event = (base64.b64decode(handle[name]) for name in ("memory", "counter", "event"))
+    given = (
+        *(torch.Tensor, torch.Size(handle["size"]), tuple(handle["stride"]), handle["offset"]),
+        *(torch.UntypedStorage, getattr(torch, handle["dtype"]), 0),
+        *(memory, handle["bytes"], handle["start"], False, counter, handle["place"], event, handle["sync"]),
+    )
+    return {handle["gpu"]: given}
+
+
 class Handler(BaseHTTPRequestHandler):
     """Reads requests and writes replies; the work is the engine's."""
 
@@ -158,7 +224,7 @@ class Handler(BaseHTTPRequestHandler):
             self._send(401, {"message": "the key is not this server's"})
             return
         length = int(self.headers.get("Content-Length", "0"))
-        if self.path not in ("/answer", "/weights") or not 0 < length < MOST:
+        if self.path not in CALLS or not 0 < length < MOST:
             self._send(404, {"message": f"{self.path}: nothing of that name, or no content"})
             return
         try:

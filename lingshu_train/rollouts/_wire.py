@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
 
@@ -105,6 +105,16 @@ def load(address: Address, folder: str, version: str, *, timeout_s: float) -> No
     )
     if found.version != version:
         raise Stale(f"{address.url}: has weights {found.version!r} after it was given {version!r}")
+
+
+def transfer(address: Address, call: str, body: Mapping[str, JsonValue], *, timeout_s: float) -> None:
+    """One call of a transfer of weights (`_transfer`): init, start, update or finish. Outage or Refused where it fails."""
+    _good(address, *_talk(address, "POST", f"/transfer/{call}", dict(body), timeout_s=timeout_s))
+
+
+def rest(address: Address, *, timeout_s: float) -> None:
+    """Have it give its memory back until it is given weights. Outage where it does not."""
+    _good(address, *_talk(address, "POST", "/rest", {}, timeout_s=timeout_s))
 
 
 def ask(

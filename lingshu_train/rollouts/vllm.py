@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, JsonValue, field_validator
+from pydantic import Field, JsonValue, field_validator, model_validator
 
 from lingshu_train import dist, environment
 from lingshu_train.errors import MissingInput, RecipeError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from lingshu_train.rollouts._served import Served
 
 OPENS = True
+TRAINING = ("weights", "sleep")
+"""Keys of use where weights change alone."""
 
 
 class Params(Strict):
@@ -42,6 +44,11 @@ class Params(Strict):
     """Share of the GPU's memory that a server takes. Beside training on the same GPU, both have to fit."""
     cpu_cache_gb: int = Field(default=1, gt=0)
     """GB of memory for keys and values on a CPU."""
+    weights: Literal["folder", "nccl", "ipc"] = "folder"
+    """How servers that are started get the weights of each window: `folder` reads them from the trainer's memory on the host;
+    on GPUs `ipc` copies them where both are on the same one, and `nccl` sends them to GPUs of their own (`gpus`)."""
+    sleep: bool = False
+    """Whether servers give their GPU's memory back while the stage trains on it."""
     context: int | None = Field(default=None, gt=0)
     """Most tokens of a prompt and its completion; none takes the model's own."""
     pictures: int = Field(default=8, gt=0)
@@ -54,6 +61,37 @@ class Params(Strict):
     """Seconds that a call may take; then the server counts as standing still, and is started anew."""
     retries: int = Field(default=2, ge=0)
     """How often a call is repeated where a server died, stood still or answered nonsense."""
+
+    @model_validator(mode="after")
+    def _ways(self) -> Self:
+        """What the ways of weights and rest go with."""
+        ways = [
+            (
+                self.weights != "folder" and self.urls,
+                f"weights: {self.weights}",
+                "servers of yours read a folder",
+            ),
+            (self.sleep and self.urls, "sleep", "servers of yours stay as they are"),
+            (
+                self.weights == "ipc" and self.gpus,
+                "weights: ipc",
+                "needs the GPU that trains; to gpus of their own, nccl",
+            ),
+            (
+                self.weights == "nccl" and not self.gpus,
+                "weights: nccl",
+                "needs gpus of their own; on the one that trains, ipc",
+            ),
+            (
+                self.sleep and self.gpus,
+                "sleep",
+                "on gpus of their own nothing trains that wants their memory",
+            ),
+        ]
+        for wrong, key, why in ways:
+            if wrong:
+                raise ValueError(f"{key}: {why}")
+        return self
 
     @field_validator("urls")
     @classmethod
@@ -84,6 +122,8 @@ def fleet(
     or no key.
     """
     Choice(engine="vllm").check_family(settings, where)
+    if device == "cpu":
+        check_device(params, where)
     if params.urls and not params.shared:
         raise RecipeError(
             f"{where}: urls without shared: these servers have to find the weights in a folder that they see"
@@ -100,6 +140,18 @@ def fleet(
         timeout_s=params.start_timeout_s,
     )
     return Fleet(replicas=params.replicas, start=begin, timeout_s=params.timeout_s)
+
+
+def check_device(params: Params, where: str) -> None:
+    """RecipeError: keys that need GPUs, where there are none."""
+    if params.weights != "folder":
+        raise RecipeError(
+            f"{where}.weights: {params.weights} needs CUDA, and this stage computes on a CPU; weights=folder needs none"
+        )
+    if params.sleep:
+        raise RecipeError(
+            f"{where}.sleep: servers give back a GPU's memory, and this stage computes on a CPU; leave it out"
+        )
 
 
 def _arguments(params: Params, settings: Settings, *, cpu: bool, processed: bool) -> dict[str, JsonValue]:
@@ -121,7 +173,10 @@ def _arguments(params: Params, settings: Settings, *, cpu: bool, processed: bool
             "enable_prefix_caching": False,
             "distributed_executor_backend": "uni",
         }
-    return found | {"gpu_memory_utilization": params.gpu_share}
+    # Dummy weights, which answer nobody, are there at once.
+    given = {} if params.weights == "folder" else {"load_format": "dummy", "weight_transfer": params.weights}
+    rests = {"enable_sleep_mode": True} if params.sleep else {}
+    return found | {"gpu_memory_utilization": params.gpu_share, **given, **rests}
 
 
 def _variables(params: Params, *, cpu: bool) -> dict[str, str]:

@@ -222,12 +222,16 @@ class Exact(Guarded):
         try:
             with dist.patience():
                 super()._save_checkpoint(model, trial)
+            self.carry(staging / f"checkpoint-{step}")
         except (OSError, RuntimeError, SafetensorError) as fault:
             raise _unsaved(staging, fault) from fault
         dist.barrier()
         if dist.place().first:
             ledger.carry(self.run.stage.path, staging / f"checkpoint-{step}", step=step)
         self.writer.commit(soundness.optimizer_steps(self.optimizer))
+
+    def carry(self, folder: Path) -> None:
+        """What else a checkpoint has to hold; nothing here. Called on every rank, once upstream has written its files there."""
 
     def _save(self, output_dir: str | None = None, state_dict: dict[str, torch.Tensor] | None = None) -> None:
         super()._save(output_dir, state_dict)

@@ -32,7 +32,7 @@ NAMES = {
     "sft": f"{TRAINING} accumulation max_length layout max_patches",
     "grpo": f"{TRAINING} rewards group_size rollout_prompts rollout_batch update_prompts temperature kl_coefficient clip_low clip_high "
     "loss ratio_of kl_estimator update_of dynamic_sampling selection max_prompt max_completion rollouts importance_cap "
-    "engine_gap_alarm audit alarms curriculum",
+    "engine_gap_alarm ahead audit alarms curriculum",
     "evaluate": "kind models with_base corpus split tasks policy max_completion per_device_batch rollouts",
     "export": "kind model adapter results",
     "synthesize": "kind corpus split tasks from_cards most_rows pipeline card teacher checker least_kept write_files",

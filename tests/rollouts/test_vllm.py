@@ -14,7 +14,9 @@ from typing import Any
 
 import pytest
 import tiny
+import torch
 import vllm_engine
+from safetensors.torch import load_file
 from vllm_engine import prompts, weights
 
 from lingshu_train import rollouts
@@ -150,11 +152,21 @@ def test_what_a_server_will_not_answer_is_refused_and_who_has_no_key_learns_noth
     assert address.key not in Path(f"/proc/{pid}/cmdline").read_text()
 
 
-def grpo(base: Path, root: Path, name: str, *, world: int = 1, **changes: Any) -> Stage:
+def grpo(
+    base: Path, root: Path, name: str, *, world: int = 1, deepspeed: str = "none", **changes: Any
+) -> Stage:
     watch = {"corpus": "short", "every": 2, "samples": 4, "per_device_batch": 4}
     config = tiny.grpo(steps=6, save_every=2, per_device_batch=16 // world, watch=watch, **changes)
     parents = {each: base / each for each in ("short", "warm")}
-    return tiny.make_stage(root, name, config, parents=parents, model=vllm_engine.MODEL, world_size=world)
+    return tiny.make_stage(
+        root,
+        name,
+        config,
+        parents=parents,
+        model=vllm_engine.MODEL,
+        deepspeed=deepspeed,
+        world_size=world,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -268,6 +280,47 @@ def test_a_server_and_a_trainer_killed_in_turn_leave_no_process_and_end_with_the
     assert tiny.weights(stage.path) == tiny.weights(straight.path)
     assert tiny.trajectory(stage.path) == tiny.trajectory(straight.path)
     assert not list((stage.path / "engine").rglob("*.safetensors"))
+
+
+def test_two_servers_of_which_one_dies_in_a_window_draw_what_one_draws(
+    straight: Stage, trained: Path, tmp_path: Path
+) -> None:
+    stage = grpo(trained, tmp_path, "rl", rollouts={"engine": "vllm", "params": {"replicas": 2}})
+    process = tiny.start(stage)
+    while tiny.steps_done(stage) < 2:
+        assert process.poll() is None, (stage.path / "log.txt").read_text()
+        time.sleep(0.01)
+    both = vllm_engine.servers(stage.path)
+    assert len(both) == 2
+    os.kill(both[1], signal.SIGKILL)
+    assert process.wait(timeout=300) == 0, (stage.path / "log.txt").read_text()
+    assert "started anew" in (stage.path / "log.txt").read_text()
+    assert not vllm_engine.servers(stage.path)
+    assert tiny.trajectory(stage.path) == tiny.trajectory(straight.path)
+    assert tiny.weights(stage.path) == tiny.weights(straight.path)
+
+
+def test_a_policy_that_zero3_divides_is_published_whole_and_as_it_is_saved(
+    straight: Stage, trained: Path, elsewhere: dict[str, Any], tmp_path: Path
+) -> None:
+    """The held-out questions after the last step are answered by the weights that the stage then saves."""
+    stage = grpo(trained, tmp_path, "rl", world=2, deepspeed="zero3", rollouts=elsewhere)
+    assert tiny.run(stage) == 0, (stage.path / "log.txt").read_text()
+    folder = Path(elsewhere["params"]["shared"]) / "weights-0"
+    published = {
+        name: tensor for path in folder.glob("*.safetensors") for name, tensor in load_file(path).items()
+    }
+    architecture = family.of(vllm_engine.SETTINGS.family)
+    saved = load.model(
+        architecture, str(stage.path / "model"), dtype="float32", attention="sdpa"
+    ).state_dict()
+    assert published.keys() == saved.keys()
+    assert all(torch.equal(published[name], tensor) for name, tensor in saved.items())
+    assert saved["lm_head.weight"].shape[0] == vllm_engine.SETTINGS.shape.text.vocabulary
+    ours, theirs = (tiny.trajectory(each.path) for each in (stage, straight))
+    assert all(line["engine_gap/mean"] < GRPO for line in ours)
+    for name in ("reward", "completion_length", "tokens", "samples"):
+        assert ours[0][name] == theirs[0][name]
 
 
 def test_without_the_engines_environment_a_stage_says_how_to_make_it(

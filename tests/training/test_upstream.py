@@ -93,7 +93,7 @@ def test_the_policy_is_unwrapped_as_trl_unwraps_it_to_generate() -> None:
 def test_trl_weighs_tokens_by_the_ratio_of_trainer_and_engine_as_agreement_asks_it() -> None:
     """Its switch for engines of its own is set for ours (agreement.begin), after its constructor, which would start one."""
     trainer = SimpleNamespace(run=SimpleNamespace(stage=SimpleNamespace(name="rl")))
-    agreement.begin(trainer, SimpleNamespace(importance_cap=2.0, engine_gap_alarm=None))
+    agreement.begin(trainer, SimpleNamespace(importance_cap=2.0, engine_gap_alarm=None, ahead=0))
     set_by_us = set(vars(trainer)) - {"run"}
     assert set_by_us <= set(GRPOConfig.__dataclass_fields__)
     score = inspect.getsource(GRPOTrainer._generate_and_score_completions)

@@ -14,7 +14,9 @@ from lingshu_train.stages.grpo.config import Config
 from lingshu_train.stages.grpo.held_out import ALARM
 from lingshu_train.training.guarded import Batch
 
-MEAN, MOST, ABOVE = "engine_gap/mean", "engine_gap/max", "engine_gap/above_"
+ENGINE, POLICY = "engine_gap/", "off_policy/"
+"""Columns of the ledger: of windows that the engine drew by the trainer's own weights; of those that it drew ahead, by earlier
+ones, so that what was learned since is part of it."""
 BOUNDS = ("1e-6", "1e-5", "1e-4", "1e-3", "1e-2", "1e-1", "1")
 """The histogram: of each bound the share of tokens whose difference is larger."""
 
@@ -22,8 +24,8 @@ BOUNDS = ("1e-6", "1e-5", "1e-4", "1e-3", "1e-2", "1e-1", "1")
 class Agreement:
     """What the last window had, over all ranks. `bound`: mean difference (nats a token) past which there is an alarm."""
 
-    def __init__(self, title: str, bound: float | None) -> None:
-        self._title, self._bound = title, bound
+    def __init__(self, title: str, bound: float | None, *, of: str = ENGINE) -> None:
+        self._title, self._bound, self._of = title, bound, of
         self._columns: dict[str, Column] = {}
         self._alarm = ""
 
@@ -35,10 +37,11 @@ class Agreement:
         every = np.concatenate(dist.gather(mine))
         mean = float(every.mean()) if len(every) else 0.0
         self._columns = {
-            MEAN: mean,
-            MOST: float(every.max(initial=0.0)),
+            f"{self._of}mean": mean,
+            f"{self._of}max": float(every.max(initial=0.0)),
             **{
-                ABOVE + bound: float((every > float(bound)).mean()) if len(every) else 0.0 for bound in BOUNDS
+                f"{self._of}above_{bound}": float((every > float(bound)).mean()) if len(every) else 0.0
+                for bound in BOUNDS
             },
         }
         self._alarm = ""
@@ -68,7 +71,7 @@ def begin(trainer: GRPOTrainer, config: Config) -> Agreement:
     cap = config.importance_cap
     trainer.vllm_importance_sampling_clip_min = 1.0 if cap is None else None
     trainer.vllm_importance_sampling_clip_max = 1.0 if cap is None else cap
-    return Agreement(trainer.run.stage.name, config.engine_gap_alarm)
+    return Agreement(trainer.run.stage.name, config.engine_gap_alarm, of=POLICY if config.ahead else ENGINE)
 
 
 def beside(agreement: Agreement | None, measured: Mapping[str, Column]) -> dict[str, Column]:

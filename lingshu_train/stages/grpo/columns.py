@@ -44,6 +44,7 @@ def of(
                 **seen,
                 **alarms.columns(step, seen),
                 **trainer.asked(prompts=config.rollout_prompts),
+                **trainer.drawn_by(),
                 **agreement.beside(trainer.agreement, watched.measure(trainer, step) if watched else {}),
                 **trainer.guard.columns(step),
             }

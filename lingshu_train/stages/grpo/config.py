@@ -17,7 +17,7 @@ from lingshu_train.errors import NotPermitted, RecipeError
 from lingshu_train.kind import Chart, PlanLine
 from lingshu_train.rewards import _compose as rewards
 from lingshu_train.rollouts import Choice
-from lingshu_train.stages.grpo import losses, pairs
+from lingshu_train.stages.grpo import drawing, losses, pairs
 from lingshu_train.stages.grpo.asking import Curriculum, DynamicSampling
 from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
 from lingshu_train.training.limit import Limit
@@ -50,7 +50,7 @@ class Config(TrainingConfig):
         Chart(title="Policy loss", columns=("loss",), y="loss", aside=True),
         Chart(
             title="Engine and trainer apart",
-            columns=("engine_gap/mean", "engine_gap/max"),
+            columns=("engine_gap/mean", "engine_gap/max", "off_policy/mean", "off_policy/max"),
             y="nats per token",
             aside=True,
         ),
@@ -71,11 +71,13 @@ class Config(TrainingConfig):
         "ratio_of",
         "kl_estimator",
         "update_of",
+        "ahead",
     )
     added: ClassVar[Mapping[str, JsonValue]] = {
         **TrainingConfig.added,
         "importance_cap": None,
         "engine_gap_alarm": None,
+        "ahead": 0,
         "ratio_of": "tokens",
         "dynamic_sampling": None,
         "audit": None,
@@ -105,6 +107,9 @@ class Config(TrainingConfig):
     importance_cap: float | None = Field(default=None, gt=0)
     """Truncated importance sampling (Yao et al. 2025): each token's loss is weighed by the trainer's probability of it over the
     engine's, at most this. None weighs nothing. Of use where the engine rounds otherwise, as in bfloat16; with `vllm` alone."""
+    ahead: Literal[0, 1] = 0
+    """1: servers draw the next window while this one is learned from, by the weights from before it, which `importance_cap`
+    corrects. 0 draws each window by the weights that learn from it first. With `vllm` alone (docs/engines.md)."""
     engine_gap_alarm: float | None = Field(default=None, gt=0)
     """Mean difference of the engine's log-probabilities from the trainer's (nats a token) past which a window is an alarm of
     the report; none: it is only recorded."""
@@ -173,7 +178,8 @@ class Config(TrainingConfig):
             kl_coefficient=self.kl_coefficient,
             update_of=self.update_of,
         )
-        return (*super().describe(), PlanLine("loss", loss), PlanLine("held", losses.held()))
+        ahead = drawing.told(self)
+        return (*super().describe(), PlanLine("loss", loss), PlanLine("held", losses.held()), *ahead)
 
     @property
     def naming(self) -> dict[str, JsonValue]:
@@ -201,6 +207,9 @@ class Config(TrainingConfig):
                         f"{key}: {reason} does not allow sending its text to a third party; judge it with an endpoint on this "
                         "machine, which needs no card named"
                     )
+
+    def check_device(self, where: str, device: str) -> None:
+        self.rollouts.check_device(f"{where}.rollouts", device)
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -272,23 +281,8 @@ class Config(TrainingConfig):
                 prompts=self.rollout_prompts,
                 apart=[name for name in ("selection", "curriculum", "consented_late") if getattr(self, name)],
             )
-        self._check_engine(where)
+        drawing.check(self, where)
         self.check_licences(where)
-
-    def _check_engine(self, where: str) -> None:
-        self.rollouts.check(f"{where}.rollouts")
-        if self.rollouts.engine not in ("transformers", "vllm"):
-            raise RecipeError(
-                f"{where}.rollouts.engine: {self.rollouts.engine} cannot be given new weights; transformers and vllm can"
-            )
-        compares = [
-            name for name in ("importance_cap", "engine_gap_alarm") if getattr(self, name) is not None
-        ]
-        if compares and self.rollouts.engine == "transformers":
-            raise RecipeError(
-                f"{where}.{compares[0]}: the trainer itself draws with engine transformers, and is as far from itself as "
-                "rounding; leave it out, or set rollouts.engine=vllm"
-            )
 
     def try_out(self, where: str) -> None:
         super().try_out(where)

@@ -7,7 +7,7 @@ alone, so that nothing has to be kept for a resume, and prompts that a window ha
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -17,6 +17,9 @@ from lingshu_train.runs.ledger import Column
 from lingshu_train.stages.grpo import pictures
 from lingshu_train.stages.grpo.updates import BOTH, PROMPT, Divided, taken
 from lingshu_train.training.guarded import Batch
+
+if TYPE_CHECKING:
+    from lingshu_train.stages.grpo.served import Rollouts
 
 SPREAD = 1e-3
 """Advantages of a group that are further apart than this differ by more than rounding."""
@@ -31,7 +34,10 @@ class Dynamic(Divided):
     """
 
     most_draws = 1
+    rollouts: Rollouts | None
     others: Callable[[int], Sequence[Item]]
+    asking = 0
+    """Which asking of the window is being answered."""
     _asked = 1
     _filled = 0
 
@@ -46,6 +52,7 @@ class Dynamic(Divided):
         flat: list[list[int]] = []
         for number in range(self.most_draws):
             items = list(inputs) if number == 0 else list(self.others(number))
+            self.asking = number
             parts.append(super()._generate_and_score_completions(items))
             first = number * len(inputs)
             gains = parts[-1]["advantages"].view(-1, group)
@@ -55,6 +62,8 @@ class Dynamic(Divided):
                 (spread if some else flat).append(places)
             if min(dist.gather(len(spread))) >= wanted:
                 break
+        if self.rollouts is not None:
+            self.rollouts.rest()
         chosen = [*spread, *flat][:wanted]
         self._asked = len(parts)
         self._filled = sum(dist.gather(max(0, wanted - len(spread))))

@@ -70,7 +70,9 @@ class HeldOut:
     def _answers(self, trainer: GRPOTrainer) -> tuple[Judged, ...]:
         if self._rollouts is not None:
             self._rollouts.renew(trainer)
-            return evaluation.evaluate(self._rollouts.served, self.samples, self._corpus.image, self._asking)
+            found = evaluation.evaluate(self._rollouts.served, self.samples, self._corpus.image, self._asking)
+            self._rollouts.rest()
+            return found
         with whole(trainer) as model:
             engine = Transformers(
                 model,

@@ -20,13 +20,13 @@ from lingshu_train.rollouts import OURS
 from lingshu_train.runs import checkpoint, ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo import agreement, audited, columns, held_out, losses, risen, served, unscored
+from lingshu_train.stages.grpo.ahead import Ahead
 from lingshu_train.stages.grpo.config import Config
 from lingshu_train.stages.grpo.curriculum import Choosing
 from lingshu_train.stages.grpo.dynamic import Dynamic
 from lingshu_train.stages.grpo.items import Once, Placing, item_to_row
 from lingshu_train.stages.grpo.scored import Scored
 from lingshu_train.stages.grpo.scoring import Scoring
-from lingshu_train.stages.grpo.windows import Windowed
 from lingshu_train.training import adapters, arguments, session
 from lingshu_train.training.divergence import Guard
 from lingshu_train.training.exact import TrainingRun
@@ -71,7 +71,7 @@ UPSTREAM = {
 """As in exact.py, for a method that only TRL's GRPOTrainer has."""
 
 
-class ExactGRPOTrainer(Dynamic, Windowed, Scored, GRPOTrainer):  # type: ignore[misc]
+class ExactGRPOTrainer(Dynamic, Ahead, Scored, GRPOTrainer):  # type: ignore[misc]
     """GRPOTrainer as this project needs it; its mixins say what differs."""
 
     train_dataset: Once | HubDataset
@@ -99,6 +99,9 @@ class ExactGRPOTrainer(Dynamic, Windowed, Scored, GRPOTrainer):  # type: ignore[
         if self.seen:
             self.seen.forget()
         found: Batch = super()._generate_and_score_completions(inputs)
+        if self.agreement is not None:
+            # Of what is learned from, whatever was asked for it.
+            self.agreement.measure(found, self.next_step)
         return found
 
     def pass_over(self, inputs: Batch) -> None:
@@ -213,15 +216,17 @@ def _begin(
     )
     row = item_to_row(at, items, repeats=accumulation * config.window)
     trainer.whole_groups, trainer.most_draws = config.whole_groups, config.draws
+    trainer.asks_on = config.draws > 1
+    trainer.ahead, trainer.window_steps = config.ahead, config.window
     per_step = config.rollout_prompts * config.group_size * accumulation
     trainer.begin(session.run_of(stage, config, row=row, items_per_step=per_step, resume=resume, steps=steps))
 
-    def others(draw: int) -> list[dict[str, object]]:
-        window = int(trainer.state.global_step) // config.window
+    def items_of(window: int, draw: int) -> list[dict[str, object]]:
         places = items.of_rank(here.rank, window, draw=draw)
         return trainer.train_dataset.__getitems__([at(place) for place in places])
 
-    trainer.others = others
+    trainer.items_of = items_of
+    trainer.others = lambda draw: items_of(int(trainer.state.global_step) // config.window, draw)
 
 
 def _at(rows: Rows, choosing: Choosing | None) -> Callable[[int], int]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 from trl import GRPOTrainer
@@ -19,8 +20,10 @@ from lingshu_train.errors import LingshuError, RecipeError, RunAgain
 from lingshu_train.model import family, load
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Sampling
-from lingshu_train.rollouts import Outage, vllm
+from lingshu_train.rollouts import Outage, _transfer, vllm
 from lingshu_train.rollouts._drawing import NotFinite
+from lingshu_train.rollouts._fleet import Send
+from lingshu_train.rollouts._flight import Flight
 from lingshu_train.rollouts._generating import Tokens, draw
 from lingshu_train.rollouts._publishing import Publication
 from lingshu_train.rollouts._served import Served
@@ -38,6 +41,8 @@ TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
 PROBE = Sampling(max_tokens=8, log_probs=True)
 _Fault = tuple[str, tuple[str, ...]]
 """What kept a rank from its answers, and the servers that it asked; empty where nothing did."""
+_Written = tuple[Sequence[int], Sequence[float]]
+"""Tokens and their log-probabilities."""
 
 
 class Disagrees(LingshuError):
@@ -85,11 +90,15 @@ class Rollouts:
         )
         self.served = Served(fleet, publication, text, ends=ends, params=params)
         self._fleet, self._text = fleet, text
+        self._transfer = _transfer.of(params.weights, timeout_s=params.timeout_s)
+        self._rests = params.sleep
         self._retries, self._timeout_s = params.retries, params.timeout_s
         self._dtype, self._title = wanted.dtype, stage.name
         # What a killed run left in a server that the user runs has another.
         self._run = dist.from_first(secrets.token_hex(4))
         self._proven = False
+        self._expected: _Written = ((), ())
+        self._flight: Flight | None = None
 
     @property
     def software(self) -> str:
@@ -98,6 +107,37 @@ class Rollouts:
     def renew(self, trainer: GRPOTrainer) -> None:
         """Have the servers answer as the policy does now. Outage (75): they cannot be had. Disagrees (70)."""
         self._patiently(trainer, None, PROBE)
+
+    def begin(self, trainer: GRPOTrainer, requests: Sequence[Request], sampling: Sampling) -> None:
+        """Have the policy of now answer while the trainer goes on; `land` gives the answers. Outage (75), Disagrees (70)."""
+        self.renew(trainer)
+        fleet, rules = self._fleet, self.served.rules
+        self._flight = Flight(lambda: fleet.ask(requests, sampling, rules) if requests else [])
+
+    def land(self, prompts: Sequence[Sequence[int]]) -> Sequence[Answer]:
+        """The answers of what was begun last, to `prompts` as the trainer computes with them.
+
+        Disagrees (70), and Outage (75) as `draw`.
+        """
+        answers, self._flight = self._landed(), None
+        self._compare(prompts, answers)
+        return answers
+
+    def _landed(self) -> Sequence[Answer]:
+        """What was begun is answered, once every rank has its own. A server that failed meanwhile is started with the
+        weights of then, which lie where they were published, and has to prove them. Outage (75), Disagrees (70)."""
+        assert self._flight is not None, "nothing was begun"
+        for left in reversed(range(self._retries + 1)):
+            why = self._flight.wait()
+            faults = [one for one in dist.gather((why, self._fleet.asked if why else ())) if one[0]]
+            if not faults:
+                return self._flight.answers
+            self._doubt(faults, left)
+            faults = self._up()
+            if faults:
+                self._doubt(faults, left)
+            self._flight.again()
+        raise AssertionError("the last try returns or raises")
 
     def draw(
         self,
@@ -109,18 +149,36 @@ class Rollouts:
         """An answer for each request of this rank, once every rank has all of its own. `prompts` are the tokens that the
         trainer computes with. Outage (75), Disagrees (70), NotFinite."""
         found = self._patiently(trainer, requests, sampling)
-        for number, (ids, answer) in enumerate(zip(prompts, found, strict=True)):
+        self._compare(prompts, found)
+        if any(not math.isfinite(one) for answer in found for one in answer.chances):
+            raise NotFinite("the engine's chances of a token are not finite")
+        return found
+
+    def rest(self) -> None:
+        """Have servers give their memory back until they are asked again, where the recipe says so. One that does not is ended,
+        which gives it back as well."""
+        if not self._rests:
+            return
+        try:
+            self._fleet.rest()
+        except Outage as fault:
+            sys.stderr.write(f"lingshu: {self._title}: {fault}; ended\n")
+            self._fleet.doubt([one.url for one in self._fleet.own()])
+        self._proven = False
+
+    def close(self) -> None:
+        self.served.close()
+        if self._transfer is not None:
+            self._transfer.close()
+
+    def _compare(self, prompts: Sequence[Sequence[int]], answers: Sequence[Answer]) -> None:
+        """Both sides were given the same tokens."""
+        for number, (ids, answer) in enumerate(zip(prompts, answers, strict=True)):
             if tuple(ids) != answer.prompt_ids:
                 raise Disagrees(
                     f"{self._title}: engine vllm: prompt {number} has {len(ids)} tokens for the trainer and "
                     f"{len(answer.prompt_ids)} for the engine, or others"
                 )
-        if any(not math.isfinite(one) for answer in found for one in answer.chances):
-            raise NotFinite("the engine's chances of a token are not finite")
-        return found
-
-    def close(self) -> None:
-        self.served.close()
 
     def _patiently(
         self, trainer: GRPOTrainer, requests: Sequence[Request] | None, sampling: Sampling
@@ -131,17 +189,21 @@ class Rollouts:
                 answers, faults = self._asked(requests or (), sampling)
                 if not faults:
                     return answers
-            self._proven = False
-            self._fleet.doubt([url for _, urls in faults for url in urls])
-            if stopping.asked():
-                raise RunAgain("told to stop while an engine was asked; run the same command again to go on")
-            if not left:
-                raise Outage(
-                    f"{faults[0][0]}, after {self._retries + 1} tries; run the same command again to go on"
-                )
-            if dist.place().first:
-                sys.stderr.write(f"lingshu: {self._title}: {faults[0][0]}; started anew\n")
+            self._doubt(faults, left)
         raise AssertionError("the last try returns or raises")
+
+    def _doubt(self, faults: Sequence[_Fault], left: int) -> None:
+        """End the servers that failed, so that they start anew; Outage (75) where no try is left."""
+        self._proven = False
+        self._fleet.doubt([url for _, urls in faults for url in urls])
+        if stopping.asked():
+            raise RunAgain("told to stop while an engine was asked; run the same command again to go on")
+        if not left:
+            raise Outage(
+                f"{faults[0][0]}, after {self._retries + 1} tries; run the same command again to go on"
+            )
+        if dist.place().first:
+            sys.stderr.write(f"lingshu: {self._title}: {faults[0][0]}; started anew\n")
 
     def _asked(self, requests: Sequence[Request], sampling: Sampling) -> tuple[list[Answer], list[_Fault]]:
         """What one rank lacks, all have to ask again: the same answers come."""
@@ -157,42 +219,76 @@ class Rollouts:
         version = f"{self._run}-{int(trainer.state.global_step)}"
         if self._proven and version == self.served.version:
             return []
+        if self._flight is not None:
+            # It is asked of weights that go now.
+            self._landed()
         pulse.give(pulse.RESTS)
-        fault: _Fault = ("", ())
         with windows.whole(trainer) as model:
             if version != self.served.version and self._leads and self._fleet.owns:
-                self.served.publication.write(model, load.DTYPES[self._dtype])
+                self._publish(model)
             self.served.version = version
+            self._expected = self._probed(model)
             dist.barrier()
-            try:
-                for gone in self._fleet.up(str(self.served.publication.folder), version):
-                    sys.stderr.write(f"lingshu: {self._title}: engine vllm: {gone} was gone; started anew\n")
-                self._prove(model)
-            except Outage as raised:
-                fault = (str(raised), tuple(one.url for one in self._fleet.own()))
-            faults = [one for one in dist.gather(fault) if one[0]]
-        if not faults:
-            self._fleet.meet()
-            self._proven = True
+            if self._rests and model.device.type == "cuda":
+                # What the servers wake up to take.
+                torch.cuda.empty_cache()
+            faults = self._up(self._sender(model))
         pulse.give(pulse.GOES_ON)
         return faults
 
-    def _prove(self, model: PreTrainedModel) -> None:
+    def _publish(self, model: PreTrainedModel) -> None:
+        if self._transfer is None:
+            self.served.publication.write(model, load.DTYPES[self._dtype])
+        else:
+            self.served.publication.write_shape(model)
+
+    def _sender(self, model: PreTrainedModel) -> Send | None:
+        """What gives servers the weights of a model that they do not read."""
+        transfer, dtype = self._transfer, load.DTYPES[self._dtype]
+        if transfer is None:
+            return None
+        return lambda addresses, version: transfer.send(model, dtype, addresses, version)
+
+    def _up(self, send: Send | None = None) -> list[_Fault]:
+        """The faults of all ranks in starting servers, giving them what was published and having it proven."""
+        fault: _Fault = ("", ())
+        try:
+            for gone in self._fleet.up(str(self.served.publication.folder), self.served.version, send):
+                sys.stderr.write(f"lingshu: {self._title}: engine vllm: {gone} was gone; started anew\n")
+            self._prove()
+        except Outage as raised:
+            fault = (str(raised), tuple(one.url for one in self._fleet.own()))
+        faults = [one for one in dist.gather(fault) if one[0]]
+        if not faults:
+            self._fleet.meet()
+            self._proven = True
+        return faults
+
+    def _probe(self) -> tuple[str, Image.Image]:
         """A prompt with the same picture each time, so that what a server still has of old weights shows too."""
         text = self._text.apply_chat_template(
             [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is this?"}]}],
             tokenize=False,
             add_generation_prompt=True,
         )
-        picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (56, 84, 3), dtype=np.uint8))
+        noise = np.random.default_rng(0).integers(0, 255, (56, 84, 3), dtype=np.uint8)
+        return text, Image.fromarray(noise)
+
+    def _probed(self, model: PreTrainedModel) -> _Written:
+        """What the policy itself answers to the probe."""
+        text, picture = self._probe()
         inputs = self._text(text=[text], images=[[picture]], return_tensors="pt").to(model.device)
-        served = self.served
-        tokens = Tokens(words=self._text.tokenizer, ends=served.ends, never=served.never)
-        ours, chances = draw(model, inputs, PROBE, [0], tokens)
+        tokens = Tokens(words=self._text.tokenizer, ends=self.served.ends, never=self.served.never)
+        ids, chances = draw(model, inputs, PROBE, [0], tokens)
+        return ids[0], chances[0]
+
+    def _prove(self) -> None:
+        """Every server of this process answers the probe as the policy did that was published."""
+        text, picture = self._probe()
         request = Request(ids=self._text.tokenizer(text)["input_ids"], pictures=(picture,))
         for address in self._fleet.own():
-            (theirs,) = ask(address, [request], PROBE, served.rules, timeout_s=self._timeout_s)
-            apart = _apart((ours[0], chances[0]), (theirs.ids, theirs.chances))
+            (theirs,) = ask(address, [request], PROBE, self.served.rules, timeout_s=self._timeout_s)
+            apart = _apart(self._expected, (theirs.ids, theirs.chances))
             if not apart <= TOLERANCE[self._dtype]:
                 raise Disagrees(
                     f"{self._title}: engine vllm: {address.url} answers a probe with log-probabilities {apart:.3g} apart from "
@@ -200,9 +296,7 @@ class Rollouts:
                 )
 
 
-def _apart(
-    ours: tuple[Sequence[int], Sequence[float]], theirs: tuple[Sequence[int], Sequence[float]]
-) -> float:
+def _apart(ours: _Written, theirs: _Written) -> float:
     """The largest difference up to the first token that differs: where two are as likely, either is the likeliest."""
     largest = 0.0
     for one, other, first, second in zip(ours[0], theirs[0], ours[1], theirs[1], strict=False):

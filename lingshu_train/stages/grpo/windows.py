@@ -58,6 +58,8 @@ class Windowed(Passing):
     rollout_batch: int = ROLLOUT_BATCH
     rollouts: Rollouts | None = None
     """The servers that draw in place of this process, where the recipe says so."""
+    asks_on = False
+    """Whether the window may ask again before it is learned from, so that servers may not rest."""
     agreement: Agreement | None = None
     names: Callable[[Sequence[int]], Sequence[str]] = staticmethod(lambda rows: list(map(str, rows)))
     _buffered_inputs: list[Batch] | None
@@ -70,7 +72,9 @@ class Windowed(Passing):
         self._ends = load.ends(run.family, model, self.processing_class)
         self._picture_inputs = tuple(run.family.blank(model))
 
-    def _tokenize_prompts(self, prompts: list[object]) -> tuple[object, list[object] | None, object]:
+    def _tokenize_prompts(
+        self, prompts: list[object]
+    ) -> tuple[list[list[int]], list[list[Any]] | None, object]:
         """Upstream says None of a prompt without images, which the processor refuses where another prompt has some."""
         ids, images, fields = super()._tokenize_prompts(prompts)
         return ids, images and [one or [] for one in images], fields
@@ -80,8 +84,6 @@ class Windowed(Passing):
         # Upstream keeps the pixels of the last window until the next one is there.
         self._buffered_inputs = None
         output: Batch = super()._generate_and_score_completions(inputs)
-        if self.agreement is not None:
-            self.agreement.measure(output, self.next_step)
         return output
 
     def _generate_single_turn(
@@ -101,9 +103,11 @@ class Windowed(Passing):
             with self.meter.phase("generating") if self.meter else nullcontext():
                 if self.rollouts is None:
                     window = self._window(prompt_ids, images, multimodal_fields)
-                    drawn = self._draw(window, self._sampling(), len(prompt_ids))
+                    drawn = self._draw(window, self._sampling(int(self.state.global_step)), len(prompt_ids))
                 else:
                     drawn, chances = self._served(self.rollouts, prompt_ids, images)
+                    if not self.asks_on:
+                        self.rollouts.rest()
         except NotFinite as raised:
             fault = str(raised)
         if any(dist.gather(fault)):
@@ -142,18 +146,26 @@ class Windowed(Passing):
         images: Sequence[Sequence[Any]] | None,
     ) -> tuple[list[list[int]], list[list[float]]]:
         """Tokens and log-probabilities of the window from servers, which are given one mark a picture."""
-        sampling = self._sampling()
-        mark = self._tokenizer.convert_tokens_to_ids(self.processing_class.image_token)
-        never = load.never(self.processing_class)
-        requests = [
-            Request(ids=_marked(ids, mark, never), pictures=images[place] if images else (), seed=seed)
-            for place, (ids, seed) in enumerate(zip(prompt_ids, self._seeds(sampling), strict=True))
-        ]
+        sampling = self._sampling(int(self.state.global_step))
+        requests = self._requests(prompt_ids, images, self._seeds(self._rows, sampling))
         found = rollouts.draw(self, prompt_ids, requests, sampling)
         return [list(one.ids) for one in found], [list(one.chances) for one in found]
 
-    def _sampling(self) -> Sampling:
-        step = int(self.state.global_step)
+    def _requests(
+        self,
+        prompt_ids: Sequence[Sequence[int]],
+        images: Sequence[Sequence[Any]] | None,
+        seeds: Sequence[int],
+    ) -> list[Request]:
+        mark = self._tokenizer.convert_tokens_to_ids(self.processing_class.image_token)
+        never = load.never(self.processing_class)
+        return [
+            Request(ids=_marked(ids, mark, never), pictures=images[place] if images else (), seed=seed)
+            for place, (ids, seed) in enumerate(zip(prompt_ids, seeds, strict=True))
+        ]
+
+    def _sampling(self, step: int) -> Sampling:
+        """Of a window that begins after `step` optimizer steps."""
         return Sampling(
             max_tokens=self.max_completion_length,
             temperature=self.temperature if self.generation_config.do_sample else 0.0,
@@ -162,7 +174,7 @@ class Windowed(Passing):
         )
 
     def _draw(self, window: Window, sampling: Sampling, count: int) -> list[list[int]]:
-        seeds = self._seeds(sampling)
+        seeds = self._seeds(self._rows, sampling)
         tokens = Tokens(words=self._tokenizer, ends=self._ends, never=load.never(self.processing_class))
         found: list[list[int]] = [[] for _ in range(count)]
         with whole(self) as model:
@@ -178,14 +190,14 @@ class Windowed(Passing):
                     found[place] = ids
         return found
 
-    def _seeds(self, sampling: Sampling) -> list[int]:
-        """Of this rank's completions. A prompt's copies may lie on several ranks, and one may come twice in a window."""
-        everywhere = dist.gather(self._rows)
+    def _seeds(self, rows: Sequence[int], sampling: Sampling) -> list[int]:
+        """Of this rank's completions of `rows`. A prompt's copies may lie on several ranks, and come twice in a window."""
+        everywhere = dist.gather(list(rows))
         distinct = sorted({row for part in everywhere for row in part})
         names = dict(zip(distinct, self.names(distinct), strict=True))
         seeds = seeds_of([names[row] for part in everywhere for row in part], sampling)
         first = sum(map(len, everywhere[: dist.place().rank]))
-        return seeds[first : first + len(self._rows)]
+        return seeds[first : first + len(rows)]
 
 
 def _marked(ids: Sequence[int], mark: int, never: Sequence[int]) -> list[int]:
