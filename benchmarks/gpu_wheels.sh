@@ -26,7 +26,7 @@ import os, re, sys, zipfile
 path = sys.argv[1]
 with zipfile.ZipFile(path) as whole, zipfile.ZipFile(f"{path}.part", "w", zipfile.ZIP_DEFLATED) as slim:
     for one in whole.infolist():
-        if not re.search(r"_cuda(?!128|130)\d+\.so$", one.filename):
+        if not re.search(r"_(cuda(?!128|130)|rocm|xpu)\d+\.so$", one.filename):
             slim.writestr(one, whole.read(one))
 os.replace(f"{path}.part", path)
 SLIM
