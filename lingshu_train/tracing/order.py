@@ -19,7 +19,6 @@ from lingshu_train.data.corpus.table import Table
 from lingshu_train.data.images.opening import named
 from lingshu_train.data.order.mix import Mix, ingredients
 from lingshu_train.data.order.mixture import Ingredient, Mixture
-from lingshu_train.data.order.pairs import Paired
 from lingshu_train.data.order.selection import FILE
 from lingshu_train.errors import MissingInput
 from lingshu_train.runs.stage import Stage
@@ -100,8 +99,7 @@ class Order(ABC):
             made: tuple[Ingredient, ...] = (Ingredient(len(self._selected), len(self._selected)),)
         else:
             made = ingredients(data, [len(rows) for rows in (units or self.parts)], where=where)
-        order = Mixture(made, stage.seed, self._late() if late else ())
-        self.mixture: Mixture | Paired = Paired(order, units) if units else order
+        self.mixture = paired.order(Mixture(made, stage.seed, self._late() if late else ()), units)
 
     def number(self, part: int, rows: Ints) -> tuple[Ints, Ints, Counter[str]]:
         """Of ascending rows of an ingredient's corpus: places in `rows` of those that take part, their numbers, and how many do

@@ -27,7 +27,6 @@ from lingshu_train.data.corpus.withdrawn import Flags
 from lingshu_train.data.order.consented import ConsentedLate
 from lingshu_train.data.order.mix import Mix, ingredients
 from lingshu_train.data.order.mixture import Ingredient, Mixture
-from lingshu_train.data.order.pairs import Paired
 from lingshu_train.data.order.selection import Chosen, Selection
 from lingshu_train.data.questions.opened import opened
 from lingshu_train.errors import DataError
@@ -97,8 +96,7 @@ class Rows:
         self._gone = withdrawn.of_all(stage, [mix.corpus for mix in mixture], self._corpora, where=where)
         if self._gone is not None and self._selected is not None:
             self._gone = self._gone[self._selected.rows]
-        order = Mixture(parts, stage.seed, last)
-        self.mixture: Mixture | Paired = Paired(order, units) if units else order
+        self.mixture = paired.order(Mixture(parts, stage.seed, last), units)
         # A GRPO group is the same row several times over.
         self._pictures = lru_cache(maxsize=16)(self._decoded)
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from lingshu_train.data.corpus.corpus import Corpus
-from lingshu_train.data.order.pairs import Incomplete, Units
+from lingshu_train.data.order.mixture import Mixture
+from lingshu_train.data.order.pairs import Incomplete, Paired, Units
 from lingshu_train.data.order.pairs import units as units_of_names
 from lingshu_train.errors import DataError
 from lingshu_train.record import pair_of
@@ -24,6 +25,11 @@ def units_of(
 ) -> tuple[Units, ...]:
     """The same of some rows of each corpus (None: all)."""
     return tuple(_units(found, rows, f"{where}.{index}") for index, (found, rows) in enumerate(parts))
+
+
+def order(mixture: Mixture, units: tuple[Units, ...]) -> Mixture | Paired:
+    """The order of rows: the mixture's own, or that of its units where there are some."""
+    return Paired(mixture, units) if units else mixture
 
 
 def _units(found: Corpus, rows: npt.NDArray[np.integer] | None, where: str) -> Units:

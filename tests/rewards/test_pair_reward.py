@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from itertools import product
+from math import prod
 from typing import Any
 
 import pytest
@@ -57,6 +59,24 @@ def test_a_group_earns_on_average_the_product_of_both_rates() -> None:
     """So that the expected gain of a step is the gradient of the chance that both are right."""
     found = values([HERE] * 8 + [THERE] * 8, said(*["yes"] * 6, *["no"] * 2, *["no"] * 4, *["yes"] * 4))
     assert [sum(map(float, filter(None, part))) / 8 for part in (found[:8], found[8:])] == [6 / 8 * 4 / 8] * 2
+
+
+def test_the_expected_step_climbs_the_chance_that_both_are_right() -> None:
+    """Every outcome of three completions to each half, weighed: with undivided advantages, as `dr_grpo` has them, the gradient by
+    the first half's log-odds is that of p q, up to the share (n - 1) / n that a group's own mean takes of any reward."""
+    p, q, size = 0.7, 0.4, 3
+    found = 0.0
+    for outcome in product((True, False), repeat=2 * size):
+        here, there = outcome[:size], outcome[size:]
+        chance = prod(p if one else 1 - p for one in here) * prod(q if one else 1 - q for one in there)
+        completions = said(
+            *("yes" if one else "no" for one in here), *("no" if one else "yes" for one in there)
+        )
+        got = [value or 0.0 for value in values([HERE] * size + [THERE] * size, completions)[:size]]
+        mean = sum(got) / size
+        slopes = [1 - p if one else -p for one in here]
+        found += chance * sum((a - mean) * slope for a, slope in zip(got, slopes, strict=True)) / size
+    assert found == pytest.approx((size - 1) / size * q * p * (1 - p))
 
 
 def test_a_row_of_no_pair_earns_its_own_and_a_half_without_the_other_is_left_unscored() -> None:
