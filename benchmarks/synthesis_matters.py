@@ -39,7 +39,7 @@ RESULT = HERE / "results" / "synthesis_matters.json"
 WRONG, GUESSED, BROKEN, MISSED = 0.2, 0.1, 0.05, 0.1
 """Shares: of questions whose right answer is wrong, that nobody needs the picture for, that are no JSON; of looks of the checker that
 miss."""
-TEMPLATES, CAPTIONS, ASKED = 150, 400, 50
+TEMPLATES, CAPTIONS, ASKED = 150, 200, 50
 """Rows by templates of each of two tasks, captions, and held-out questions of each of four tasks."""
 ARMS = ("templates", "all written", "checked")
 KINDS = {"size": ("small", "large"), "shade": ("bright", "dark")}
