@@ -1,14 +1,15 @@
 """Steps of GRPO of this project, through each engine, against other trainers: the same prompts, model, reward and updates.
 
     python benchmarks/grpo_side_by_side.py FOLDER [--python ms_swift=V2/bin/python] [--vocabularies 32768 152064]
-        [--steps 5] [--rounds 2] [--arms ours trl ...] [--out FILE]
+        [--steps 5] [--rounds 2] [--passes 1] [--arms ours trl ...] [--out FILE]
 
 A step draws eight completions of 24 tokens to each of four prompts with a picture of 56 to 448 pixels a side, and makes one update of all
 32; the model is the one of sft_side_by_side.py with heads of 32, which vLLM's kernels take, and random weights, all of which train in
 float32. The reward is the same function of the text, so that advantages differ. `ours` draws with transformers and `ours_vllm` with a
 server of vLLM on the same cores, `kl` beside them is with a reference model (0.04); `trl` is GRPOTrainer as it comes, `trl_same` that
 with the allocator's variables and the head at labelled positions alone; `ms_swift` is `swift rlhf --rlhf_type grpo` as it comes, in an
-environment of its own (made as benchmarks/loader.py says). Arms take turns, another order every round, each in a process of its own.
+environment of its own (made as benchmarks/loader.py says). `--passes` cuts an update's 32 completions into so many forward
+passes, for all arms alike, where one of all does not fit into memory. Arms take turns, another order every round, each in a process of its own.
 
 Core seconds are of the process and all below it, a step, the first two steps left out; memory is the trainer's peak. Pictures that
 the image processor and the vision tower take are counted over all steps, a prompt and step.
@@ -107,7 +108,7 @@ def watched() -> Watch:
     return found
 
 
-def ours(arm: str, folder: Path, vocabulary: int, steps: int) -> dict[str, Any]:
+def ours(arm: str, folder: Path, vocabulary: int, steps: int, passes: int) -> dict[str, Any]:
     """A whole stage of this project in this process."""
     import tiny
 
@@ -126,7 +127,7 @@ def ours(arm: str, folder: Path, vocabulary: int, steps: int) -> dict[str, Any]:
                 "save_every": 10**6,
             },
             **{"rollout_prompts": PROMPTS, "update_prompts": PROMPTS, "group_size": GROUP},
-            **{"per_device_batch": PROMPTS * GROUP, "max_completion": TOKENS, "most_too_long": 0.5},
+            **{"per_device_batch": PROMPTS * GROUP // passes, "max_completion": TOKENS, "most_too_long": 0.5},
             "rewards": {"mode": "sum", "terms": [{"name": "letters", "weight": 1.0}]},
             "learning_rate": dict.fromkeys(tiny.ALL_PARTS, 1e-3),
             **({"kl_coefficient": KL} if arm == "ours_kl" else {}),
@@ -157,7 +158,7 @@ def _flat(images: Any) -> list[Any]:
     return [one for each in images for one in _flat(each)]
 
 
-def trl(arm: str, folder: Path, vocabulary: int, steps: int) -> dict[str, Any]:
+def trl(arm: str, folder: Path, vocabulary: int, steps: int, passes: int) -> dict[str, Any]:
     """GRPOTrainer on the same prompts and pictures."""
     import tempfile
 
@@ -192,7 +193,12 @@ def trl(arm: str, folder: Path, vocabulary: int, steps: int) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as out:
         config = GRPOConfig(
-            **{"output_dir": out, "max_steps": steps, "per_device_train_batch_size": PROMPTS * GROUP},
+            **{
+                "output_dir": out,
+                "max_steps": steps,
+                "per_device_train_batch_size": PROMPTS * GROUP // passes,
+            },
+            **{"gradient_accumulation_steps": passes},
             **{"num_generations": GROUP, "max_completion_length": TOKENS, "learning_rate": 1e-3},
             **{"beta": KL if arm == "trl_kl" else 0.0, "shuffle_dataset": False},
             **{"logging_steps": 1, "save_strategy": "no", "report_to": [], "disable_tqdm": True, "seed": 0},
@@ -278,6 +284,7 @@ def main(words: list[str]) -> None:
     parser.add_argument("--vocabularies", type=int, nargs="+", default=[32_768, 152_064])
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--passes", type=int, default=1)
     parser.add_argument("--arms", nargs="+", help="all that can run where none is named")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--once", metavar="ARM", help="prepare, or an arm: measured in this process")
@@ -289,7 +296,7 @@ def main(words: list[str]) -> None:
             print("{}")
         else:
             one = ours if options.once in OURS else trl
-            print(json.dumps(one(options.once, place, vocabulary, options.steps)))
+            print(json.dumps(one(options.once, place, vocabulary, options.steps, options.passes)))
         return
     pythons = dict(word.split("=", 1) for word in options.python)
     arms = options.arms or [*OURS, *TRL, *pythons]
@@ -300,6 +307,7 @@ def main(words: list[str]) -> None:
         place.mkdir(parents=True, exist_ok=True)
         where = circumstances.told("torch", "transformers", "trl") | {"versions_of_others": {}}
         same = ["--vocabularies", str(vocabulary), "--steps", str(options.steps)]
+        same += ["--passes", str(options.passes)]
         own = [sys.executable, __file__, str(place), *same, "--once"]
         if not (place / "plugins").is_dir():
             call([*own, "prepare"], "prepare", place)
@@ -308,13 +316,21 @@ def main(words: list[str]) -> None:
             turn = number % len(arms)
             for arm in arms[turn:] + arms[:turn]:
                 peer = [pythons[arm], str(HERE / "side_by_side" / f"{arm}_grpo.py")] if arm in pythons else []
-                given = [str(place / "peers"), str(options.steps), str(PROMPTS), str(GROUP), str(TOKENS)]
+                given = [
+                    str(place / "peers"),
+                    str(options.steps),
+                    str(PROMPTS),
+                    str(GROUP),
+                    str(TOKENS),
+                    str(options.passes),
+                ]
                 found = call([*peer, *given] if peer else [*own, arm], arm, place)
                 if versions := found.pop("versions", None):
                     where["versions_of_others"][arm] = versions
                 measures.setdefault(arm, []).append(found)
                 print(vocabulary, number, arm, found, flush=True)
             told = {**where, "steps": options.steps, "rounds": number + 1, "prompts": PROMPTS, "group": GROUP}
+            told |= {"passes": options.passes}
             result["vocabularies"][str(vocabulary)] = told | summary(measures)
             options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 

@@ -1,6 +1,6 @@
 """ms-swift: `swift rlhf --rlhf_type grpo` of all weights, as it comes but for what makes the steps the same.
 
-    python ms_swift_grpo.py FOLDER STEPS PROMPTS GROUP TOKENS
+    python ms_swift_grpo.py FOLDER STEPS PROMPTS GROUP TOKENS PASSES
 
 FOLDER has the rows and the model as side_by_side/rows.py writes them. Its template has the id of the picture's token as a constant,
 that of the published tokenizer; here it is set to the model's. Pixels are bounded by MIN_PIXELS and MAX_PIXELS, which it reads.
@@ -36,7 +36,7 @@ class Vowels(ORM):  # type: ignore[misc]
         return found
 
 
-folder, steps, prompts, group, tokens = sys.argv[1:]
+folder, steps, prompts, group, tokens, passes = sys.argv[1:]
 model = f"{folder}/model"
 torch.set_num_threads(1)
 config = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
@@ -67,8 +67,8 @@ with tempfile.TemporaryDirectory() as out:
         split_dataset_ratio=0.0,
         dataset_num_proc=1,
         dataloader_num_workers=0,
-        per_device_train_batch_size=int(prompts) * int(group),
-        gradient_accumulation_steps=1,
+        per_device_train_batch_size=int(prompts) * int(group) // int(passes),
+        gradient_accumulation_steps=int(passes),
         num_generations=int(group),
         max_completion_length=int(tokens),
         reward_funcs=["vowels"],

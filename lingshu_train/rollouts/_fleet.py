@@ -97,9 +97,15 @@ class Fleet:
         """What the servers of this process run; empty before they are up, and where it has none."""
         return next((each.software for each in self._own.values() if each.software), "")
 
+    @property
+    def ready(self) -> bool:
+        """Whether every server of this process is up and answers."""
+        return all(each.address is not None and _answers(each.address) for each in self._own.values())
+
     def up(self, model: str, version: str, send: Send | None = None) -> tuple[str, ...]:
         """Have every server of this process answer with these weights; tells those that were gone or deaf, and are new now.
-        Where `send` gives the weights, servers start without, and all are given them. Outage (75): one cannot be had."""
+        Where `send` gives the weights, those that start open the model for what no transfer brings, and all are given them.
+        Outage (75): one cannot be had."""
         late, gone = [], []
         for each in self._own.values():
             if not self._renewed(each, model, version, reads=send is None):
@@ -181,6 +187,13 @@ class Fleet:
     def end(self) -> None:
         for each in self._own.values():
             each.end()
+
+
+def _answers(address: Address) -> bool:
+    try:
+        return _wire.state(address) is not None
+    except (Outage, Refused):
+        return False
 
 
 def _parts(requests: Sequence[Request], count: int) -> list[Sequence[Request]]:

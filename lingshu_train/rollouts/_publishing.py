@@ -40,13 +40,6 @@ class Publication:
         except OSError as fault:
             raise OutputFailed(f"{self.folder}: weights for the engine: {fault.strerror}") from None
 
-    def write_shape(self, model: PreTrainedModel | PeftModel) -> None:
-        """Everything but the tensors, for servers that are given those otherwise. OutputFailed (74)."""
-        try:
-            self._write_shape(model)
-        except OSError as fault:
-            raise OutputFailed(f"{self.folder}: the engine's configuration: {fault.strerror}") from None
-
     def close(self) -> None:
         """Let go of the tensors."""
         for each in self._open:
@@ -56,15 +49,12 @@ class Publication:
             for path in self.folder.glob("*.safetensors"):
                 path.unlink()
 
-    def _write_shape(self, model: PreTrainedModel | PeftModel) -> None:
+    def _write(self, model: PreTrainedModel | PeftModel, dtype: torch.dtype) -> None:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         if not (self.folder / "config.json").exists():
             self._family.write_for_everyone(self._text, self.folder)
             _below(model).config.save_pretrained(self.folder)
             _untie(self.folder / "config.json")
-
-    def _write(self, model: PreTrainedModel | PeftModel, dtype: torch.dtype) -> None:
-        self._write_shape(model)
         before, self._open, names = self._open, [], set()
         for number, shard in enumerate(shards(model, dtype, device=torch.device("cpu"))):
             name = f"model-{number:05d}.safetensors"

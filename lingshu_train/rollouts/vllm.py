@@ -173,8 +173,7 @@ def _arguments(params: Params, settings: Settings, *, cpu: bool, processed: bool
             "enable_prefix_caching": False,
             "distributed_executor_backend": "uni",
         }
-    # Dummy weights, which answer nobody, are there at once.
-    given = {} if params.weights == "folder" else {"load_format": "dummy", "weight_transfer": params.weights}
+    given = {} if params.weights == "folder" else {"weight_transfer": params.weights}
     rests = {"enable_sleep_mode": True} if params.sleep else {}
     return found | {"gpu_memory_utilization": params.gpu_share, **given, **rests}
 

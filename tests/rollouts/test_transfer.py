@@ -347,7 +347,6 @@ def test_servers_are_started_for_what_the_recipe_names(
     )
     engine = made._own[0]._start.engine  # type: ignore[attr-defined]
     assert engine["weight_transfer"] == "ipc"
-    assert engine["load_format"] == "dummy"
     assert engine["enable_sleep_mode"] is True
     plain = vllm._arguments(vllm.Params(), settings, cpu=False, processed=False)  # type: ignore[arg-type]
-    assert not {"weight_transfer", "load_format", "enable_sleep_mode"} & set(plain)
+    assert not {"weight_transfer", "enable_sleep_mode"} & set(plain)

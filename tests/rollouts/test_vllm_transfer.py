@@ -1,4 +1,4 @@
-"""The calls of a transfer of weights against the real engine: a server that starts with none has them after `finish`, and not before.
+"""The calls of a transfer of weights against the real engine: a server has them after `finish`, and no version before.
 
 NCCL and CUDA IPC need a GPU; here tensors come in files, through the same calls, the same worker and the same reload of vLLM.
 """
@@ -60,30 +60,31 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_server_without_weights_has_those_that_a_transfer_brings_and_the_next_ones(
+def test_a_server_has_the_weights_that_a_transfer_brings_when_it_is_over_and_then_the_next_ones(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(_servers, "_SCRIPT", Path(vllm_engine.__file__).with_name("vllm_files_server.py"))
     plain = vllm._arguments
-    more = {"load_format": "dummy", "weight_transfer": "test_files"}
+    more = {"weight_transfer": "test_files"}
     monkeypatch.setattr(vllm, "_arguments", lambda *args, **named: plain(*args, **named) | more)
     architecture = family.of(vllm_engine.SETTINGS.family)
     policy = load.model(architecture, str(model), dtype="float32", attention="sdpa")
     text = load.processor(architecture, str(model), vllm_engine.SETTINGS.budget)
     publication = Publication(tmp_path / "weights", family=architecture, text=text)
-    publication.write_shape(policy)
-    assert not list(publication.folder.glob("*.safetensors"))
+    publication.write(policy, load.DTYPES["float32"])
     fleet = vllm.fleet(vllm.Params(), vllm_engine.SETTINGS, device="cpu", folder=tmp_path / "servers")
     ends = load.ends(architecture, policy, text)
     with Served(fleet, publication, text, ends=ends, params=vllm.Params()) as served:
         files = Files(tmp_path)
         for version in ("1", "2"):
+            for parameter in policy.parameters():
+                parameter.data += 0.05 * parameter.data.std() * parameter.data.sign()
+            assert fleet.ready is (version == "2")
             fleet.up(str(publication.folder), version, sending(files, policy))
             fleet.aim()
             served.version = version
+            publication.close()
             assert answered(served) == expected(policy, text, tmp_path / version)
-            for parameter in policy.parameters():
-                parameter.data += 0.05 * parameter.data.std() * parameter.data.sign()
         assert set(files.between) == {""}, "no version while tensors come"
         (address,) = fleet.own()
         with pytest.raises(Stale, match="asked for weights '1', and has '2'"):

@@ -9,9 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import torch
-from PIL import Image
 from transformers import PreTrainedModel, ProcessorMixin
 from trl import GRPOTrainer
 
@@ -24,25 +22,19 @@ from lingshu_train.rollouts import Outage, _transfer, vllm
 from lingshu_train.rollouts._drawing import NotFinite
 from lingshu_train.rollouts._fleet import Send
 from lingshu_train.rollouts._flight import Flight
-from lingshu_train.rollouts._generating import Tokens, draw
 from lingshu_train.rollouts._publishing import Publication
 from lingshu_train.rollouts._served import Served
 from lingshu_train.rollouts._wire import Answer, Request, ask
 from lingshu_train.runs import processes
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import parse
-from lingshu_train.stages.grpo import windows
+from lingshu_train.stages.grpo import probing, windows
 from lingshu_train.stages.grpo.config import Config
 
 FOLDER = "engine"
 """Below the stage's folder: logs of the servers, and what they open."""
-TOLERANCE = {"float32": 1e-3, "bfloat16": 0.5}
-"""Largest difference of a log-probability of the probe, by the number format of both sides."""
-PROBE = Sampling(max_tokens=8, log_probs=True)
 _Fault = tuple[str, tuple[str, ...]]
 """What kept a rank from its answers, and the servers that it asked; empty where nothing did."""
-_Written = tuple[Sequence[int], Sequence[float]]
-"""Tokens and their log-probabilities."""
 
 
 class Disagrees(LingshuError):
@@ -97,7 +89,7 @@ class Rollouts:
         # What a killed run left in a server that the user runs has another.
         self._run = dist.from_first(secrets.token_hex(4))
         self._proven = False
-        self._expected: _Written = ((), ())
+        self._expected: probing.Written = ((), ())
         self._flight: Flight | None = None
 
     @property
@@ -106,7 +98,7 @@ class Rollouts:
 
     def renew(self, trainer: GRPOTrainer) -> None:
         """Have the servers answer as the policy does now. Outage (75): they cannot be had. Disagrees (70)."""
-        self._patiently(trainer, None, PROBE)
+        self._patiently(trainer, None, probing.SAMPLING)
 
     def begin(self, trainer: GRPOTrainer, requests: Sequence[Request], sampling: Sampling) -> None:
         """Have the policy of now answer while the trainer goes on; `land` gives the answers. Outage (75), Disagrees (70)."""
@@ -224,23 +216,29 @@ class Rollouts:
             self._landed()
         pulse.give(pulse.RESTS)
         with windows.whole(trainer) as model:
-            if version != self.served.version and self._leads and self._fleet.owns:
-                self._publish(model)
+            if self._needs_folder(version) and self._leads and self._fleet.owns:
+                self.served.publication.write(model, load.DTYPES[self._dtype])
             self.served.version = version
-            self._expected = self._probed(model)
+            self._expected = probing.answered(
+                model, self._text, ends=self.served.ends, never=self.served.never
+            )
             dist.barrier()
             if self._rests and model.device.type == "cuda":
                 # What the servers wake up to take.
                 torch.cuda.empty_cache()
             faults = self._up(self._sender(model))
+            if self._transfer is not None:
+                # Read where a server started, and else by nobody.
+                self.served.publication.close()
         pulse.give(pulse.GOES_ON)
         return faults
 
-    def _publish(self, model: PreTrainedModel) -> None:
+    def _needs_folder(self, version: str) -> bool:
+        """Whether the policy has to lie where servers read: of each version, or with a transfer where one of them starts, since
+        vLLM keeps beside weights what no transfer brings (as the mean of pixels). Collective."""
         if self._transfer is None:
-            self.served.publication.write(model, load.DTYPES[self._dtype])
-        else:
-            self.served.publication.write_shape(model)
+            return version != self.served.version
+        return any(dist.gather(not self._fleet.ready))
 
     def _sender(self, model: PreTrainedModel) -> Send | None:
         """What gives servers the weights of a model that they do not read."""
@@ -264,45 +262,16 @@ class Rollouts:
             self._proven = True
         return faults
 
-    def _probe(self) -> tuple[str, Image.Image]:
-        """A prompt with the same picture each time, so that what a server still has of old weights shows too."""
-        text = self._text.apply_chat_template(
-            [{"role": "user", "content": [{"type": "image"}, {"type": "text", "text": "What is this?"}]}],
-            tokenize=False,
-            add_generation_prompt=True,
-        )
-        noise = np.random.default_rng(0).integers(0, 255, (56, 84, 3), dtype=np.uint8)
-        return text, Image.fromarray(noise)
-
-    def _probed(self, model: PreTrainedModel) -> _Written:
-        """What the policy itself answers to the probe."""
-        text, picture = self._probe()
-        inputs = self._text(text=[text], images=[[picture]], return_tensors="pt").to(model.device)
-        tokens = Tokens(words=self._text.tokenizer, ends=self.served.ends, never=self.served.never)
-        ids, chances = draw(model, inputs, PROBE, [0], tokens)
-        return ids[0], chances[0]
-
     def _prove(self) -> None:
         """Every server of this process answers the probe as the policy did that was published."""
-        text, picture = self._probe()
-        request = Request(ids=self._text.tokenizer(text)["input_ids"], pictures=(picture,))
+        request = probing.request(self._text)
         for address in self._fleet.own():
-            (theirs,) = ask(address, [request], PROBE, self.served.rules, timeout_s=self._timeout_s)
-            apart = _apart(self._expected, (theirs.ids, theirs.chances))
-            if not apart <= TOLERANCE[self._dtype]:
+            (theirs,) = ask(
+                address, [request], probing.SAMPLING, self.served.rules, timeout_s=self._timeout_s
+            )
+            apart = probing.apart(self._expected, (theirs.ids, theirs.chances))
+            if not apart <= probing.TOLERANCE[self._dtype]:
                 raise Disagrees(
                     f"{self._title}: engine vllm: {address.url} answers a probe with log-probabilities {apart:.3g} apart from "
-                    f"those of the policy that it was given, and {TOLERANCE[self._dtype]:g} is rounding"
+                    f"those of the policy that it was given, and {probing.TOLERANCE[self._dtype]:g} is rounding"
                 )
-
-
-def _apart(ours: _Written, theirs: _Written) -> float:
-    """The largest difference up to the first token that differs: where two are as likely, either is the likeliest."""
-    largest = 0.0
-    for one, other, first, second in zip(ours[0], theirs[0], ours[1], theirs[1], strict=False):
-        difference = abs(first - second)
-        if not difference <= largest:
-            largest = difference
-        if one != other:
-            break
-    return largest
