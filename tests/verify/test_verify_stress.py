@@ -16,11 +16,7 @@ import pytest
 
 from lingshu_train.verify import Policy, gold_problem, verify
 
-# Rounds that no rule was changed for yet: what they find is scored first and mended next.
-UNSEEN: tuple[str, ...] = ("round_22",)
-ROUNDS = sorted(
-    path for path in (Path(__file__).parent / "stress_rounds").glob("*.jsonl") if path.stem not in UNSEEN
-)
+ROUNDS = sorted((Path(__file__).parent / "stress_rounds").glob("*.jsonl"))
 # Of right answers that are the answer alone, and of all: a yes or no whose reason cannot be read whole is refused.
 ALLOWED_STRICT = 0.02
 ALLOWED_LENIENT = 0.08

@@ -115,12 +115,13 @@ def parse(text: str, question: str) -> Quantity | None:
 
 
 def _names_one(label: str, question: str) -> bool:
-    """Whether a number behind this word names one of what a question counts: "rib 4" is no count of ribs."""
+    """Whether a number behind this word is no measure: "rib 4" is no count of ribs, "in 20 weeks" no age."""
     counted = _COUNTED.search(question)
     plain = label.strip().lower()
+    if counted is None:
+        return plain == "in"
     return (
-        counted is not None
-        and plain.isalpha()
+        plain.isalpha()
         and plain not in _COPULA
         and canon.word(plain) in map(canon.word, counted.group(1).lower().split())
     )

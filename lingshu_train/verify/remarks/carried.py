@@ -18,7 +18,7 @@ from lingshu_train.verify.text.normal import LIMIT, strip_edges
 _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[-'][A-Za-z0-9]+)*|\S")
 _WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*")
 _HAN = re.compile("[\u3400-\u9fff]+")
-_KIND = re.compile(r"\b(?:(?:what|which) (?:type|kind|sort|form) of|what|which) ([a-z]+)\b")
+_KIND = re.compile(r"\b(?:(?:what|which) (?:type|kind|sort|form) of|what|which) ([a-z]+)(?: ([a-z]+))?\b")
 _PLACING = frozenset(
     (
         "in",
@@ -86,7 +86,8 @@ def read(text: str, gold: GoldAnswer, question: str, offered: frozenset[str] = f
     if len(text) > LIMIT or "?" in text:
         return None
     if not text.isascii() and _HAN.search(text):
-        return _read_cn(text, gold, question)
+        return verbatim.denied_cn(text, gold, question) or _read_cn(text, gold, question)
+    text = verbatim.without_place(text, question, inside=gold.reads == "choices")
     said = verbatim.read(text, gold, question)
     if said is not None:
         return said
@@ -143,16 +144,20 @@ def _spans(
     follows = words("carriers", "after") | (lent | _HOLDING if gold.reads == "choices" else frozenset())
     if spoken[:2] == ["it", "is"]:
         follows |= {"that"}
-    if offered:
-        # How large or how old a thing is tells no option from another, unless one of them says so.
-        known |= words("vocabulary", "sizes") - offered
+    # How large or how old a thing is tells no option from another, unless one of them says so; behind it, it may.
+    ahead = known | (words("vocabulary", "sizes") - offered) if offered else known
     last = len(spoken)
-    heads = [
-        cut for cut in (0, *_run(spoken, known)) if not cut or spoken[cut - 1] in words("carriers", "before")
-    ]
+    heads = [cut for cut in (0, *_run(spoken, ahead)) if not cut or _leads(spoken, cut, lent)]
     ends = [last - cut for cut in (0, *_run(spoken[::-1], known))]
     tails = [end for end in ends if end == last or spoken[end] in follows or spoken[end - 1] == ","]
     return _shortest([(start, end) for start in heads for end in tails if start < end and end - start < last])
+
+
+def _leads(spoken: list[str], cut: int, lent: frozenset[str]) -> bool:
+    """Whether an answer may begin behind so many words: "shows a", "an enlarged"."""
+    return spoken[cut - 1] in words("carriers", "before") or (
+        cut > 1 and spoken[cut - 1] in lent and spoken[cut - 2] in ("a", "an", "the")
+    )
 
 
 def _shortest(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
@@ -227,9 +232,10 @@ def nouns(question: str) -> frozenset[str]:
     """What a question asks the kind of, in canonical form: "fracture" of "What type of fracture"."""
     low = question.lower()
     found = _KIND.search(low)
-    return (
-        frozenset((canon.word(found.group(1)),)) if found and not verbatim.OFFERS.search(low) else frozenset()
-    )
+    if found is None or verbatim.OFFERS.search(low):
+        return frozenset()
+    named = (word for word in found.groups() if word and word not in words("words", "stop"))
+    return frozenset(map(canon.word, named))
 
 
 def _read_cn(text: str, gold: GoldAnswer, question: str) -> Ruling | None:

@@ -34,6 +34,9 @@ _ASKED_PLACE = re.compile(r"\b(?:in|of|on|at|within) (?:the |this |that )?([a-z]
 _ASKS_NOT = re.compile(
     r"(?:which|what)\b[^?]*?\b(?:is|are|was|were|does|do) not ([a-z -]+)\W*$", re.IGNORECASE
 )
+_ASKED_NOT_CN = re.compile(
+    "哪(?:一)?(?:项|个|种|些)?((?:不是|不属于|不包括|不会|不能|不符合)[^?？。]{2,20}?)[?？。]?$"
+)
 _ASKED_NOT = re.compile(r"\bnot ([a-z -]+)", re.IGNORECASE)
 _NOT = re.compile(
     r"\b(?:(?:does|do|did|is|are|was|were) not|doesn't|isn't|aren't|don't)(?: [a-z]+ly)? (?=([a-z]+))",
@@ -80,11 +83,27 @@ def without_whole(text: str, question: str) -> str:
     return text if OFFERS.search(question.lower()) else _OF_WHOLE.sub("", text)
 
 
-def without_place(text: str, question: str) -> str:
-    """A text without the place at its beginning that its question names: "Right lower lobe consolidation"."""
+def without_place(text: str, question: str, *, inside: bool = False) -> str:
+    """A text without the place at its beginning that its question names: "Right lower lobe consolidation". `inside`: also
+    where it stands inside a sentence, "the cause of the opacity in the right lung is".
+    """
     found = _ASKED_PLACE.search(question.lower())
-    place = f"{found.group(1)} " if found else ""
-    return text[len(place) :] if place and text.lower().startswith(place) else text
+    if found is None:
+        return text
+    low, phrase = text.lower(), found.group(0).rstrip(" ?.")
+    if low.startswith(f"{found.group(1)} "):
+        return text[len(found.group(1)) + 1 :]
+    place = low.find(f" {phrase} is ") if inside else -1
+    return text[:place] + text[place + len(phrase) + 1 :] if place > 0 else text
+
+
+def denied_cn(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
+    """The ruling on 便秘不是该病的表现, where the question asks 哪项不是该病的表现; None else."""
+    found = _ASKED_NOT_CN.search(question)
+    if found is None or not text.rstrip("。. ").endswith(found.group(1)):
+        return None
+    ruling = gold.read(strip_edges(text.rstrip("。. ").removesuffix(found.group(1))))
+    return ruling._replace(rule=f"{ruling.rule}_carried") if ruling.status == "right" else None
 
 
 def without_owner(text: str) -> str:

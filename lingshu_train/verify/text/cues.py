@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from functools import cache
+from functools import cache, lru_cache
 
 from lingshu_train.verify.lexicon import entries, words
 
@@ -18,6 +18,8 @@ def plain_words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
+# The rules of one verdict ask it of the same text two or three times.
+@lru_cache(maxsize=1024)
 def hedges(text: str) -> bool:
     """Whether the text leaves its own answer open."""
     return _signals(text, "hedge")

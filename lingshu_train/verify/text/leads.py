@@ -22,6 +22,8 @@ _OF_CASE = (
 )
 
 
+# The rules of one verdict ask it of the same text two or three times.
+@lru_cache(maxsize=1024)
 def without_lead_in(text: str, *, statements: bool = False) -> str:
     """A cleaned text without its lead-in. `statements` also removes "it is", "this is", 这是."""
     for _ in range(_ROUNDS):

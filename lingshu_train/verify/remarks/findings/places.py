@@ -46,9 +46,8 @@ def alone(tokens: list[str], asked: frozenset[str], *, described: bool) -> bool:
     if described and not (frozenset(spoken) - asked - _sizes()).isdisjoint(known("describing")):
         return False
     verb = next((place for place, token in enumerate(tokens) if token in _VERBS), -1)
-    return verb < 0 or all(
-        word in _SUBJECTS or word in known("pictures") or word in asked for word in spoken[:verb]
-    )
+    subjects = known("pictures") | known("sizes") | asked
+    return verb < 0 or all(word in _SUBJECTS or word in subjects for word in spoken[:verb])
 
 
 @cache

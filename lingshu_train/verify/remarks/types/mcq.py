@@ -20,6 +20,10 @@ _NAMELY = re.compile(
     r"^(?:即|也就是|就是|i\.e\.,? |namely,? |that is,? |which is |meaning )(?:the |an? )?", re.IGNORECASE
 )
 _EXCLUDING = ("not", "rather than", "instead of", "and not")
+# "Which statement is false?" "B is a true statement" takes B back.
+_ASKS_FALSE = re.compile(r"\b(?:false|untrue|incorrect|wrong|not (?:true|correct))\b", re.IGNORECASE)
+_TRUE = re.compile(r"\b(?:true|accurate|valid)\b", re.IGNORECASE)
+_LIKELIEST_CN = re.compile("(?:的)?可能性(?:最大|最高)$")
 _GIVEN = re.compile(
     r"(?:given|because of|due to|based on|considering|in view of|in light of|judging by|owing to|since there (?:is|are)"
     r"|as there (?:is|are)|with|on the basis of) ([^,;:?]{3,160}), (?=\S)",
@@ -46,7 +50,7 @@ class Chosen(Witness):
             found = _read(candidate, self)
             if found.status != "unreadable":
                 return found
-        plain = turned.without_initials(text)
+        plain = _LIKELIEST_CN.sub("", turned.without_initials(text))
         if plain != text:
             return self.judge(plain)
         return (
@@ -102,6 +106,8 @@ class Chosen(Witness):
 
     def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
         sentence = verbatim.affirmed(sentence, self.gold.question)
+        if _ASKS_FALSE.search(self.gold.question) and _TRUE.search(sentence):
+            return False
         if prose.asks_spared(self.gold.question, sentence) or prose.asks_lacking(
             self.gold.question, sentence, self.gold.letter, self.gold.options
         ):

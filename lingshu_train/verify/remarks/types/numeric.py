@@ -12,6 +12,8 @@ from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text.normal import strip_edges
 from lingshu_train.verify.types import numeric
 
+# "In 20 weeks" is a time to come.
+_IN = re.compile(r"(?:^|\bis )in [0-9]", re.IGNORECASE)
 _COMMA = re.compile(r"(?<=[0-9]),(?=[0-9]{1,2}(?![0-9]))")
 
 
@@ -23,7 +25,7 @@ class Measured(Witness):
 
     def judge(self, text: str) -> Ruling:
         ruling = self.gold.judge(text)
-        if ruling.normalized:
+        if ruling.normalized or _IN.search(text):
             return ruling
         return (
             carried.read(text, self.gold, self.gold.question)

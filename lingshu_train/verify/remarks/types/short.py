@@ -26,6 +26,7 @@ class Phrase(Witness):
         if ruling.status == "right":
             return ruling
         plain = verbatim.without_owner(turned.without_initials(text))
+        plain = plain.removesuffix("可能性最大").removesuffix("的")
         plain = verbatim.without_place(plain, self.gold.question)
         if plain != text and (found := self.judge(plain)).status == "right":
             return found
