@@ -99,7 +99,13 @@ def test_a_ray_of_two_workers_leaves_the_same_bytes(
     pytest.importorskip("datatrove", reason="the extra `cluster` is not installed")
     pytest.importorskip("ray", reason="the extra `cluster` is not installed")
     submit = {"memory_gb": 1}
-    assert dealt_jobs.run(root, tmp_path, executor="ray", tasks=5, workers=2, submit=submit) == alone
+    try:
+        found = dealt_jobs.run(root, tmp_path, executor="ray", tasks=5, workers=2, submit=submit)
+    except RunAgain as told:
+        if "Ray does not start" not in str(told):
+            raise
+        pytest.skip(f"this machine is too busy for the seconds that Ray gives itself to start: {told}")
+    assert found == alone
 
 
 @dataclass(frozen=True)

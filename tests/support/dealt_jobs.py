@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,8 @@ def outputs(folder: Path) -> dict[str, str]:
         name = str(path.relative_to(folder))
         if path.suffix == ".sqlite":
             with sqlite3.connect(path) as base:
-                found[name] = repr(base.execute("select * from images order by digest").fetchall())
+                rows = repr(base.execute("select * from images order by digest").fetchall())
+                found[name] = hashlib.sha256(rows.encode()).hexdigest()
         else:
             found[name] = file_digest(path)
     return found
