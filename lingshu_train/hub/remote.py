@@ -62,10 +62,10 @@ class Remote:
             "look at the repository", lambda: self.api.repo_info(self.repo_id, repo_type=self.kind)
         )
         if private and not info.private:
-            raise NotPermitted(
-                f"{self.url}: is public, and this {'data set' if self.kind == 'dataset' else 'model'} must be private; "
-                "make it private, or push elsewhere"
-            )
+            what = "is public, and this model must be private"
+            if self.kind == "dataset":
+                what = "is public, and these rows must be private"
+            raise NotPermitted(f"{self.url}: {what}; make it private, or push elsewhere")
         if self.revision != "main":
             self._patiently(
                 "create the branch",

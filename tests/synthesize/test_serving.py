@@ -47,11 +47,13 @@ def texts(root: Path, count: int) -> Path:
 
 
 def weights(root: Path, parent: Path) -> str:
-    """A tiny model of ours with random weights, whose heads vLLM has kernels for."""
+    """A tiny model of ours with random weights, whose heads vLLM has kernels for, in a folder as `export` leaves it."""
     config = {"kind": "build", "corpus": "raw"}
     built = tiny.make_stage(root, "base", config, parents={"raw": parent}, model=vllm_engine.MODEL)
     tiny.run_here(built)
-    return str(built.path / "model")
+    folder = built.path / "model"
+    tiny.FAMILY.write_for_everyone(tiny.processor(folder), folder)
+    return str(folder)
 
 
 @pytest.mark.slow
