@@ -45,6 +45,9 @@ class Family(Protocol):
     picture_inputs: ClassVar[tuple[str, ...]]
     """What must be in a batch with pictures; the pixels first. Lacking one, positions would silently be wrong."""
 
+    patch: ClassVar[int] = 14
+    """Side of a patch in pixels."""
+
     @property
     def name(self) -> str:
         """That of its folder."""
@@ -109,9 +112,10 @@ class Family(Protocol):
         return pictures
 
     def patches(self, batch: Batch) -> list[int]:
-        """Patches of each picture of a batch, or of whatever part of one the vision tower sees alone."""
-        name = self.picture_inputs[0]
-        return [len(one[name]) for one in self.apart({name: batch[name]})] if name in batch else []
+        """Patches of each picture of a batch, or of whatever part of one the vision tower sees alone: here of pixels
+        (B, channels, height, width) in squares of `patch`."""
+        pixels = batch.get(self.picture_inputs[0])
+        return [] if pixels is None else [pixels[0, 0].numel() // self.patch**2] * len(pixels)
 
     def each(self, features: BaseModelOutputWithPooling) -> Sequence[Became]:
         """What `get_image_features` made of each of `apart`."""

@@ -88,14 +88,13 @@ def _patterns(names: Iterable[str]) -> list[str]:
 
 def _leaves(family: Family, model: PreTrainedModel, whole: tuple[str, ...]) -> list[str]:
     """The modules that hold the parameters of the parts that train whole. Not the modules above them, whose attributes and
-    loops a model's code may use."""
-    return sorted(
-        {
-            name.rpartition(".")[0]
-            for name, _ in model.named_parameters()
-            if parts.part_of(family, name) in whole
-        }
-    )
+    loops a model's code may use; and none within another, of which peft would make two copies and fail to load either."""
+    found = {
+        name.rpartition(".")[0]
+        for name, _ in model.named_parameters()
+        if parts.part_of(family, name) in whole
+    }
+    return sorted(name for name in found if not any(name.startswith(f"{other}.") for other in found))
 
 
 def begin(model: PeftModel, *, seed: int, base: str, revision: str, masters: bool, low: bool) -> None:

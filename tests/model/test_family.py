@@ -47,6 +47,12 @@ def test_every_parameter_is_in_one_part_and_the_counts_are_those_of_arithmetic(k
     assert sum(counts.values()) == sum(parameter.numel() for parameter in model.parameters())
 
 
+def test_no_matrix_of_a_model_from_nothing_is_zero(kit: Kit) -> None:
+    """Some classes begin a merger with zeros, to be filled by published weights: no picture would say anything."""
+    for name, parameter in kit.model().named_parameters():
+        assert parameter.dim() != 2 or parameter.any(), name
+
+
 def test_each_part_trains_alone_with_its_own_rate(kit: Kit) -> None:
     rates = {part: 0.1 * (1 + number) for number, part in enumerate(PARTS)}
     model = kit.model(*PARTS)
@@ -79,6 +85,26 @@ def test_patches_of_a_picture_are_those_the_vision_tower_sees(kit: Kit) -> None:
     for size in SIZES:
         values = shown(kit, size)[kit.family.picture_inputs[0]].numel()
         assert values == kit.settings.budget.patches(*size) * of_one, size
+
+
+def test_a_batch_tells_the_patches_of_its_pictures(kit: Kit) -> None:
+    """By which speed and operations are counted."""
+    batch = shown(kit, *SIZES[:3])
+    told = kit.family.patches(batch)
+    assert sum(told) == sum(kit.settings.budget.patches(*size) for size in SIZES[:3])
+    assert len(told) >= 3
+    assert kit.family.patches({"input_ids": batch["input_ids"]}) == []
+
+
+def test_a_picture_is_as_many_tokens_wherever_it_stands(kit: Kit) -> None:
+    """Corpora count a mark, and what comes for it: what a processor writes around a picture may not run into the text."""
+    text, tokens = kit.processor, kit.settings.budget.tokens(57, 83)
+    for before, after in (("", ""), ("\n", "\n\n"), ("a", " b"), ("\n\n\n", "")):
+        content = [{"type": "text", "text": before}, {"type": "image"}, {"type": "text", "text": after}]
+        prompt = text.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
+        alone = len(text.tokenizer(prompt, add_special_tokens=False)["input_ids"])
+        whole = text(text=[prompt], images=[[picture(57, 83)]], add_special_tokens=False)["input_ids"][0]
+        assert len(whole) == alone - 1 + tokens
 
 
 def test_a_picture_fitted_when_it_is_stored_gives_the_same_pixel_values(kit: Kit) -> None:

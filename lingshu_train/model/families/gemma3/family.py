@@ -33,6 +33,7 @@ class Family(family.Family):
         ("model.language_model.", "language_model"),
         ("lm_head.", "language_model"),
     )
+    patch: ClassVar[int] = PATCH
     picture_inputs: ClassVar[tuple[str, ...]] = ("pixel_values", "token_type_ids")
 
     def build_processor(self, tokenizer: PreTrainedTokenizerBase, budget: PictureBudget) -> ProcessorMixin:
@@ -55,10 +56,6 @@ class Family(family.Family):
     def blank(self, model: PreTrainedModel) -> dict[str, torch.Tensor]:
         vision = model.config.vision_config
         return {"pixel_values": torch.zeros(1, vision.num_channels, vision.image_size, vision.image_size)}
-
-    def patches(self, batch: family.Batch) -> list[int]:
-        pixels = batch.get(self.picture_inputs[0])
-        return [] if pixels is None else [pixels[0, 0].numel() // PATCH**2] * len(pixels)
 
     def build_tokenizer(self, texts: Iterable[str], *, vocabulary: int) -> PreTrainedTokenizerBase:
         words = _byte_bpe.train(texts, vocabulary=vocabulary, special=SPECIAL, end="<eos>", padding="<pad>")

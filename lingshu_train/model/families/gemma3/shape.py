@@ -51,6 +51,9 @@ class Shape(_sizes.Halves):
     context: ClassVar[int] = 131_072
     control: ClassVar[tuple[str, ...]] = SPECIAL
     model_type: ClassVar[str] = "gemma3"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "gemma3_text": "this is the language model alone, which sees no picture; take one with pictures (google/medgemma-4b-it)"
+    }
     looks_ahead: ClassVar[bool] = True
     unserved: ClassVar[str] = (
         "it puts the line ends around a picture itself, where a prompt has them here, and on a CPU lets no token of a picture "

@@ -33,6 +33,7 @@ class Family(family.Family):
         ("model.language_model.", "language_model"),
         ("lm_head.", "language_model"),
     )
+    patch: ClassVar[int] = PATCH
     picture_inputs: ClassVar[tuple[str, ...]] = ("pixel_values",)
 
     def build_processor(self, tokenizer: PreTrainedTokenizerBase, budget: PictureBudget) -> ProcessorMixin:
@@ -50,11 +51,6 @@ class Family(family.Family):
     def pieces(self, model: PreTrainedModel, ids: Sequence[int], pictures: int) -> int:
         """Tiles, each of which has the same number of tokens."""
         return ids.count(model.config.image_token_id) // int(model.config.image_seq_length)
-
-    def patches(self, batch: family.Batch) -> list[int]:
-        """Of each tile."""
-        pixels = batch.get(self.picture_inputs[0])
-        return [] if pixels is None else [pixels[0, 0].numel() // PATCH**2] * len(pixels)
 
     def build_tokenizer(self, texts: Iterable[str], *, vocabulary: int) -> PreTrainedTokenizerBase:
         return _byte_bpe.train(

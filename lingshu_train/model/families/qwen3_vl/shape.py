@@ -50,6 +50,10 @@ class Shape(_sizes.Halves):
     context: ClassVar[int] = 262_144
     control: ClassVar[tuple[str, ...]] = (*SPECIAL, *ADDED, *THIRD)
     model_type: ClassVar[str] = "qwen3_vl"
+    elsewhere: ClassVar[Mapping[str, str]] = {
+        "qwen3_vl_moe": "this is a mixture of experts, which no family here is: its router's loss, adapters of experts and the "
+        "share of parameters at work are not counted; take a dense one (2B, 4B, 8B, 32B)"
+    }
 
     text: TextShape
     """The language model."""

@@ -95,17 +95,6 @@ def test_saved_files_make_the_processor_that_everyone_has_and_it_gives_the_same(
     assert made[0]["token_type_ids"].sum() == 2 * 4
 
 
-def test_a_picture_is_as_many_tokens_wherever_it_stands(gemma: Kit) -> None:
-    """Also where upstream's line ends meet others: corpora count a mark and what comes for it."""
-    text, tokens = gemma.processor, gemma.settings.budget.tokens(30, 30)
-    for before, after in (("", ""), ("\n", "\n\n"), ("a", " b"), ("\n\n\n", "")):
-        content = [{"type": "text", "text": before}, {"type": "image"}, {"type": "text", "text": after}]
-        prompt = text.apply_chat_template([{"role": "user", "content": content}], tokenize=False)
-        alone = len(text.tokenizer(prompt, add_special_tokens=False)["input_ids"])
-        whole = text(text=[prompt], images=[[picture(30, 30)]], add_special_tokens=False)["input_ids"][0]
-        assert len(whole) == alone - 1 + tokens
-
-
 def test_line_ends_that_a_tokenizer_adds_are_text(gemma: Kit) -> None:
     """As the published ones do: no row with a line end could be prepared otherwise."""
     words = gemma.processor.tokenizer
