@@ -76,11 +76,7 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
     if samples > 1 and not temperature:
         raise UsageError("--samples: at --temperature 0 all draws are the same; give one above 0")
     params = _judge(judge, judge_model, out, send)
-    for one in wanted:
-        if one.style == "rubric" and params is None:
-            raise UsageError(
-                f"{one.name}: a judge scores it by rubrics, and no rule can; name one with --judge URL --judge-model NAME"
-            )
+    _scored_by_rules(wanted, params)
     way = Way(
         prompts=prompts, limit=limit, few=few, images=not no_image, shuffles=shuffle_options, draws=samples
     )
@@ -107,6 +103,15 @@ def _chosen(benchmarks: str) -> tuple[Benchmark, ...]:
     if not wanted:
         raise UsageError(f"--benchmarks: names none; there are {', '.join(suite.names())}")
     return wanted
+
+
+def _scored_by_rules(wanted: Sequence[Benchmark], judge: Params | None) -> None:
+    """UsageError (64): without a judge one of them has no score."""
+    for one in wanted:
+        if one.style == "rubric" and judge is None:
+            raise UsageError(
+                f"{one.name}: a judge scores it by rubrics, and no rule can; name one with --judge URL --judge-model NAME"
+            )
 
 
 def _judge(url: str, name: str, out: Path, send: Sequence[str] | None) -> Params | None:
