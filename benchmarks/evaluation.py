@@ -97,7 +97,6 @@ def throughput(options: argparse.Namespace, root: Path) -> dict[str, Any]:
         contenders["lingshu eval, vllm"] = (here, ["vllm", "--batch", "256"])
     if options.lmms:
         contenders["lmms-eval 0.7.3, batch 16"] = (options.lmms, ["lmms_eval"])
-        contenders["lmms-eval 0.7.3, batch 1 (its default)"] = (options.lmms, ["lmms_eval", "--batch", "1"])
     if options.evalscope:
         contenders["evalscope 1.14.1, server"] = (options.evalscope, ["evalscope", *server])
         contenders["lingshu eval, endpoint, the same server"] = (here, ["endpoint", *server])

@@ -7,14 +7,18 @@ also keep each answer on disk and score it, which the others leave for later.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
+from unittest import mock
+from unittest.mock import MagicMock
 
 HERE = Path(__file__).resolve().parents[2]
 QUESTION = "How many bright spots are there? Is it left or right?"
@@ -106,10 +110,17 @@ def one_by_one(options: argparse.Namespace) -> Callable[[], list[str]]:
 
 
 def lmms(options: argparse.Namespace) -> Callable[[], list[str]]:
-    """lmms-eval's own class for Qwen2.5-VL, which opens it in bfloat16."""
-    from lmms_eval.api.instance import Instance
-    from lmms_eval.models.simple.qwen2_5_vl import Qwen2_5_VL
-
+    """lmms-eval's own class for Qwen2.5-VL, which opens it in bfloat16. torchvision, which its helper needs for videos alone, is
+    not here and is stood in for."""
+    # What looks for torchvision later is to find that it is not here.
+    importlib.import_module("transformers").Qwen2_5_VLForConditionalGeneration  # noqa: B018
+    names = ("torchvision", "torchvision.io", "torchvision.transforms")
+    double = {name: MagicMock(__spec__=ModuleSpec(name, None)) for name in names}
+    with mock.patch.dict(sys.modules, double):
+        reads = importlib.import_module("qwen_vl_utils").process_vision_info
+    module = importlib.import_module("lmms_eval.models.simple.qwen2_5_vl")
+    module.process_vision_info = reads
+    Instance, Qwen2_5_VL = importlib.import_module("lmms_eval.api.instance").Instance, module.Qwen2_5_VL
     model = Qwen2_5_VL(pretrained=options.model, device="cpu", device_map="cpu", batch_size=options.batch,
                        min_pixels=28 * 28, max_pixels=16 * 28 * 28)  # fmt: skip
     shown = pictures(options.questions)

@@ -17,6 +17,8 @@ from lingshu_train.record import Sampling
 if TYPE_CHECKING:
     from PIL import Image
 
+    from lingshu_train.evaluation.benchmarks.asked import Way
+    from lingshu_train.evaluation.benchmarks.measuring import Questions
     from lingshu_train.evaluation.benchmarks.opinions import Opinions
     from lingshu_train.evaluation.benchmarks.suite import Benchmark
     from lingshu_train.evaluation.benchmarks.table import Table
@@ -74,6 +76,7 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
     if samples > 1 and not temperature:
         raise UsageError("--samples: at --temperature 0 all draws are the same; give one above 0")
     params = _judge(judge, judge_model, out, send)
+    _scored_by_rules(wanted, params)
     way = Way(
         prompts=prompts, limit=limit, few=few, images=not no_image, shuffles=shuffle_options, draws=samples
     )
@@ -87,7 +90,7 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
     found = table.measured(named, questions, out, how)
     print(table.text(found))
     if params:
-        found = _judged(params, found, [one.name for one in wanted], way.variant)
+        found = _judged(params, found, questions, way)
     target = html or measuring.named(out, render.NAME, way.variant)
     table.page(found, questions, how, target)
     print(f"answers and results: {out}/; page: {target}")
@@ -100,6 +103,15 @@ def _chosen(benchmarks: str) -> tuple[Benchmark, ...]:
     if not wanted:
         raise UsageError(f"--benchmarks: names none; there are {', '.join(suite.names())}")
     return wanted
+
+
+def _scored_by_rules(wanted: Sequence[Benchmark], judge: Params | None) -> None:
+    """UsageError (64): without a judge one of them has no score."""
+    for one in wanted:
+        if one.style == "rubric" and judge is None:
+            raise UsageError(
+                f"{one.name}: a judge scores it by rubrics, and no rule can; name one with --judge URL --judge-model NAME"
+            )
 
 
 def _judge(url: str, name: str, out: Path, send: Sequence[str] | None) -> Params | None:
@@ -117,16 +129,28 @@ def _judge(url: str, name: str, out: Path, send: Sequence[str] | None) -> Params
     return parse(Params, said, where="--judge", error=UsageError)
 
 
-def _judged(params: Params, measured: Table, benchmarks: Sequence[str], variant: str) -> Table:
-    """Ask a judge of what no rule could read, and print and keep what it says."""
-    from lingshu_train.evaluation.benchmarks import measuring, opinions
+def _judged(params: Params, measured: Table, asked: Sequence[Questions], way: Way) -> Table:
+    """Ask a judge of what no rule could read, and of what only rubrics tell; print and keep what it says."""
+    from lingshu_train.evaluation.benchmarks import measuring, opinions, rubrics
+    from lingshu_train.evaluation.benchmarks.asked import drawn
 
     told: dict[str, Sequence[Opinions]] = {}
     for label, folder in measured.folders.items():
-        scored = measuring.named(folder, measuring.SCORED, variant)
-        told[label] = [opinions.opinions(scored / f"{one}.jsonl", params) for one in benchmarks]
+        scored = measuring.named(folder, measuring.SCORED, way.variant)
+        files = [(one, scored / f"{one.benchmark.name}.jsonl") for one in asked]
+        told[label] = [
+            opinions.opinions(path, params) for one, path in files if one.benchmark.style != "rubric"
+        ]
         opinions.written(folder, told[label], params.model)
-        print(opinions.text(label, params.model, told[label]))
+        by_rubrics = [
+            rubrics.rubrics(one.benchmark.name, drawn(one.samples, way), path, params)
+            for one, path in files
+            if one.benchmark.style == "rubric"
+        ]
+        lines = [rubrics.text(label, params.model, one) for one in by_rubrics]
+        if by_rubrics:
+            rubrics.written(folder, by_rubrics, params.model)
+        print("\n".join([opinions.text(label, params.model, told[label]), *lines]).strip())
     return replace(measured, opinions=told, judge=params.model)
 
 

@@ -20,7 +20,7 @@ _TURN = re.compile(r"\b(?:but|however|although|except|with|which|while)\b")
 _MEASURE = re.compile(r"(\d+(?:\.\d+)?) ?(mm|cm)\b")
 _SIDES = re.compile(r"\b(left|right|bilateral|both)\b")
 _DENIED = re.compile(r" (?:is|are|has|have) (?:not|resolved|cleared|absent)\b")
-_REACH = 80
+_REACH = 120
 """Characters before a finding in which a denial still reaches it, within its clause."""
 _SAME_SIZE = 1.25
 """Of two measures, the larger is at most so many times the smaller."""

@@ -6,24 +6,16 @@ Nothing is put in the place of one that is not here: it is not measured, and `Ou
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import util
 from types import ModuleType
 
+from lingshu_train.metrics import _trained
 from lingshu_train.metrics._overlap import words
 
 Pairs = Sequence[tuple[str, str]]
 """Texts, each with its reference."""
-_MODELS: Mapping[str, tuple[str, str]] = {
-    "CheXbert F1": ("f1chexbert", "f1chexbert"),
-    "RadGraph F1": ("radgraph", "radgraph"),
-    "RaTEScore": ("RaTEScore", "RaTEScore"),
-    "BERTScore": ("bert_score", "bert-score"),
-    "GREEN": ("green_score", "green-score"),
-    "RadCliQ-v1": ("RadEval", "radeval"),
-}
-"""Metrics of trained models: the module and the package that measure them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +28,14 @@ class Outside:
 
 def outside(pairs: Pairs) -> Outside:
     """What packages that are installed here measure over these texts."""
-    found = Outside(missing={name: _why_not(*places) for name, places in _MODELS.items()})
+    found = Outside()
+    for name in _trained.PACKAGES if pairs else ():
+        try:
+            told, value = _trained.measured(name, [text for text, _ in pairs], [gold for _, gold in pairs])
+        except _trained.NotHere as fault:
+            found.missing[name] = str(fault)
+        else:
+            found.values[told] = value
     try:
         measure, named = _meteor()
     except LookupError as fault:
@@ -44,12 +43,6 @@ def outside(pairs: Pairs) -> Outside:
     else:
         found.values[named] = sum(measure(*pair) for pair in pairs) / len(pairs) if pairs else 0.0
     return found
-
-
-def _why_not(module: str, package: str) -> str:
-    if util.find_spec(module) is None:
-        return f"the package {package} is not installed"
-    return f"{package} is installed; lingshu does not call it: give it the texts and references of scored/*.jsonl"
 
 
 def _meteor() -> tuple[Callable[[str, str], float], str]:

@@ -111,7 +111,11 @@ def _reported(model: str, one: Line) -> str:
         "clinical F1": "clinical_f1",
     }
     told = [f"{title} {100 * found[name]:.1f}" for title, name in shares.items()]
-    told += [f"{name} {100 * value:.1f}" for name, value in found.items() if name.startswith("METEOR")]
+    told += [
+        f"{name} {value:.3f}" if name.startswith("RadCliQ") else f"{name} {100 * value:.1f}"
+        for name, value in found.items()
+        if "(" in name
+    ]
     told.append(f"CIDEr (IDF of these references) {found['cider_corpus_idf']:.2f}")
     told += [f"{found[f'clinical_{name}']:.2f} {name}" for name in ("missed", "false", "contradicted")]
     line = f"{one.title}, {model}: {one.unscored} texts: {', '.join(told)} a text"

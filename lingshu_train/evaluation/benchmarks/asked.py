@@ -17,6 +17,8 @@ from lingshu_train.record import IMAGE_MARK, Sample
 PromptSet = Literal["ours", "medevalkit/direct", "medevalkit/reasoning"]
 FEW = 20
 """Questions of a benchmark in a quick look."""
+ORDER = "#order-"
+"""In the id of a question that is asked with its options in drawn orders, before the number of the order."""
 _HAN = re.compile(r"[\u3400-\u9fff]")
 _YES_NO = frozenset(("yes", "no"))
 _YES_NO_ZH = frozenset(("是", "否"))
@@ -133,7 +135,7 @@ class Seen(Sequence[Sample]):
 
 def put(sample: Sample, way: Way, benchmark: Benchmark) -> Sample:
     """The sample as the model sees it: the prompt set's words in the place of question and options."""
-    if way.prompts == "ours":
+    if way.prompts == "ours" or benchmark.style == "rubric":
         return sample
     return replace(sample, question=worded(sample, way.prompts, benchmark), options={})
 
@@ -195,4 +197,4 @@ def _shuffled(sample: Sample, number: int) -> Sample:
     random.Random(digest([sample.id, number])).shuffle(order)
     options = {new: sample.options[old] for new, old in zip(letters, order, strict=True)}
     gold = letters[order.index(sample.answer.strip().upper())]
-    return replace(sample, id=f"{sample.id}#{number}", options=options, answer=gold)
+    return replace(sample, id=f"{sample.id}{ORDER}{number}", options=options, answer=gold)

@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
-from lingshu_train.evaluation.benchmarks.asked import language_of
+from lingshu_train.evaluation.benchmarks.asked import ORDER, language_of
 from lingshu_train.evaluation.benchmarks.tiers import TIERS
 from lingshu_train.evaluation.medevalkit import Ruling
 from lingshu_train.metrics._intervals import wilson
@@ -71,11 +71,7 @@ class Counts:
         self.statuses[lenient.status] += 1
         if sample.question_type == "mcq" and lenient.normalized:
             self.letters[lenient.normalized] += 1
-            if (
-                "#" in sample.id
-                and sample.id.rpartition("#")[2].isdecimal()
-                and lenient.normalized in sample.options
-            ):
+            if ORDER in sample.id and lenient.normalized in sample.options:
                 self.placed[len(sample.options)][list(sample.options).index(lenient.normalized)] += 1
         self.answers[sample.question_type][sample.answer.strip().lower()] += 1
         told = {name: value(sample) for name, value in _PARTS.items()} | dict(sample.tags)
@@ -164,4 +160,4 @@ def cluster(sample: Sample) -> str:
     """The patient or picture that a question is about; one without either is its own, in all orders of options."""
     if sample.images:
         return sample.group or ",".join(sample.images)
-    return sample.id.partition("#")[0]
+    return sample.id.rpartition(ORDER)[0] or sample.id

@@ -86,7 +86,8 @@ class Tally:
 
     def line(self, asked: str) -> Line:
         """The line of the benchmark. `asked` names how its questions were put."""
-        free = written(self._free)
+        # Rubrics are no text to resemble: a judge reads them (rubrics.py).
+        free = written([] if self._benchmark.style == "rubric" else self._free)
         found = Line(
             name=self._benchmark.name,
             title=self._benchmark.title,

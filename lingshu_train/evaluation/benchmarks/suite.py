@@ -20,13 +20,13 @@ PAPER = "paper"
 class Benchmark(Strict):
     """One line of a table: the splits of the cards that it counts together. `options`: what MedEvalKit writes between an
     option's letter and its text; `style`: which of its templates it uses, where that is not the common one (`bare`: options
-    without their letters)."""
+    without their letters; `rubric`: a conversation as it stands, whose answer a judge reads)."""
 
     name: str
     title: str
     cards: dict[str, str]
     options: str = ". "
-    style: Literal["", "slake", "pubmedqa", "mmmu", "bare"] = ""
+    style: Literal["", "slake", "pubmedqa", "mmmu", "bare", "rubric"] = ""
 
 
 class Suite(Strict):
@@ -65,6 +65,12 @@ def of_cards(names: Sequence[str], split: str) -> tuple[Benchmark, ...]:
         one = next((each for each in whole if name in each.cards), alone)
         found.setdefault(one.name, one)
     return tuple(found.values())
+
+
+def needs_judge(card: str) -> bool:
+    """Whether a data card is of a benchmark that only a language model can score."""
+    every = map(_benchmark, _suite().benchmarks)
+    return any(one.style == "rubric" and card in one.cards for one in every)
 
 
 def is_benchmark(card: str) -> bool:

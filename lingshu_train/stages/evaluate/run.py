@@ -107,7 +107,8 @@ class Asked:
 
 def _asked(config: Config, held_out: corpus.Corpus) -> list[Sample]:
     """What a rule can judge, and free text of benchmarks or of a task that is named."""
-    wanted = {card for card in {one.card for one in held_out.samples} if suite.is_benchmark(card)}
+    cards = {one.card for one in held_out.samples}
+    wanted = {card for card in cards if suite.is_benchmark(card) and not suite.needs_judge(card)}
     return [
         one
         for one in held_out.samples

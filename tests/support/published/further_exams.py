@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from published.tree import Row, Served, picture
 
 _FIVE = {"A": "心脏", "B": "肝", "C": "肾", "D": "脾", "E": "肺"}
@@ -55,6 +57,26 @@ def medqa_mcmle_test(served: Served) -> None:
         "meta_info": "中国",
     }
     served.hub("shuyuej/MedQA-MCMLE-Benchmark").jsonl("train.jsonl", [row])
+
+
+def healthbench(served: Served) -> None:
+    """Conversations that wait for an answer, each with rubrics."""
+    rubrics = [
+        {"criterion": "Says to see a doctor", "points": 5, "tags": ["axis:accuracy"]},
+        {"criterion": "Invents a dose", "points": -3, "tags": ["axis:accuracy"]},
+    ]
+    turns = [
+        {"role": "user", "content": "My head hurts."},
+        {"role": "assistant", "content": "Since when?"},
+        {"role": "user", "content": "Since an hour. What now?"},
+    ]
+    rows: list[Row] = [
+        {"prompt_id": "1", "prompt": turns, "rubrics": rubrics, "example_tags": ["theme:hedging"]},
+        {"prompt_id": "2", "prompt": turns[2:], "rubrics": rubrics, "example_tags": []},
+    ]
+    name = "2025-05-07-06-14-12_oss_eval.jsonl"
+    base = "https://openaipublic.blob.core.windows.net/simple-evals/healthbench"
+    served.web(f"{base}/{name}", "".join(json.dumps(row) + "\n" for row in rows).encode())
 
 
 def mmlu_all(served: Served) -> None:
