@@ -82,10 +82,11 @@ def one_seed(
     shutil.rmtree(root, ignore_errors=True)
     made = drawn(base, seed)
     corpora = written(root, made)
-    curated = cleaned(root, corpora)
-    if all(line["seed"] != seed for line in mattering.kept(found)):
-        mattering.keep(found, {"seed": seed, **counted(made, curated)})
-    corpora["curated"] = curated.path
+    if "curated" in arms:
+        curated = cleaned(root, corpora)
+        corpora["curated"] = curated.path
+        if all(line["seed"] != seed for line in mattering.kept(found)):
+            mattering.keep(found, {"seed": seed, **counted(made, curated)})
     for arm in arms:
         mattering.keep(lines, {"arm": arm, "seed": seed, **measured(root, arm, corpora, made, seed)})
     shutil.rmtree(root)

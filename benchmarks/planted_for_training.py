@@ -86,7 +86,7 @@ def _copies(sound: Sequence[Row], draw: np.random.Generator) -> list[Planted]:
     for place in draw.permutation(len(sound))[:DUPLICATED].tolist():
         for time in range(TIMES):
             kind = "copy as JPEG" if time % 2 else "exact copy"
-            found.append(_again(sound[place], kind, f"{place}-{time}", jpeg=75 if time % 2 else 0))
+            found.append(_again(sound[place], kind, f"{place}-{time}", quality=75 if time % 2 else 0))
     return found
 
 
@@ -95,7 +95,7 @@ def _leaks(leaked: Sequence[Row]) -> list[Planted]:
     for place, one in enumerate(leaked):
         for time, quality in enumerate(QUALITIES):
             kind = "leaked picture as JPEG" if quality else "leaked picture"
-            found.append(_again(one, kind, f"{place}-{time}", split="train", jpeg=quality))
+            found.append(_again(one, kind, f"{place}-{time}", split="train", quality=quality))
     return found
 
 
@@ -104,7 +104,7 @@ def _mislabelled(found: list[Planted], sound: Sequence[Row], draw: np.random.Gen
     order = draw.permutation(len(sound)).tolist()
     for time, place in enumerate(order[: 2 * WRONG]):
         kind = "wrong label beside the right one" + (", as JPEG" if time % 2 else "")
-        made = _again(sound[place], kind, str(place), jpeg=75 if time % 2 else 0)
+        made = _again(sound[place], kind, str(place), quality=75 if time % 2 else 0)
         found.append(Planted(kind, (_wrong(made.row[0], draw), made.row[1])))
     alone = {sound[place][0].id for place in order[2 * WRONG : 3 * WRONG]}
     return [
@@ -127,7 +127,7 @@ def _junk(captions: Sequence[Row]) -> list[Planted]:
     return found
 
 
-def _again(one: Row, kind: str, name: str, *, jpeg: int = 0, split: str = "") -> Planted:
+def _again(one: Row, kind: str, name: str, *, quality: int = 0, split: str = "") -> Planted:
     """The row once more, in a set that knows nothing of the first."""
     sample, pictures = one
     made = replace(
@@ -136,7 +136,7 @@ def _again(one: Row, kind: str, name: str, *, jpeg: int = 0, split: str = "") ->
         group=f"of another set {kind} {name}",
         split=split or sample.split,
     )
-    return Planted(kind, (made, tuple(jpeg(each, jpeg) for each in pictures) if jpeg else pictures))
+    return Planted(kind, (made, tuple(jpeg(each, quality) for each in pictures) if quality else pictures))
 
 
 def _wrong(sample: Sample, draw: np.random.Generator) -> Sample:
