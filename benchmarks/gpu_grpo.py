@@ -267,6 +267,11 @@ def main() -> int:
     parser.add_argument("--arms", nargs="+", choices=list(ARMS), default=list(ARMS))
     parser.add_argument("--once", metavar="ARM", help="an arm or prepare: in this process")
     options = parser.parse_args()
+    if options.steps < WARM + 2:
+        # The ledger has no line of the step at which a stage ends itself.
+        parser.error(
+            f"--steps: {options.steps}; {WARM} are left out and the last has no line, so at least {WARM + 2}"
+        )
     folder = options.folder.resolve() / f"grpo-{options.device}"
     if options.once == "prepare":
         prepare(folder, options.device)
