@@ -1,5 +1,5 @@
-"""Stages that a family must go through as Qwen2.5-VL does (test_qlora_stage.py, test_pictures_once.py), in this process: an adapter
-beside 4 bits, pictures of a GRPO window once, and both go on from a checkpoint to the same bits."""
+"""Stages that OTHERS go through as Qwen2.5-VL does (test_qlora_stage.py, tests/training/test_pictures_once.py), in this process: an
+adapter beside 4 bits, pictures of a GRPO window once, and both go on from a checkpoint to the same bits."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import families
 import pytest
 import tiny
 import torch
@@ -36,6 +37,7 @@ def score(sample: Sample, completion: Completion, params: Params) -> Score:
     return Score(value=sum(completion.token_ids) % 7 / 6, status="scored")
 """
 """What a model without any training gets something of."""
+OTHERS = sorted(set(families.MODELS) - {"qwen2_5_vl", "toy_internvl"})
 ADAPTED: dict[str, Any] = {
     "train": {**LORA["train"], "vision_tower": "full"},
     "learning_rate": {**LORA["learning_rate"], "vision_tower": 2e-3},
@@ -43,6 +45,11 @@ ADAPTED: dict[str, Any] = {
 """Both other parts train whole: their modules may hold parameters beside modules that hold some."""
 FROZEN: dict[str, Any] = {"train": ["language_model"], "learning_rate": {"language_model": 2e-3}}
 CLOSE = ("loss", "grad_norm", "kl", "entropy", "reward")
+
+
+@pytest.fixture(scope="module", params=OTHERS)
+def kit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Kit:
+    return families.make(request.param, tmp_path_factory.mktemp(request.param))
 
 
 def gone_on(stage: Stage) -> tuple[list[dict[str, Any]], dict[str, str]]:
