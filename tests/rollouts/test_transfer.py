@@ -338,7 +338,7 @@ def test_servers_are_started_for_what_the_recipe_names(
     from lingshu_train.rollouts import _servers, vllm
 
     monkeypatch.setattr(_servers, "python", lambda: Path("python"))
-    settings = SimpleNamespace(dtype="bfloat16")
+    settings = SimpleNamespace(dtype="bfloat16", shape=SimpleNamespace(unserved=""))
     made = vllm.fleet(
         vllm.Params(weights="ipc", sleep=True),
         settings,
