@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -49,7 +50,7 @@ def of(weights: str, *, timeout_s: float) -> Transfer | None:
     return Nccl(timeout_s) if weights == "nccl" else Ipc(timeout_s)
 
 
-class _Rounds:
+class _Rounds(ABC):
     """What both have in common. `timeout_s`: of one call."""
 
     def __init__(self, timeout_s: float) -> None:
@@ -70,14 +71,15 @@ class _Rounds:
                 self._shard(addresses, shard)
         self._all(addresses, "finish", {"version": version})
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 (most ways hold nothing)
         """Nothing is held."""
 
-    def _open(self, addresses: Sequence[Address]) -> None:
+    def _open(self, addresses: Sequence[Address]) -> None:  # noqa: B027 (most ways open nothing)
         """Before the first weights of these servers."""
 
+    @abstractmethod
     def _shard(self, addresses: Sequence[Address], shard: Shard) -> None:
-        raise NotImplementedError
+        """Hand one shard of the weights to these servers."""
 
     def _all(self, addresses: Sequence[Address], call: str, body: Mapping[str, JsonValue]) -> None:
         for address in addresses:
