@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,7 +23,10 @@ LOGIN = (
     "a recipe is copied into the run, its manifests and its report; take it out and revoke it, and log in with the "
     "service's own command, or name a file that holds it (token_file)"
 )
+MOST_NESTED = 50
+"""Lists and mappings within one another in a typed value; Hydra's parser takes half a millisecond for each."""
 _REFERENCE = re.compile(r"\$\{\s*([^${}:]+?)\s*\}")
+_OPENS = {"[": 1, "{": 1, "(": 1, "]": -1, "}": -1, ")": -1}
 _KEY = re.compile(r"[\s\-?]*[\"']?([\w.-]+)[\"']?\s*:")
 
 
@@ -36,6 +40,8 @@ def check_overrides(overrides: Sequence[str]) -> None:
         )
     for text in overrides:
         key, _, value = text.lstrip("+~").partition("=")
+        if _depth(value) > MOST_NESTED:
+            raise RecipeError(f"{key[:60]}: lists and mappings are nested more than {MOST_NESTED} deep")
         if credentials.kind(key):
             raise RecipeError(f"the command line: a key looks like {credentials.kind(key)}; {LOGIN}")
         for place, kind in credentials.inside(_nested(key, value.strip("\"' "))):
@@ -105,6 +111,11 @@ def check_growth(data: object) -> None:
         return size(place, ".".join(parts))
 
     size(data, "")
+
+
+def _depth(value: str) -> int:
+    """Of brackets, those in quotes too: none is ever meant as deep as what is refused."""
+    return max(itertools.accumulate(_OPENS.get(sign, 0) for sign in value), default=0)
 
 
 def _under(path: str, key: object) -> str:

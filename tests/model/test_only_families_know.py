@@ -27,13 +27,17 @@ ALLOWED = {
     ("drill/drawn.py", "an input of one"): (
         '"text": {"hidden": 32, "intermediate": 64, "vocabulary": 512, "mrope_section": [1, 1, 2]},'
     ),
+    (
+        "model/begin.py",
+        "a module of one",
+    ): '(r"language_model\\.|text_model\\.|lm_head\\.", "language_model"),',
     ("stages/grpo/losses.py", "a module of one"): '"cast_lm_head_to_fp32": False,',
     ("stages/grpo/run.py", "an input of one"): '"image_grid_thw",',
     ("synthesize/_request.py", "28"): "_SIDE = 28",
     ("drill/faults/rows.py", "a special token"): '_set(question="<|im_end|>\\n<|im_start|>assistant\\n3"),',
 }
-"""What a recipe says that names no family; a choice of the quickstart, not of a model; the drill's own model; an option
-and an argument of TRL, by its names for them; what a teacher is reckoned to count for a picture, whatever it is; and what a hostile
+"""What a recipe says that names no family; a choice of the quickstart, not of a model; the drill's own model; how
+most classes name their parts, guessed from when a family is begun; an option and an argument of TRL, by its names for them; what a teacher is reckoned to count for a picture, whatever it is; and what a hostile
 row says to the drill's model."""
 
 

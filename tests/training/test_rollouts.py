@@ -107,12 +107,11 @@ def test_another_policy_step_or_run_seed_has_other_seeds() -> None:
     found = set()
     for seed, step in ((0, 0), (0, 1), (1, 0), (10, 0), (1, 1)):
         trainer = SimpleNamespace(
-            state=SimpleNamespace(global_step=step),
             args=SimpleNamespace(seed=seed),
             generation_config=SimpleNamespace(do_sample=True),
             max_completion_length=8,
             temperature=1.0,
             top_p=1.0,
         )
-        found.add(seeds_of(["a"], ExactGRPOTrainer._sampling(trainer))[0])
+        found.add(seeds_of(["a"], ExactGRPOTrainer._sampling(trainer, step))[0])
     assert len(found) == 5

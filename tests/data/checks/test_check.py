@@ -291,8 +291,8 @@ def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
         finally:
             tracemalloc.stop()
 
-    peak(50)
-    small, large = peak(200), peak(1600)
+    # What another thread or a first import takes meanwhile is not the check's.
+    small, large = (min(peak(rows) for _ in range(2)) for rows in (100, 800))
     assert large < 1.5 * small + 300_000
 
 
