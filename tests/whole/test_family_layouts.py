@@ -105,7 +105,7 @@ class Line:
 
 
 @pytest.fixture(scope="module", params=OTHERS)
-def line(request: pytest.FixtureRequest, plugins: None, shared: Path) -> Line:
+def line(request: pytest.FixtureRequest, shared: Path) -> Line:
     def make(root: Path) -> None:
         families.make(request.param, root)
         tiny.draw_corpus(root / "short", reasoning=False, seen=lambda n: n % 2 == 0)
