@@ -14,7 +14,7 @@ import tiny
 import vllm_engine
 
 from lingshu_train.errors import DataError, MissingInput, RecipeError
-from lingshu_train.rollouts import Outage
+from lingshu_train.rollouts import Outage, _servers
 from lingshu_train.rollouts._openai_server import OpenAIServer, Serving
 
 CPU = {"cpu_cache_gb": 1, "context": 4096, "flags": ["--enforce-eager"], "start_timeout_s": 900}
@@ -111,3 +111,20 @@ def test_licences_let_everything_go_to_what_is_served_here(tmp_path: Path) -> No
     from lingshu_train.synthesize._settings import Teacher
 
     Teacher.model_validate(config["teacher"]).refuse("mimic_cxr", "stages.made.teacher")
+
+
+def test_no_key_of_a_killed_start_or_of_one_that_failed_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "key-killed").write_text("secret", encoding="ascii")
+    monkeypatch.setattr(_servers, "python", lambda: Path("/bin/false"))
+    with (
+        pytest.raises(Outage, match="ended while it started"),
+        OpenAIServer(Serving(weights="w"), name="m", folder=tmp_path),
+    ):
+        raise AssertionError("it was never ready")
+    (tmp_path / "key-killed").write_text("secret", encoding="ascii")
+    monkeypatch.setattr(_servers, "python", lambda: tmp_path / "no-python")
+    with pytest.raises(OSError), OpenAIServer(Serving(weights="w"), name="m", folder=tmp_path):
+        raise AssertionError("it was never ready")
+    assert [one.name for one in tmp_path.iterdir()] == ["server.txt"]

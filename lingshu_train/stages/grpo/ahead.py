@@ -24,6 +24,7 @@ from lingshu_train.rollouts._wire import Answer, Request
 from lingshu_train.runs.files import write_json
 from lingshu_train.runs.ledger import Column
 from lingshu_train.schema import Strict, load
+from lingshu_train.stages.grpo import together
 from lingshu_train.stages.grpo.windows import Windowed
 from lingshu_train.training.exact import TrainingRun
 
@@ -115,6 +116,7 @@ class Ahead(Windowed):
         known, self._next = self._next, None
         found: _Found = ([], [])
         fault: NotFinite | None = None
+        other: DataError | None = None
         try:
             if known is None or known.window != window:
                 self._drawn_by = step
@@ -125,6 +127,9 @@ class Ahead(Windowed):
                 found = _of({one.seed: one for one in known.completions}, prompt_ids, seeds)
         except NotFinite as raised:
             fault = raised
+        except DataError as raised:
+            other = raised
+        together.end(other)
         # All ranks begin the next one or none does.
         if not any(dist.gather(fault is not None)):
             self._begin_next(rollouts, window + 1)

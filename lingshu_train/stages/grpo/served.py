@@ -18,7 +18,7 @@ from lingshu_train.errors import LingshuError, RecipeError, RunAgain
 from lingshu_train.model import family, load
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Sampling
-from lingshu_train.rollouts import Outage, _transfer, vllm
+from lingshu_train.rollouts import Outage, Refused, _transfer, vllm
 from lingshu_train.rollouts._drawing import NotFinite
 from lingshu_train.rollouts._fleet import Send
 from lingshu_train.rollouts._flight import Flight
@@ -28,7 +28,7 @@ from lingshu_train.rollouts._wire import Answer, Request, ask
 from lingshu_train.runs import processes
 from lingshu_train.runs.stage import Stage
 from lingshu_train.schema import parse
-from lingshu_train.stages.grpo import probing, windows
+from lingshu_train.stages.grpo import probing, together, windows
 from lingshu_train.stages.grpo.config import Config
 
 FOLDER = "engine"
@@ -120,7 +120,8 @@ class Rollouts:
         weights of then, which lie where they were published, and has to prove them. Outage (75), Disagrees (70)."""
         assert self._flight is not None, "nothing was begun"
         for left in reversed(range(self._retries + 1)):
-            why = self._flight.wait()
+            with together.ending():
+                why = self._flight.wait()
             faults = [one for one in dist.gather((why, self._fleet.asked if why else ())) if one[0]]
             if not faults:
                 return self._flight.answers
@@ -153,7 +154,7 @@ class Rollouts:
             return
         try:
             self._fleet.rest()
-        except Outage as fault:
+        except (Outage, Refused) as fault:
             sys.stderr.write(f"lingshu: {self._title}: {fault}; ended\n")
             self._fleet.doubt([one.url for one in self._fleet.own()])
         self._proven = False
@@ -164,13 +165,14 @@ class Rollouts:
             self._transfer.close()
 
     def _compare(self, prompts: Sequence[Sequence[int]], answers: Sequence[Answer]) -> None:
-        """Both sides were given the same tokens."""
-        for number, (ids, answer) in enumerate(zip(prompts, answers, strict=True)):
-            if tuple(ids) != answer.prompt_ids:
-                raise Disagrees(
-                    f"{self._title}: engine vllm: prompt {number} has {len(ids)} tokens for the trainer and "
-                    f"{len(answer.prompt_ids)} for the engine, or others"
-                )
+        """Both sides were given the same tokens. Disagrees (70), on all ranks. Collective."""
+        with together.ending():
+            for number, (ids, answer) in enumerate(zip(prompts, answers, strict=True)):
+                if tuple(ids) != answer.prompt_ids:
+                    raise Disagrees(
+                        f"{self._title}: engine vllm: prompt {number} has {len(ids)} tokens for the trainer and "
+                        f"{len(answer.prompt_ids)} for the engine, or others"
+                    )
 
     def _patiently(
         self, trainer: GRPOTrainer, requests: Sequence[Request] | None, sampling: Sampling
@@ -188,7 +190,8 @@ class Rollouts:
         """End the servers that failed, so that they start anew; Outage (75) where no try is left."""
         self._proven = False
         self._fleet.doubt([url for _, urls in faults for url in urls])
-        if stopping.asked():
+        # A signal reaches one rank before another.
+        if any(dist.gather(stopping.asked() is not None)):
             raise RunAgain("told to stop while an engine was asked; run the same command again to go on")
         if not left:
             raise Outage(
@@ -200,10 +203,11 @@ class Rollouts:
     def _asked(self, requests: Sequence[Request], sampling: Sampling) -> tuple[list[Answer], list[_Fault]]:
         """What one rank lacks, all have to ask again: the same answers come."""
         answers, fault = [], ("", self._fleet.asked)
-        try:
-            answers = self._fleet.ask(requests, sampling, self.served.rules) if requests else []
-        except Outage as raised:
-            fault = (str(raised), self._fleet.asked)
+        with together.ending():
+            try:
+                answers = self._fleet.ask(requests, sampling, self.served.rules) if requests else []
+            except Outage as raised:
+                fault = (str(raised), self._fleet.asked)
         return answers, [one for one in dist.gather(fault) if one[0]]
 
     def _renewed(self, trainer: GRPOTrainer) -> list[_Fault]:
@@ -216,8 +220,10 @@ class Rollouts:
             self._landed()
         pulse.give(pulse.RESTS)
         with windows.whole(trainer) as model:
-            if self._needs_folder(version) and self._leads and self._fleet.owns:
-                self.served.publication.write(model, load.DTYPES[self._dtype])
+            writes = self._needs_folder(version) and self._leads and self._fleet.owns
+            with together.ending():
+                if writes:
+                    self.served.publication.write(model, load.DTYPES[self._dtype])
             self.served.version = version
             self._expected = probing.answered(
                 model, self._text, ends=self.served.ends, never=self.served.never
@@ -248,19 +254,31 @@ class Rollouts:
         return lambda addresses, version: transfer.send(model, dtype, addresses, version)
 
     def _up(self, send: Send | None = None) -> list[_Fault]:
-        """The faults of all ranks in starting servers, giving them what was published and having it proven."""
+        """The faults of all ranks in starting servers, giving them what was published and having it proven. What no other try
+        mends is raised by all ranks: Disagrees (70) and others."""
         fault: _Fault = ("", ())
-        try:
-            for gone in self._fleet.up(str(self.served.publication.folder), self.served.version, send):
-                sys.stderr.write(f"lingshu: {self._title}: engine vllm: {gone} was gone; started anew\n")
-            self._prove()
-        except Outage as raised:
-            fault = (str(raised), tuple(one.url for one in self._fleet.own()))
+        with together.ending():
+            try:
+                self._given(send)
+                self._prove()
+            except Outage as raised:
+                fault = (str(raised), tuple(one.url for one in self._fleet.own()))
         faults = [one for one in dist.gather(fault) if one[0]]
         if not faults:
-            self._fleet.meet()
+            with together.ending():
+                self._fleet.meet()
             self._proven = True
         return faults
+
+    def _given(self, send: Send | None) -> None:
+        """Every server of this process is up and has what was published. A server that refuses weights is one that failed:
+        Outage (75)."""
+        try:
+            gone = self._fleet.up(str(self.served.publication.folder), self.served.version, send)
+        except Refused as refused:
+            raise Outage(str(refused)) from None
+        for each in gone:
+            sys.stderr.write(f"lingshu: {self._title}: engine vllm: {each} was gone; started anew\n")
 
     def _prove(self) -> None:
         """Every server of this process answers the probe as the policy did that was published."""
