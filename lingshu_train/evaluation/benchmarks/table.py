@@ -83,7 +83,8 @@ def _paired(
     wanted = [one.benchmark for one in asked]
     right = {label: measuring.right(folder, wanted, variant) for label, folder in folders.items()}
     first, *others = right
-    return {other: versus.differences(right[first], right[other]) for other in others}
+    groups = measuring.groups(folders[first], wanted, variant)
+    return {other: versus.differences(right[first], right[other], groups) for other in others}
 
 
 def text(table: Table) -> str:
