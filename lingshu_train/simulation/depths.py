@@ -19,8 +19,9 @@ most, as it does in a deep model. With two the forward peak was 7 % off where la
 def measure(setting: Setting, load: Load, shape: Shape, *, whole: bool = False) -> Passed:
     """A pass at the sizes of `shape`: of its shallow relatives where its family has such, extrapolated, unless `whole`."""
     depths = shape.depths()
-    least = _FEW | ({"text": _TEXT_BESIDE} if depths.get("vision_beside") else {})
-    few = {kind: min(number, least[kind]) for kind, number in depths.items()}
+    few = {kind: min(number, _FEW[kind]) for kind, number in depths.items()}
+    if few.get("vision_beside"):
+        few["text"] = min(depths["text"], _TEXT_BESIDE)
     tracer = passing.Tracer(setting, load)
     if whole or few == dict(depths):
         return tracer.measure(shape)
