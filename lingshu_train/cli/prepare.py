@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lingshu_train.cli import _executor
+from lingshu_train.cli._executor import Asked, ExecutorName, Tasks
 from lingshu_train.cli._help import (
     DATA,
     MOST_REFUSED,
@@ -100,6 +102,7 @@ def check(  # noqa: PLR0913 (each is an option of the command line)
         "lingshu data prepare pmc_vqa --workers 8",
         "lingshu data prepare slake vqa_rad --split train --split validation --out mine",
         "lingshu data prepare medquad --tokenizer lingshu-medical-mllm/Lingshu-7B",
+        "lingshu data prepare pmc_oa --executor slurm --tasks 64 --submit partition=cpu",
     )
 )
 def prepare(  # noqa: PLR0913 (each is an option of the command line)
@@ -120,6 +123,9 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     workers: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="Processes.", show_default="all cores")
     ] = None,
+    executor: ExecutorName = "local",
+    tasks: Tasks = None,
+    submit: Asked = None,
     family: FamilyName = None,
     min_pixels: MinPixels = None,
     max_pixels: MaxPixels = None,
@@ -136,6 +142,8 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     from lingshu_train.model import shape
     from lingshu_train.model.settings import FAMILY
 
+    workers = workers or os.cpu_count() or 1
+    cluster = _executor.cluster(executor, workers=workers, tasks=tasks, submit=submit or ())
     model = shape.of(family or FAMILY)
     budget = model.published_budget(min_pixels=min_pixels, max_pixels=max_pixels)
     for card in cards:
@@ -151,8 +159,7 @@ def prepare(  # noqa: PLR0913 (each is an option of the command line)
     )
     counter = _counter(tokenizer, family or FAMILY, budget)
     folder = claiming.claim(out, wanted) if out else data_root / "prepared" / preparing.name(wanted)
-    workers = workers or os.cpu_count() or 1
-    summary = preparing.prepare(folder, wanted, workers=workers, most_refused=most_refused)
+    summary = preparing.prepare(folder, wanted, workers=workers, most_refused=most_refused, cluster=cluster)
     counted = _counted(folder, counter, workers=workers) if counter else None
     print(preparing.text(summary, folder, counted))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -10,6 +10,8 @@ from lingshu_train.schema import Name, Strict
 
 Divided = Literal["none", "zero1", "zero2", "zero3"]
 """What DeepSpeed divides among the processes of a stage."""
+Executor = Literal["local", "processes", "slurm", "ray"]
+EXECUTORS: tuple[str, ...] = get_args(Executor)
 
 
 class Submit(Strict):
@@ -64,7 +66,7 @@ class Cluster(Strict):
     """CPU threads of each process (OMP_NUM_THREADS); 0 leaves it to the system."""
     workers: int = Field(default=0, ge=0)
     """Processes that prepare data and measure lengths; 0: as many as `threads`. They change no byte."""
-    executor: Literal["local", "processes", "slurm", "ray"] = "local"
+    executor: Executor = "local"
     """Who does the numbered jobs of preparing and curating: `local` this machine's `workers`; `slurm` and `ray` the tasks of an
     array or a Ray cluster whose nodes see the same folders, and `processes` tasks of this machine, all three through datatrove
     (`pip install 'lingshu-train[cluster]'`). No byte depends on it."""

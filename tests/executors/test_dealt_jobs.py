@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,29 +39,6 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_work, "ROWS", 23)
 
 
-@dataclass
-class Forked:
-    """An executor of this test: a process a task, in an order that chance says. Every second one is killed on its way."""
-
-    chance: random.Random
-    killed: int = 0
-    started: int = 0
-
-    def run(self, share: Share, tasks: int, cluster: Cluster, logs: Path) -> Iterator[None]:
-        for rank in self.chance.sample(range(tasks), tasks):
-            after = self.chance.random() * 0.05 if self.chance.random() < 0.5 else 0.0
-            child = os.fork()
-            if not child:
-                signal.signal(signal.SIGALRM, signal.SIG_DFL)  # Which ends the process on the spot.
-                signal.setitimer(signal.ITIMER_REAL, after)
-                share(None, rank, tasks)
-                os._exit(0)
-            _, status = os.waitpid(child, 0)
-            self.started += 1
-            self.killed += os.WIFSIGNALED(status)
-            yield
-
-
 @pytest.mark.parametrize("tasks", [1, 2, 64])
 def test_any_number_of_tasks_with_kills_leaves_the_same_bytes(
     root: Path,
@@ -73,7 +48,7 @@ def test_any_number_of_tasks_with_kills_leaves_the_same_bytes(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    executor = Forked(random.Random(tasks))
+    executor = dealt_jobs.Forked(random.Random(tasks))
     monkeypatch.setattr(jobs, "_executor", lambda cluster: executor)
     for _ in range(60):
         try:

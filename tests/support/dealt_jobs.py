@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import random
+import signal
 import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +17,7 @@ import tiny
 from format_files import put_csv
 from PIL import Image
 
+from lingshu_train.executors.jobs import Share
 from lingshu_train.naming import file_digest
 from lingshu_train.runs.cluster import Cluster
 from lingshu_train.runs.stage import Stage
@@ -30,19 +36,45 @@ STEPS: list[dict[str, Any]] = [
 ]
 
 
-def write_card(root: Path) -> Path:
+@dataclass
+class Forked:
+    """An executor of tests: a process a task, in an order that chance says. A `share` of them is killed `within` these
+    seconds of its way."""
+
+    chance: random.Random
+    within: float = 0.05
+    share: float = 0.5
+    killed: int = 0
+    started: int = 0
+
+    def run(self, share: Share, tasks: int, cluster: Cluster, logs: Path) -> Iterator[None]:
+        for rank in self.chance.sample(range(tasks), tasks):
+            after = self.chance.random() * self.within if self.chance.random() < self.share else 0.0
+            child = os.fork()
+            if not child:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)  # Which ends the process on the spot.
+                signal.setitimer(signal.ITIMER_REAL, after)
+                share(None, rank, tasks)
+                os._exit(0)
+            _, status = os.waitpid(child, 0)
+            self.started += 1
+            self.killed += os.WIFSIGNALED(status)
+            yield
+
+
+def write_card(root: Path, *, rows: int = ROWS) -> Path:
     """The data of pmc_vqa below `root`/data: three rows a figure, some rows twice, the last one's figure missing."""
     folder = root / "data" / "pmc_vqa"
     (folder / "figures").mkdir(parents=True)
     lines = [HEAD]
-    for n in range(ROWS):
+    for n in range(rows):
         name, draw = f"PMC{n // 3}_f1.jpg", np.random.default_rng(n // 3)
         if n % 3 == 0:
             rough = Image.fromarray(draw.integers(0, 256, (7, 7), dtype=np.uint8))
             size = (64 + n % 40, 48)
             rough.resize(size, Image.Resampling.BICUBIC).convert("RGB").save(folder / "figures" / name)
         asked = f"What is shown in figure {n - n % 5}?"
-        name = "gone.jpg" if n == ROWS - 1 else name
+        name = "gone.jpg" if n == rows - 1 else name
         lines.append([name, asked, "BC"[n % 11 == 0], "a bone", "a lung", "a heart", "a liver"])
     put_csv(folder / "train.csv", lines)
     put_csv(folder / "train_2.csv", lines)

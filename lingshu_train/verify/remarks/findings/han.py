@@ -23,6 +23,7 @@ _ASKING = re.compile(
     r"是否|有没有|有无|是不是|能否|可否|吗|呢|[?？。 ,，]|图像?中|该|这张|患者|可见|存在|出现|显示|有|的|存在"
 )
 _DENIED = ("不连续", "不规则", "不完整", "不清晰", "不光滑", "不对称", "不均匀", "不通畅", "无异常")
+_DRAWN = re.compile("(?:线|边缘|边界|轮廓|影)(?:显示)?(?:清晰|清楚|锐利|明显|可见|清晰可见)$")
 _GONE = re.compile(
     r"(?:吸收|消失|消退|愈合|清除|排除)了?吗?[?？]?$|是否(?:已)?(?:完全)?(?:吸收|消失|消退|愈合)"
 )
@@ -79,6 +80,10 @@ def _claim(clause: str, question: str, sign: str) -> Claim | None:
             if restated == sign
             else None
         )
+    drawn = _DRAWN.sub("", clause)
+    if drawn != clause and sign == "yes" and drawn in question:
+        # 骨折线清晰 says how well the finding is seen.
+        return Claim("there")
     cut = _words(clause, question)
     if cut is None:
         return None

@@ -14,6 +14,13 @@ from lingshu_train.verify.types import numeric
 
 # "In 20 weeks" is a time to come.
 _IN = re.compile(r"(?:^|\bis )in [0-9]", re.IGNORECASE)
+# The largest diameter of a thing is its size, unless a question asks for one of several.
+_LARGEST = re.compile(
+    r",? (?:in|at|along|across|by) (?:its |the )?(?:largest|greatest|maximum|maximal|longest|widest)"
+    r" (?:diameter|dimension|extent|axis)$",
+    re.IGNORECASE,
+)
+_ASKS_SIZE = re.compile(r"\b(?:size|how (?:large|big)|diameter)\b", re.IGNORECASE)
 _COMMA = re.compile(r"(?<=[0-9]),(?=[0-9]{1,2}(?![0-9]))")
 
 
@@ -25,6 +32,8 @@ class Measured(Witness):
 
     def judge(self, text: str) -> Ruling:
         ruling = self.gold.judge(text)
+        if not ruling.normalized and _ASKS_SIZE.search(self.gold.question):
+            text = _LARGEST.sub("", text)
         if ruling.normalized or _IN.search(text):
             return ruling
         return (

@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 
 from lingshu_train.verify import lexicon
 from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
-from lingshu_train.verify.remarks import carried, others, turned, verbatim
+from lingshu_train.verify.remarks import carried, others, placed, turned, verbatim
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.normal import clean
@@ -28,6 +28,7 @@ class Phrase(Witness):
         plain = verbatim.without_owner(turned.without_initials(text))
         plain = plain.removesuffix("可能性最大").removesuffix("的")
         plain = verbatim.without_place(plain, self.gold.question)
+        plain = placed.without_clause(plain)
         if plain != text and (found := self.judge(plain)).status == "right":
             return found
         return (
