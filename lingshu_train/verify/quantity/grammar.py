@@ -9,6 +9,7 @@ to 60.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
@@ -58,6 +59,13 @@ _COUNTED = re.compile(r"\bhow many ((?:[a-z-]+ ){0,3}[a-z-]+)", re.IGNORECASE)
 _TOO_MANY_DIGITS = re.compile(r"[0-9]{41}")
 
 
+_PRESENCE = frozenset(("present", "there", "visible", "seen", "shown", "intact", "normal"))
+_STATES = frozenset(
+    map(
+        canon.word,
+        ("missing", "absent", "lost", "removed", "extracted", "fractured", "broken", "affected", "resected"),
+    )
+)
 # Labels of the stress rounds have up to four words ("the ejection fraction is"); more than ten are a sentence.
 _LABEL_WORDS = 10
 # "between", "about" and "less than", each once, may stand before a number.
@@ -281,12 +289,20 @@ def _end(rest: str, asked: frozenset[str]) -> str | None:
     if rest in ("左右", "上下", "许"):
         return ""
     tokens = canon.tokenize(rest)
+    if only_present(tokens, asked):
+        return None
     for token in tokens:
         single = canon.word(token)
         if single in asked or token in _FILL or (not token.isascii() and _counted(token, asked)):
             continue
         return None
     return "" if not words("words", "negation") & set(tokens) else None
+
+
+def only_present(tokens: Iterable[str], asked: frozenset[str]) -> bool:
+    """Whether words say that things are there, where others were to be counted: "Four teeth are present", not missing."""
+    plain = frozenset(map(canon.word, tokens))
+    return not _PRESENCE.isdisjoint(plain) and not _STATES.isdisjoint(asked) and _STATES.isdisjoint(plain)
 
 
 def _counted(token: str, asked: frozenset[str]) -> bool:

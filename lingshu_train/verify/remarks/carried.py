@@ -18,7 +18,10 @@ from lingshu_train.verify.text.normal import LIMIT, strip_edges
 
 _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[-'][A-Za-z0-9]+)*|\S")
 _WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*")
-_KIND = re.compile(r"\b(?:(?:what|which) (?:type|kind|sort|form) of|what|which) ([a-z]+)(?: ([a-z]+))?\b")
+_KIND = re.compile(
+    r"\b(?:what is the(?= (?:shape|colou?r|plane|modality|location|side) of)"
+    r"|(?:what|which) (?:type|kind|sort|form) of|what|which) ([a-z]+)(?: ([a-z]+))?\b"
+)
 _PLACING = frozenset(
     (
         "in",
@@ -75,14 +78,25 @@ _PAST = re.compile(
     re.IGNORECASE,
 )
 _ASKS_PAST = re.compile(r"\b(?:was|were|did|had|been)\b", re.IGNORECASE)
+_ASKS_ORGAN = re.compile(r"\b(?:which|what) organ (?!system)", re.IGNORECASE)
 # A break in a part of a bone is one of the bone: "a fracture through the shaft of the ulna".
 _PART = re.compile(
     r" (?:line )?(?:(?:runs?|extends?|passes|courses|is seen) )?(?:(?:through|across|involving|in|of) )"
-    r"(?:the (?:[a-z]+ ){0,2}(?:shaft|neck|head|base|body|tip|apex|third|half|end"
+    r"(?:the (?:[a-z]+ ){0,2}(?:shaft|neck|head|tail|base|body|tip|apex|third|half|end"
     r"|portion|segment|part|root|wall) of )?(?=the [a-z])"
 )
 # What a question calls by one of these may be called by another: where "the lesion" is, "the mass" is.
 _GENERIC = frozenset(("lesion", "lesions", "abnormality", "abnormalities", "finding", "mass", "tumor"))
+_BLEEDS = frozenset(("hemorrhage", "hematoma", "bleed", "bleeding"))
+# The adjective of a picture's name: "the laryngoscopic finding" of a laryngoscopy.
+_ADJECTIVES = (
+    ("scopy", "scopic"),
+    ("graphy", "graphic"),
+    ("gram", "graphic"),
+    ("graph", "graphic"),
+    ("logy", "logic"),
+    ("logy", "logical"),
+)
 _AFFECTED = frozenset(("affected", "affects", "involved", "involves", "involvement", "diseased", "damaged"))
 _SIDED = frozenset(("right-sided", "left-sided", "right", "left", "bilateral", "unilateral"))
 # What was, or comes and goes, is not what a question asks for.
@@ -97,10 +111,11 @@ def read(text: str, gold: GoldAnswer, question: str, offered: frozenset[str] = f
         return None
     if not text.isascii() and carried_cn.HAN.search(text):
         return verbatim.denied_cn(text, gold, question) or carried_cn.read(text, gold, question)
+    past = _past(text, question)
     text = verbatim.without_place(
         source.named(text, question, offered), question, inside=gold.reads == "choices"
     )
-    if offered and _ASKS_STATE.search(question):
+    if (offered and _ASKS_STATE.search(question)) or _ASKS_ORGAN.search(question):
         text = _PART.sub(" of ", text)
     said = verbatim.read(text, gold, question)
     if said is not None:
@@ -109,14 +124,14 @@ def read(text: str, gold: GoldAnswer, question: str, offered: frozenset[str] = f
     shorter = verbatim.without_whole(text, question) if whole else text
     if offered:
         shorter = placed.without_phrase(shorter, question, offered)
-    if shorter != text:
+    if shorter != text and not past:
         ruling = gold.read(shorter)
         return ruling if ruling.status == "right" else read(shorter, gold, question, offered)
     tokens = [found.span() for found in _TOKEN.finditer(text)]
     # A capital letter inside a sentence is an option, not the article.
     shown = [text[start:end] for start, end in tokens]
     spoken = [word if index and len(word) == 1 else word.lower() for index, word in enumerate(shown)]
-    if _past(text, question) or _other_way(text, question) or _ONE_OF.search(text) or _TO_SEE.search(text):
+    if past or _other_way(text, question) or _ONE_OF.search(text) or _TO_SEE.search(text):
         return None
     # "in the left lower lobe" as the question has it: its sides are no answer there.
     again = _phrase(spoken, question)
@@ -136,6 +151,14 @@ def read(text: str, gold: GoldAnswer, question: str, offered: frozenset[str] = f
         ):
             return ruling._replace(rule=f"{ruling.rule}_carried")
     return None
+
+
+def without_noun(text: str, question: str) -> str:
+    """A text without the noun at its end that a question asks the kind of: "epidural hematoma" of "What type of hemorrhage"."""
+    rest, _, last = text.rpartition(" ")
+    kind = nouns(question)
+    known = kind | (_BLEEDS if not kind.isdisjoint(_BLEEDS) else frozenset())
+    return rest if rest and canon.word(last.lower()) in known else text
 
 
 def _other_way(text: str, question: str) -> bool:
@@ -269,6 +292,14 @@ def _lent(question: str) -> frozenset[str]:
     forms |= {
         noun for adjective, noun in texts("carriers", "dimensions").items() if f"how {adjective}" in low
     }
+    forms |= {
+        word.removesuffix(noun) + adjective
+        for word in spoken
+        for noun, adjective in _ADJECTIVES
+        if word.endswith(noun)
+    }
+    if not spoken.isdisjoint(_BLEEDS):
+        forms |= _BLEEDS
     if not spoken.isdisjoint(_AFFECTED):
         forms |= _AFFECTED
     # "Most of the cells are" of "Which cell type".

@@ -38,7 +38,7 @@ _OTHERS = re.compile(_REST)
 # "Narrowing of the basilar artery is seen; the others are patent" sets them aside, unless a question asks which is patent.
 _OTHERWISE = re.compile(
     f"{_OTHER} (?:is|are|remain|remains|appear|appears|look|looks) (?:all |otherwise |entirely )?(?:normal|patent|unremarkable"
-    "|healthy|preserved|clear|open|free)\\b"
+    "|healthy|preserved|clear|open|free|(?:only |just )?(?:mildly|minimally|slightly) [a-z]+)\\b"
 )
 # "The others are wrong because none of them ..." speaks of the others.
 _OF_THEM = re.compile(r"\bnone of (?:them|these|those)\b")

@@ -12,11 +12,11 @@ from lingshu_train.verify.text import asks
 
 _CLAUSE = re.compile(r"[,;:.!()，。；：！（）\s]|但是?|因为|由于|所以|因此|而且|并且|并(?!无)")
 # 心影 is the heart as a radiograph shows it.
-_SAME = (("心影", "心脏"), ("心脏影", "心脏"), ("肺野", "肺"))
+_SAME = (("心影", "心脏"), ("心脏影", "心脏"), ("肺野", "肺"), ("血肿", "出血"))
 _SIDED = re.compile("^[左右双两上下前后内外][侧叶方部]?$")
 _SHOWN = frozenset(("可见", "见", "显示", "看到", "发现", "图中可见", "可以看到", "观察到"))
 _ORGANS = frozenset("肝肺肾脑胃脾胰胆骨")
-_SIZE = re.compile(r"[0-9]+(?:mm|cm)?")
+_SIZE = re.compile(r"[0-9]+(?:mm|cm)?|ct|mri?|x|dr|t1|t2")
 _RUN = re.compile("[\u3400-\u9fff]+|[a-z0-9]+")
 _LISTS = ("struct_cn", "places_cn", "abnormal_cn", "normal_cn", "sizes_cn", "denying_cn")
 _ASKING = re.compile(

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from lingshu_train.verify.gold import GoldAnswer, Ruling
+from lingshu_train.verify.quantity import grammar
 from lingshu_train.verify.remarks import carried
 from lingshu_train.verify.remarks.witness import Witness
+from lingshu_train.verify.text import canon
 from lingshu_train.verify.text.normal import strip_edges
 from lingshu_train.verify.types import numeric
 
@@ -18,6 +20,10 @@ _IN = re.compile(r"(?:^|\bis )in [0-9]", re.IGNORECASE)
 _LARGEST = re.compile(
     r",? (?:in|at|along|across|by) (?:its |the )?(?:largest|greatest|maximum|maximal|longest|widest)"
     r" (?:diameter|dimension|extent|axis)$",
+    re.IGNORECASE,
+)
+_FIRST_LARGEST = re.compile(
+    r"\b(the |a |an |its )(?:largest|greatest|maximum|maximal|longest|widest) (?=diameter|dimension|extent|size)",
     re.IGNORECASE,
 )
 _ASKS_SIZE = re.compile(r"\b(?:size|how (?:large|big)|diameter)\b", re.IGNORECASE)
@@ -33,8 +39,10 @@ class Measured(Witness):
     def judge(self, text: str) -> Ruling:
         ruling = self.gold.judge(text)
         if not ruling.normalized and _ASKS_SIZE.search(self.gold.question):
-            text = _LARGEST.sub("", text)
+            text = _FIRST_LARGEST.sub(r"\1", _LARGEST.sub("", text))
         if ruling.normalized or _IN.search(text):
+            return ruling
+        if grammar.only_present(canon.tokenize(text), grammar.asked_words(self.gold.question)):
             return ruling
         return (
             carried.read(text, self.gold, self.gold.question)
