@@ -9,12 +9,12 @@ to 60.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
 from lingshu_train.verify.lexicon import longest_first, texts, words
+from lingshu_train.verify.quantity import counted
 from lingshu_train.verify.quantity.numerals import number, opening
 from lingshu_train.verify.quantity.units import Unit, leading
 from lingshu_train.verify.text import canon
@@ -59,13 +59,6 @@ _COUNTED = re.compile(r"\bhow many ((?:[a-z-]+ ){0,3}[a-z-]+)", re.IGNORECASE)
 _TOO_MANY_DIGITS = re.compile(r"[0-9]{41}")
 
 
-_PRESENCE = frozenset(("present", "there", "visible", "seen", "shown", "intact", "normal"))
-_STATES = frozenset(
-    map(
-        canon.word,
-        ("missing", "absent", "lost", "removed", "extracted", "fractured", "broken", "affected", "resected"),
-    )
-)
 # Labels of the stress rounds have up to four words ("the ejection fraction is"); more than ten are a sentence.
 _LABEL_WORDS = 10
 # "between", "about" and "less than", each once, may stand before a number.
@@ -124,14 +117,14 @@ def parse(text: str, question: str) -> Quantity | None:
 
 def _names_one(label: str, question: str) -> bool:
     """Whether a number behind this word is no measure: "rib 4" is no count of ribs, "in 20 weeks" no age."""
-    counted = _COUNTED.search(question)
+    asked_of = _COUNTED.search(question)
     plain = label.strip().lower()
-    if counted is None:
+    if asked_of is None:
         return plain == "in"
     return (
         plain.isalpha()
         and plain not in _COPULA
-        and canon.word(plain) in map(canon.word, counted.group(1).lower().split())
+        and canon.word(plain) in map(canon.word, asked_of.group(1).lower().split())
     )
 
 
@@ -289,28 +282,11 @@ def _end(rest: str, asked: frozenset[str]) -> str | None:
     if rest in ("左右", "上下", "许"):
         return ""
     tokens = canon.tokenize(rest)
-    if only_present(tokens, asked):
+    if counted.only_present(tokens, asked):
         return None
     for token in tokens:
         single = canon.word(token)
-        if single in asked or token in _FILL or (not token.isascii() and _counted(token, asked)):
+        if single in asked or token in _FILL or (not token.isascii() and counted.named(token, asked)):
             continue
         return None
     return "" if not words("words", "negation") & set(tokens) else None
-
-
-def only_present(tokens: Iterable[str], asked: frozenset[str]) -> bool:
-    """Whether words say that things are there, where others were to be counted: "Four teeth are present", not missing."""
-    plain = frozenset(map(canon.word, tokens))
-    return not _PRESENCE.isdisjoint(plain) and not _STATES.isdisjoint(asked) and _STATES.isdisjoint(plain)
-
-
-def _counted(token: str, asked: frozenset[str]) -> bool:
-    for classifier in words("units", "classifiers"):
-        if token.startswith(classifier):
-            token = token[len(classifier) :]
-            break
-    # 8毫米多 is more than 8 mm, whatever word of the question holds 多.
-    if token.startswith(tuple(words("numbers", "beyond_cn"))):
-        return False
-    return not token or any(token in word for word in asked)

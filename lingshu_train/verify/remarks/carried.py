@@ -7,21 +7,16 @@ limit or doubt. Of what is left in one piece the type's own grammar must say tha
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 from itertools import pairwise
 
 from lingshu_train.verify.gold import GoldAnswer, Ruling
-from lingshu_train.verify.lexicon import texts, words
-from lingshu_train.verify.remarks import carried_cn, placed, source, verbatim
+from lingshu_train.verify.lexicon import words
+from lingshu_train.verify.remarks import carried_cn, lent, placed, source, verbatim
 from lingshu_train.verify.text import canon
 from lingshu_train.verify.text.normal import LIMIT, strip_edges
 
 _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[-'][A-Za-z0-9]+)*|\S")
 _WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*")
-_KIND = re.compile(
-    r"\b(?:what is the(?= (?:shape|colou?r|plane|modality|location|side) of)"
-    r"|(?:what|which) (?:type|kind|sort|form) of|what|which) ([a-z]+)(?: ([a-z]+))?\b"
-)
 _PLACING = frozenset(
     (
         "in",
@@ -85,19 +80,6 @@ _PART = re.compile(
     r"(?:the (?:[a-z]+ ){0,2}(?:shaft|neck|head|tail|base|body|tip|apex|third|half|end"
     r"|portion|segment|part|root|wall) of )?(?=the [a-z])"
 )
-# What a question calls by one of these may be called by another: where "the lesion" is, "the mass" is.
-_GENERIC = frozenset(("lesion", "lesions", "abnormality", "abnormalities", "finding", "mass", "tumor"))
-_BLEEDS = frozenset(("hemorrhage", "hematoma", "bleed", "bleeding"))
-# The adjective of a picture's name: "the laryngoscopic finding" of a laryngoscopy.
-_ADJECTIVES = (
-    ("scopy", "scopic"),
-    ("graphy", "graphic"),
-    ("gram", "graphic"),
-    ("graph", "graphic"),
-    ("logy", "logic"),
-    ("logy", "logical"),
-)
-_AFFECTED = frozenset(("affected", "affects", "involved", "involves", "involvement", "diseased", "damaged"))
 _SIDED = frozenset(("right-sided", "left-sided", "right", "left", "bilateral", "unilateral"))
 # What was, or comes and goes, is not what a question asks for.
 _OTHER_TIMES = frozenset(("old", "new", "chronic", "stable", "unchanged", "partial", "incomplete"))
@@ -112,27 +94,43 @@ def read(text: str, gold: GoldAnswer, question: str, offered: frozenset[str] = f
     if not text.isascii() and carried_cn.HAN.search(text):
         return verbatim.denied_cn(text, gold, question) or carried_cn.read(text, gold, question)
     past = _past(text, question)
-    text = verbatim.without_place(
-        source.named(text, question, offered), question, inside=gold.reads == "choices"
-    )
-    if (offered and _ASKS_STATE.search(question)) or _ASKS_ORGAN.search(question):
-        text = _PART.sub(" of ", text)
-    said = verbatim.read(text, gold, question)
+    plainer = _plainer(text, gold, question, offered)
+    if plainer != text and not past and (ruling := gold.read(plainer)).status == "right":
+        return ruling._replace(rule=f"{ruling.rule}_carried")
+    said = verbatim.read(plainer, gold, question)
     if said is not None:
         return said
-    whole = gold.reads == "choices" or source.asks_picture(question)
-    shorter = verbatim.without_whole(text, question) if whole else text
-    if offered:
-        shorter = placed.without_phrase(shorter, question, offered)
-    if shorter != text and not past:
+    shorter = _without_place(plainer, gold, question, offered)
+    if shorter != plainer and not past:
         ruling = gold.read(shorter)
         return ruling if ruling.status == "right" else read(shorter, gold, question, offered)
+    if past or _other_way(plainer, question) or _ONE_OF.search(plainer) or _TO_SEE.search(plainer):
+        return None
+    return _in_sentence(plainer, gold, question, offered)
+
+
+def _plainer(text: str, gold: GoldAnswer, question: str, offered: frozenset[str]) -> str:
+    """A text whose picture is "the image", without the question's place at its beginning, and with a bone for its part."""
+    text = source.named(text, question, offered)
+    text = verbatim.without_place(text, question, inside=gold.reads == "choices")
+    if (offered and _ASKS_STATE.search(question)) or _ASKS_ORGAN.search(question):
+        return _PART.sub(" of ", text)
+    return text
+
+
+def _without_place(text: str, gold: GoldAnswer, question: str, offered: frozenset[str]) -> str:
+    """A text without the organ or the place at its end that its answer lies in."""
+    if gold.reads == "choices" or source.asks_picture(question):
+        text = verbatim.without_whole(text, question)
+    return placed.without_phrase(text, question, offered) if offered else text
+
+
+def _in_sentence(text: str, gold: GoldAnswer, question: str, offered: frozenset[str]) -> Ruling | None:
+    """The ruling on the part of a sentence that is left when words which carry no answer are cut off from both its ends."""
     tokens = [found.span() for found in _TOKEN.finditer(text)]
     # A capital letter inside a sentence is an option, not the article.
     shown = [text[start:end] for start, end in tokens]
     spoken = [word if index and len(word) == 1 else word.lower() for index, word in enumerate(shown)]
-    if past or _other_way(text, question) or _ONE_OF.search(text) or _TO_SEE.search(text):
-        return None
     # "in the left lower lobe" as the question has it: its sides are no answer there.
     again = _phrase(spoken, question)
     if again:
@@ -144,21 +142,10 @@ def read(text: str, gold: GoldAnswer, question: str, offered: frozenset[str] = f
     for start, end in _spans(spoken, gold, question, offered):
         ruling = gold.read(strip_edges(text[tokens[start][0] : tokens[end - 1][1]]))
         cut = spoken[:start] + spoken[end:]
-        if (
-            ruling.status == "right"
-            and (again or _carries(cut))
-            and not _only_seen(spoken[start:end], cut, question)
-        ):
+        carries = again or _carries(cut)
+        if ruling.status == "right" and carries and not _only_seen(spoken[start:end], cut, question):
             return ruling._replace(rule=f"{ruling.rule}_carried")
     return None
-
-
-def without_noun(text: str, question: str) -> str:
-    """A text without the noun at its end that a question asks the kind of: "epidural hematoma" of "What type of hemorrhage"."""
-    rest, _, last = text.rpartition(" ")
-    kind = nouns(question)
-    known = kind | (_BLEEDS if not kind.isdisjoint(_BLEEDS) else frozenset())
-    return rest if rest and canon.word(last.lower()) in known else text
 
 
 def _other_way(text: str, question: str) -> bool:
@@ -180,51 +167,51 @@ def _spans(
     spoken: list[str], gold: GoldAnswer, question: str, offered: frozenset[str]
 ) -> list[tuple[int, int]]:
     """What may be the answer in a sentence of words, as places of its first word and behind its last, the shortest first."""
-    lent = _lent(question)
-    known = lent | words("carriers", "words")
+    own = lent.words_of(question)
+    known = own | words("carriers", "words")
     if gold.reads == "grammar":
         known -= _LIMITS
     # One option of several is named where a noun of the question follows it: "Right lower lobe consolidation is seen".
-    follows = words("carriers", "after") | (lent | _HOLDING if gold.reads == "choices" else frozenset())
+    follows = words("carriers", "after") | (own | _HOLDING if gold.reads == "choices" else frozenset())
     if spoken[:2] == ["it", "is"]:
         follows |= {"that"}
     if gold.reads == "words":
         # "The gastrointestinal system" of "What organ system": any of its nouns may follow.
-        follows |= frozenset(word for word in spoken if canon.word(word) in nouns(question))
+        follows |= frozenset(word for word in spoken if canon.word(word) in lent.nouns(question))
     # How large or how old a thing is tells no option from another, unless one of them says so; behind it, it may. Which
     # plane or weighting a picture has may stand on either side.
     ahead, behind = known, known
     if offered:
         behind = known | (words("vocabulary", "planes") | words("vocabulary", "weights")) - offered
-        ahead = behind | (words("vocabulary", "sizes") - offered) | _describing(spoken, lent, offered)
+        ahead = behind | (words("vocabulary", "sizes") - offered) | _describing(spoken, own, offered)
         if _SIDED.isdisjoint(offered) and _SIDED.isdisjoint(_WORD.findall(question.lower())):
             ahead |= _SIDED
     last = len(spoken)
     described = ahead - behind
-    heads = [cut for cut in (0, *_run(spoken, ahead)) if not cut or _leads(spoken, cut, lent, described)]
+    heads = [cut for cut in (0, *_run(spoken, ahead)) if not cut or _leads(spoken, cut, own, described)]
     ends = [last - cut for cut in (0, *_run(spoken[::-1], behind))]
     tails = [end for end in ends if end == last or spoken[end] in follows or spoken[end - 1] == ","]
     return _shortest([(start, end) for start in heads for end in tails if start < end and end - start < last])
 
 
-def _describing(spoken: list[str], lent: frozenset[str], offered: frozenset[str]) -> frozenset[str]:
+def _describing(spoken: list[str], own: frozenset[str], offered: frozenset[str]) -> frozenset[str]:
     """Words that describe what the question asks about, right before one of its words: "a compression fracture of L1"."""
     listed = (words("carriers", "kinds") | words("vocabulary", "describing")) - offered - _OTHER_TIMES
     return frozenset(
         word
         for place, (word, following) in enumerate(pairwise(spoken))
-        if word in listed and (not place or following in lent or following in listed)
+        if word in listed and (not place or following in own or following in listed)
     )
 
 
-def _leads(spoken: list[str], cut: int, lent: frozenset[str], described: frozenset[str]) -> bool:
+def _leads(spoken: list[str], cut: int, own: frozenset[str], described: frozenset[str]) -> bool:
     """Whether an answer may begin behind so many words: "shows a", "an enlarged", "large"."""
     while cut and spoken[cut - 1] in described:
         cut -= 1
     return (
         not cut
         or spoken[cut - 1] in words("carriers", "before")
-        or (cut > 1 and spoken[cut - 1] in lent and spoken[cut - 2] in ("a", "an", "the"))
+        or (cut > 1 and spoken[cut - 1] in own and spoken[cut - 2] in ("a", "an", "the"))
     )
 
 
@@ -266,55 +253,8 @@ def _only_seen(said: list[str], cut: list[str], question: str) -> bool:
     """
     if _SEEN.isdisjoint(cut) or _ASKS_SEEN.search(question):
         return False
-    kind = nouns(question)
+    kind = lent.nouns(question)
     if not _ASKS_STATE.search(question) and kind.isdisjoint(map(canon.word, said)):
         return False
     own = {verbatim.kin(word) for word in cut if word not in words("carriers", "words")}
     return own.isdisjoint(map(verbatim.kin, _WORD.findall(question.lower())))
-
-
-@lru_cache(maxsize=4096)
-def _lent(question: str) -> frozenset[str]:
-    """The words of a question that may stand beside its answer."""
-    low = question.lower()
-    if verbatim.OFFERS.search(low):
-        return frozenset()
-    sided = words("words", "sides") | frozenset(
-        ("upper", "lower", "middle", "anterior", "posterior", "medial", "lateral")
-    )
-    spoken = frozenset(_WORD.findall(low))
-    same = texts("words", "same")
-    forms = {same[token] for token in spoken if token in same and " " not in same[token]}
-    forms |= {token for token, one in same.items() if one in forms or one in spoken}
-    forms |= {adjective for adjective, noun in texts("carriers", "organs").items() if noun in spoken}
-    if not spoken.isdisjoint(("size", "big", "large")):
-        forms |= {"diameter", "size"}
-    forms |= {
-        noun for adjective, noun in texts("carriers", "dimensions").items() if f"how {adjective}" in low
-    }
-    forms |= {
-        word.removesuffix(noun) + adjective
-        for word in spoken
-        for noun, adjective in _ADJECTIVES
-        if word.endswith(noun)
-    }
-    if not spoken.isdisjoint(_BLEEDS):
-        forms |= _BLEEDS
-    if not spoken.isdisjoint(_AFFECTED):
-        forms |= _AFFECTED
-    # "Most of the cells are" of "Which cell type".
-    forms |= {f"{word}s" for noun in [_KIND.search(low)] if noun for word in noun.groups() if word}
-    if not spoken.isdisjoint(_GENERIC):
-        forms |= words("carriers", "lesions")
-    return (spoken | forms) - sided - words("words", "negation")
-
-
-@lru_cache(maxsize=4096)
-def nouns(question: str) -> frozenset[str]:
-    """What a question asks the kind of, in canonical form: "fracture" of "What type of fracture"."""
-    low = question.lower()
-    found = _KIND.search(low)
-    if found is None or verbatim.OFFERS.search(low):
-        return frozenset()
-    named = (word for word in found.groups() if word and word not in words("words", "stop"))
-    return frozenset(map(canon.word, named))

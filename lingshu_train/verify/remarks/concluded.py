@@ -17,6 +17,7 @@ LEADS = re.compile(
     r" (?:of|for)"
     r"| ?(?:shows?|has|have|demonstrates?|exhibits?) (?:the |all )?(?:typical |classic |characteristic )?"
     r"(?:features|appearance|signs|pattern) of"
+    r"| ?(?:is |are )?(?:a |the )(?:hallmark|feature|sign)s? of"
     r"| in keeping with| ?(?:best )?(?:fits?|match(?:es)?|corresponds? to)"
     r"| ?suggests?| ?suggesting| ?indicates?| ?indicating| ?points? to(?:ward|wards)?| ?pointing to| ?confirms?| ?supports?"
     r"| ?favou?rs?) (?:that (?:it|this) is |(?:a |the )?(?:most likely )?diagnosis of )?(?:an? |the )?",

@@ -35,6 +35,7 @@ _STILL = re.compile(
     r"\bstill (?:visible|seen|present|there|detectable|evident)\b|\bpersists\b|\bpersisting\b"
 )
 _COUPLED = re.compile(r"(?:^|(?<=[,.;:!]))[a-z ]{2,40}? and [a-z ]{2,40}?(?= (?:are|were|appear|look)\b)")
+_MEASURED = re.compile(r"\b(?:measures|measuring|is|of) [0-9.]+ ?(?:mm|cm|%)$")
 # "Preserved in height and signal".
 _IN_BOTH = re.compile(r"\b(in [a-z]+) and ([a-z]+)(?=[,.;:!]|$)")
 _COPULAR = frozenset(("this", "that", "it", "is", "are", "a", "an", "the", "not"))
@@ -84,14 +85,20 @@ def agrees(sign: str, tail: str, question: str) -> bool:
             claims, abnormal=(sign == "yes") != bool(_normal_cn(question))
         )
     asked = _asked(question)
-    claims = []
+    claims, measures = [], 0
     for clause in map(str.strip, _END.split(_IN_BOTH.sub(r"\1 \2", _COUPLED.sub(_joined, tail)))):
         if not any(map(str.isalnum, clause)):
             continue
         claim = _claim(clause, asked, sign, question)
         if claim is None:
             return False
-        claims.append(claim)
+        if claim == Claim("bare") and _MEASURED.search(clause):
+            measures += 1
+        else:
+            claims.append(claim)
+    if claims not in ([Claim("normal")], [Claim("gone")]):
+        # "It measures 2 mm, which is normal": a measure alone says nothing.
+        claims += [Claim("bare")] * measures
     return _one_sided(
         claims, abnormal=(sign == "yes") != asked.normal, anything=asked.normal and not asked.gone
     )
@@ -176,6 +183,8 @@ def _asked(question: str) -> Asked:
     low = source.named(question.lower(), question)
     tokens = frozenset(map(plain, _TOKEN.findall(low)))
     finding = tokens & known("abnormal")
+    if "malignancy" in finding:
+        finding |= known("malignancies")
     exact = sought(question)
     gone = exact is not None and exact.gone
     normal = asks.asks_normal(question) == "normal" or bool(

@@ -9,7 +9,17 @@ from typing import ClassVar, cast
 
 from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
 from lingshu_train.verify.lexicon import entries, longest_first, words
-from lingshu_train.verify.remarks import carried, concluded, others, prose, reason, signs, turned, verbatim
+from lingshu_train.verify.remarks import (
+    carried,
+    concluded,
+    lent,
+    others,
+    prose,
+    reason,
+    signs,
+    turned,
+    verbatim,
+)
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.leads import readings
@@ -104,6 +114,8 @@ class Chosen(Witness):
             return bool(upheld or (upheld is None and reason.names_part(other, own, self.gold.options)))
         if introduced in _REASONING:
             return prose.harmless(f"there {rest}", own, self.gold.options)
+        if introduced in ("a", "an") and ("," in rest or others.denied_times(rest)):
+            return False
         # "With no sign of it" gives no reason.
         return not cues.negates(rest) and prose.harmless(f"there is {rest}", own, self.gold.options)
 
@@ -155,7 +167,7 @@ class Turnable(GoldAnswer):
         if ruling.status != "unreadable":
             return ruling
         found = _in_other_order(text, self.gold) if " of " in text else None
-        shorter = carried.without_noun(text, self.gold.question)
+        shorter = lent.without_noun(text, self.gold.question)
         return found or (self.gold.judge(shorter) if shorter != text else ruling)
 
 

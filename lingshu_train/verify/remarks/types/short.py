@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 
 from lingshu_train.verify import lexicon
 from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
-from lingshu_train.verify.remarks import carried, concluded, others, placed, turned, verbatim
+from lingshu_train.verify.remarks import carried, concluded, lent, others, placed, turned, verbatim
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.normal import clean
@@ -58,7 +58,7 @@ class Phrase(Witness):
 
     def _kind(self, text: str) -> list[str]:
         found = canon.canonical(clean(text))
-        while len(found) > 1 and found[-1] in carried.nouns(self.gold.question):
+        while len(found) > 1 and found[-1] in lent.nouns(self.gold.question):
             found = found[:-1]
         return found
 
