@@ -7,9 +7,11 @@ limit or doubt. Of what is left in one piece the type's own grammar must say tha
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
-from lingshu_train.verify.gold import GoldAnswer, Ruling
+from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
 from lingshu_train.verify.lexicon import words
 from lingshu_train.verify.remarks import carried_cn, lent, placed, source, verbatim
 from lingshu_train.verify.text import canon
@@ -167,40 +169,64 @@ def _spans(
     spoken: list[str], gold: GoldAnswer, question: str, offered: frozenset[str]
 ) -> list[tuple[int, int]]:
     """What may be the answer in a sentence of words, as places of its first word and behind its last, the shortest first."""
-    own = lent.words_of(question)
-    known = own | words("carriers", "words")
-    if gold.reads == "grammar":
-        known -= _LIMITS
-    # One option of several is named where a noun of the question follows it: "Right lower lobe consolidation is seen".
-    follows = words("carriers", "after") | (own | _HOLDING if gold.reads == "choices" else frozenset())
+    sets = _word_sets(question, gold.reads, offered)
+    own, follows, behind = sets.own, sets.follows, sets.behind
     if spoken[:2] == ["it", "is"]:
         follows |= {"that"}
-    if gold.reads == "words":
+    if gold.reads == "words" and (kind := lent.nouns(question)):
         # "The gastrointestinal system" of "What organ system": any of its nouns may follow.
-        follows |= frozenset(word for word in spoken if canon.word(word) in lent.nouns(question))
-    # How large or how old a thing is tells no option from another, unless one of them says so; behind it, it may. Which
-    # plane or weighting a picture has may stand on either side.
-    ahead, behind = known, known
-    if offered:
-        behind = known | (words("vocabulary", "planes") | words("vocabulary", "weights")) - offered
-        ahead = behind | (words("vocabulary", "sizes") - offered) | _describing(spoken, own, offered)
-        if _SIDED.isdisjoint(offered) and _SIDED.isdisjoint(_WORD.findall(question.lower())):
-            ahead |= _SIDED
+        follows |= frozenset(word for word in spoken if canon.word(word) in kind)
+    describing = _describing(spoken, own, sets.kinds)
+    ahead = sets.ahead | describing if describing else sets.ahead
     last = len(spoken)
-    described = ahead - behind
+    described = sets.described | describing
     heads = [cut for cut in (0, *_run(spoken, ahead)) if not cut or _leads(spoken, cut, own, described)]
     ends = [last - cut for cut in (0, *_run(spoken[::-1], behind))]
     tails = [end for end in ends if end == last or spoken[end] in follows or spoken[end - 1] == ","]
     return _shortest([(start, end) for start in heads for end in tails if start < end and end - start < last])
 
 
-def _describing(spoken: list[str], own: frozenset[str], offered: frozenset[str]) -> frozenset[str]:
+class _WordSets(NamedTuple):
+    """What may be cut off: `behind` at the end, `ahead` at the beginning, of which `described` tell how a thing looks, as do
+    `kinds` right before a word of the question (`own`); `follows` may stand right behind an answer.
+    """
+
+    own: frozenset[str]
+    follows: frozenset[str]
+    behind: frozenset[str]
+    ahead: frozenset[str]
+    described: frozenset[str]
+    kinds: frozenset[str]
+
+
+@lru_cache(maxsize=4096)
+def _word_sets(question: str, reads: Reads, offered: frozenset[str]) -> _WordSets:
+    own = lent.words_of(question)
+    known = own | words("carriers", "words")
+    if reads == "grammar":
+        known -= _LIMITS
+    # One option of several is named where a noun of the question follows it: "Right lower lobe consolidation is seen".
+    follows = words("carriers", "after") | (own | _HOLDING if reads == "choices" else frozenset())
+    if not offered:
+        return _WordSets(own, follows, known, known, frozenset(), frozenset())
+    # How large or how old a thing is tells no option from another, unless one of them says so; behind it, it may. Which
+    # plane or weighting a picture has may stand on either side.
+    behind = known | (words("vocabulary", "planes") | words("vocabulary", "weights")) - offered
+    ahead = behind | (words("vocabulary", "sizes") - offered)
+    if _SIDED.isdisjoint(offered) and _SIDED.isdisjoint(_WORD.findall(question.lower())):
+        ahead |= _SIDED
+    kinds = (words("carriers", "kinds") | words("vocabulary", "describing")) - offered - _OTHER_TIMES
+    return _WordSets(own, follows, behind, ahead, ahead - behind, kinds)
+
+
+def _describing(spoken: list[str], own: frozenset[str], kinds: frozenset[str]) -> frozenset[str]:
     """Words that describe what the question asks about, right before one of its words: "a compression fracture of L1"."""
-    listed = (words("carriers", "kinds") | words("vocabulary", "describing")) - offered - _OTHER_TIMES
+    if kinds.isdisjoint(spoken):
+        return frozenset()
     return frozenset(
         word
         for place, (word, following) in enumerate(pairwise(spoken))
-        if word in listed and (not place or following in own or following in listed)
+        if word in kinds and (not place or following in own or following in kinds)
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 
-from lingshu_train.verify.lexicon import entries, lists, longest_first, words
+from lingshu_train.verify.lexicon import by_first, entries, lists, longest_first, words
 from lingshu_train.verify.remarks.findings.statements import proposition
 from lingshu_train.verify.remarks.findings.vocabulary import Claim
 from lingshu_train.verify.text import asks
@@ -137,6 +137,7 @@ def _other_place(cut: list[str], question: str) -> bool:
 def _words(clause: str, question: str) -> list[str] | None:
     """The known words of a clause, in order; None where something is left over."""
     found: list[str] = []
+    pieces = _pieces(question)
     for run in _RUN.findall(clause):
         if run.isascii():
             if not _SIZE.fullmatch(run) and run not in question.lower():
@@ -144,7 +145,7 @@ def _words(clause: str, question: str) -> list[str] | None:
             continue
         place = 0
         while place < len(run):
-            word = next((one for one in _pieces(question) if run.startswith(one, place)), "")
+            word = next((one for one in pieces.get(run[place], ()) if run.startswith(one, place)), "")
             if not word:
                 return None
             found.append(word)
@@ -158,9 +159,9 @@ def _listed() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _pieces(question: str) -> tuple[str, ...]:
-    """Known words and the question's own, the longest first."""
-    return tuple(sorted({*_listed(), *_asked(question)}, key=lambda word: (-len(word), word)))
+def _pieces(question: str) -> dict[str, tuple[str, ...]]:
+    """Known words and the question's own by their first character, the longest first."""
+    return by_first(sorted({*_listed(), *_asked(question)}, key=lambda word: (-len(word), word)))
 
 
 @lru_cache(maxsize=4096)
