@@ -15,6 +15,8 @@ _KIND = re.compile(
     r"|(?:what|which) (?:type|kind|sort|form) of|what|which) ([a-z]+)(?: ([a-z]+))?\b"
 )
 # What a question calls by one of these may be called by another: where "the lesion" is, "the mass" is.
+# A shorter word may be a letter of an option or a sign.
+_SHORT = 2
 _GENERIC = frozenset(("lesion", "lesions", "abnormality", "abnormalities", "finding", "mass", "tumor"))
 _BLEEDS = frozenset(("hemorrhage", "hematoma", "bleed", "bleeding"))
 # The adjective of a picture's name: "the laryngoscopic finding" of a laryngoscopy.
@@ -85,4 +87,5 @@ def without_noun(text: str, question: str) -> str:
         | frozenset(map(canon.word, canon.tokenize(question.lower())))
         | (_BLEEDS if not kind.isdisjoint(_BLEEDS) else frozenset())
     )
-    return rest if rest and canon.word(last.lower()) in known else text
+    stands = last.isalpha() and last.lower() not in words("words", "stop") and len(last) > _SHORT
+    return rest if rest and stands and canon.word(last.lower()) in known else text
