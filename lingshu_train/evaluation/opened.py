@@ -17,7 +17,7 @@ from lingshu_train.errors import DataError, MissingInput, UsageError
 from lingshu_train.model import base, shape
 from lingshu_train.model.settings import FAMILY, Settings
 from lingshu_train.naming import digest
-from lingshu_train.rollouts import Engine, Weights
+from lingshu_train.rollouts import OURS, Choice, Engine, Weights
 from lingshu_train.runs import run as runs
 from lingshu_train.schema import parse
 
@@ -81,16 +81,25 @@ def model(name: str, wish: Wish = Wish()) -> Named:
 
 
 def _local(
-    label: str, identity: Sequence[str | None], weights: Weights, wish: Wish, stage: Path | None = None
+    label: str,
+    identity: Sequence[str | None],
+    weights: Weights,
+    wish: Wish,
+    stage: Path | None = None,
+    choice: Choice | None = None,
 ) -> Named:
-    engine = "transformers" if wish.engine == "auto" else wish.engine
-    batch = wish.batch or _BATCH[engine]
+    """`choice`: the block `rollouts` of the run's recipe, which is taken where no engine was asked for."""
+    engine = (choice.engine if choice else OURS) if wish.engine == "auto" else wish.engine
+    told_params = choice.unchanging if choice else {}
+    named_batch = told_params.get("batch")
+    batch = wish.batch or (named_batch if isinstance(named_batch, int) else _BATCH.get(engine, 1))
+    params: dict[str, JsonValue] = {**told_params, "batch": batch}
 
     def starts() -> Engine:
-        return rollouts.start(engine, {"batch": batch}, where="eval", weights=weights)
+        return rollouts.start(engine, params, where="eval", weights=weights)
 
     # Engines round otherwise: what one answered is not taken for the other's.
-    told = [*identity, *([engine] if engine != "transformers" else [])]
+    told = [*identity, *([engine] if engine != OURS else [])]
     return Named(
         label=label,
         identity=digest(told if len(told) > 1 else told[0])[:12],
@@ -109,7 +118,8 @@ def _stage(run: Path, stage: str, wish: Wish) -> Named:
     from lingshu_train.evaluation import trained
 
     weights = trained.weights(run, stage, device=wish.device)
-    return _local(f"{run.name}/{stage}", [weights.source], weights, wish, Path(weights.source).parent)
+    choice = trained.choice(run, stage) if wish.engine == "auto" else None
+    return _local(f"{run.name}/{stage}", [weights.source], weights, wish, Path(weights.source).parent, choice)
 
 
 def _server(url: str, wish: Wish) -> Named:
