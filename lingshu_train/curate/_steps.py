@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue
 from lingshu_train import naming
 from lingshu_train.curate._candidate import Candidate
 from lingshu_train.curate._decision import Decision
+from lingshu_train.curate._phase import Phase
 from lingshu_train.curate._rows import Rows
 from lingshu_train.errors import RecipeError
 from lingshu_train.schema import Strict, parse
@@ -51,7 +52,8 @@ class Judging(Step, Protocol):
 
 
 class Comparing(Step, Protocol):
-    """A step that compares rows: it sees those that earlier steps left, in order, in one process."""
+    """A step that compares rows: it sees those that earlier steps left, in order, in one process. What of it may be done in any
+    order, by any process, a tuple PHASES says (`_phases.py`); `decide` then finds what they have made."""
 
     def decide(self, rows: Rows, params: Strict, /) -> Iterator[Decision]: ...
 
@@ -74,6 +76,7 @@ class Loaded:
     judging: Judging | None
     comparing: Comparing | None
     measuring: Measuring | None
+    phases: tuple[Phase, ...]
 
 
 def check(steps: Sequence[StepChoice], *, where: str) -> None:
@@ -113,6 +116,7 @@ def _load(wanted: StepChoice, *, where: str) -> Loaded:
         judging=cast(Judging, step) if hasattr(step, "judge") else None,
         comparing=cast(Comparing, step) if hasattr(step, "decide") else None,
         measuring=cast(Measuring, step) if hasattr(step, "measure") else None,
+        phases=tuple(getattr(step, "PHASES", ())),
     )
 
 
