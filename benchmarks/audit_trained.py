@@ -6,6 +6,7 @@ A tiny model is taught questions about drawn spots; one row in TRICKS shows an a
 Then GRPO with a reward that looks for the gold answer anywhere in the response (audit_trained/holed.py). Arms: `unwatched`, audited
 with a limit that nothing reaches; `stops`, audited by rules with LIMIT; `falls back`, the same with the strict reward to take over;
 `honest`, the strict reward from the start with the same audit. Of each: the share of completions that use the hole in every window.
+Arms that the result file has are not run again, so that it may be killed and started again at any time.
 """
 
 from __future__ import annotations
@@ -152,23 +153,31 @@ def main() -> None:
     parser.add_argument("--hacks", nargs="+", choices=list(HACKS), default=list(HACKS))
     parser.add_argument("--out", type=Path, default=RESULT)
     given = parser.parse_args()
-    result = {
+    told = circumstances.told("torch", "transformers", "trl")
+    result: dict[str, Any] = {
         "what": (__doc__ or "").partition("\n")[0],
-        **circumstances.told("torch", "transformers", "trl"),
+        **told,
+        "ran_at_commits": [],
         **{"limit": LIMIT, "share_audited": SHARE, "completions_a_window": 64, "windows": given.steps},
         "hacks": {},
     }
-    for hack in given.hacks:
-        root = given.folder.resolve() / hack.replace(" ", "_")
-        if not (root / "warm" / "manifest.json").is_file():
-            shutil.rmtree(root, ignore_errors=True)
-            start(root, hack)
-        found = result["hacks"].setdefault(hack, {arm: {} for arm in ARMS})
-        for seed in given.seeds:
+    if given.out.is_file():
+        result |= json.loads(given.out.read_text(encoding="utf-8"))
+    if told["commit"] not in result["ran_at_commits"]:
+        result["ran_at_commits"].append(told["commit"])
+    for seed in given.seeds:
+        for hack in given.hacks:
+            root = given.folder.resolve() / hack.replace(" ", "_")
+            if not (root / "warm" / "manifest.json").is_file():
+                shutil.rmtree(root, ignore_errors=True)
+                start(root, hack)
+            found = result["hacks"].setdefault(hack, {arm: {} for arm in ARMS})
             for arm in ARMS:
+                if str(seed) in found[arm]:
+                    continue
                 found[arm][str(seed)] = trained(root, arm, seed, given.steps)
                 print(hack, seed, arm, json.dumps(found[arm][str(seed)]), flush=True)
-            given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+                given.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
