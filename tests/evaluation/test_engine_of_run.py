@@ -58,8 +58,8 @@ def test_eval_starts_it_with_the_recipes_keys_but_those_of_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = begun(tmp_path, SERVED)
-    (run / "warm" / "model").mkdir(parents=True)
-    weights = Weights(source=str(run / "warm" / "model"), settings=Settings(**tiny.MODEL), device="cpu")
+    (run / "warm-1" / "model").mkdir()
+    weights = Weights(source=str(run / "warm-1" / "model"), settings=Settings(**tiny.MODEL), device="cpu")
     monkeypatch.setattr(trained, "weights", lambda *_, **__: weights)
     started: list[tuple[str, dict[str, JsonValue]]] = []
     monkeypatch.setattr(rollouts, "start", lambda engine, params, **_: started.append((engine, params)))
