@@ -20,6 +20,7 @@ from plain_order import PlainOrder
 
 from lingshu_train.model import family, load, parts
 from lingshu_train.model.shape import PARTS
+from lingshu_train.running import launch, nursery
 from lingshu_train.runs.stage import Stage
 
 pytestmark = pytest.mark.slow
@@ -110,6 +111,12 @@ def line(request: pytest.FixtureRequest, shared: Path) -> Line:
         families.make(request.param, root)
 
     return Line(request.param, once(shared / f"line-{request.param}", make))
+
+
+def test_no_variable_keeps_these_runs_from_being_forked(line: Line, tmp_path: Path) -> None:
+    """LINGSHU_PLUGINS, which the fixture `plugins` sets, once made every rank of them import for ten seconds."""
+    read = nursery._read_at_start(launch.environment(line.stage("whole", tmp_path)))
+    assert not [name for name in read if name.startswith("LINGSHU_")]
 
 
 def columns(stage: Stage, *names: str) -> dict[str, list[float]]:
