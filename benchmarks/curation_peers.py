@@ -114,9 +114,7 @@ def write(root: Path, texts: list[str]) -> None:
     import tiny
     from curating import caption
 
-    tiny.write_corpus(
-        root / "corpus", [(caption(f"r{n}", text, question="")) for n, text in enumerate(texts)]
-    )
+    tiny.write_corpus(root / "corpus", [(caption(f"r{n}", text)) for n, text in enumerate(texts)])
 
 
 def ours(step: str, root: Path) -> dict[str, Any]:
