@@ -7,4 +7,6 @@ ruff check .
 ruff format --check .
 mypy
 lint-imports
-exec pytest -n 2 --dist loadfile "$@"
+# A file's tests share what they set up. As many processes as there are cores, two at least; four take the memory that 24 GB leave.
+workers=$(nproc)
+exec pytest -n $((workers < 2 ? 2 : workers > 4 ? 4 : workers)) --dist loadfile --no-loadscope-reorder "$@"

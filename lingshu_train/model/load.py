@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
 from transformers import (
@@ -46,27 +47,14 @@ def model(
     Raises MissingInput where there is no such model, RecipeError where it is of another family, DataError where its weights
     do not fit.
     """
-    try:
-        _check_type(family, source, revision)
-        found, report = family.architecture.from_pretrained(
-            source,
-            revision=revision,
-            dtype=DTYPES[dtype],
-            attn_implementation=attention,
-            output_loading_info=True,
-            quantization_config=quantize,
-            trust_remote_code=False,
-        )
-    except OSError as fault:
-        raise MissingInput(f"model {source!r}: {_line(fault)}") from None
-    except ImportError as fault:
-        raise RecipeError(
-            f"model.attention={attention}: {_line(fault)}; sdpa needs no package, and auto takes it where the other is not"
-        ) from None
-    except RuntimeError as fault:
-        if "mismatch" not in str(fault):
-            raise
-        raise DataError(f"model {source!r}: a tensor is of another shape than its config.json says") from None
+    found, report = _opened(
+        family,
+        source,
+        revision=revision,
+        dtype=DTYPES[dtype],
+        attn_implementation=attention,
+        quantization_config=quantize,
+    )
     if is_deepspeed_zero3_enabled():
         # There upstream looks at what is missing alone.
         report["unexpected_keys"] = stored.superfluous(found, source, revision=revision)
@@ -91,6 +79,29 @@ def model(
     if quantize is not None:
         _keep_four_bits(found)
     return found
+
+
+def _opened(
+    family: Family, source: str, *, revision: str | None, **how: Any
+) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """As upstream opens it, and what upstream says of keys that do not fit. Raises as `model` does."""
+    try:
+        _check_type(family, source, revision)
+        found, report = family.architecture.from_pretrained(
+            source, revision=revision, output_loading_info=True, trust_remote_code=False, **how
+        )
+    except OSError as fault:
+        raise MissingInput(f"model {source!r}: {_line(fault)}") from None
+    except ImportError as fault:
+        raise RecipeError(
+            f"model.attention={how['attn_implementation']}: {_line(fault)}; sdpa needs no package, and auto takes it "
+            "where the other is not"
+        ) from None
+    except RuntimeError as fault:
+        if "mismatch" not in str(fault):
+            raise
+        raise DataError(f"model {source!r}: a tensor is of another shape than its config.json says") from None
+    return found, report
 
 
 def _keep_four_bits(model: PreTrainedModel) -> None:

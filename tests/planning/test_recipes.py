@@ -92,7 +92,16 @@ print(json.dumps([code, sorted(set(sys.modules) & set(sys.argv[3:]))]), file=sys
 """
 
 
-@pytest.mark.parametrize("name", recipe.names())
+LIGHT = ("quickstart", "adapt_lora", "lingshu_7b_rl", "lingshu_synthesis")
+"""Between them every kind of stage: a process each."""
+
+
+def test_the_recipes_planned_alone_have_every_kind_of_stage() -> None:
+    kinds = {block.config.kind for name in recipe.names() for block in recipe.load(name, given(name)).stages}
+    assert kinds == {block.config.kind for name in LIGHT for block in recipe.load(name, given(name)).stages}
+
+
+@pytest.mark.parametrize("name", LIGHT)
 def test_planning_imports_nothing_heavy(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", IMPORTS, name, json.dumps(given(name)), *HEAVY],

@@ -148,9 +148,11 @@ def test_no_right_letter_that_is_taken_back_passes() -> None:
         for row in rows
         if row["question_type"] == "mcq" and len(row["answer"]) == 1 and len(row["options"]) > 2
     }
-    assert len(items) >= 40
+    # One in some of all rounds' questions: the sentence decides, not the question.
+    chosen = [items[key] for key in sorted(items)][:: len(items) // 40]
+    assert len(chosen) >= 40
     accepted = []
-    for one in items.values():
+    for one in chosen:
         other, third = [letter for letter in one.options if letter != one.answer][:2]
         for template in TAKEN_BACK:
             text = template.format(

@@ -8,8 +8,9 @@ import random
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, overload
+from typing import Literal
 
+from lingshu_train.data.corpus.lazily import Lazily
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.naming import digest
 from lingshu_train.record import IMAGE_MARK, Sample
@@ -93,44 +94,28 @@ def _orders(samples: Sequence[Sample], places: Sequence[int], times: int) -> lis
     return found
 
 
-class _Drawn(Sequence[Sample]):
+class _Drawn(Lazily[tuple[int, int]]):
     """Samples by place and number of the order of their options."""
 
     def __init__(self, samples: Sequence[Sample], orders: Sequence[tuple[int, int]], *, images: bool) -> None:
-        self._samples, self._orders, self._images = samples, orders, images
+        super().__init__(orders)
+        self._samples, self._images = samples, images
 
-    def __len__(self) -> int:
-        return len(self._orders)
-
-    @overload
-    def __getitem__(self, place: int) -> Sample: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Sample]: ...
-    def __getitem__(self, place: int | slice) -> Sample | Sequence[Sample]:
-        if isinstance(place, slice):
-            return _Drawn(self._samples, self._orders[place], images=self._images)
-        at, number = self._orders[place]
-        one = self._samples[at] if self._images else _without_images(self._samples[at])
+    def _one(self, at: tuple[int, int]) -> Sample:
+        place, number = at
+        one = self._samples[place] if self._images else _without_images(self._samples[place])
         return one if number < 0 else _shuffled(one, number)
 
 
-class Seen(Sequence[Sample]):
+class Seen(Lazily[int]):
     """Samples as the model sees them: `put`, one by one when they are looked at."""
 
     def __init__(self, samples: Sequence[Sample], way: Way, benchmark: Benchmark) -> None:
+        super().__init__(range(len(samples)))
         self._samples, self._way, self._benchmark = samples, way, benchmark
 
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    @overload
-    def __getitem__(self, place: int) -> Sample: ...
-    @overload
-    def __getitem__(self, place: slice) -> Sequence[Sample]: ...
-    def __getitem__(self, place: int | slice) -> Sample | Sequence[Sample]:
-        if isinstance(place, slice):
-            return Seen(self._samples[place], self._way, self._benchmark)
-        return put(self._samples[place], self._way, self._benchmark)
+    def _one(self, at: int) -> Sample:
+        return put(self._samples[at], self._way, self._benchmark)
 
 
 def put(sample: Sample, way: Way, benchmark: Benchmark) -> Sample:
@@ -185,9 +170,10 @@ def _form(sample: Sample, benchmark: Benchmark) -> str:
 def _without_images(sample: Sample) -> Sample:
     options = {letter: text.replace(IMAGE_MARK, "[picture]") for letter, text in sample.options.items()}
     turns = tuple((one.replace(IMAGE_MARK, ""), other) for one, other in sample.turns)
-    return replace(
-        sample, images=(), question=sample.question.replace(IMAGE_MARK, ""), options=options, turns=turns
-    )
+    asked = sample.question.replace(IMAGE_MARK, "")
+    # Questions on one picture stay together where it is not shown.
+    group = sample.group or ",".join(sample.images)
+    return replace(sample, images=(), question=asked, options=options, turns=turns, group=group)
 
 
 def _shuffled(sample: Sample, number: int) -> Sample:

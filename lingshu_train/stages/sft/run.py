@@ -121,14 +121,13 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
 
     def extra(step: int) -> dict[str, Column]:
         seen = items.rows((step - 1) * per_step, step * per_step)
+        columns: dict[str, Column] = {
+            "epoch": items.epoch(step * per_step),
+            "samples": rows.digest(seen),
+            "tokens": trainer.tokens,
+        }
         return finite(
-            {
-                "epoch": items.epoch(step * per_step),
-                "samples": rows.digest(seen),
-                "tokens": trainer.tokens,
-                **(watched.measure(trainer, step) if watched else {}),
-                **guard.columns(step),
-            }
+            {**columns, **(watched.measure(trainer, step) if watched else {}), **guard.columns(step)}
         )
 
     progress = Progress(
@@ -143,11 +142,16 @@ def train(stage: Stage, config: Config, wanted: Settings) -> Facts:
     session.fit(trainer, progress, resume)
     session.save(trainer, text, config, wanted)
     summary = session.summary(trainer, config, rows=rows, set_aside=set_aside, resumed_at=start)
+    return {**summary, **_told(stage, items, rows, watched, guard), **session.origin(config.base, wanted)}
+
+
+def _told(stage: Stage, items: Packed | Arranged, rows: Rows, watched: HeldOut | None, guard: Guard) -> Facts:
+    """Of a stage's results what its rows, its watching and its guard have to say."""
     packs = {"packs": len(items), "fill": items.fill} if isinstance(items, Packed) else {}
     seen = {"watched": watched.facts()} if watched else {}
     told = {taught.FACT: taught.facts(rows.taught())}
     lost = {**guard.facts(), "warnings": guard.warnings(stage.name)} if guard.facts() else {}
-    return {**summary, **told, **packs, **seen, **lost, **session.origin(config.base, wanted)}
+    return {**told, **packs, **seen, **lost}
 
 
 def _rows(stage: Stage, config: Config, wanted: Settings) -> Rows:

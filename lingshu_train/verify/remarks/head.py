@@ -16,6 +16,8 @@ _END = re.compile(
     r"(?<=[.;!?])\s+|[。；！？\n]|(?<=[A-Z])[,，] ?(?=(?:the |all )?(?:others?|rest|remaining)\b|其他|其它|其余|排除|而非|不是)"
     r"|(?<=[A-Z])[,，] ?(?=[\u3400-\u9fff]{6})"
 )
+# A Chinese sentence goes on behind a comma: "图中为胆囊，呈无回声结构".
+_END_CN = re.compile(_END.pattern + "|(?<=[\u3400-\u9fff])[,，](?=[\u3400-\u9fff]{4})")
 # Most answers end nowhere but at their end.
 _SIGN = re.compile("[.;!?,，。；！？\n]")
 # "C. Rib fracture. The others are wrong": letter, text, and the sentence that gives the answer again.
@@ -34,15 +36,15 @@ def read(text: str, gold: Witness) -> Ruling:
 
 def at_head(text: str, gold: Witness) -> Ruling | None:
     """The ruling of the answer that a text begins with; None where there is none or the rest may change it."""
-    for head, rest in _heads(text):
+    for head, rest in _heads(text, _END if text.isascii() or not gold.named else _END_CN):
         ruling = gold.read(head)
         if ruling.status == "right" and after.harmless(rest, gold):
             return ruling._replace(rule=f"{ruling.rule}_remarked")
     return None
 
 
-def _heads(text: str) -> Iterator[tuple[str, str]]:
-    for place, end in enumerate(_END.finditer(text)):
+def _heads(text: str, ends: re.Pattern[str]) -> Iterator[tuple[str, str]]:
+    for place, end in enumerate(ends.finditer(text)):
         if place >= _MOST or end.start() > _LONGEST:
             return
         head, rest = text[: end.start()].strip(), text[end.end() :].strip()

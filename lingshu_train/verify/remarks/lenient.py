@@ -21,12 +21,20 @@ from lingshu_train.verify.text.normal import LIMIT, clean, strip_edges
 _WORDS = 40
 # A conclusion stands in a sentence or a line of its own, or behind a comma: "..., so yes", "..., which points to option B".
 _ENDS = re.compile(
-    r"(?<=[.;!?])(?<!\s[A-Z]\.)\s+|[。；！？\n]|[,，](?=因此|所以|故|考虑|选|应选)"
+    r"(?<=[.;!?])(?<!\s[A-Z]\.)\s+|[。；！？\n]|[,，](?=因此|所以|故|考虑|选|应选|提示|符合|支持|诊断为|最可能|首先)"
     r"|,\s(?=(?:so|thus|therefore|hence|this is|it is|which (?:points|suggests|indicates|means|fits|is))\b)"
 )
+_SHOWN = (
+    r"(?:this|these|those|the|such|all(?: of)? these) "
+    r"(?:(?:imaging|radiographic|histologic(?:al)?|clinical|characteristic|typical|classic|described|observed|above|combined|key"
+    r"|visual|ct|mri|microscopic) ){0,2}"
+    r"(?:features?|findings?|signs?|appearances?|patterns?|changes?|characteristics|observations|combination)"
+)
 _CONCLUDING = re.compile(
-    r"^(?:so|thus|therefore|hence|因此|所以|故)?,? ?"
-    r"(?:(?:which|this|it) (?:points to|suggests|indicates|means|fits|is|is consistent with) )?"
+    r"^(?:so|thus|therefore|hence|altogether|together|因此|所以|故)?,? ?"
+    rf"(?:(?:which|this|it|{_SHOWN}) (?:together )?(?:is |are )?(?:best |most |all |strongly |highly |clearly )?"
+    r"(?:points? to|suggests?|indicates?|means?|fits?|is|are|match(?:es)?|supports?|favou?rs?|corresponds? to|in keeping with"
+    r"|(?:characteristic|typical|diagnostic) of|(?:consistent|compatible) with) (?:with )?(?:the )?(?:diagnosis of )?)?"
     r"(?:the (?:answer|diagnosis) is )?",
     re.IGNORECASE,
 )

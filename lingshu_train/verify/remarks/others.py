@@ -27,12 +27,19 @@ _VERB = re.compile(
 )
 _REST = (
     r"\b(?:all|any|each|both|either)? ?(?:of )?(?:the |these |those )?(?:other|remaining|alternative|incorrect|wrong) "
-    r"(?:[a-z]+ )?(?:options?|choices?|answers?|ones?|letters?|diagnos[ei]s|possibilities|alternatives|candidates|items?)\b"
+    r"(?:[a-z]+ )?(?:options?|choices?|answers?|ones?|letters?|diagnos[ei]s|possibilities|alternatives|candidates|items?|signs"
+    r"|conditions|structures|organs|entities|stages|levels|modalities|techniques|regions|lobes|vessels|arteries"
+    r"|ligaments|statements)\b"
     r"|\b(?:all|any|both)? ?(?:of )?(?:the )?(?:others|rest|alternatives)\b"
     r"|\b(?:the )?other (?:two|three|four)\b|\beverything else\b|\bany other\b"
     r"|(?:其他|其它|其余|余下|剩余|另外)(?:的)?(?:所有)?(?:[两三四几]?个?)(?:选项|答案|各项|几项|三项|项)?"
 )
 _OTHERS = re.compile(_REST)
+# "Narrowing of the basilar artery is seen; the others are patent" sets them aside, unless a question asks which is patent.
+_OTHERWISE = re.compile(
+    f"{_OTHER} (?:is|are|remain|remains|appear|appears|look|looks) (?:all |otherwise |entirely )?(?:normal|patent|unremarkable"
+    "|healthy|preserved|clear|open|free|(?:only |just )?(?:mildly|minimally|slightly) [a-z]+)\\b"
+)
 # "The others are wrong because none of them ..." speaks of the others.
 _OF_THEM = re.compile(r"\bnone of (?:them|these|those)\b")
 _EVERY = re.compile(
@@ -64,8 +71,16 @@ _CLAUSE = re.compile(
     r"|given|for|in|on|from|who|where)\b|因为|由于|所以|因此|而"
 )
 _PREDICATE = re.compile(r"(?:is|are|was|were|does|do|cannot|can)\b")
+# "The thumb sign is seen in epiglottitis": elsewhere, and not in this picture.
+_ELSEWHERE = re.compile(
+    rf"({_SIGNS}) (?:is|are) (?:[a-z]+ly )?"
+    r"(?:seen|found|encountered|associated|caused|due|reserved|used|a (?:sign|feature|finding|mark))"
+    r" (?:in|with|by|of|to|for) (?=[a-z])"
+    r"(?!(?:the|this|that|these|our|your|his|her|a|an|both|all|some|many|most|image|picture)\b)"
+)
 _NEUTRAL = re.compile(
-    rf"{_SIGNS} (?:[a-z]+ly )?(?:would|needs?|requires?|typically|usually|classically|(?:is|are) characteri[sz]ed|refers"
+    rf"{_SIGNS}(?:会|多|常|通常|一般|往往|典型)"
+    rf"|{_SIGNS} (?:[a-z]+ly )?(?:would|needs?|requires?|typically|usually|classically|(?:is|are) characteri[sz]ed|refers"
     r"|describes)\b"
 )
 # "Rather than" and "as opposed to" hold words at which clauses end.
@@ -125,7 +140,7 @@ def names_any(sentence: str, shown: dict[str, str]) -> bool:
 def _agree(clauses: list[str], mine: frozenset[str], own_words: frozenset[str]) -> bool:
     """Whether every clause of a sentence leaves the chosen options (`mine`) standing, and them alone."""
     aside = frozenset[str]().union(
-        *(_SIGN.findall(clause) for clause in clauses if _denials(clause) % 2 and mine.isdisjoint(clause))
+        *(_SIGN.findall(clause) for clause in clauses if denied_times(clause) % 2 and mine.isdisjoint(clause))
     )
     spoken_of = ""
     for clause in clauses:
@@ -175,7 +190,7 @@ def _fits(clause: str, mine: frozenset[str], aside: frozenset[str]) -> bool:
     if not words("others", "open").isdisjoint(found) or cues.contains(clause, words("others", "turning_cn")):
         return False
     signs = frozenset(_SIGN.findall(clause))
-    denials = _denials(clause)
+    denials = denied_times(clause)
     if not mine.isdisjoint(signs):
         return mine.issuperset(signs) and denials == 0
     if denials % 2:
@@ -200,12 +215,12 @@ def is_reason(clause: str, own_words: frozenset[str]) -> bool:
 def _is_verdict(clause: str) -> bool:
     """Whether a few words deny what stands before them: "(rejected)", "unlikely"."""
     brief = len(clause.split()) < _FEWEST_WORDS if clause.isascii() else len(clause) < _FEWEST_HAN
-    return brief and _denials(clause) > 0
+    return brief and denied_times(clause) > 0
 
 
 def _denies_own(clause: str, own_words: frozenset[str]) -> bool:
     """Whether a clause denies something in words of the chosen option."""
-    if not _denials(clause):
+    if not denied_times(clause):
         return False
     said = content(clause)
     return (
@@ -218,7 +233,7 @@ def _denies_own(clause: str, own_words: frozenset[str]) -> bool:
     )
 
 
-def _denials(clause: str) -> int:
+def denied_times(clause: str) -> int:
     """How often a clause denies; "neither ... nor" once."""
     count = len(_denying().findall(clause))
     return count - 1 if "neither" in clause and "nor" in clause else count
@@ -231,9 +246,9 @@ def _signed(sentence: str, shown: dict[str, str]) -> str:
     text = _LETTER.sub(lambda found: _sign_of_letter(found, shown), text)
     before, others, behind = _OTHERS.sub(_OTHER, text.lower()).partition(_OTHER)
     text = _EVERY.sub(_ALL, f"{before}{others}{_OF_THEM.sub('not', behind)}")
-    text = _TWICE.sub(r"\1", text)
+    text = _TWICE.sub(r"\1", _OTHERWISE.sub(f"{_OTHER} not", text))
     text = _NOUN_CN.sub("", _NOUN.sub("", text))
-    text = _UNLIKE.sub(", ", text)
+    text = _ELSEWHERE.sub(r"\1 refers ", _UNLIKE.sub(", ", text))
     text = _LIST.sub(lambda found: "".join(_SIGN.findall(found.group())), text)
     text = _THEREFORE.sub(", is", _HELD.sub("instead_of", _SAME.sub("not ", text)))
     return _DASH.sub(" ", text.lstrip("-*• |"))

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from lingshu_train.verify.gold import Ruling
 from lingshu_train.verify.remarks.explanation import explained
-from lingshu_train.verify.remarks.findings import spread, statements, whole
+from lingshu_train.verify.remarks.findings import spread, statements, whole, worded
 from lingshu_train.verify.text import asks, cues
 from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import strip_edges
@@ -26,7 +26,7 @@ _NONE = re.compile(
 
 def side(text: str, question: str) -> Ruling:
     """The sign an answer takes: status "right" with normalized "yes" or "no", or the reason there is none."""
-    text = spread.plain(strip_edges(without_lead_in(text)).lower(), question)
+    text = spread.plain(worded.plain(strip_edges(without_lead_in(text)).lower(), question), question)
     if "?" in text or statements.of_before(text, question):
         return Ruling("unreadable", "yes_no.none")
     sign, length, rule = yes_no.leading(text, question)

@@ -31,12 +31,14 @@ _OF_OWNER = re.compile(
     re.IGNORECASE,
 )
 _ASKED_PLACE = re.compile(r"\b(?:in|of|on|at|within) (?:the |this |that )?([a-z]+(?: [a-z]+){0,4})\W*$")
+_SIDED = re.compile(r"(left|right)-sided ", re.IGNORECASE)
 _ASKS_NOT = re.compile(
     r"(?:which|what)\b[^?]*?\b(?:is|are|was|were|does|do) not ([a-z -]+)\W*$", re.IGNORECASE
 )
 _ASKED_NOT_CN = re.compile(
     "哪(?:一)?(?:项|个|种|些)?((?:不是|不属于|不包括|不会|不能|不符合)[^?？。]{2,20}?)[?？。]?$"
 )
+_UNRELATED_CN = re.compile("(?:与|和|同)(?:该|此|本)?[\u3400-\u9fff]{0,6}(?:无关|没有关系|无直接关系)")
 _ASKED_NOT = re.compile(r"\bnot ([a-z -]+)", re.IGNORECASE)
 _NOT = re.compile(
     r"\b(?:(?:does|do|did|is|are|was|were) not|doesn't|isn't|aren't|don't)(?: [a-z]+ly)? (?=([a-z]+))",
@@ -60,8 +62,23 @@ _PRESENCE = frozenset(
         "noted",
     )
 )
+_ASKS_ONE = re.compile(r"(?:which|what) ([a-z]+) is ((?:not )?[a-z]+)\W*$", re.IGNORECASE)
 _SAID_NOT = re.compile(r"(.{1,80}?) (?:is|are|was|were|does|do) not ([a-z -]+)$", re.IGNORECASE)
 _ASKS_WHICH = re.compile(r"(?:which|what) [a-z]+ ((?:[a-z-]+ ){1,8}[a-z-]+)\W*$", re.IGNORECASE)
+
+
+def without_question(text: str, question: str) -> str:
+    """A text without the question's own noun and predicate before "is": "The false statement is B" of "Which statement is
+    false?".
+    """
+    found = _ASKS_ONE.match(question)
+    if found is None:
+        return text
+    noun, predicate = found.group(1).lower(), found.group(2).lower()
+    for announced in (f"the {predicate} {noun} is ", f"the {noun} that is {predicate} is "):
+        if text.lower().startswith(announced):
+            return text[len(announced) :]
+    return text
 
 
 def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
@@ -91,10 +108,23 @@ def without_place(text: str, question: str, *, inside: bool = False) -> str:
     if found is None:
         return text
     low, phrase = text.lower(), found.group(0).rstrip(" ?.")
+    for verb in ("shows", "has", "demonstrates", "exhibits"):
+        if low.startswith(before := f"the {found.group(1)} {verb} "):
+            return text[len(before) :]
+    if low.endswith(behind := f" of the {found.group(1)}"):
+        return text[: -len(behind)]
+    sided = _SIDED.match(text)
+    if sided and sided.group(1).lower() in found.group(1).split():
+        return text[sided.end() :]
     if low.startswith(f"{found.group(1)} "):
         return text[len(found.group(1)) + 1 :]
-    place = low.find(f" {phrase} is ") if inside else -1
-    return text[:place] + text[place + len(phrase) + 1 :] if place > 0 else text
+    while inside and phrase:
+        place = low.find(f" {phrase} is ")
+        if place > 0:
+            return text[:place] + text[place + len(phrase) + 1 :]
+        shorter = _ASKED_PLACE.search(phrase, 1)
+        phrase = shorter.group(0) if shorter else ""
+    return text
 
 
 def denied_cn(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
@@ -116,6 +146,9 @@ def without_owner(text: str) -> str:
 def affirmed(sentence: str, question: str) -> str:
     """A sentence without the denial that its question asks for: "does not enhance", where that was asked, denies no answer."""
     asked = _asks_denied(question)
+    denied = _ASKED_NOT_CN.search(question)
+    if denied is not None:
+        return _UNRELATED_CN.sub("", sentence).replace(denied.group(1), "")
     return (
         _NOT.sub(lambda found: "" if kin(found.group(1)) in asked else found.group(), sentence)
         if asked

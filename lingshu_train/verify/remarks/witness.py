@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import ClassVar, Protocol, cast
 
 from lingshu_train.errors import DataError
 from lingshu_train.naming import component, components
@@ -15,6 +15,8 @@ class Witness(GoldAnswer, Protocol):
     """Judges whole sentences. Everything has a default, so that a type without a file of its own is read bare."""
 
     __slots__ = ()
+    # Whether an answer is one of the options that the question names.
+    named: ClassVar[bool] = False
 
     def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
         """Whether a sentence behind the answer leaves it right by what it says of the possible answers: others ruled out,

@@ -24,6 +24,8 @@ _PERCENTAGE = re.compile(r"\bpercent|\bper cent\b|百分", re.IGNORECASE)
 _RATIO_WORDS = re.compile(r"ratio|fraction|proportion|比|分数", re.IGNORECASE)
 # Each piece is cleaned by itself, and a question must not cost more than its answers do.
 _PIECES = 10
+# "Fracture number 2" is one of several, and no count of them.
+_NAMED = re.compile(r"\b(?!the |a |total |is |its |their |whole )[a-z]+ number [0-9]", re.IGNORECASE)
 # x/y is a number where y is a denominator of everyday fractions, scores ("3/20") or shares; 120/80 is two readings.
 _MOST, _ROUND = 20, (100, 1000)
 
@@ -105,6 +107,8 @@ def clean_question(question: str) -> str:
 
 def stated(text: str, gold: Gold) -> Quantity | None:
     """The one quantity a text states, with or without a lead-in."""
+    if _NAMED.search(text):
+        return None
     found = grammar.parse(text, gold.question)
     if found is not None:
         return found

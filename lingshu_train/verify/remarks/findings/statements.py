@@ -18,6 +18,9 @@ _SIDES = frozenset(("left", "right"))
 _NATURE = frozenset(("benign", "malignancy"))
 _NATURE_CN = ("恶性", "良性")
 _FOUND_CN = re.compile(r"(未见|没有|无|未发现)?(?:有|可见|见|存在|明显|任何)*异常(?:改变|表现|征象)?")
+# 未见气胸征象 says no more than 未见气胸.
+_SIGN_OF_CN = re.compile(r"(?<=[\u3400-\u9fff]{2})(?:征象|表现|迹象|证据)$")
+_SOURCE_CN = re.compile("^(?:该|此|本|这张)?(?:图像|图片|影像|图|超声|胸片|X光片|x光片|ct|mri)中?")
 _BEFORE = re.compile(r"\b(?:had|used to)\b")
 _JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "also"))
 EXCLUDED = re.compile(r"\b(?:ruled out|excluded)\b")
@@ -147,12 +150,12 @@ def _chinese_proposition(clause: str, question: str, *, contraries: tuple[str, .
         return ""
     if contraries == _CONTRARIES and any(word in core and said.count(word) == 1 for word in _NATURE_CN):
         return "no" if negations else "yes"
-    if said not in core:
-        return ""
+    said = said if said in core else _SOURCE_CN.sub("", said)
     # A part of the question restates it if it holds what is asked of the subject, or denies how it begins.
-    if not (said.endswith(core[-2:]) or (negations and core.startswith(said))):
-        return ""
-    return "no" if negations else "yes"
+    part = (
+        said in core and len(said) > 1 and (said.endswith(core[-2:]) or (negations and core.startswith(said)))
+    )
+    return "" if not part else "no" if negations else "yes"
 
 
 @lru_cache(maxsize=4096)
@@ -163,7 +166,7 @@ def _core(text: str) -> tuple[str, int]:
     plain, denials = _chinese_words("denying_cn").subn("", _unasked(text))
     for name in ("asserting_cn", "filling_cn"):
         plain = _chinese_words(name).sub("", plain)
-    return plain, denials
+    return _SIGN_OF_CN.sub("", plain), denials
 
 
 def _unasked(text: str) -> str:

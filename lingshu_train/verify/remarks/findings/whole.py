@@ -12,14 +12,17 @@ import re
 from functools import lru_cache
 
 from lingshu_train.verify.lexicon import lists, words
-from lingshu_train.verify.remarks.findings import han, limits, places, plainly, vocabulary
+from lingshu_train.verify.remarks import source
+from lingshu_train.verify.remarks.findings import han, limits, places, plainly, vocabulary, worded
 from lingshu_train.verify.remarks.findings.sought import asked as sought
 from lingshu_train.verify.remarks.findings.statements import proposition
 from lingshu_train.verify.remarks.findings.vocabulary import Asked, Claim, denials, known, plain
 from lingshu_train.verify.text import asks
 
 _END = re.compile(
-    r"[,;:!()\n]|\.(?![0-9])| - |\b(?:{})\b|(?=\bwithout\b)".format("|".join(vocabulary.JOINING))
+    r"[,;:!()\n]|\.(?![0-9])| - |\b(?:{})\b|(?=\bwithout\b)|(?=\bwith no\b)".format(
+        "|".join(vocabulary.JOINING)
+    )
 )
 _TOKEN = re.compile(r"[a-z]+(?:'t)?|[0-9]+(?:\.[0-9]+)?")
 _IDENTITY = re.compile(
@@ -32,17 +35,27 @@ _STILL = re.compile(
     r"\bstill (?:visible|seen|present|there|detectable|evident)\b|\bpersists\b|\bpersisting\b"
 )
 _COUPLED = re.compile(r"(?:^|(?<=[,.;:!]))[a-z ]{2,40}? and [a-z ]{2,40}?(?= (?:are|were|appear|look)\b)")
+_MEASURED = re.compile(r"\b(?:measures|measuring|is|of) [0-9.]+ ?(?:mm|cm|%)$")
+# "Preserved in height and signal".
+_IN_BOTH = re.compile(r"\b(in [a-z]+) and ([a-z]+)(?=[,.;:!]|$)")
 _COPULAR = frozenset(("this", "that", "it", "is", "are", "a", "an", "the", "not"))
 _VERB = re.compile(r"\b(?:is|are)\b")
 _TWO = 2
 # "A mass was seen" tells of the picture, "it was normal" of another time; "not a little" is much.
 _PAST = re.compile(
     r"\b(?:was|were)\b(?! (?:not )?(?:clearly )?(?:seen|noted|identified|found|observed|detected|visuali[sz]ed|shown"
-    r"|demonstrated|removed|resected|drained|excised|clipped))"
+    r"|demonstrated|used|given|administered|injected|performed|obtained|acquired|removed|resected|drained|excised|clipped))"
     r"|\b(?:second|other|another) (?:patient|person|case|man|woman|child)\b"
     r"|\bnot (?:an? )?(?:little|small|tiny|few|minimal|slight|mild)\b"
 )
 _ASKS_PAST = re.compile(r"\b(?:was|were|did|had|been)\b")
+# "The fracture line is a vessel": what is called by the name of something that is no finding is none.
+_CALLED = re.compile(
+    r"\b(?:is|are|being|represents|represent) (?:just |only |merely )?(?:an?|the) (?:[a-z-]+ ){0,4}?([a-z]+)$"
+)
+_ANY_NAME = frozenset(
+    ("one", "type", "kind", "finding", "sign", "feature", "abnormality", "view", "image", "slice", "scan")
+)
 # "Not both kidneys are enlarged" is no denial of each.
 _ASKS_OF_ALL = re.compile(r"\b(?:all|both|every|each|any)\b")
 _ASSERTING = frozenset(
@@ -72,14 +85,20 @@ def agrees(sign: str, tail: str, question: str) -> bool:
             claims, abnormal=(sign == "yes") != bool(_normal_cn(question))
         )
     asked = _asked(question)
-    claims = []
-    for clause in map(str.strip, _END.split(_COUPLED.sub(_joined, tail))):
+    claims, measures = [], 0
+    for clause in map(str.strip, _END.split(_IN_BOTH.sub(r"\1 \2", _COUPLED.sub(_joined, tail)))):
         if not any(map(str.isalnum, clause)):
             continue
         claim = _claim(clause, asked, sign, question)
         if claim is None:
             return False
-        claims.append(claim)
+        if claim == Claim("bare") and _MEASURED.search(clause):
+            measures += 1
+        else:
+            claims.append(claim)
+    if claims not in ([Claim("normal")], [Claim("gone")]):
+        # "It measures 2 mm, which is normal": a measure alone says nothing.
+        claims += [Claim("bare")] * measures
     return _one_sided(
         claims, abnormal=(sign == "yes") != asked.normal, anything=asked.normal and not asked.gone
     )
@@ -113,6 +132,11 @@ def states(text: str, question: str) -> str:
             and not (denied and _ASKS_OF_ALL.search(question.lower()))
         ):
             return restated
+    if asked.identity and text.startswith(("this is", "it is")):
+        spoken_words = list(map(plain, tokens))
+        for sign, side in (("yes", "there"), ("no", "gone")):
+            if plainly.of_identity(spoken_words, tokens, asked, side) == Claim(side):
+                return sign
     if asked.gone or asked.identity or denials(tokens) or _END.search(text):
         return ""
     spoken = frozenset(map(plain, tokens))
@@ -155,9 +179,12 @@ def _one_sided(claims: list[Claim], *, abnormal: bool, anything: bool = False) -
 
 @lru_cache(maxsize=4096)
 def _asked(question: str) -> Asked:
-    low = question.lower()
+    # "In this chest X-ray" names the picture and no place.
+    low = source.named(question.lower(), question)
     tokens = frozenset(map(plain, _TOKEN.findall(low)))
     finding = tokens & known("abnormal")
+    if "malignancy" in finding:
+        finding |= known("malignancies")
     exact = sought(question)
     gone = exact is not None and exact.gone
     normal = asks.asks_normal(question) == "normal" or bool(
@@ -167,6 +194,10 @@ def _asked(question: str) -> Asked:
     identity = names if _IDENTITY.match(low) and not finding else frozenset[str]()
     if not finding and exact is not None and exact.exists:
         finding = frozenset((exact.noun,))
+    predicate = [word for word in map(plain, _TOKEN.findall(low)) if word not in _COPULAR][-1:]
+    if finding and not gone and known("questions_normal").issuperset(predicate) and predicate:
+        # "Is the mass well circumscribed?" asks for a property of the mass.
+        finding, normal = frozenset(), True
     loose = known("places") | known("sizes") | known("struct") | known("abnormal")
     narrowing = (
         frozenset(map(plain, exact.narrowing)) - loose
@@ -180,6 +211,17 @@ def _asked(question: str) -> Asked:
 
 def _claim(clause: str, asked: Asked, sign: str, question: str) -> Claim | None:
     """What a clause claims; None where it cannot be read."""
+    at, sought_at = worded.levels(clause), worded.levels(question.lower())
+    if not at or not sought_at:
+        return _said(clause, asked, sign, question)
+    if at.isdisjoint(sought_at):
+        return Claim("elsewhere")
+    question = worded.without_levels(question.lower())
+    return _said(worded.without_levels(clause), _asked(question), sign, question)
+
+
+def _said(clause: str, asked: Asked, sign: str, question: str) -> Claim | None:
+    """As `_claim`, where no level of the spine has to be compared."""
     tokens = _TOKEN.findall(_NO_DOUBT.sub(" ", clause).replace("-", " "))
     if not tokens:
         return Claim("bare")
@@ -202,13 +244,33 @@ def _claim(clause: str, asked: Asked, sign: str, question: str) -> Claim | None:
         return Claim(measured)
     if not all(word in known("known") or word in asked.words or word[0].isdigit() for word in spoken):
         return None
+    if _names_no_finding(clause, asked):
+        return None
     if _COMPARED.search(clause) or places.other_device(asked.words, frozenset(spoken)):
         # Which size is normal is not said here.
         return None
     if vocabulary.opposite_place(asked.words, frozenset(spoken)):
         return Claim("elsewhere")
-    claim = vocabulary.weigh(spoken, denials(tokens), asked.finding, asked.places)
-    return claim if claim is not None and _holds(claim, tokens, spoken, asked) else None
+    weighed = _of_subject(spoken, asked)
+    claim = vocabulary.weigh(weighed, denials(tokens), asked.finding, asked.places)
+    return claim if claim is not None and _holds(claim, tokens, weighed, asked) else None
+
+
+def _of_subject(spoken: list[str], asked: Asked) -> list[str]:
+    """The words of a clause without the finding whose state is asked for: the mass of "Is the mass well circumscribed?"."""
+    if not asked.normal or asked.gone:
+        return spoken
+    return [word for word in spoken if word not in asked.words or word not in known("abnormal")]
+
+
+def _names_no_finding(clause: str, asked: Asked) -> bool:
+    """Whether a clause calls something by the name of a part of the body or a picture that its question does not speak of."""
+    called = _CALLED.search(clause)
+    if called is None:
+        return False
+    name = plain(called.group(1))
+    other = known("abnormal") | known("normal") | asked.words | _ANY_NAME
+    return name not in other and name in known("struct") | known("places")
 
 
 def _holds(claim: Claim, tokens: list[str], spoken: list[str], asked: Asked) -> bool:
