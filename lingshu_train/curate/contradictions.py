@@ -17,6 +17,8 @@ from lingshu_train.schema import Strict
 
 MEASURED = np.dtype(("u8", (2,)))
 """Keys of what is asked and of what is answered; 0 and 0 for a row that no rule can judge."""
+VERSION = 1
+"""Of what is measured: see `Measuring`."""
 
 
 class Params(Strict):
