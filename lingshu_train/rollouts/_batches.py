@@ -54,6 +54,11 @@ class Batch(_Part):
         return (self.metadata or {}).get(TOKEN, "")
 
     @property
+    def files(self) -> tuple[str, ...]:
+        """The numbers of its files of results."""
+        return tuple(filter(None, (self.output_file_id, self.error_file_id)))
+
+    @property
     def complaint(self) -> str:
         found = self.errors.data if self.errors and self.errors.data else ()
         return "; ".join(one.message or "" for one in found[:3])
@@ -145,19 +150,16 @@ class Batches:
                 return None
             after = f"&after={page.data[-1].id}"
 
-    def results(self, batch: Batch) -> Iterator[Result]:
-        """Of both files, line by line; a line that is none is passed over, as if nothing had come of its request."""
-        for number in filter(None, (batch.output_file_id, batch.error_file_id)):
-            for text in self._lines(f"/files/{number}/content"):
-                try:
-                    line = _Line.model_validate_json(text)
-                except ValidationError:
-                    continue
-                told = line.response
-                body = line.error if told is None else told.body
-                yield Result(
-                    name=line.custom_id, status=told.status_code if told else 0, text=json.dumps(body)
-                )
+    def results(self, file: str) -> Iterator[Result]:
+        """Of one file, line by line; a line that is none is passed over, as if nothing had come of its request."""
+        for text in self._lines(f"/files/{file}/content"):
+            try:
+                line = _Line.model_validate_json(text)
+            except ValidationError:
+                continue
+            told = line.response
+            body = line.error if told is None else told.body
+            yield Result(name=line.custom_id, status=told.status_code if told else 0, text=json.dumps(body))
 
     def close(self) -> None:
         self._connections.clear()

@@ -70,22 +70,15 @@ class OpenAIServer:
         """Start it and wait. MissingInput (66): no environment of the engine. Outage (75): it ended, or was too slow."""
         python = _servers.python()
         self._folder.mkdir(parents=True, exist_ok=True)
+        for old in self._folder.glob("key-*"):
+            # Of a start that was killed.
+            old.unlink(missing_ok=True)
         port, key = _free_port(), secrets.token_hex(16)
         descriptor, self.key_file = tempfile.mkstemp(prefix="key-", dir=self._folder)
         with os.fdopen(descriptor, "w") as stream:
             stream.write(key)
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [python, "-I", "-c", _BEGIN, str(os.getpid()), *self._arguments(port)],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                # The key is in no command line, which every user of the machine may read.
-                env={**environment.for_an_engine(), **self._variables(), "VLLM_API_KEY": key},
-                cwd=self._folder,
-                start_new_session=True,
-            )
         try:
+            self._start(python, port, key)
             self._wait(port)
         except BaseException:
             self._end()
@@ -119,6 +112,19 @@ class OpenAIServer:
         # Compiling the sampler takes 40 s on a CPU, where nothing else is compiled either.
         found |= {"TORCHDYNAMO_DISABLE": "1"} if "--enforce-eager" in self._wanted.flags else {}
         return found | ({"CUDA_VISIBLE_DEVICES": self._wanted.gpus} if self._wanted.gpus else {})
+
+    def _start(self, python: Path, port: int, key: str) -> None:
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [python, "-I", "-c", _BEGIN, str(os.getpid()), *self._arguments(port)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                # The key is in no command line, which every user of the machine may read.
+                env={**environment.for_an_engine(), **self._variables(), "VLLM_API_KEY": key},
+                cwd=self._folder,
+                start_new_session=True,
+            )
 
     def _wait(self, port: int) -> None:
         until = time.monotonic() + self._wanted.start_timeout_s

@@ -7,6 +7,7 @@ version after `finish` alone. What it has is proven as weights that it reads fro
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -119,6 +120,48 @@ class Ipc(_Rounds):
             )
 
 
+class _Joining:
+    """Meets the servers in a thread of its own, which ends no later than the process: NCCL returns once all are there, and
+    waits for one that failed for ever."""
+
+    def __init__(self, unique: bytes, ranks: int) -> None:
+        self._comm: _nccl.Comm | None = None
+        self.fault: BaseException | None = None
+        self._left, self._lock = False, threading.Lock()
+        # A thread begins on the first GPU.
+        device = torch.cuda.current_device() if torch.cuda.is_available() else None
+        self._thread = threading.Thread(target=self._join, args=(unique, ranks, device), daemon=True)
+        self._thread.start()
+
+    @property
+    def over(self) -> bool:
+        return not self._thread.is_alive()
+
+    def comm(self) -> _nccl.Comm:
+        assert self._comm is not None, "nobody has waited for it"
+        return self._comm
+
+    def leave(self) -> None:
+        """End what was made; what is made later is ended then."""
+        with self._lock:
+            self._left = True
+            if self._comm is not None:
+                self._comm.abort()
+
+    def _join(self, unique: bytes, ranks: int, device: int | None) -> None:
+        try:
+            if device is not None:
+                torch.cuda.set_device(device)
+            made = _nccl.Comm(unique, ranks)
+        except BaseException as fault:  # noqa: BLE001 - whatever it is, whoever waits raises it
+            self.fault = fault
+            return
+        with self._lock:
+            self._comm = made
+            if self._left:
+                made.abort()
+
+
 class Nccl(_Rounds):
     """A communicator of this process and its servers, which are on GPUs of their own."""
 
@@ -138,7 +181,8 @@ class Nccl(_Rounds):
             return
         self.close()
         unique, ranks = _nccl.unique_id(), len(addresses) + 1
-        with ThreadPoolExecutor(len(addresses)) as pool:
+        pool = ThreadPoolExecutor(len(addresses))
+        try:
             joined = [
                 pool.submit(
                     _wire.transfer,
@@ -155,10 +199,28 @@ class Nccl(_Rounds):
                 )
                 for number, address in enumerate(addresses, 1)
             ]
-            self._comm = _nccl.Comm(unique, ranks)
-            for one in joined:
-                one.result()
+            self._comm = self._met(_Joining(unique, ranks), joined)
+        finally:
+            pool.shutdown(wait=False)
         self._known = tuple(addresses)
+
+    def _met(self, joining: _Joining, joined: Sequence[Future[None]]) -> _nccl.Comm:
+        """The communicator, once all have joined. Outage: somebody has not; then nobody is waited for."""
+        until = time.monotonic() + self._timeout_s
+        while not (joining.over and all(one.done() for one in joined)):
+            failed = next((one.exception() for one in joined if one.done() and one.exception()), None)
+            failed = failed or joining.fault
+            if failed or time.monotonic() > until:
+                joining.leave()
+                raise failed or Outage(
+                    f"engine vllm: a server did not join NCCL within {self._timeout_s:g} s"
+                )
+            time.sleep(_LOOK_S)
+        failed = joining.fault or next((one.exception() for one in joined if one.exception()), None)
+        if failed:
+            joining.leave()
+            raise failed
+        return joining.comm()
 
     def _shard(self, addresses: Sequence[Address], shard: Shard) -> None:
         """Servers receive while this sends; one that fails meanwhile would keep the others waiting for ever."""
@@ -225,8 +287,9 @@ def _plain_segments(device: torch.device) -> Iterator[None]:
     if device.type != "cuda":
         yield
         return
+    former = "expandable_segments:True" in torch._C._accelerator_getAllocatorSettings().replace(" ", "")
     torch.cuda.memory._set_allocator_settings("expandable_segments:False")
     try:
         yield
     finally:
-        torch.cuda.memory._set_allocator_settings("expandable_segments:True")
+        torch.cuda.memory._set_allocator_settings(f"expandable_segments:{former}")

@@ -17,13 +17,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
-from lingshu_train.errors import NotPermitted
+from lingshu_train import stopping
+from lingshu_train.errors import LingshuError, NotPermitted, RunAgain
 from lingshu_train.naming import digest
 from lingshu_train.rollouts import Outage, Refused, Unreadable, _talk
 from lingshu_train.rollouts._batches import OVER, Batch, Batches, Fault, Result
 from lingshu_train.rollouts._talk import Lost
 from lingshu_train.synthesize import _request
-from lingshu_train.synthesize._cache import Reply, Sent
+from lingshu_train.synthesize._cache import Reply, Sent, Spent
 from lingshu_train.synthesize._client import AGAIN, REFUSES, Client
 from lingshu_train.synthesize._desk import Desk, Dropped
 from lingshu_train.synthesize._pipelines import Loaded
@@ -31,6 +32,10 @@ from lingshu_train.synthesize._request import Ask
 from lingshu_train.synthesize._units import Units
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 60.0
+_LOOK_S = 0.5
+"""How long a request to stop may go unseen."""
+_GONE = (404, 410)
+"""Statuses of a server that does not have what it once had."""
 T = TypeVar("T")
 
 
@@ -102,17 +107,18 @@ class Sending:
     def send(self, wanted: dict[str, Ask]) -> None:
         """As batches of the size that the server takes; `wanted` is empty afterwards. What the budget has no room for is not
         sent: Exhausted where that is all."""
-        left, lines, asks = self.client.room(), list[bytes](), dict[str, Ask]()
-        size = 0
+        lines, asks, size, most = list[bytes](), dict[str, Ask](), 0, Spent()
         for name, ask in wanted.items():
-            left -= ask.about + ask.max_tokens
-            if left < 0 and (lines or self.client.under_way()):
+            # Where nothing is under way one request is sent in any case, as over the line.
+            own = self.client.most([ask])
+            most = Spent(tokens=most.tokens + own.tokens, money=most.money + own.money)
+            if (lines or self.client.waits) and not self.client.room_for(most):
                 break
             self.client.check()
             line = self._line(name, ask)
             if lines and size + len(line) > self._own.most_bytes:
                 self._batch(lines, asks)
-                lines, asks, size = [], {}, 0
+                lines, asks, size, most = [], {}, 0, own
             lines.append(line)
             asks[name] = ask
             size += len(line)
@@ -126,11 +132,11 @@ class Sending:
         for one in sent:
             server = self._servers.get(one.url) or next(iter(self._servers.values()))
             batch = self._found(server, one)
-            if batch is None:
+            if batch is None and not one.id:
                 # It was written down and never made: its requests are asked for again.
                 self.client.forget(one)
                 continue
-            self._take(server, one, self._over(server, batch))
+            self._take(server, one, batch and self._over(server, batch))
         self._flying.clear()
         return len(sent)
 
@@ -146,7 +152,16 @@ class Sending:
         server = self._servers[min(self._servers, key=lambda url: self.client.under_way_at(url))]
         token = digest([self.client.stage, sorted(asks), time.time_ns()])[:32]
         steps = {name: [ask.step, ask.schema is not None] for name, ask in asks.items()}
-        sent = Sent(token=token, stage=self.client.stage, url=server.params.url, steps=json.dumps(steps))
+        most = self.client.most(asks.values())
+        sent = Sent(
+            token=token,
+            stage=self.client.stage,
+            url=server.params.url,
+            steps=json.dumps(steps),
+            client=self.client.name,
+            tokens=most.tokens,
+            money=most.money,
+        )
         file = self._patiently(lambda: server.upload(b"".join(lines)))
         self.client.note(sent)
         self.client.counts.sent += len(asks)
@@ -163,56 +178,67 @@ class Sending:
         found = server.find(token)
         return found or server.make(file, token=token, window=self._own.window)
 
-    def _over(self, server: Batches, batch: Batch) -> Batch:
-        while batch.status not in OVER:
-            time.sleep(self._own.poll_s)
-            batch = self._patiently(partial(server.look, batch.id))
-        return batch
+    def _over(self, server: Batches, batch: Batch) -> Batch | None:
+        """As it is at its end; None where the server no longer has it."""
+        found: Batch | None = batch
+        while found is not None and found.status not in OVER:
+            _pause(self._own.poll_s)
+            found = self._patiently(partial(_there, partial(server.look, batch.id)))
+        return found
 
     def _found(self, server: Batches, sent: Sent) -> Batch | None:
         if sent.id:
-            return self._patiently(lambda: server.look(sent.id))
-        return self._patiently(lambda: server.find(sent.token))
+            return self._patiently(partial(_there, partial(server.look, sent.id)))
+        return self._patiently(partial(server.find, sent.token))
 
-    def _take(self, server: Batches, sent: Sent, batch: Batch) -> None:
-        """Keep the replies, and count what none came of. Refused: the server takes no such batch."""
+    def _take(self, server: Batches, sent: Sent, batch: Batch | None) -> None:
+        """Keep the replies, and count what none came of; the server may no longer have the batch, or a file of it. Refused: the
+        server takes no such batch, or no such request; NotPermitted: not with this key. By then all else is kept."""
         steps: dict[str, tuple[str, bool]] = json.loads(sent.steps)
-
-        def every() -> list[Result]:
-            return list(server.results(batch))
-
-        found = {one.name: one for one in self._patiently(every) if one.name in steps}
-        for name, (step, formed) in steps.items():
-            why = self._keep(found[name], step, formed) if name in found else batch.complaint or batch.status
-            if why:
+        found: dict[str, Result] = {}
+        for file in batch.files if batch else ():
+            lines = self._patiently(partial(_there, partial(_results, server, file))) or []
+            found |= {one.name: one for one in lines if one.name in steps}
+        fault: LingshuError | None = None
+        # Answers first: they say that the key and the settings are right.
+        for name in sorted(steps, key=lambda name: name not in found or found[name].status != 200):
+            try:
+                kept = name in found and self._keeps(found[name], *steps[name])
+            except (NotPermitted, Refused) as raised:
+                fault, kept = raised, False
+            if not kept:
                 self._tries[name] += 1
                 self.client.counts.repeated += 1
                 if self._tries[name] >= self.client.teacher.tries:
                     self._given_up.add(name)
         self.client.forget(sent)
-        if batch.status == "failed":
+        if fault is not None:
+            raise fault
+        if batch is not None and batch.status == "failed":
             raise Refused(
                 f"{server.params.url}: the batch {batch.id} failed: {batch.complaint or 'no reason given'}"
             )
 
-    def _keep(self, result: Result, step: str, formed: bool) -> str:
-        """Why there is nothing to keep; empty where a reply is kept."""
+    def _keeps(self, result: Result, step: str, formed: bool) -> bool:
+        """Whether a reply is kept. NotPermitted, Refused: nor would one to any other request be."""
         reply = _talk.Reply(status=result.status, text=result.text)
         tries = self._tries[result.name] + 1
         if result.status == 200:
             try:
                 said = _talk.said(result.text)
-            except Unreadable as fault:
-                return str(fault)
+            except Unreadable:
+                return False
             self.client.keep(result.name, self.client.reply(said, tries=tries), step=step)
-            return ""
-        if result.status in (401, 403):
-            raise NotPermitted(f"{self.client.teacher.urls[0]}: the server answers {reply.complaint}")
-        if result.status not in REFUSES or (formed and self.client.weaker(reply.complaint)):
-            return f"the server answers {reply.complaint}"
-        refused = Reply(text=f"the server answers {reply.complaint}", refused=True, tries=tries)
-        self.client.keep(result.name, refused, step=step)
-        return ""
+            return True
+        why = f"the server answers {reply.complaint}"
+        if result.status == 401 or (result.status == 403 and not self.client.heard):
+            raise NotPermitted(f"{self.client.teacher.urls[0]}: {why}; its key is read from token_file")
+        if result.status not in (*REFUSES, 403) or (formed and self.client.weaker(reply.complaint)):
+            return False
+        if not self.client.heard:
+            raise Refused(f"{self.client.teacher.urls[0]}: {why}")
+        self.client.keep(result.name, Reply(text=why, refused=True, tries=tries), step=step)
+        return True
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """A call until it is answered. Outage (75) after all tries; NotPermitted (77) and Refused (78) at once."""
@@ -233,8 +259,36 @@ class Sending:
                 if not fault.reply.passing:
                     raise Refused(f"{self.client.teacher.urls[0]}: {why}; does it take batches?") from None
                 wait = max(wait, min(fault.reply.retry_after or 0.0, _LONGEST_WAIT_S))
-            time.sleep(wait * random.uniform(0.5, 1.0))
+            _pause(wait * random.uniform(0.5, 1.0))
             wait = min(2 * wait, _LONGEST_WAIT_S)
         raise Outage(
             f"{self.client.teacher.urls[0]}: no answer after {self.client.teacher.tries} tries ({why}); {AGAIN}"
         )
+
+
+def _there(call: Callable[[], T]) -> T | None:
+    """What a call brings; None where the server no longer has it."""
+    try:
+        return call()
+    except Fault as fault:
+        if fault.reply.status in _GONE:
+            return None
+        raise
+
+
+def _results(server: Batches, file: str) -> list[Result]:
+    return list(server.results(file))
+
+
+def _pause(seconds: float) -> None:
+    """RunAgain (75) as soon as somebody asks this process to stop: what is under way is written down."""
+    until = time.monotonic() + seconds
+    while True:
+        if stopping.asked():
+            raise RunAgain(
+                "told to stop while batches were under way; run the same command again, which asks for their results first"
+            )
+        left = until - time.monotonic()
+        if left <= 0:
+            return
+        time.sleep(min(left, _LOOK_S))

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from lingshu_train.errors import DataError, OutputFailed
 from lingshu_train.runs.files import failure
@@ -20,22 +21,33 @@ create table if not exists replies (
 """
 _SENT = """
 create table if not exists batches (
-    token text primary key, stage text not null, url text not null, steps text not null, id text not null
+    token text primary key, stage text not null, url text not null, steps text not null, id text not null,
+    client text not null default '', tokens integer not null default 0, money real not null default 0
 ) without rowid
 """
 """Batches that are under way."""
+_LATER = {
+    "client": "text not null default ''",
+    "tokens": "integer not null default 0",
+    "money": "real not null default 0",
+}
+"""Columns of batches that files of earlier versions lack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
     """A batch that is under way, or was about to be: then its `id` is empty, and the server may know its `token`. `steps`: of
-    each request, by its hash, the step and whether it is held to a form, as JSON."""
+    each request, by its hash, the step and whether it is held to a form, as JSON. `client`: who sent it (role, model,
+    revision); empty where an earlier version did, which wrote no name. `tokens`, `money`: the most that it may cost."""
 
     token: str
     stage: str
     url: str
     steps: str
     id: str = ""
+    client: str = ""
+    tokens: int = 0
+    money: float = 0.0
 
     def called(self, number: str) -> Sent:
         return replace(self, id=number)
@@ -82,23 +94,20 @@ class Cache:
             self._base.execute("pragma synchronous=full")
             self._base.execute(_TABLE)
             self._base.execute(_SENT)
+            self._widen()
         except OSError as fault:
             raise failure(path, fault) from None
         except sqlite3.Error as fault:
             raise self._fault(fault) from None
 
     def find(self, key: str) -> Reply | None:
-        with self._lock:
-            try:
-                row = self._base.execute(
-                    "select text, finish, tokens_in, tokens_out, money, model, refused, tries from replies where key = ?",
-                    (key,),
-                ).fetchone()
-            except sqlite3.Error as fault:
-                raise self._fault(fault) from None
-        if row is None:
+        rows = self._rows(
+            "select text, finish, tokens_in, tokens_out, money, model, refused, tries from replies where key = ?",
+            key,
+        )
+        if not rows:
             return None
-        text, finish, tokens_in, tokens_out, money, model, refused, tries = row
+        text, finish, tokens_in, tokens_out, money, model, refused, tries = rows[0]
         return Reply(
             text=text,
             finish=finish,
@@ -125,8 +134,9 @@ class Cache:
     def note(self, sent: Sent) -> None:
         """On disk when this returns."""
         self._change(
-            "insert or replace into batches values (?, ?, ?, ?, ?)",
-            (sent.token, sent.stage, sent.url, sent.steps, sent.id),
+            "insert or replace into batches (token, stage, url, steps, id, client, tokens, money) "
+            "values (?, ?, ?, ?, ?, ?, ?, ?)",
+            (sent.token, sent.stage, sent.url, sent.steps, sent.id, sent.client, sent.tokens, sent.money),
         )
 
     def forget(self, sent: Sent) -> None:
@@ -135,13 +145,27 @@ class Cache:
 
     def under_way(self, stage: str) -> list[Sent]:
         """The batches of a stage, oldest name first."""
-        with self._lock:
-            rows = self._base.execute(
-                "select token, stage, url, steps, id from batches where stage = ? order by token", (stage,)
-            ).fetchall()
-        return [Sent(token=row[0], stage=row[1], url=row[2], steps=row[3], id=row[4]) for row in rows]
+        names = ("token", "stage", "url", "steps", "id", "client", "tokens", "money")
+        rows = self._rows(f"select {', '.join(names)} from batches where stage = ? order by token", stage)
+        return [Sent(**dict(zip(names, row, strict=True))) for row in rows]
 
-    def _change(self, order: str, values: tuple[str, ...]) -> None:
+    def _widen(self) -> None:
+        """A file of an earlier version gets the columns that it lacks; another process may do the same now."""
+        self._base.execute("begin immediate")
+        there = {row[1] for row in self._base.execute("pragma table_info(batches)")}
+        for name, kind in _LATER.items():
+            if name not in there:
+                self._base.execute(f"alter table batches add column {name} {kind}")
+        self._base.execute("commit")
+
+    def _rows(self, order: str, *values: str) -> list[tuple[Any, ...]]:
+        with self._lock:
+            try:
+                return self._base.execute(order, values).fetchall()
+            except sqlite3.Error as fault:
+                raise self._fault(fault) from None
+
+    def _change(self, order: str, values: tuple[str | int | float, ...]) -> None:
         with self._lock:
             try:
                 self._base.execute(order, values)
@@ -150,20 +174,16 @@ class Cache:
 
     def spent(self, stage: str) -> Spent:
         """What the replies to a stage's requests have cost."""
-        with self._lock:
-            row = self._base.execute(
-                "select coalesce(sum(tokens_in + tokens_out), 0), coalesce(sum(money), 0) from replies where stage = ?",
-                (stage,),
-            ).fetchone()
+        (row,) = self._rows(
+            "select coalesce(sum(tokens_in + tokens_out), 0), coalesce(sum(money), 0) from replies where stage = ?",
+            stage,
+        )
         return Spent(tokens=row[0], money=row[1])
 
     def written(self) -> Mapping[str, float]:
         """Mean tokens of the replies to each step."""
-        with self._lock:
-            rows = self._base.execute(
-                "select step, avg(tokens_out) from replies where refused = 0 group by step"
-            )
-            return {step: float(mean) for step, mean in rows}
+        rows = self._rows("select step, avg(tokens_out) from replies where refused = 0 group by step")
+        return {step: float(mean) for step, mean in rows}
 
     def close(self) -> None:
         self._base.close()

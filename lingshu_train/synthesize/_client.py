@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -14,13 +14,15 @@ from lingshu_train.naming import canonical
 from lingshu_train.rollouts import Outage, Refused, Unreadable, _talk
 from lingshu_train.rollouts._talk import Lost, Talk
 from lingshu_train.synthesize import _request
-from lingshu_train.synthesize._cache import Cache, Reply, Sent
+from lingshu_train.synthesize._cache import Cache, Reply, Sent, Spent
 from lingshu_train.synthesize._purse import Purse
 from lingshu_train.synthesize._request import Ask
 from lingshu_train.synthesize._settings import Teacher
 from lingshu_train.synthesize._throttle import Throttle
 
 AGAIN = "every reply is kept; run the same command again to go on"
+TEACHER, CHECKER = "teacher", "checker"
+"""What a client is to its stage."""
 MOST_FAILURES = 20
 """Requests that may end without an answer one after another, none between them with one: then nobody is there."""
 REFUSES = (400, 413, 422)
@@ -47,7 +49,10 @@ class Counts:
 class Client:
     """Asks each request once, whatever thread or start of the stage comes with it."""
 
-    def __init__(self, teacher: Teacher, cache: Cache, purse: Purse, *, stage: str) -> None:
+    def __init__(
+        self, teacher: Teacher, cache: Cache, purse: Purse, *, stage: str, role: str = TEACHER
+    ) -> None:
+        """`role`: what it is to the stage, teacher or checker, which may both ask one server."""
         self.teacher, self.counts = teacher, Counts()
         self._cache, self._purse, self.stage = cache, purse, stage
         self._lines: Sequence[tuple[Talk, Throttle]] = [
@@ -56,6 +61,9 @@ class Client:
         self.structured: str = teacher.structured
         self._under_way: dict[str, Future[Reply]] = {}
         self._lock, self._answered = threading.Lock(), False
+        self._role = role
+        for sent in self.under_way():
+            purse.hold(sent.token, Spent(tokens=sent.tokens, money=sent.money))
 
     @property
     def at_once(self) -> int:
@@ -63,7 +71,12 @@ class Client:
         return sum(int(throttle.limit) for _, throttle in self._lines)
 
     @property
-    def _heard(self) -> bool:
+    def name(self) -> str:
+        """By which its batches are told from those of others at the same servers."""
+        return canonical([self._role, self.teacher.model, self.teacher.revision])
+
+    @property
+    def heard(self) -> bool:
         """Whether anything was ever answered, so that the settings are right: now, or before this start."""
         return self._answered or bool(self.counts.kept)
 
@@ -100,7 +113,9 @@ class Client:
                 del self._under_way[name]
 
     def kept(self, name: str) -> Reply | None:
-        return self._cache.find(name)
+        found = self._cache.find(name)
+        self._answered = self._answered or (found is not None and not found.refused)
+        return found
 
     def keep(self, name: str, reply: Reply, *, step: str) -> None:
         """On disk, and paid, when this returns."""
@@ -124,19 +139,35 @@ class Client:
         """Exhausted (75): nothing more may be asked."""
         self._purse.check()
 
-    def room(self) -> float:
-        return self._purse.room()
+    def most(self, asks: Iterable[Ask]) -> Spent:
+        """What these may cost, by the limit of each reply."""
+        every = list(asks)
+        tokens_in, tokens_out = sum(one.about for one in every), sum(one.max_tokens for one in every)
+        return Spent(tokens=tokens_in + tokens_out, money=self.teacher.money(tokens_in, tokens_out))
+
+    def room_for(self, more: Spent) -> bool:
+        """Whether the budget has room for it beside all batches of the stage that are under way, whoever sent them."""
+        return self._purse.fits(more)
+
+    @property
+    def waits(self) -> bool:
+        """Whether a batch of the stage is under way."""
+        return self._purse.holds
 
     def note(self, sent: Sent) -> None:
         self._cache.note(sent)
+        self._purse.hold(sent.token, Spent(tokens=sent.tokens, money=sent.money))
 
     def forget(self, sent: Sent) -> None:
         self._cache.forget(sent)
+        self._purse.release(sent.token)
 
     def under_way(self) -> list[Sent]:
-        """Batches of this stage at this client's servers."""
+        """Batches of this stage that this client sent to its servers. One without a name is of an earlier version, and counts
+        as the teacher's."""
         own = {url.rstrip("/") for url in self.teacher.urls}
-        return [one for one in self._cache.under_way(self.stage) if one.url in own]
+        names = {self.name, ""} if self._role == TEACHER else {self.name}
+        return [one for one in self._cache.under_way(self.stage) if one.url in own and one.client in names]
 
     def under_way_at(self, url: str) -> int:
         return sum(one.url == url for one in self.under_way())
@@ -171,7 +202,7 @@ class Client:
                 wait = min(2 * wait, _LONGEST_WAIT_S)
         with self.counts.lock:
             self.counts.failures += 1
-            gone = self.counts.failures >= MOST_FAILURES or not self._heard
+            gone = self.counts.failures >= MOST_FAILURES or not self.heard
         told = f"{self.teacher.urls[0]}: no answer after {self.teacher.tries} tries ({why})"
         raise Outage(f"{told}; {AGAIN}") if gone else Unanswered(told)
 
@@ -206,7 +237,7 @@ class Client:
         why = f"{talk.params.url}: the server answers {reply.complaint}"
         if reply.status in (401, 403):
             raise NotPermitted(f"{why}; its key is read from token_file")
-        if reply.status not in REFUSES or not self._heard:
+        if reply.status not in REFUSES or not self.heard:
             raise Refused(why)
         return Reply(text=f"the server answers {reply.complaint}", refused=True, tries=tries)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 
 from lingshu_train.errors import RunAgain
@@ -15,12 +14,14 @@ class Exhausted(RunAgain):
 
 
 class Purse:
-    """Counts what is spent by many threads. What is under way when it is empty is still paid for: a request a turn at most."""
+    """Counts what is spent by many threads. What is under way when it is empty is still paid for: a request a turn at most.
+    Of batches the most that they may cost is held back from when they are sent until all that came of them is paid."""
 
     def __init__(self, budget: Budget, cache: Cache, *, stage: str) -> None:
         self._budget, self._lock, self._stage = budget, threading.Lock(), stage
         before = cache.spent(stage) if budget.each == "stage" else Spent()
         self._tokens, self._money = before.tokens, before.money
+        self._held: dict[str, Spent] = {}
         self.now = Spent()
 
     def check(self) -> None:
@@ -40,10 +41,29 @@ class Purse:
                         )
                     )
 
-    def room(self) -> float:
-        """Tokens that may still be spent; infinite where no bound is set. Of money `check` alone knows."""
+    def hold(self, token: str, most: Spent) -> None:
+        """A batch is under way, by its token, that may cost so much."""
         with self._lock:
-            return self._budget.tokens - self._tokens if self._budget.tokens else math.inf
+            self._held[token] = most
+
+    def release(self, token: str) -> None:
+        with self._lock:
+            self._held.pop(token, None)
+
+    def fits(self, more: Spent) -> bool:
+        """Whether so much may be sent as well, were all that is under way to cost the most it can."""
+        with self._lock:
+            tokens = self._tokens + sum(one.tokens for one in self._held.values()) + more.tokens
+            money = self._money + sum(one.money for one in self._held.values()) + more.money
+        return not (
+            (self._budget.tokens and tokens > self._budget.tokens)
+            or (self._budget.money and money > self._budget.money)
+        )
+
+    @property
+    def holds(self) -> bool:
+        """Whether anything is held back."""
+        return bool(self._held)
 
     def pay(self, reply: Reply) -> None:
         with self._lock:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -190,6 +191,49 @@ def test_nccl_gives_up_on_a_server_that_takes_nothing(servers: Servers, comms: l
     comms[0].listens = False
     with pytest.raises(Outage, match=r"more than 0\.3 s"):
         send(transfer, addresses, "8")
+
+
+@pytest.mark.parametrize("status", [500, 200])
+def test_nccl_waits_for_no_server_that_does_not_join(
+    servers: Servers, comms: list[Comm], monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """The library returns once all have joined: where one failed, never. What it makes after all is ended."""
+    waits = threading.Event()
+
+    class Blocked(Comm):
+        def __init__(self, unique: bytes, ranks: int) -> None:
+            waits.wait(30)
+            super().__init__(unique, ranks)
+
+    addresses = servers.start(2)
+    servers.answers = lambda number, path: status if number == 1 and path.endswith("init") else 200
+    monkeypatch.setattr(_nccl, "Comm", Blocked)
+    transfer = _transfer.of("nccl", timeout_s=0.3 if status == 200 else 20)
+    begun = time.monotonic()
+    with pytest.raises(Outage, match="500" if status == 500 else r"did not join NCCL within 0\.3 s"):
+        send(transfer, addresses)
+    assert time.monotonic() - begun < 10
+    waits.set()
+    until = time.monotonic() + 10
+    while not (comms and comms[0].ended) and time.monotonic() < until:
+        time.sleep(0.01)
+    assert [one.ended for one in comms] == ["aborted"]
+    monkeypatch.setattr(_nccl, "Comm", Comm)
+    servers.answers = lambda number, path: 200
+    send(transfer, addresses)
+    assert comms[1].ended == ""
+
+
+@pytest.mark.parametrize(
+    "told", ["", "max_split_size_mb:128", "expandable_segments:True,max_split_size_mb:128"]
+)
+def test_how_memory_grows_is_afterwards_what_it_was(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(torch._C, "_accelerator_getAllocatorSettings", lambda: told)
+    monkeypatch.setattr(torch.cuda.memory, "_set_allocator_settings", said.append)
+    with _transfer._plain_segments(torch.device("cuda")):
+        assert said == ["expandable_segments:False"]
+    assert said[1:] == [f"expandable_segments:{told.startswith('expandable')}"]
 
 
 GIVEN = (

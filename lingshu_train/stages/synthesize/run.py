@@ -22,7 +22,7 @@ from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.synthesize.config import Config
 from lingshu_train.synthesize import _batching, _card, _files, _making, _pipelines, _units, _writing
 from lingshu_train.synthesize._cache import Cache
-from lingshu_train.synthesize._client import AGAIN, Client
+from lingshu_train.synthesize._client import AGAIN, CHECKER, TEACHER, Client
 from lingshu_train.synthesize._made import NAME, Came, Origin, Table, Tally
 from lingshu_train.synthesize._purse import Purse
 from lingshu_train.synthesize._settings import Teacher
@@ -42,9 +42,9 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     with ExitStack() as stack:
         cache = stack.enter_context(closing(Cache(config.kept_in(stage.path.parent))))
         purse = Purse(config.budget, cache, stage=stage.name)
-        teacher = checker = _client(stage, config.teacher, cache, purse, stack, name="teacher")
+        teacher = checker = _client(stage, config.teacher, cache, purse, stack, role=TEACHER)
         if config.checker.model:
-            checker = _client(stage, config.checker, cache, purse, stack, name="checker")
+            checker = _client(stage, config.checker, cache, purse, stack, role=CHECKER)
         if config.teacher.batch is not None:
             _batching.fill(units, pipeline, (teacher, checker))
         threads = config.teacher.parallel * max(len(config.teacher.urls), 1)
@@ -74,14 +74,14 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
 
 
 def _client(
-    stage: Stage, asked: Teacher, cache: Cache, purse: Purse, stack: ExitStack, *, name: str
+    stage: Stage, asked: Teacher, cache: Cache, purse: Purse, stack: ExitStack, *, role: str
 ) -> Client:
     """Who answers; where it has weights of its own to serve, started first."""
     if asked.serve is not None:
-        folder = stage.path / f"{name}-server"
+        folder = stage.path / f"{role}-server"
         server = stack.enter_context(OpenAIServer(asked.serve, name=asked.model, folder=folder))
         asked = asked.served(server.url, server.key_file)
-    return stack.enter_context(closing(Client(asked, cache, purse, stage=stage.name)))
+    return stack.enter_context(closing(Client(asked, cache, purse, stage=stage.name, role=role)))
 
 
 def _taken(stage: Stage, config: Config, pipeline: _pipelines.Loaded) -> Units:
