@@ -14,6 +14,7 @@ from pydantic import Field, JsonValue
 from lingshu_train import naming
 from lingshu_train.curate._candidate import Candidate
 from lingshu_train.curate._decision import Decision
+from lingshu_train.curate._phase import Phase
 from lingshu_train.curate._rows import Rows
 from lingshu_train.errors import RecipeError
 from lingshu_train.schema import Strict, parse
@@ -52,7 +53,8 @@ class Judging(Step, Protocol):
 
 
 class Comparing(Step, Protocol):
-    """A step that compares rows: it sees those that earlier steps left, in order, in one process."""
+    """A step that compares rows: it sees those that earlier steps left, in order, in one process. What of it may be done in any
+    order, by any process, a tuple PHASES says (`_phases.py`); `decide` then finds what they have made."""
 
     def decide(self, rows: Rows, params: Strict, /) -> Iterator[Decision]: ...
 
@@ -83,6 +85,7 @@ class Loaded:
     """Of what a step of this package measures; None: of a plugin, whose code says it."""
     files: tuple[str, ...]
     """Of the user's, which decide beside the parameters."""
+    phases: tuple[Phase, ...]
 
 
 def check(steps: Sequence[StepChoice], *, where: str) -> None:
@@ -124,6 +127,7 @@ def _load(wanted: StepChoice, *, where: str) -> Loaded:
         measuring=cast(Measuring, step) if hasattr(step, "measure") else None,
         version=int(getattr(step, "VERSION", 1)) if _ours(step) else None,
         files=tuple(getattr(step, "files", _none)(params)),
+        phases=tuple(getattr(step, "PHASES", ())),
     )
 
 
