@@ -120,7 +120,7 @@ def test_whatever_the_model_s_folder_holds_names_the_stage(clip: Path) -> None:
     config = kinds.read({"kind": "curate", "corpus": "raw", "steps": [step]}, where="stages.clean")
     named = {Path(file).name for file in config.files}
     assert named == {path.name for path in clip.iterdir()}
-    assert {"model.safetensors", "preprocessor_config.json", "tokenizer_config.json"} <= named
+    assert {"model.safetensors", "processor_config.json", "tokenizer_config.json"} <= named
 
 
 def test_a_model_without_safetensors_is_not_opened(tmp_path: Path) -> None:
