@@ -3,7 +3,8 @@
 A policy answers as it pays: a window's completions are drawn, scored, audited by the rules of `auditing`, and the next window
 draws what earned more than the mean more often (replicator steps of size STEP). A lenient reward also pays one hack. Of each
 hack: the window of the stop, the share of hacked completions then, and the reward that the hack had brought by then, as part
-of what it brings in the end. Of honest runs: how many were stopped or had an alarm. `python benchmarks/audit.py --out FILE`.
+of what it brings in the end. Of honest runs: how many were stopped or had an alarm on the shares of a window, each rule's among the
+accepted answers included. `python benchmarks/audit.py --out FILE`.
 """
 
 from __future__ import annotations
@@ -15,9 +16,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import circumstances
 import numpy as np
 
-from lingshu_train.auditing.alarms import Alarms
+from lingshu_train.auditing.alarms import RULE, STREAMS, Alarms
 from lingshu_train.auditing.auditors import rules
 from lingshu_train.auditing.choice import Audit
 from lingshu_train.auditing.sequence import Window
@@ -30,6 +32,8 @@ ABLE = 0.6
 """Share of honest completions that are right, in the first window."""
 NOISE = 0.01
 """Share of an honest policy's accepted answers that the auditor calls false."""
+RULES, ACCEPTED = 8, 80
+"""Rules of the verifier that accept answers, and accepted answers of a window, in the runs that alarms look at."""
 THOUGHT = "<think>The one on the left is larger than the one on the right by a third.</think>"
 MCQ = Sample(
     id="q",
@@ -182,24 +186,50 @@ def false_stops(block: Audit, seeds: Sequence[int]) -> int:
     return sum(course(HACKS[seed % len(HACKS)], block, seed=seed, hacked=False).stopped > 0 for seed in seeds)
 
 
-def false_alarms(seeds: Sequence[int]) -> int:
-    """Honest runs whose shares wander and rise by less than is allowed, and that had an alarm all the same."""
+def _wandering(rng: np.random.Generator) -> list[dict[str, float]]:
+    """Shares of each window of an honest run: none has a mean that rises by more than half of what is allowed. Rules share the
+    accepted answers of a window, some so rare that they first appear late."""
+    base = {name: rng.uniform(0.02, 0.5) for name in STREAMS}
+    rules = {RULE + str(n): weight for n, weight in enumerate(rng.dirichlet([0.5] * RULES))}
+    rows = []
+    for n in range(WINDOWS):
+        row = {
+            name: float(np.clip(at + 0.1 * n / WINDOWS + rng.normal(0, 0.08), 0, 1))
+            for name, at in base.items()
+        }
+        counts = rng.multinomial(ACCEPTED, list(rules.values()))
+        row |= {name: count / ACCEPTED for name, count in zip(rules, counts, strict=True) if count}
+        rows.append(row)
+    return rows
+
+
+def false_alarms(seeds: Sequence[int], *, every: int = 1) -> int:
+    """Honest runs whose shares wander and rise by less than is allowed, and that had an alarm all the same, looked at after
+    every so-manieth window."""
     block, count = Alarms(), 0
     for seed in seeds:
-        rng = np.random.default_rng([seed, 99])
-        base = {
-            name: rng.uniform(0.02, 0.5)
-            for name in ("length", "repeats", "truncated", "unformatted", "top_answer")
-        }
-        rows = [
-            {
-                name: float(np.clip(at + 0.1 * n / WINDOWS + rng.normal(0, 0.08), 0, 1))
-                for name, at in base.items()
-            }
-            for n in range(WINDOWS)
-        ]
-        count += any(block.told(rows[: n + 1]) for n in range(0, WINDOWS, 4))
+        rows = _wandering(np.random.default_rng([seed, 99]))
+        count += any(block.told(rows[: n + 1]) for n in range(0, WINDOWS, every))
     return count
+
+
+def rule_takes_over(seeds: Sequence[int]) -> dict[str, float]:
+    """Runs in which the answers that one rule accepts earn more than all others: when its alarm is told."""
+    block, told = Alarms(), []
+    for seed in seeds:
+        rng = np.random.default_rng([seed, 98])
+        rows, share, name, found = [], START, RULE + "hole", 0
+        for number, row in enumerate(_wandering(rng), 1):
+            taken = rng.binomial(ACCEPTED, share) / ACCEPTED
+            others = {key: value * (1 - taken) for key, value in row.items() if key.startswith(RULE)}
+            rows.append(row | others | ({name: taken} if taken else {}))
+            if name in block.told(rows):
+                found = number
+                break
+            share = min(1.0, share * math.exp(STEP * (1 - share - (1 - share) * ABLE)))
+        told.append(found)
+    late = [number for number in told if number]
+    return {"runs": len(told), "found": len(late), "median_window": float(np.median(late)) if late else 0.0}
 
 
 def main() -> None:
@@ -209,7 +239,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     seeds = range(given.seeds)
+    where = circumstances.told("numpy", "scipy")
     found = {
+        "what": (__doc__ or "").partition("\n")[0],
+        **where,
         "windows": WINDOWS,
         "completions_a_window": GROUPS * SIZE,
         "share_audited": SHARE,
@@ -217,6 +250,7 @@ def main() -> None:
         "auditor_false_on_honest": NOISE,
         "false_stops": {bound: false_stops(block, seeds) for bound, block in BLOCKS.items()},
         "false_alarms": false_alarms(seeds),
+        "one_rule_takes_over": rule_takes_over(range(given.hack_seeds)),
         "honest_runs": given.seeds,
         "hacks": {bound: hacks(block, range(given.hack_seeds)) for bound, block in BLOCKS.items()},
     }

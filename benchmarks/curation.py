@@ -128,9 +128,28 @@ def judged(rows: list[Planted], decisions: list[dict[str, Any]]) -> dict[str, An
                 Counter(kind or "not planted" for kind in hits if step not in MEANT.get(kind, ()))
             ),
         }
+    by_kind = {kind: precision(kind, kinds, decisions) for kind in MEANT}
     dropped = {line["sample"] for line in decisions if line["action"] == "drop"}
     friends = {kind: sum(kinds[name] == kind for name in dropped) for kind in FRIENDS}
-    return {"recall": recall, "steps": steps, "false friends dropped": friends}
+    return {"recall": recall, "precision by kind": by_kind, "steps": steps, "false friends dropped": friends}
+
+
+def precision(kind: str, kinds: dict[str, str], decisions: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of the reasons for which rows of a kind were decided on by a step that is to find them: how many rows had these said of them,
+    and of these how many were planted as a kind that the step is to find."""
+
+    def said(line: dict[str, Any]) -> tuple[str, str]:
+        return line["step"], line["reason"]
+
+    meant = [line for line in decisions if line["step"] in MEANT[kind]]
+    reasons = {said(line) for line in meant if kinds[line["sample"]] == kind}
+    rows = {line["sample"]: line["step"] for line in meant if said(line) in reasons}
+    right = sum(step in MEANT.get(kinds[name], ()) for name, step in rows.items())
+    return {
+        "decided": len(rows),
+        "of this kind": sum(kinds[name] == kind for name in rows),
+        "precision": round(right / len(rows), 3) if rows else None,
+    }
 
 
 def prepared(folder: Path) -> Path:

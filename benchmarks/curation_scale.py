@@ -15,6 +15,7 @@ import json
 import os
 import random
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -161,12 +162,34 @@ def _apart(folder: Path, kind: str, executor: str, tasks: int) -> dict[str, Any]
     return found
 
 
+def made(folder: Path, rows: int) -> None:
+    """The data, once: in one piece or again from its beginning."""
+    if not (folder / "made").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        make(folder, rows)
+        (folder / "made").touch()
+
+
+def kept(folder: Path, kind: str, executor: str, tasks: int) -> dict[str, Any]:
+    """A stage's figures, measured or, where an earlier start has finished it, read. Of one that was killed and went on seconds are
+    those of its last start alone."""
+    told, begun = folder / f"{kind}.json", (folder / kind).exists()
+    if not told.exists():
+        found = _apart(folder, kind, executor, tasks)
+        told.write_text(json.dumps({**found, "went_on_after_a_kill": begun}))
+    read: dict[str, Any] = json.loads(told.read_text())
+    return read
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, action="append", required="--stage" not in sys.argv)
     parser.add_argument("--executor", default="local")
     parser.add_argument("--tasks", type=int, default=8)
     parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument(
+        "--work", type=Path, help="keep data and stages here: the same command goes on after a kill"
+    )
     parser.add_argument("--stage", nargs=4, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.stage:
@@ -180,11 +203,9 @@ def main() -> None:
     }
     for rows in chosen.rows:
         with tempfile.TemporaryDirectory() as temporary:
-            make(Path(temporary), rows)
-            each = {
-                kind: _apart(Path(temporary), kind, chosen.executor, chosen.tasks)
-                for kind in ("prepare", "curate")
-            }
+            folder = chosen.work / f"{rows}-{chosen.executor}" if chosen.work else Path(temporary)
+            made(folder, rows)
+            each = {kind: kept(folder, kind, chosen.executor, chosen.tasks) for kind in ("prepare", "curate")}
         for told in each.values():
             told["rows_a_core_second"] = round(rows / told["core_s"])
         found[f"{rows:,} rows"] = each

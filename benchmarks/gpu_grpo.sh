@@ -13,6 +13,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}" OMP_NUM_THREADS="${OMP_NUM_THREADS:-1}"
+# The engine's environment lies in the checkout, whichever Python trains.
+if [[ -x .venv-vllm/bin/python ]]; then export LINGSHU_VLLM="${LINGSHU_VLLM:-$PWD/.venv-vllm/bin/python}"; fi
 source benchmarks/gpu_wheels.sh
 
 measure() {

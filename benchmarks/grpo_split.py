@@ -2,8 +2,9 @@
 
     python benchmarks/grpo_split.py FOLDER [--steps 6] [--out FILE]
 
-FOLDER is one that grpo_side_by_side.py has prepared (its `grpo-VOCABULARY`). The stage runs in this process under cProfile, by the
-process's own time, without its first two steps. Shares are of the training steps; drawing contains its noise, and passes the head.
+FOLDER is one that grpo_side_by_side.py has prepared (its `grpo-VOCABULARY`). The stage runs under cProfile in a process with the
+launcher's variables, by that process's own time, without its first two steps. Shares are of the training steps; drawing contains its
+noise, and passes the head.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import argparse
 import cProfile
 import json
 import pstats
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -79,9 +82,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--once", action="store_true", help="in this process")
     options = parser.parse_args()
+    folder = options.folder.resolve()
+    if not options.once:
+        words = [sys.executable, __file__, *sys.argv[1:], "--once"]
+        sys.exit(subprocess.run(words, env=beside.environment("ours", folder), check=False).returncode)
     where = circumstances.told("torch", "transformers", "trl")
-    found = split(profiled(options.folder.resolve(), options.steps))
+    found = split(profiled(folder, options.steps))
     told = {"what": (__doc__ or "").partition("\n")[0], **where, "steps": options.steps, "shares": found}
     options.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found))

@@ -31,7 +31,7 @@ Engine = Annotated[
     Literal["auto", "transformers", "vllm", "endpoint"],
     typer.Option(
         help="Who answers: transformers in this process, vllm in a server beside it, or the server named.",
-        show_default="endpoint of an address, else transformers",
+        show_default="endpoint of an address, of RUN/STAGE what its recipe says under rollouts, else transformers",
     ),
 ]
 Out = Annotated[Path, typer.Option(metavar="FOLDER", help="Where answers and results go.", readable=False)]

@@ -85,7 +85,7 @@ def evaluate(  # noqa: PLR0913 (each is an option of the command line)
     how = table.Measuring(way=way, sampling=sampling, rescore=rescore)
     place = corpora.Place(data_root=data_root, part=part, most_refused=most_refused)
     wish = opened.Wish(engine=engine, served=served, device=device, batch=batch, cards=tuple(send or ()))
-    named = [opened.model(name, wish) for name in models]
+    named = opened.models(models, wish)
     questions = [corpora.questions(one, place) for one in wanted]
     found = table.measured(named, questions, out, how)
     print(table.text(found))

@@ -10,31 +10,13 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
+from lingshu_train.curate._near import BLANK, SMALL, Alike, among, near
 from lingshu_train.curate._rows import Rows
 from lingshu_train.data.images import hashes as _hashes
 from lingshu_train.data.images.hashes import Grey, Hashes, Ints
 
-BLANK = 2.0
-"""Standard deviation of a thumbnail, in grey levels, up to which a picture shows nothing that could be compared."""
 _MOST = 64
 """Earlier pictures of one hash that a picture is held against."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alike:
-    """When two pictures are copies: bits of either hash in which they differ at most; grey levels by which their thumbnails do,
-    in the mean and at the place where it is most. None leaves one out."""
-
-    phash: int | None
-    dhash: int | None
-    thumbnail: float | None
-    worst: int | None
-
-    def hashes(self) -> tuple[tuple[str, int], ...]:
-        """Name and most bits of each hash that counts."""
-        return tuple(
-            (name, most) for name, most in (("phash", self.phash), ("dhash", self.dhash)) if most is not None
-        )
 
 
 @dataclass(slots=True)
@@ -47,29 +29,31 @@ class Seen:
 
     divided: npt.NDArray[np.uint64]
     groups: npt.NDArray[np.uint64]
-    order: list[int]
+    order: Ints
     known: int = 0
 
     @classmethod
     def none(cls, pictures: int) -> Seen:
         """Of so many pictures none yet."""
         keys = np.zeros((2, pictures), np.uint64)
-        return cls(keys[0], keys[1], [])
+        return cls(keys[0], keys[1], np.empty(0, np.int64))
 
 
 def copies(rows: Rows, seen: Seen, alike: Alike) -> Ints:
-    """Of every picture the one that it is a copy of; itself where it is none.
+    """Of every picture the one that it is a copy of; itself where it is none. The phases NEAR of the step are done.
 
     Each is held against earlier ones that are no copies themselves.
     """
     assert rows.looks is not None
     found = np.arange(len(rows.looks), dtype=np.int64)
-    there = np.array([index for index in seen.order if rows.looks["deviation"][index] > BLANK], np.int64)
-    searched = [_Searched(rows.looks[name][there], most) for name, most in alike.hashes()]
+    showing = rows.looks["deviation"][seen.order] > BLANK
+    there, known = seen.order[showing], int(showing[: seen.known].sum())
+    searched = [_Searched(rows.looks[name][there], near(rows, name)) for name, _ in alike.hashes()]
     same = checked(rows, alike)
-    known = int((rows.looks["deviation"][seen.order[: seen.known]] > BLANK).sum())
     divided, groups = seen.divided, seen.groups
-    for place, index in enumerate(there.tolist()):
+    wanted = np.logical_or.reduce([each.wanted for each in searched]) if searched else np.empty(0, np.bool_)
+    for place in np.flatnonzero(wanted).tolist():
+        index = int(there[place])
         earlier = sorted({one for each in searched for one in each.earlier(place)}) if place >= known else []
         for one in earlier:
             leader = int(there[one])
@@ -91,8 +75,15 @@ def checked(rows: Rows, alike: Alike) -> Callable[[int, int], bool]:
     mean = math.inf if alike.thumbnail is None else alike.thumbnail
     worst = math.inf if alike.worst is None else alike.worst
 
+    made = list(rows.arrays(SMALL))
+
     @lru_cache(maxsize=4_096)
     def small(index: int) -> Grey:
+        if made:
+            block = made[index // rows.cut.rows]
+            at = int(np.searchsorted(block["index"], index))
+            if at < len(block) and block["index"][at] == index:
+                return np.asarray(block["small"][at])
         return rows.thumbnail(index)
 
     def same(one: int, other: int) -> bool:
@@ -103,27 +94,24 @@ def checked(rows: Rows, alike: Alike) -> Callable[[int, int], bool]:
 
 
 class _Searched:
-    """The pictures by one hash: which earlier ones were kept under a value that is near."""
+    """The pictures by one hash: which earlier ones were kept under a value that is near. `wanted`: those that have one."""
 
-    def __init__(self, hashes: Hashes, most: int) -> None:
-        values, self._value, counts = np.unique(hashes, return_inverse=True, return_counts=True)
-        self._near: dict[int, list[int]] = {}
-        for first, second in _hashes.near(values, most):
-            for one, other in zip(first.tolist(), second.tolist(), strict=True):
-                self._near.setdefault(one, []).append(other)
-                self._near.setdefault(other, []).append(one)
-        self._many: npt.NDArray[np.bool_] = counts > 1
+    def __init__(self, hashes: Hashes, pairs: Hashes) -> None:
+        self._hashes, self._pairs = hashes, pairs
+        self.wanted = among(hashes, pairs)
         self._kept: dict[int, list[int]] = {}
 
     def earlier(self, place: int) -> Iterable[int]:
-        value = int(self._value[place])
-        if not self._many[value] and value not in self._near:
-            return ()
-        return (one for near in (value, *self._near.get(value, ())) for one in self._kept.get(near, ()))
+        return (one for value in self._near(place) for one in self._kept.get(value, ()))
 
     def keep(self, place: int) -> None:
-        value = int(self._value[place])
-        if self._many[value] or value in self._near:
-            kept = self._kept.setdefault(value, [])
+        if self.wanted[place]:
+            kept = self._kept.setdefault(int(self._hashes[place]), [])
             if len(kept) < _MOST:
                 kept.append(place)
+
+    def _near(self, place: int) -> list[int]:
+        value = self._hashes[place]
+        start, stop = (np.searchsorted(self._pairs[:, 0], value, side) for side in ("left", "right"))
+        found: list[int] = np.r_[value, self._pairs[start:stop, 1]].tolist()
+        return list(dict.fromkeys(found))

@@ -7,6 +7,8 @@ other rows, settings or versions, the corpus is measured again: decisions are th
 from __future__ import annotations
 
 import os
+import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 import lingshu_train
+from lingshu_train import naming
 from lingshu_train.curate import _looks, _rows
 from lingshu_train.curate._looks import Looks
 from lingshu_train.curate._rows import Source
 from lingshu_train.curate._steps import Loaded
 from lingshu_train.data.corpus import corpus
+from lingshu_train.errors import CannotCreate, MissingInput, OutputFailed
 from lingshu_train.naming import digest
 from lingshu_train.runs.arrays import save_array, sealed
 
@@ -26,8 +30,17 @@ LOOKS = "looks"
 
 
 def of_step(step: Loaded) -> str:
-    """What names a step's measurements: all that they depend on beside the rows."""
-    return digest([step.name, step.params.model_dump(mode="json"), _looks.VERSION if step.looks else None])
+    """What names a step's measurements: all that they depend on beside the rows. The code of a step of ours is named by its
+    VERSION; that of a plugin is hashed, with whatever else plugins bring, which it may import."""
+    return digest(
+        [
+            step.name,
+            step.params.model_dump(mode="json"),
+            _looks.VERSION if step.looks else None,
+            naming.plugin_digests() if step.version is None else step.version,
+            [_content(Path(file)) for file in step.files],
+        ]
+    )
 
 
 def kept(source: Source, what: str) -> Path | None:
@@ -38,9 +51,14 @@ def kept(source: Source, what: str) -> Path | None:
 
 
 def keep(folder: Path, what: str, values: npt.NDArray[Any]) -> None:
-    """Keep them, where that can be written."""
-    if os.access(folder, os.W_OK):
+    """Keep them, where that can be written. Who needs them and does not find them measures again, so that a disk that takes
+    them no more is a warning: no stage fails by it."""
+    if not os.access(folder, os.W_OK):
+        return
+    try:
         save_array(_path(folder, what), values, key=_key(folder, what))
+    except (OutputFailed, CannotCreate) as fault:
+        sys.stderr.write(f"lingshu: what was measured is not kept, and will be measured again: {fault}\n")
 
 
 def of_rows(values: npt.NDArray[Any], source: Source, left: npt.NDArray[np.bool_]) -> npt.NDArray[Any]:
@@ -59,6 +77,21 @@ def of_pictures(
     # Only this corpus's rows are looked at, numbered as they are among all.
     shown = _rows.places_of(number, source, there)
     return values[np.searchsorted(places["key"], shown["key"])]
+
+
+def _content(file: Path) -> str:
+    """sha256 of a file that a step reads. MissingInput (66): it is not there."""
+    try:
+        seen = file.stat()
+        return _hashed(file, seen.st_size, seen.st_mtime_ns)
+    except OSError as fault:
+        raise MissingInput(f"{file}: {fault.strerror}; a curate step reads it") from None
+
+
+@lru_cache(maxsize=64)
+def _hashed(file: Path, size: int, changed: int) -> str:
+    """Once for each state of a file: weights are large, and this is asked of every corpus."""
+    return naming.file_digest(file)
 
 
 def _path(folder: Path, what: str) -> Path:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,11 +43,32 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cut:
+    """How comparing is cut into jobs: rows or pictures for each range of `keys`, and `rows` or pictures that a job looks at."""
+
+    keys: int
+    rows: int
+
+    def ranges(self, total: int) -> int:
+        """Into how many ranges the keys of so many rows are cut."""
+        return min(max(-(-total // self.keys), 1), 1 << 16)
+
+    def blocks(self, total: int) -> int:
+        """Into how many blocks so many rows are cut."""
+        return -(-total // self.rows)
+
+    def jobs(self, shares: int, total: int) -> int:
+        """Among how many jobs shares of so many rows or pictures are dealt: few where there are few of these."""
+        return shares if self.ranges(total) > 1 else min(shares, max(self.blocks(total), 1))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
     """Rows in order: known ones, those of benchmarks, and last the corpus's own, each without what is gone.
 
     `left` says of every number whether the row is there; `looks` are the pictures' measurements, where they were asked for, in
-    the order of `places`; `measured` is what the step measured of every number.
+    the order of `places`; `measured` is what the step measured of every number; `made` are the arrays of the step's phases, by
+    name and in the order of their jobs, which `cut` determines. `name` tells the rows of a step from others in one process.
     """
 
     sources: tuple[Source, ...]
@@ -55,6 +76,9 @@ class Rows:
     places: Places | None = None
     looks: Looks | None = None
     measured: npt.NDArray[Any] | None = None
+    made: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    cut: Cut = Cut(keys=1 << 62, rows=1 << 62)
+    name: str = ""
 
     def __iter__(self) -> Iterator[Candidate]:
         return self.of("own")
@@ -77,6 +101,46 @@ class Rows:
         ]
         return np.concatenate(found) if found else np.empty(0, np.int64)
 
+    @property
+    def own(self) -> int:
+        """How many numbers the own corpus has: those below it."""
+        return self.sources[-1].rows
+
+    def places_in_order(self, numbers: Ints) -> Ints:
+        """Of each number its place in the order of all: known rows first, the own ones last."""
+        found: Ints = (numbers + (len(self.left) - self.own)) % len(self.left)
+        return found
+
+    def numbers_in_order(self, places: Ints) -> Ints:
+        """The numbers again."""
+        found: Ints = (places + self.own) % len(self.left)
+        return found
+
+    def keyed(self, column: int, part: int, parts: int) -> Ints:
+        """The numbers of known and own rows, in order, whose key in this column is in a range of keys, and not 0."""
+        assert self.measured is not None
+        found = [np.empty(0, np.int64)]
+        for source in self.sources if len(self.left) else ():
+            stop = source.first + source.rows
+            for start in range(source.first, stop if source.part != "benchmark" else 0, _HELD):
+                here = slice(start, min(start + _HELD, stop))
+                keys = self.measured[here, column]
+                found.append(
+                    np.flatnonzero(self.left[here] & (keys != 0) & in_range(keys, part, parts)) + start
+                )
+        return np.concatenate(found)
+
+    def arrays(self, phase: str) -> Iterator[npt.NDArray[Any]]:
+        """What the jobs of a phase have made, memory-mapped."""
+        yield from (np.load(path, mmap_mode="r") for path in self.made.get(phase, ()))
+
+    def in_splits(self, splits: Collection[str]) -> npt.NDArray[np.bool_]:
+        """Of every own number whether its row is in one of these splits."""
+        if not splits:
+            return np.zeros(self.own, np.bool_)
+        values = opened(self.sources[-1].folder).values("split")
+        return np.concatenate([np.isin(part.astype(str), list(splits)) for part in values])
+
     def shown(self, *parts: Part) -> tuple[Ints, Ints]:
         """Row number and place among the looks of every picture of the rows of these parts, in order; a row shows several."""
         assert self.places is not None
@@ -84,8 +148,10 @@ class Rows:
         for place, source in enumerate(self.sources):
             start = source.first
             for column in opened(source.folder).reader.column("images") if source.part in parts else ():
-                each = _places(place, column, start, self.left)
-                found.append(np.stack((each["number"], np.searchsorted(self.places["key"], each["key"]))))
+                if self.left[start : start + len(column)].any():
+                    each = _places(place, column, start, self.left)
+                    at = np.searchsorted(self.places["key"], each["key"])
+                    found.append(np.stack((each["number"], at)))
                 start += len(column)
         numbers, looks = np.concatenate(found, axis=1)
         return numbers, looks
@@ -123,6 +189,13 @@ class Rows:
         if self.places is None or self.looks is None:
             return found
         return replace(found, looks=looks_of(place, pictures, self.places, self.looks))
+
+
+def in_range(keys: npt.NDArray[np.uint64], part: int, parts: int) -> npt.NDArray[np.bool_]:
+    """Whether the upper halves of keys are in the range of this number, of so many that are equally wide."""
+    half = np.uint64(32)
+    found: npt.NDArray[np.bool_] = ((keys >> half) * np.uint64(parts)) >> half == np.uint64(part)
+    return found
 
 
 BLOCK = 2_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, cast
 
 import numpy as np
@@ -13,6 +14,7 @@ from pydantic import Field, JsonValue
 from lingshu_train import naming
 from lingshu_train.curate._candidate import Candidate
 from lingshu_train.curate._decision import Decision
+from lingshu_train.curate._phase import Phase
 from lingshu_train.curate._rows import Rows
 from lingshu_train.errors import RecipeError
 from lingshu_train.schema import Strict, parse
@@ -51,13 +53,18 @@ class Judging(Step, Protocol):
 
 
 class Comparing(Step, Protocol):
-    """A step that compares rows: it sees those that earlier steps left, in order, in one process."""
+    """A step that compares rows: it sees those that earlier steps left, in order, in one process. What of it may be done in any
+    order, by any process, a tuple PHASES says (`_phases.py`); `decide` then finds what they have made."""
 
     def decide(self, rows: Rows, params: Strict, /) -> Iterator[Decision]: ...
 
 
 class Measuring(Comparing, Protocol):
-    """One that first measures each row by itself, in many processes: a value of the numpy type MEASURED, as `Rows.measured`."""
+    """One that first measures each row by itself, in many processes: a value of the numpy type MEASURED, as `Rows.measured`.
+
+    What is measured is kept beside corpora. A step of this package that measures otherwise than before raises its VERSION (1
+    where it states none), so that nothing of before is read; the code of a plugin is hashed.
+    """
 
     MEASURED: np.dtype[np.generic]
 
@@ -74,6 +81,11 @@ class Loaded:
     judging: Judging | None
     comparing: Comparing | None
     measuring: Measuring | None
+    phases: tuple[Phase, ...]
+    version: int | None
+    """Of what a step of this package measures; None: of a plugin, whose code says it."""
+    files: tuple[str, ...]
+    """Of the user's, which decide beside the parameters."""
 
 
 def check(steps: Sequence[StepChoice], *, where: str) -> None:
@@ -113,7 +125,15 @@ def _load(wanted: StepChoice, *, where: str) -> Loaded:
         judging=cast(Judging, step) if hasattr(step, "judge") else None,
         comparing=cast(Comparing, step) if hasattr(step, "decide") else None,
         measuring=cast(Measuring, step) if hasattr(step, "measure") else None,
+        phases=tuple(getattr(step, "PHASES", ())),
+        version=int(getattr(step, "VERSION", 1)) if _ours(step) else None,
+        files=tuple(getattr(step, "files", _none)(params)),
     )
+
+
+def _ours(step: Step) -> bool:
+    """Whether a step is of this package, and none of a plugin's."""
+    return Path(str(getattr(step, "__file__", ""))).is_relative_to(Path(__file__).parent)
 
 
 def _none(params: Strict) -> tuple[str, ...]:

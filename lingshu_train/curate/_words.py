@@ -161,6 +161,6 @@ def runs(keys: npt.NDArray[np.uint64]) -> Iterator[npt.NDArray[np.int64]]:
         return
     borders = np.flatnonzero(sorted_keys[1:] != sorted_keys[:-1]) + 1
     starts, ends = np.r_[0, borders], np.r_[borders, len(keys)]
-    for start, end in zip(starts, ends, strict=True):
-        if end - start > 1:
-            yield order[start:end]
+    several = ends - starts > 1
+    for start, end in zip(starts[several].tolist(), ends[several].tolist(), strict=True):
+        yield order[start:end]

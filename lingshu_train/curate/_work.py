@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 import lingshu_train
 from lingshu_train.curate import _index, _looks, _rows, _steps
-from lingshu_train.curate._rows import Places, Source
+from lingshu_train.curate._rows import Cut, Places, Source
 from lingshu_train.curate._steps import Loaded, StepChoice
 from lingshu_train.data.corpus import corpus
 from lingshu_train.naming import digest
@@ -26,6 +26,8 @@ from lingshu_train.runs.arrays import save_array
 
 PICTURES, ROWS = 256, _rows.BLOCK
 """Pictures, and rows, of a job."""
+CUT = Cut(keys=8_000_000, rows=100_000)
+"""Of jobs that compare rows: 64 MB of keys, and some ten seconds of texts or thumbnails."""
 FOLDERS = ".measured-*"
 _PLACES, _LEFT = "places.npy", "left.npy"
 
@@ -33,7 +35,8 @@ _PLACES, _LEFT = "places.npy", "left.npy"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
     """All that a process has to know to do a job. `folder` is where the jobs' files lie, `where` names the steps; a job has
-    so many `pictures`, or `rows`. `kept`: of which corpora (numbers) what (`_index`) was measured before, and its file."""
+    so many `pictures`, or `rows`, and one that compares what `cut` says. `kept`: of which corpora (numbers) what (`_index`)
+    was measured before, and its file."""
 
     folder: Path
     sources: tuple[Source, ...]
@@ -41,6 +44,7 @@ class Work:
     where: str
     pictures: int
     rows: int
+    cut: Cut
     kept: tuple[tuple[int, str, str], ...] = ()
 
     def loaded(self) -> tuple[Loaded, ...]:
@@ -76,7 +80,7 @@ def begin(folder: Path, sources: tuple[Source, ...], steps: Sequence[StepChoice]
             for one in sources
         ],
         [step.model_dump(mode="json") for step in steps],
-        [PICTURES, ROWS],
+        [PICTURES, ROWS, CUT.keys, CUT.rows],
     ]
     here = folder / f".measured-{digest(content)[:12]}"
     work = Work(
@@ -86,6 +90,7 @@ def begin(folder: Path, sources: tuple[Source, ...], steps: Sequence[StepChoice]
         where=where,
         pictures=PICTURES,
         rows=ROWS,
+        cut=CUT,
         kept=tuple(_kept(sources, _steps.load(steps, where=where))),
     )
     if not (here / _PLACES).is_file():

@@ -10,11 +10,15 @@ import numpy as np
 from lingshu_train.curate import _words
 from lingshu_train.curate._candidate import Candidate
 from lingshu_train.curate._decision import Decision
+from lingshu_train.curate._phase import Phase
 from lingshu_train.curate._rows import Rows
+from lingshu_train.data.images.hashes import Ints
 from lingshu_train.schema import Strict
 
 MEASURED = np.dtype(("u8", (2,)))
 """Keys of what is asked and of what is answered; 0 and 0 for a row that no rule can judge."""
+VERSION = 1
+"""Of what is measured: see `Measuring`."""
 
 
 class Params(Strict):
@@ -34,18 +38,29 @@ def measure(row: Candidate, params: Params) -> tuple[int, int]:
 
 
 def decide(rows: Rows, params: Params) -> Iterator[Decision]:
-    assert rows.measured is not None
-    numbers = rows.numbers("known", "own")
-    keys = rows.measured[numbers]
-    some = np.flatnonzero(keys[:, 0])
-    numbers, keys = numbers[some], keys[some]
-    for run in _words.runs(keys[:, 0]):
-        answers = keys[run, 1]
-        if len(np.unique(answers)) == 1:
-            continue
-        for place in run.tolist():
-            other = int(run[np.flatnonzero(answers != keys[place, 1])[0]])
-            row = rows.candidate(int(numbers[place]))
-            evidence = rows.candidate(int(numbers[other])).sample.id
+    for pairs in rows.arrays("others"):
+        for number, other in pairs.tolist():
+            row, evidence = rows.candidate(number), rows.candidate(other).sample.id
             decided = row.drop if params.action == "drop" else row.flag
             yield decided("the same question has another answer", evidence=evidence)
+
+
+def _ranges(rows: Rows, params: Params) -> int:
+    return rows.cut.ranges(len(rows.left))
+
+
+def _others(rows: Rows, params: Params, part: int) -> Ints:
+    """(n, 2): numbers of own rows and of the first row that answers otherwise, for a range of keys."""
+    assert rows.measured is not None
+    numbers = rows.keyed(0, part, _ranges(rows, params))
+    found = [np.empty((0, 2), np.int64)]
+    for run in _words.runs(rows.measured[numbers, 0]):
+        here, answers = numbers[run], rows.measured[numbers[run], 1]
+        differ = np.flatnonzero(answers != answers[0])
+        if len(differ):
+            other = np.where(answers == answers[0], here[differ[0]], here[0])
+            found.append(np.stack((here, other), axis=1)[here < rows.own])
+    return np.concatenate(found)
+
+
+PHASES = (Phase(name="others", jobs=_ranges, make=_others),)

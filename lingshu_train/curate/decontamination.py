@@ -12,14 +12,17 @@ from dataclasses import replace
 from functools import lru_cache
 from itertools import islice
 
+import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
-from lingshu_train.curate._benchmark_pictures import Pictures
+from lingshu_train.curate._benchmark_pictures import Asked
 from lingshu_train.curate._benchmark_texts import Texts
 from lingshu_train.curate._candidate import Candidate
-from lingshu_train.curate._copies import Alike
 from lingshu_train.curate._decision import Decision
 from lingshu_train.curate._leak import Hit, Tier
+from lingshu_train.curate._near import Alike
+from lingshu_train.curate._phase import Phase
 from lingshu_train.curate._rows import Rows
 from lingshu_train.data.cards.named_alike import named_alike
 from lingshu_train.schema import Strict
@@ -57,44 +60,72 @@ def looks(params: Params) -> bool:
 
 
 def decide(rows: Rows, params: Params) -> Iterator[Decision]:
-    if not params.splits and not len(rows.numbers("benchmark")):
-        return
-    asked = _Asked(rows, params)
-    alike = Alike(phash=params.phash, dhash=params.dhash, thumbnail=params.thumbnail, worst=params.worst)
-    pictures = Pictures.of(rows, splits=params.splits, alike=alike, crops=params.crops)
-    texts = Texts(size=params.words, least=params.least_share, most_common=params.most_common)
-    for row in asked:
-        texts.add(row)
-    texts.close()
-    for row in rows:
-        if row.sample.split in params.splits:
-            continue
-        found = [*pictures.found(row), *texts.found(row), *asked.named(row)]
-        if found:
-            hit = min(found, key=lambda one: one.order)
-            other = rows.candidate(hit.number).sample
-            decided = row.drop if hit.tier in params.drop else row.flag
-            yield decided(f"{hit.what} of {other.card}", evidence=other.id, value=hit.tier)
+    other = lru_cache(maxsize=4_096)(lambda number: rows.candidate(number).sample)
+    for hits in rows.arrays("hits"):
+        for number, (tier, what, theirs) in zip(
+            hits["row"].tolist(), hits[["tier", "what", "theirs"]].tolist(), strict=True
+        ):
+            row, there = rows.candidate(number), other(theirs)
+            decided = row.drop if tier in params.drop else row.flag
+            yield decided(f"{what} of {there.card}", evidence=there.id, value=tier)
+
+
+def _blocks(rows: Rows, params: Params) -> int:
+    return rows.cut.blocks(rows.own) if params.splits or len(rows.numbers("benchmark")) else 0
+
+
+def _hits(rows: Rows, params: Params, number: int) -> npt.NDArray[np.void]:
+    """What rows of a block share with a benchmark, the strongest of each."""
+    asked = _asked(rows, params)
+    start = number * rows.cut.rows
+    there = rows.left[: rows.own].copy()
+    there[:start], there[start + rows.cut.rows :] = False, False
+    block = replace(rows, left=np.r_[there & ~asked.own, rows.left[rows.own :]])
+    pictures = asked.pictures.of(block)
+    found = []
+    for row in block:
+        hits = [*pictures.found(row), *asked.texts.found(row), *asked.named(row)]
+        if hits:
+            hit = min(hits, key=lambda one: one.order)
+            found.append((row.number, hit.tier, hit.what, hit.number))
+    return np.array(found, _HIT)
+
+
+PHASES = (Phase(name="hits", jobs=_blocks, make=_hits),)
+_HIT = np.dtype([("row", "i8"), ("tier", "U8"), ("what", "U32"), ("theirs", "i8")])
+
+
+def _asked(rows: Rows, params: Params) -> _Asked:
+    """The benchmarks, looked at once by a process that does several blocks of a step."""
+    if rows.name not in _KEPT or not rows.name:
+        _KEPT.clear()
+        _KEPT[rows.name] = _Asked(rows, params)
+    return _KEPT[rows.name]
 
 
 _Names = dict[str, list[tuple[str, int]]]
 """Of a name the cards that have it, each with the number of its first row."""
+_KEPT: dict[str, _Asked] = {}
 
 
 class _Asked:
-    """The rows of the benchmarks, and by whose names they go."""
+    """The rows of the benchmarks: by whose names they go, their texts and pictures. `own`: of which own rows they are."""
 
     def __init__(self, rows: Rows, params: Params) -> None:
-        self._rows, self._splits = rows, params.splits
         self._groups: _Names = {}
         self._ids: _Names = {}
         self._alike = lru_cache(maxsize=4_096)(named_alike)
-
-    def __iter__(self) -> Iterator[Candidate]:
-        for row in self._rows.of("benchmark", "own"):
-            if row.part == "benchmark" or row.sample.split in self._splits:
-                self._note(row)
-                yield row
+        self.own = rows.in_splits(params.splits)
+        left = np.r_[rows.left[: rows.own] & self.own, rows.left[rows.own :]]
+        alike = Alike(phash=params.phash, dhash=params.dhash, thumbnail=params.thumbnail, worst=params.worst)
+        self.pictures = Asked(alike=alike, crops=params.crops)
+        self.texts = Texts(size=params.words, least=params.least_share, most_common=params.most_common)
+        for row in replace(rows, left=left).of("benchmark", "own"):
+            self._note(row)
+            self.pictures.add(row)
+            self.texts.add(row)
+        self.texts.close()
+        self.pictures.close(rows)
 
     def named(self, row: Candidate) -> Iterator[Hit]:
         """Rows of benchmarks that are of the same patient, or are this row by its publisher's name."""

@@ -55,15 +55,21 @@ def looks(params: Params) -> bool:
 
 
 def files(params: Params) -> tuple[str, ...]:
-    """Other weights tag otherwise."""
-    return (
-        tuple(str(path) for path in sorted(Path(params.model).glob("*.safetensors"))) if params.model else ()
-    )
+    """Whatever lies in the model's folder: weights, but also how pictures are fitted and what words are made of, decide."""
+    folder = Path(params.model)
+    if not params.model or not folder.is_dir():
+        return ()
+    return tuple(str(path) for path in sorted(folder.iterdir()) if path.is_file())
 
 
 def ready(params: Params) -> None:
-    """MissingInput (66): there are no weights."""
-    if not (Path(params.model) / "config.json").is_file():
+    """MissingInput (66): there are no weights, or none as safetensors: a pickle may run code of others."""
+    folder = Path(params.model)
+    if (folder / "config.json").is_file() and not any(folder.glob("*.safetensors")):
+        raise MissingInput(
+            f"curate step modality_pictures: {folder}: has no *.safetensors; save the model anew with save_pretrained"
+        )
+    if not params.model or not (folder / "config.json").is_file():
         raise MissingInput(
             f"curate step modality_pictures: {params.model or 'no model'}: no folder of a CLIP model; name one as `model`, or "
             "leave the step out: modality_words tags what the text says"
@@ -95,5 +101,5 @@ def _tags(
 def _loaded(folder: str) -> tuple[Any, Any]:
     from transformers import CLIPModel, CLIPProcessor
 
-    model = CLIPModel.from_pretrained(folder, local_files_only=True)
+    model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     return model.eval(), CLIPProcessor.from_pretrained(folder, local_files_only=True)

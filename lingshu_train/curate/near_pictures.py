@@ -14,8 +14,9 @@ from pydantic import Field
 
 from lingshu_train.curate import _words
 from lingshu_train.curate._candidate import Candidate
-from lingshu_train.curate._copies import Alike, Seen, copies
+from lingshu_train.curate._copies import Seen, copies
 from lingshu_train.curate._decision import Decision
+from lingshu_train.curate._near import Alike, phases
 from lingshu_train.curate._rows import Rows
 from lingshu_train.data.images.hashes import Ints
 from lingshu_train.record import AnswerType
@@ -69,11 +70,10 @@ def measure(row: Candidate, params: Params) -> tuple[int, int, int, int]:
 
 def decide(rows: Rows, params: Params) -> Iterator[Decision]:
     assert rows.measured is not None and rows.looks is not None
-    alike = Alike(phash=params.phash, dhash=params.dhash, thumbnail=params.thumbnail, worst=params.worst)
     numbers, looks = rows.shown("known", "own")
     compared = rows.measured[numbers, _COMPARED].astype(np.bool_)
     numbers, looks = numbers[compared], looks[compared]
-    leaders = copies(rows, _seen(rows, numbers, looks), alike)
+    leaders = copies(rows, _seen(rows, numbers, looks), _alike(params))
     followed = np.zeros(len(leaders), np.bool_)
     followed[leaders[leaders != np.arange(len(leaders))]] = True
     _, first = np.unique(looks, return_index=True)
@@ -103,7 +103,7 @@ def _seen(rows: Rows, numbers: Ints, looks: Ints) -> Seen:
     pictures, shown = pictures[order], numbers[first[order]]
     seen.divided[pictures] = rows.measured[shown, _APART]
     seen.groups[pictures] = rows.measured[shown, _GROUP]
-    seen.order.extend(pictures.tolist())
+    seen.order = pictures
     # Known rows come first.
     seen.known = int(np.isin(shown, rows.numbers("known")).sum())
     return seen
@@ -123,3 +123,10 @@ def _rows_of(numbers: Ints, looks: Ints, wanted: npt.NDArray[np.bool_]) -> Itera
 def _copy(rows: Rows, number: int, earlier: int) -> Decision:
     evidence = rows.candidate(earlier).sample.id
     return rows.candidate(number).drop("a copy of an earlier picture", evidence=evidence)
+
+
+def _alike(params: Params) -> Alike:
+    return Alike(phash=params.phash, dhash=params.dhash, thumbnail=params.thumbnail, worst=params.worst)
+
+
+PHASES = phases(_alike)

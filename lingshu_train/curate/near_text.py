@@ -11,13 +11,16 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from lingshu_train.curate import _words
 from lingshu_train.curate._candidate import Candidate
 from lingshu_train.curate._decision import Decision
+from lingshu_train.curate._phase import Phase
 from lingshu_train.curate._rows import Rows
 from lingshu_train.curate._words import Keys
+from lingshu_train.data.images.hashes import Ints
 from lingshu_train.record import Sample
 from lingshu_train.schema import Strict
 
@@ -27,6 +30,7 @@ _TURNS: Keys = np.array([[_words.key(f"turn {n}") | 1] for n in range(_BANDS * _
 _MOST = 16
 """Rows of a band, the first ones and the last ones before it, with which each later one is compared."""
 MEASURED = np.dtype(("u8", (_BANDS,)))
+_ALIKE = np.dtype([("later", "i8"), ("earlier", "i8"), ("alike", "f8")])
 
 
 class Params(Strict):
@@ -59,42 +63,92 @@ def measure(row: Candidate, params: Params) -> Keys:
 
 
 def decide(rows: Rows, params: Params) -> Iterator[Decision]:
-    assert rows.measured is not None
-    every = rows.numbers("known", "own")
-    # No text has a band whose key is 0, but for one in 2^64. The bands are read one at a time: 8 bytes a row.
-    numbers = every[rows.measured[every, 0] != 0]
     gone: set[int] = set()
-    sample = lru_cache(maxsize=4_096)(lambda place: rows.candidate(int(numbers[place])).sample)
+    # Windows follow one another, and in each the later rows ascend: the earlier of two is decided first.
+    for window in rows.arrays("alike"):
+        for later, earlier, alike in window.tolist():
+            if later in gone or earlier in gone:
+                continue
+            gone.add(later)
+            one, other = rows.numbers_in_order(np.array([later, earlier])).tolist()
+            evidence = rows.candidate(other).sample.id
+            yield rows.candidate(one).drop("almost the same text", evidence=evidence, value=f"{alike:.2f}")
+
+
+def _shares(rows: Rows) -> list[tuple[int, int]]:
+    """Each band with each range of its keys."""
+    ranges = range(rows.cut.ranges(len(rows.left)))
+    return [(band, part) for band in range(_BANDS) for part in ranges]
+
+
+def _jobs(rows: Rows, params: Params) -> int:
+    return rows.cut.jobs(len(_shares(rows)), len(rows.left))
+
+
+def _pairs(rows: Rows, params: Params, number: int) -> Ints:
+    """(n, 2): places in order of rows that share a band, the later first, ascending, for some bands and ranges of their keys.
+
+    Of known rows, which were compared before, none is the later one.
+    """
+    every = [_sharing(rows, *share) for share in _shares(rows)[number :: _jobs(rows, params)]]
+    return np.unique(np.concatenate(every), axis=0)
+
+
+def _sharing(rows: Rows, band: int, part: int) -> Ints:
+    assert rows.measured is not None
+    # No band of a text has a key of 0, but for one in 2^64.
+    numbers = rows.keyed(band, part, rows.cut.ranges(len(rows.left)))
+    places = rows.places_in_order(numbers)
+    first = len(rows.left) - rows.own
+    found = [np.empty((0, 2), np.int64)]
+    for run in _words.runs(rows.measured[numbers, band]):
+        here = places[run]
+        for n in range(max(int(np.searchsorted(here, first)), 1), len(here)):
+            earlier = np.r_[here[: min(n, _MOST)], here[max(n - _MOST, _MOST) : n]]
+            found.append(np.stack((np.full_like(earlier, here[n]), earlier), axis=1))
+    return np.concatenate(found)
+
+
+def _windows(rows: Rows, params: Params) -> int:
+    return rows.cut.blocks(rows.own)
+
+
+def _alike(rows: Rows, params: Params, number: int) -> npt.NDArray[np.void]:
+    """Of the pairs of a window of own rows those that are copies indeed, with how alike they are."""
+    every = list(rows.arrays("pairs"))
+    start = len(rows.left) - rows.own + number * rows.cut.rows
+    found = [np.empty((0, 2), np.int64)]
+    for pairs in every:
+        ends = np.searchsorted(pairs[:, 0], (start, start + rows.cut.rows))
+        found.append(np.asarray(pairs[ends[0] : ends[1]]))
+    wanted = np.unique(np.concatenate(found), axis=0)
+    sample = lru_cache(maxsize=4_096)(
+        lambda place: rows.candidate(int(rows.numbers_in_order(np.array([place]))[0])).sample
+    )
     runs = lru_cache(maxsize=4_096)(lambda place: _words.shingles(_words.whole(sample(place)), params.words))
-    # What is known was compared before, and is not compared again.
-    known = int(np.isin(numbers, rows.numbers("known")).sum())
-    for later, earlier in _pairs(rows, numbers, known):
-        if later in gone or earlier in gone:
+    made: list[tuple[int, int, float]] = []
+    done = -1
+    for later, earlier in wanted.tolist():
+        if later == done:
             continue
         alike = _words.jaccard(runs(earlier), runs(later))
         if alike >= params.least and _agree(sample(earlier), sample(later)):
-            gone.add(later)
-            yield rows.candidate(int(numbers[later])).drop(
-                "almost the same text", evidence=sample(earlier).id, value=f"{alike:.2f}"
-            )
+            made.append((later, earlier, alike))
+            # One that has no earlier row itself stays, so that no other row is asked for.
+            done = later if not any(_has(pairs, earlier) for pairs in every) else done
+    return np.array(made, _ALIKE)
 
 
-def _pairs(rows: Rows, numbers: np.ndarray, known: int) -> Iterator[tuple[int, int]]:
-    """Places of rows that share a band, the later first, ascending: the earlier is decided first. None below `known`."""
-    assert rows.measured is not None
-    found: list[Keys] = [np.empty(0, np.uint64)]
-    total = np.uint64(len(numbers))
-    for band in range(_BANDS):
-        made = [
-            np.uint64(later) * total
-            + np.r_[run[: min(n, _MOST)], run[max(n - _MOST, _MOST) : n]].astype(np.uint64)
-            for run in _words.runs(rows.measured[numbers, band])
-            for n, later in enumerate(run)
-            if n and later >= known
-        ]
-        found.append(np.unique(np.concatenate(made)) if made else found[0])
-    for pair in np.unique(np.concatenate(found)).tolist():
-        yield divmod(pair, len(numbers))
+def _has(pairs: Ints, later: int) -> bool:
+    """Whether a row is the later one of any pair."""
+    at = int(np.searchsorted(pairs[:, 0], later))
+    return at < len(pairs) and int(pairs[at, 0]) == later
+
+
+PHASES = (
+    Phase(name="pairs", jobs=_jobs, make=_pairs),
+    Phase(name="alike", jobs=_windows, make=_alike),
+)
 
 
 def _agree(one: Sample, other: Sample) -> bool:

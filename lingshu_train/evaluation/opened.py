@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,16 +17,18 @@ from lingshu_train.documents import read_json, read_text, yaml_value
 from lingshu_train.errors import DataError, MissingInput, UsageError
 from lingshu_train.model import base, shape
 from lingshu_train.model.settings import FAMILY, Settings
-from lingshu_train.naming import digest
-from lingshu_train.rollouts import Engine, Weights
+from lingshu_train.naming import canonical, digest, file_digest
+from lingshu_train.rollouts import OURS, Choice, Engine, Weights
+from lingshu_train.runs import manifest
 from lingshu_train.runs import run as runs
 from lingshu_train.schema import parse
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A model that can be asked. `label` is what tables call it, `identity` what its answers are kept under, `stage` the folder
-    of the stage that left it; None where no run did; `together` the answers that its engine makes at once."""
+    """A model that can be asked. `label` is what tables call it, `identity` what its answers are kept under: its content where
+    it lies here, how it is opened, and who answers for it. `stage`: the folder of the stage that left it; None where no run
+    did; `together` the answers that its engine makes at once."""
 
     label: str
     identity: str
@@ -33,6 +36,13 @@ class Named:
     starts: Callable[[], Engine]
     stage: Path | None = None
     together: int = 1
+    stem: str = ""
+    """What its folder is called, in place of `label`."""
+
+    @property
+    def place(self) -> str:
+        """The name of the folder of its answers."""
+        return f"{self.stem or Path(self.label).name}-{self.identity}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +55,21 @@ class Wish:
     device: str = ""
     batch: int | None = None
     cards: tuple[str, ...] = ()
+
+
+def models(names: Sequence[str], wish: Wish) -> list[Named]:
+    """Each as `model` has it, by labels that tell them apart. UsageError (64): the same model twice."""
+    found = [model(name, wish) for name in names]
+    first: dict[str, str] = {}
+    for name, one in zip(names, found, strict=True):
+        if other := first.get(one.identity):
+            raise UsageError(f"{name}: is the same model as {other}: its answers would be its own")
+        first[one.identity] = name
+    many = {label for label, times in Counter(one.label for one in found).items() if times > 1}
+    return [
+        replace(one, label=f"{one.label} ({name})", stem=Path(one.label).name) if one.label in many else one
+        for name, one in zip(names, found, strict=True)
+    ]
 
 
 def model(name: str, wish: Wish = Wish()) -> Named:
@@ -76,24 +101,52 @@ def model(name: str, wish: Wish = Wish()) -> Named:
             "a folder, RUN/STAGE, or a server's address"
         )
     weights = Weights(source=found.folder, settings=settings, device=wish.device or _device())
-    identity = [str(place.resolve()) if place.is_dir() else name, found.revision]
+    # A snapshot in the hub's cache is named by its commit.
+    identity = _content(place) if place.is_dir() else [name, Path(found.folder).name]
     return _local(name.rstrip("/"), identity, weights, wish)
 
 
+def _content(folder: Path) -> list[str]:
+    """What a model's folder holds, by file. One that a stage of ours left has said so in its manifest."""
+    if (folder.parent / manifest.NAME).is_file():
+        files = manifest.read(folder.parent).files
+        below = f"{folder.name}/"
+        return [
+            f"{name.removeprefix(below)} {sha}"
+            for name, sha in sorted(files.items())
+            if name.startswith(below)
+        ]
+    held = {path.name: path for path in folder.iterdir() if path.is_file() and path.suffix in _OF_A_MODEL}
+    return [f"{name} {file_digest(path)}" for name, path in sorted(held.items())]
+
+
+_OF_A_MODEL = (".json", ".safetensors", ".bin", ".jinja", ".txt", ".model")
+
+
 def _local(
-    label: str, identity: Sequence[str | None], weights: Weights, wish: Wish, stage: Path | None = None
+    label: str,
+    identity: Sequence[str],
+    weights: Weights,
+    wish: Wish,
+    stage: Path | None = None,
+    choice: Choice | None = None,
 ) -> Named:
-    engine = "transformers" if wish.engine == "auto" else wish.engine
-    batch = wish.batch or _BATCH[engine]
+    """`choice`: the block `rollouts` of the run's recipe, which is taken where no engine was asked for."""
+    engine = (choice.engine if choice else OURS) if wish.engine == "auto" else wish.engine
+    told_params = choice.unchanging if choice else {}
+    named_batch = told_params.get("batch")
+    batch = wish.batch or (named_batch if isinstance(named_batch, int) else _BATCH.get(engine, 1))
+    params: dict[str, JsonValue] = {**told_params, "batch": batch}
 
     def starts() -> Engine:
-        return rollouts.start(engine, {"batch": batch}, where="eval", weights=weights)
+        return rollouts.start(engine, params, where="eval", weights=weights)
 
     # Engines round otherwise: what one answered is not taken for the other's.
-    told = [*identity, *([engine] if engine != "transformers" else [])]
+    opened = weights.settings.model_dump(mode="json", exclude={"base", "revision", "build"})
+    told = [*identity, canonical(opened), *([engine] if engine != OURS else [])]
     return Named(
         label=label,
-        identity=digest(told if len(told) > 1 else told[0])[:12],
+        identity=digest(told)[:12],
         system=weights.settings.system_prompt,
         starts=starts,
         stage=stage,
@@ -109,7 +162,9 @@ def _stage(run: Path, stage: str, wish: Wish) -> Named:
     from lingshu_train.evaluation import trained
 
     weights = trained.weights(run, stage, device=wish.device)
-    return _local(f"{run.name}/{stage}", [weights.source], weights, wish, Path(weights.source).parent)
+    choice = trained.choice(run, stage) if wish.engine == "auto" else None
+    place = Path(weights.source)
+    return _local(f"{run.name}/{stage}", _content(place), weights, wish, place.parent, choice)
 
 
 def _server(url: str, wish: Wish) -> Named:

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from pydantic import JsonValue
 from transformers.utils import logging
 
 from lingshu_train.errors import DataError, UsageError
 from lingshu_train.model.settings import Settings
-from lingshu_train.rollouts import Weights
+from lingshu_train.rollouts import Choice, Weights
 from lingshu_train.runs import inputs, manifest
 from lingshu_train.runs import run as runs
+from lingshu_train.runs import stage as stages
 from lingshu_train.schema import parse
 
 
@@ -34,6 +36,24 @@ def weights(folder: Path, stage: str, *, device: str = "") -> Weights:
     settings = parse(Settings, record.model, where=f"{place}: model", error=DataError)
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
     return Weights(source=str(place / "model"), settings=settings, device=chosen)
+
+
+def choice(folder: Path, stage: str) -> Choice:
+    """Who answers for the model of a stage by its run's recipe: the block `rollouts` of that stage, else of a stage that
+    measures it, else transformers. MissingInput (66): no such run or stage.
+    """
+    found = runs.read(folder)
+    own = found.folder(found.stage(stage))
+    begun = [place for entry in found.stages if (place := found.folder(entry) / "stage.json").is_file()]
+    for record in sorted(map(stages.read, begun), key=lambda one: one.path != own):
+        asks = record.name == stage or stage in _names(record.config.get("models"))
+        if asks and (block := record.config.get("rollouts")):
+            return parse(Choice, block, where=f"{record.path}: rollouts", error=DataError)
+    return Choice()
+
+
+def _names(models: JsonValue) -> list[JsonValue]:
+    return models if isinstance(models, list) else []
 
 
 @contextmanager

@@ -10,14 +10,18 @@ import importlib
 import importlib.util
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
-from lingshu_train import environment
+from lingshu_train import environment, stopping
 from lingshu_train.bars import bar
 from lingshu_train.errors import MissingInput, RunAgain
+from lingshu_train.runs import processes
 from lingshu_train.runs.cluster import Cluster
 
 ROUNDS = 3
@@ -63,15 +67,17 @@ class Share:
 class Submitted(Protocol):
     """A file of `executors/`: starts tasks and waits for their end, however that is."""
 
-    def run(self, share: Share, tasks: int, cluster: Cluster, logs: Path) -> Iterator[None]:
-        """Yields now and then, while it waits. What the tasks have done the jobs' files tell."""
+    def run(self, share: Share, tasks: int, cluster: Cluster, logs: Path) -> Generator[None]:
+        """Yields every few seconds. What the tasks have done the jobs' files tell. Closed while it waits, it ends
+        tasks that are this process's own; those of an array go on."""
 
 
 def run(jobs: Jobs, cluster: Cluster, folder: Path) -> None:
     """Do all jobs that are left through the cluster's executor; logs of its tasks go below `folder`.
 
-    MissingInput (66): its package is not installed. RunAgain (75): all tasks have ended and left jobs. What is wrong with a job
-    itself (DataError and others) is told as if it had been done here: it is.
+    MissingInput (66): its package is not installed. RunAgain (75): all tasks have ended and left jobs, or this process is asked
+    to stop. What is wrong with a job itself (DataError and others) is told as if it had been done here: it is, in a process of
+    its own, since what killed a task would kill this one.
     """
     executor = _executor(cluster)
     before = jobs.left()
@@ -83,22 +89,50 @@ def run(jobs: Jobs, cluster: Cluster, folder: Path) -> None:
             left = jobs.left()
             if not left:
                 break
-            for _ in executor.run(share, min(cluster.tasks, len(left)), cluster, logs):
-                progress.update(len(before) - len(jobs.left()) - progress.n)
+            with closing(executor.run(share, min(cluster.tasks, len(left)), cluster, logs)) as waiting:
+                for _ in waiting:
+                    progress.update(len(before) - len(jobs.left()) - progress.n)
+                    _heed(cluster)
             now = jobs.left()
             progress.update(len(before) - len(now) - progress.n)
             if len(now) == len(left):
                 break
     if left := jobs.left():
-        # What the tasks met is met here, and told.
-        for _ in jobs.do(left[:1]):
-            pass
+        _meet(jobs, left[0], logs)
         if left := jobs.left():
             raise RunAgain(
                 f"{folder}: {len(left):,} of {len(before):,} {jobs.title} are not done, though every task of "
                 f"cluster.executor={cluster.executor} has ended; {logs} says why; run the same command to go on"
             )
     shutil.rmtree(logs, ignore_errors=True)
+
+
+def _heed(cluster: Cluster) -> None:
+    """RunAgain (75): this process is asked to stop."""
+    if number := stopping.asked():
+        array = (
+            "; the array goes on, and the same command waits for it" if cluster.executor == "slurm" else ""
+        )
+        raise RunAgain(
+            f"told to stop ({number.name}); the jobs that are done are kept{array}; run the same command again to go on"
+        )
+
+
+def _meet(jobs: Jobs, number: int, logs: Path) -> None:
+    """What the tasks met at a job is met here, and told. RunAgain (75): it kills its process."""
+    with ProcessPoolExecutor(1, initializer=processes.end_with_parent) as pool:
+        try:
+            pool.submit(_do, jobs, number).result()
+        except BrokenProcessPool:
+            raise RunAgain(
+                f"{jobs.title}, job {number}: whatever process does it is killed: out of memory, or a file that crashes its "
+                f"reader; {logs} says how far the tasks came; give each more memory, and run the same command to go on"
+            ) from None
+
+
+def _do(jobs: Jobs, number: int) -> None:
+    for _ in jobs.do([number]):
+        pass
 
 
 def _executor(cluster: Cluster) -> Submitted:

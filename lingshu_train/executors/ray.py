@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import signal
+import threading
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from lingshu_train import environment
+from lingshu_train import environment, stopping
 from lingshu_train.errors import RunAgain
 from lingshu_train.executors.jobs import Share
 from lingshu_train.runs.cluster import Cluster
@@ -15,7 +17,7 @@ _STARTS = 4
 """Times that Ray is asked to start: it gives itself half a minute, which a busy machine may need more of."""
 
 
-def run(share: Share, tasks: int, cluster: Cluster, logs: Path) -> Iterator[None]:
+def run(share: Share, tasks: int, cluster: Cluster, logs: Path) -> Generator[None]:
     # Nothing is told to anybody, neither by this process nor by those that it starts.
     environment.give("RAY_USAGE_STATS_ENABLED", "0")
     from datatrove.executor.ray import RayPipelineExecutor
@@ -42,7 +44,8 @@ def _ray(address: str, *, cores: int) -> Iterator[None]:
     here = {} if address else {"num_cpus": cores, "include_dashboard": False}
     for more in range(_STARTS - 1, -1, -1):
         try:
-            ray.init(address=address or "local", log_to_driver=False, logging_level="error", **here)
+            with _our_signals():
+                ray.init(address=address or "local", log_to_driver=False, logging_level="error", **here)
             break
         except Exception as fault:  # noqa: BLE001 (Ray raises no narrower one where its half minute to start is over)
             ray.shutdown()
@@ -52,3 +55,15 @@ def _ray(address: str, *, cores: int) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _our_signals() -> Iterator[None]:
+    """Ray takes SIGTERM for itself and ends the process with a code of its own: who heard a request to stop before hears it."""
+    before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            for number, handler in before.items():
+                signal.signal(number, handler)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
+from lingshu_train.documents import read_text
 from lingshu_train.errors import MissingInput, RunAgain
 from lingshu_train.executors.jobs import Share
 from lingshu_train.runs.cluster import Cluster
@@ -15,16 +16,39 @@ from lingshu_train.runs.files import write_text
 
 POLL = 5.0
 """Seconds between two looks at the queue."""
+FAILED = 120
+"""Looks at the queue that may fail one after another: ten minutes, in which a controller is started anew."""
+_SILENT = 60.0
+"""Seconds after which a squeue that says nothing is given up."""
 _SUBMITTED = "submitted"
 """Beside the tasks' logs, while they may run: the number of the array. A run that was killed waits for it and submits none."""
 
 
-def run(share: Share, tasks: int, cluster: Cluster, logs: Path) -> Iterator[None]:
+def run(share: Share, tasks: int, cluster: Cluster, logs: Path) -> Generator[None]:
     marker = logs / _SUBMITTED
-    if not marker.is_file():
-        write_text(marker, _submit(share, tasks, cluster, logs))
-    number = marker.read_text(encoding="utf-8").strip()
-    while _queued(number):
+    if marker.is_file():
+        # Of a run that was killed. What it has left is done by an array of this round, not of the next: waiting does nothing.
+        yield from _wait(marker)
+        if not share.jobs.left():
+            return
+    write_text(marker, _submit(share, tasks, cluster, logs))
+    yield from _wait(marker)
+
+
+def _wait(marker: Path) -> Generator[None]:
+    """Until the array has ended. MissingInput (66): there is no squeue. RunAgain (75): it fails for ten minutes."""
+    number = read_text(marker).strip()
+    failed = 0
+    while True:
+        queued, fault = _queued(number)
+        if not queued:
+            break
+        failed = failed + 1 if fault else 0
+        if failed >= FAILED:
+            raise RunAgain(
+                f"cluster.executor=slurm: squeue has failed {failed} times, every {POLL:g} s; nobody knows whether array "
+                f"{number} has ended: {fault}; run the same command again to go on"
+            )
         yield
         time.sleep(POLL)
     marker.unlink()
@@ -72,14 +96,24 @@ def _submit(share: Share, tasks: int, cluster: Cluster, logs: Path) -> str:
     return str(executor.job_id)
 
 
-def _queued(number: str) -> bool:
-    """Whether a task of the array waits or runs. A controller that does not answer has not said that it ended."""
-    found = subprocess.run(
-        ["squeue", "--noheader", "--format=%T", f"--jobs={number}"],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if found.returncode:
-        return "Invalid job id" not in found.stderr
-    return bool(found.stdout.strip())
+def _queued(number: str) -> tuple[bool, str]:
+    """Whether a task of the array waits or runs; and why squeue did not say so. A controller that does not answer has not said
+    that the array ended."""
+    try:
+        found = subprocess.run(
+            ["squeue", "--noheader", "--format=%T", f"--jobs={number}"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_SILENT,
+        )
+    except FileNotFoundError:
+        raise MissingInput(
+            f"cluster.executor=slurm: there is no squeue here, and array {number} may still run; run it on a node that submits"
+        ) from None
+    except subprocess.TimeoutExpired:
+        return True, f"no answer within {_SILENT:g} s"
+    if not found.returncode:
+        return bool(found.stdout.strip()), ""
+    ended = "Invalid job id" in found.stderr
+    return not ended, " ".join(found.stderr.split()) or f"exit code {found.returncode}"

@@ -20,12 +20,12 @@ from lingshu_train.runs import ledger
 from lingshu_train.runs import run as runs
 from lingshu_train.runs.run import Run
 from lingshu_train.runs.stage import Stage
-from lingshu_train.runs.withdrawn import Withdrawn, written
+from lingshu_train.runs.withdrawn import NAME, Withdrawn, written
 from lingshu_train.schema import load
 from lingshu_train.tracing import trace as tracing
 from lingshu_train.tracing.matching import Wanted, What
 
-RECIPE, WITHDRAWN = "recipe.yaml", "withdrawn.json"
+RECIPE, WITHDRAWN = "recipe.yaml", NAME
 """Below the new run's folder: the recipe that it is, and the rows that this names."""
 
 

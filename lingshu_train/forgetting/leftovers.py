@@ -11,9 +11,10 @@ from lingshu_train.runs import ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.tracing import matching
 
-PREDICTIONS = "predictions"
-SHOWN = ("report.html", "samples.html", "samples")
-"""Pages of a run that show some of its questions and pictures."""
+QUOTED = ("predictions", "answers", "scored", "evaluation.html")
+"""Of a stage that evaluates."""
+SHOWN = ("report.html", "samples.html", "samples", "published")
+"""Pages of a run that show some of its questions and pictures, and files of its data sets that were made to be pushed."""
 
 
 def find(read: Sequence[Stage], request: Request, *, erased: set[str]) -> Iterator[str]:
@@ -46,6 +47,6 @@ def quarantined(every: Sequence[Stage], request: Request) -> Iterator[str]:
 
 def _said(folder: Path) -> Iterator[str]:
     """Files of a stage that quote rows it came to."""
-    for name in (ledger.COMPLETIONS, ledger.AUDITS, PREDICTIONS):
+    for name in (ledger.COMPLETIONS, ledger.AUDITS, *QUOTED):
         if (folder / name).exists():
             yield f"{folder / name}: may quote them"

@@ -6,7 +6,9 @@ The schema carries the features of the package `datasets`, so that the hub's vie
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -20,7 +22,6 @@ from lingshu_train.data.cards.card import Card
 from lingshu_train.data.cards.croissant import CONFORMS_TO, context
 from lingshu_train.data.corpus.corpus import Corpus
 from lingshu_train.data.corpus.records import Location
-from lingshu_train.data.corpus.summary import Summary
 from lingshu_train.errors import NotPermitted
 from lingshu_train.naming import file_digest
 from lingshu_train.record import Sample
@@ -33,19 +34,32 @@ _TOGETHER = 1_000
 """Rows that are read at a time."""
 _BYTES = 400 << 20
 """Bytes of pictures and text after which a file ends."""
-_TEXTS = ("id", "question", "answer", "question_type", "reasoning", "task", "modality", "group", "card")
+_TEXTS = (
+    "id",
+    "question",
+    "answer",
+    "question_type",
+    "reasoning",
+    "task",
+    "modality",
+    "group",
+    "card",
+    "system",
+)
 _STRING: JsonValue = {"dtype": "string", "_type": "Value"}
 _FEATURES: Mapping[str, JsonValue] = {
     "images": {"feature": {"_type": "Image"}, "_type": "List"},
     **dict.fromkeys(_TEXTS, _STRING),
     "options": [{"letter": _STRING, "text": _STRING}],
     "turns": [{"question": _STRING, "answer": _STRING}],
+    "tags": [{"kind": _STRING, "word": _STRING}],
     "parents": {"feature": _STRING, "_type": "List"},
 }
 _PICTURE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 _PAIR = {
     "options": pa.struct([("letter", pa.string()), ("text", pa.string())]),
     "turns": pa.struct([("question", pa.string()), ("answer", pa.string())]),
+    "tags": pa.struct([("kind", pa.string()), ("word", pa.string())]),
 }
 SCHEMA = pa.schema(
     [
@@ -58,10 +72,19 @@ SCHEMA = pa.schema(
 )
 
 
-def write(found: Corpus, folder: Path, *, skipped: frozenset[int]) -> dict[str, int]:
-    """`data/SPLIT-00000.parquet` and so on; the rows of each split. `skipped`: numbers of rows that do not go."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Rows that go, by split and by the card that they are from."""
+
+    by_split: dict[str, int]
+    by_card: dict[str, int]
+
+
+def write(found: Corpus, folder: Path, *, skipped: frozenset[int]) -> Written:
+    """`data/SPLIT-00000.parquet` and so on. `skipped`: numbers of rows that do not go."""
     (folder / FOLDER).mkdir(parents=True)
     counts: dict[str, int] = {}
+    cards = Counter[str]()
     for split in sorted(set(_splits(found))):
         rows = _rows(found, split, skipped)
         number = counts[split] = 0
@@ -73,10 +96,11 @@ def write(found: Corpus, folder: Path, *, skipped: frozenset[int]) -> dict[str, 
                 while group:
                     writer.write_table(pa.Table.from_pylist(group, schema=SCHEMA))
                     counts[split] += len(group)
+                    cards.update(str(row["card"]) for row in group)
                     size += _size(group)
                     group = list(islice(rows, _ROWS)) if size < _BYTES else []
             number += 1
-    return {split: count for split, count in counts.items() if count}
+    return Written({split: count for split, count in counts.items() if count}, dict(cards))
 
 
 def _size(rows: Sequence[Mapping[str, object]]) -> int:
@@ -115,6 +139,7 @@ def _row(
     row: dict[str, JsonValue] = {name: getattr(sample, name) for name in _TEXTS}
     row["options"] = [{"letter": letter, "text": text} for letter, text in sample.options.items()]
     row["turns"] = [{"question": asked, "answer": said} for asked, said in sample.turns]
+    row["tags"] = [{"kind": kind, "word": word} for kind, word in sorted(sample.tags.items())]
     row["parents"] = list(sample.parents)
     for place, kind in credentials.inside(row):
         raise NotPermitted(
@@ -123,10 +148,9 @@ def _row(
     return {"images": pictures, **row}
 
 
-def card(
-    title: str, cards: Sequence[Card], summary: Summary, counts: Mapping[str, int], *, licence: str, body: str
-) -> str:
+def card(title: str, cards: Sequence[Card], written: Written, *, licence: str, body: str) -> str:
     """The data card, with what the hub's viewer has to know: which files are which split."""
+    counts = written.by_split
     files: list[JsonValue] = [
         {"split": split, "path": f"{FOLDER}/{split}-*.parquet"} for split in sorted(counts)
     ]
@@ -138,14 +162,14 @@ def card(
         "tags": ["medical", "croissant"],
         "configs": [{"config_name": "default", "data_files": files}],
     }
-    written = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=110)
+    front = yaml.safe_dump(head, sort_keys=False, allow_unicode=True, width=110)
     rows = "\n".join(f"| {split} | {count:,} |" for split, count in sorted(counts.items()))
     made = "\n".join(
-        f"| {one.name} | {one.title} | {one.lingshu.licence} | {summary.cards.get(one.name, 0):,} |"
+        f"| {one.name} | {one.title} | {one.lingshu.licence} | {written.by_card.get(one.name, 0):,} |"
         for one in cards
     )
     return f"""---
-{written}---
+{front}---
 {body or f"# {title}"}
 
 | Split | Rows |

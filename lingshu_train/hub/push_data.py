@@ -10,29 +10,35 @@ from lingshu_train.data.cards import card as cards
 from lingshu_train.data.cards import licences
 from lingshu_train.data.cards.card import Card
 from lingshu_train.data.corpus import corpus
-from lingshu_train.documents import read_text
-from lingshu_train.errors import NotPermitted, UsageError
+from lingshu_train.data.corpus.corpus import Corpus
+from lingshu_train.data.corpus.withdrawn import among
+from lingshu_train.documents import read_json, read_text
+from lingshu_train.errors import DataError, NotPermitted, UsageError
 from lingshu_train.hub import data_files
 from lingshu_train.hub.patience import Patience
 from lingshu_train.hub.push import REPOSITORY, Pushed
 from lingshu_train.hub.remote import Remote
 from lingshu_train.hub.staging import StagedFile
 from lingshu_train.naming import file_digest
-from lingshu_train.runs import erased, manifest, run
+from lingshu_train.runs import erased, manifest, pushed, run, withdrawn
 from lingshu_train.runs import stage as stages
 from lingshu_train.runs.run import Run, RunStage
+from lingshu_train.runs.withdrawn import Gone, Withdrawn
+from lingshu_train.schema import parse
 
+REVISION = "main"
 PLACE = "published"
 """The folder of a run in which the files of its data sets are made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataPush:
-    """What would be sent where. `reasons` say why it must be private."""
+    """What would be sent where. `folder`: the stage's. `reasons` say why it must be private."""
 
     repo_id: str
     stage: str
     content: str
+    folder: Path
     private: bool
     reasons: tuple[str, ...]
     files: tuple[StagedFile, ...]
@@ -79,14 +85,14 @@ def plan_push(
     written = manifest.read(found.folder(own))
     behind = _cards(found, own, folder)
     reasons = licences.passing_on(behind)
-    place = found.path / PLACE / f"{stage}-{written.stage.content[:12]}"
+    place = _place(found.path, stage, written.stage.content)
     shutil.rmtree(place, ignore_errors=True)
     here = corpus.load(found.folder(own) / "corpus")
-    gone = erased.said(written)
+    skipped = _withdrawn(found, own, here)
+    if gone := erased.said(written):
+        skipped |= frozenset(gone.numbers.tolist())
     try:
-        rows = data_files.write(
-            here, place, skipped=frozenset(gone.numbers.tolist()) if gone else frozenset()
-        )
+        rows = data_files.write(here, place, skipped=skipped)
     except NotPermitted:
         shutil.rmtree(place, ignore_errors=True)
         raise
@@ -100,10 +106,7 @@ def plan_push(
         licence=licence.id,
         url=f"https://huggingface.co/datasets/{repo_id}",
     )
-    summary = corpus.read_summary(here.folder)
-    readme = data_files.card(
-        title, behind, summary, rows, licence=licence.id, body=_own_words(found.folder(own))
-    )
+    readme = data_files.card(title, behind, rows, licence=licence.id, body=_own_words(found.folder(own)))
     data_files.put(place, readme, described)
     return DataPush(
         repo_id=repo_id,
@@ -111,15 +114,17 @@ def plan_push(
         content=written.stage.content,
         private=private or bool(reasons),
         reasons=reasons,
+        folder=found.folder(own),
         files=tuple(_staged(place)),
-        rows=rows,
+        rows=rows.by_split,
         licence=str(licence),
     )
 
 
 def push(plan: DataPush, *, patience: Patience | None = None) -> Pushed:
-    """Upload in one commit, then read the list of files back with their hashes. Raises as the push of a model."""
-    remote = Remote.connect(plan.repo_id, revision="main", patience=patience or Patience(), kind="dataset")
+    """Upload in one commit, then read the list of files back with their hashes, and remember it beside the stage, where
+    `lingshu trace` and `lingshu forget` look for it; the files are removed here. Raises as the push of a model."""
+    remote = Remote.connect(plan.repo_id, revision=REVISION, patience=patience or Patience(), kind="dataset")
     remote.prepare(private=plan.private)
     remote.refuse_others({file.name for file in plan.files})
     commit = remote.commit(
@@ -127,7 +132,31 @@ def push(plan: DataPush, *, patience: Patience | None = None) -> Pushed:
         message=f"Rows of stage {plan.stage}, content {plan.content[:12]}",
     )
     remote.check(commit, {file.name: file for file in plan.files})
+    sent = {"repo": plan.repo_id, "url": remote.url, "commit": commit, "revision": REVISION}
+    pushed.remember(plan.folder, **sent, content=plan.content)
+    shutil.rmtree(_place(plan.folder.parent, plan.stage, plan.content))
     return Pushed(url=remote.url, commit=commit, files=len(plan.files))
+
+
+def _place(run_folder: Path, stage: str, content: str) -> Path:
+    return run_folder / PLACE / f"{stage}-{content[:12]}"
+
+
+def _withdrawn(found: Run, stage: RunStage, here: Corpus) -> frozenset[int]:
+    """Numbers of the rows that the run goes without, by its own word and by that of the stages that read this corpus: their
+    content may be there still. DataError (65): the numbers are of another corpus."""
+    told: list[Gone] = []
+    path = found.path / withdrawn.NAME
+    if path.is_file():
+        said = parse(Withdrawn, read_json(path), where=f"{path}:", error=DataError)
+        told += [said.corpora[stage.name]] if stage.name in said.corpora else []
+    for one in found.stages:
+        record = found.folder(one) / "stage.json"
+        if record.is_file() and (gone := stages.read(record).withdrawn.get(stage.name)):
+            told.append(gone)
+    for gone in told:
+        among(here, gone, where=f"{found.path}: stage {stage.name}")
+    return frozenset(number for gone in told for number in gone.numbers.tolist())
 
 
 def _cards(found: Run, stage: RunStage, folder: Path | None) -> list[Card]:

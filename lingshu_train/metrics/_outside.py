@@ -38,22 +38,25 @@ def outside(pairs: Pairs) -> Outside:
             found.values[told] = value
     try:
         measure, named = _meteor()
-    except LookupError as fault:
+        value = sum(measure(*pair) for pair in pairs) / len(pairs) if pairs else 0.0
+    except _trained.NotHere as fault:
         found.missing["METEOR"] = str(fault)
+    except Exception as fault:  # noqa: BLE001 (as `_trained.measured`: the other metrics are not its business)
+        found.missing["METEOR"] = f"nltk is installed and cannot run: {_trained.words_of(fault)}"
     else:
-        found.values[named] = sum(measure(*pair) for pair in pairs) / len(pairs) if pairs else 0.0
+        found.values[named] = value
     return found
 
 
 def _meteor() -> tuple[Callable[[str, str], float], str]:
-    """MedEvalKit's METEOR: that of nltk over words parted by blanks. LookupError: nltk is not here, or WordNet is not."""
+    """MedEvalKit's METEOR: that of nltk over words parted by blanks. NotHere: nltk is not here, or WordNet is not."""
     if util.find_spec("nltk") is None:
-        raise LookupError("the package nltk is not installed")
+        raise _trained.NotHere("the package nltk is not installed")
     corpus, scores = _module("nltk.corpus"), _module("nltk.translate.meteor_score")
     try:
         version = corpus.wordnet.get_version()
     except LookupError:
-        raise LookupError("nltk has no WordNet here: python -m nltk.downloader wordnet") from None
+        raise _trained.NotHere("nltk has no WordNet here: python -m nltk.downloader wordnet") from None
 
     def measure(text: str, reference: str) -> float:
         if not any(sign.isalnum() for sign in text):

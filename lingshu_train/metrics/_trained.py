@@ -27,7 +27,7 @@ class Package:
 
 
 class NotHere(LookupError):
-    """The package, or what it needs, is not on this machine."""
+    """The package, or what it needs, is not on this machine; or it raises a fault of its own, which is told in its words."""
 
 
 def measured(name: str, texts: Texts, references: Texts) -> tuple[str, float]:
@@ -39,14 +39,24 @@ def measured(name: str, texts: Texts, references: Texts) -> tuple[str, float]:
         pair for pair in zip(texts, references, strict=True) if one.whole or any(map(str.isalnum, pair[0]))
     ]
     try:
+        called = f"{name} ({one.name} {metadata.version(one.name)})"
+        if not kept:
+            return called, 0.0
         # Named here and imported there: it may be large, and may look for weights as soon as it is.
         found = one.measure(
             importlib.import_module(one.module), [text for text, _ in kept], [gold for _, gold in kept]
         )
-    except (OSError, ImportError, LookupError) as fault:
-        line = (str(fault).splitlines() or [type(fault).__name__])[0]
-        raise NotHere(f"{one.name} is installed and cannot run: {line}") from None
-    return f"{name} ({one.name} {metadata.version(one.name)})", found * len(kept) / len(texts)
+    except Exception as fault:  # noqa: BLE001 (whatever a package of others raises: the other metrics are not its business)
+        raise NotHere(f"{one.name} is installed and cannot run: {words_of(fault)}") from None
+    return called, found * len(kept) / len(texts)
+
+
+def words_of(fault: Exception) -> str:
+    """The first line of what a package says, with the fault's name where that says more than that something is not here."""
+    line = next(iter(str(fault).strip().splitlines()), "")
+    if line and isinstance(fault, OSError | ImportError | LookupError):
+        return line
+    return f"{type(fault).__name__}: {line}" if line else type(fault).__name__
 
 
 def _chexbert(module: Any, texts: list[str], references: list[str]) -> float:

@@ -29,6 +29,13 @@ class Choice(Strict):
         """What of it is part of a stage's name; nothing where it is as before there was a choice."""
         return {} if self.engine == OURS else {"rollouts": self.engine}
 
+    @property
+    def unchanging(self) -> dict[str, JsonValue]:
+        """The engine's keys for weights that do not change: without those that say how new ones reach it."""
+        file = component(PACKAGE, self.engine, where="rollouts.engine", error=RecipeError)
+        idle = getattr(file, "TRAINING", ())
+        return {key: value for key, value in self.params.items() if key not in idle}
+
     def check(self, where: str, *, trains: bool = False) -> None:
         """RecipeError: no such engine or key, or one that asks a model which lies elsewhere, or one for weights that change
         where none does (`trains`)."""

@@ -12,6 +12,16 @@ class NotFinite(ArithmeticError):
     """The chances of a next token are not finite, so that none can be drawn."""
 
 
+class Never(LogitsProcessor):  # type: ignore[misc]
+    """Forbids tokens, in place. transformers' own looks the whole vocabulary up among them and copies the scores, each time."""
+
+    def __init__(self, tokens: Sequence[int], device: torch.device) -> None:
+        self._tokens = torch.tensor(list(tokens), device=device)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return scores.index_fill_(1, self._tokens, -torch.inf)
+
+
 class Drawing(LogitsProcessor):  # type: ignore[misc]
     """Turns the likeliest token into a drawn one: adds Gumbel noise to the scores (B, V), each row from its own generator.
 
@@ -33,7 +43,7 @@ class Drawing(LogitsProcessor):  # type: ignore[misc]
             row.uniform_(generator=generator)
         # A draw of exactly 0 would win against any score.
         waits = shares.float().clamp_min_(torch.finfo(torch.float32).tiny).neg_().log1p_().neg_()
-        return scores - waits.log_()
+        return waits.log_().neg_().add_(scores)
 
     def check(self) -> None:
         """Waits for the device."""

@@ -14,14 +14,10 @@ from transformers import (
     PreTrainedTokenizerBase,
     ProcessorMixin,
 )
-from transformers.generation import (
-    SuppressTokensLogitsProcessor,
-    TemperatureLogitsWarper,
-    TopPLogitsWarper,
-)
+from transformers.generation import TemperatureLogitsWarper, TopPLogitsWarper
 
 from lingshu_train.record import Completion, Prompt, Sampling
-from lingshu_train.rollouts._drawing import Drawing, LogProbs
+from lingshu_train.rollouts._drawing import Drawing, LogProbs, Never
 from lingshu_train.rollouts._engine import seed_of
 
 _Request = tuple[Prompt, int]
@@ -79,11 +75,12 @@ def draw(
 
 def _narrowed(sampling: Sampling, never: Sequence[int], device: torch.device) -> list[LogitsProcessor]:
     """What changes the model's own scores before a token is taken, in the order of its steps."""
-    suppressed = [SuppressTokensLogitsProcessor(list(never), device=device)] if never else []
+    suppressed = [Never(never, device)] if never else []
     if sampling.temperature == 0:
         return suppressed
     nucleus = [TopPLogitsWarper(sampling.top_p)] if sampling.top_p < 1 else []
-    return [*suppressed, TemperatureLogitsWarper(sampling.temperature), *nucleus]
+    tempered = [TemperatureLogitsWarper(sampling.temperature)] if sampling.temperature != 1 else []
+    return [*suppressed, *tempered, *nucleus]
 
 
 def _until(ids: list[int], ends: Sequence[int]) -> list[int]:

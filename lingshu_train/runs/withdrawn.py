@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     Ints = npt.NDArray[np.int64]
 
+NAME = "withdrawn.json"
+"""Below a run that `lingshu forget` has begun: what it goes without."""
 MARK = "(withdrawn)"
 """What stands for the id of such a row, in a ledger's digest of samples too."""
 COLUMN = "withdrawn"

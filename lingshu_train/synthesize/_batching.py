@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from lingshu_train import stopping
 from lingshu_train.errors import LingshuError, NotPermitted, RunAgain
-from lingshu_train.naming import canonical, digest
+from lingshu_train.naming import digest
 from lingshu_train.rollouts import Outage, Refused, Unreadable, _talk
 from lingshu_train.rollouts._batches import OVER, Batch, Batches, Fault, Result
 from lingshu_train.rollouts._talk import Lost
@@ -145,9 +145,7 @@ class Sending:
             one.close()
 
     def _line(self, name: str, ask: Ask) -> bytes:
-        body = _request.body(ask, model=self.client.teacher.model, structured=self.client.structured)
-        told = {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body}
-        return canonical(told).encode() + b"\n"
+        return _request.line(name, ask, model=self.client.teacher.model, structured=self.client.structured)
 
     def _batch(self, lines: list[bytes], asks: dict[str, Ask]) -> None:
         """Written down before it is made, so that one that was made is found by its token whatever happens in between."""

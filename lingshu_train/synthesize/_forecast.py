@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from lingshu_train.synthesize._cache import Cache, Reply
 from lingshu_train.synthesize._desk import Desk, Dropped
 from lingshu_train.synthesize._pipelines import Loaded
 from lingshu_train.synthesize._request import Ask
-from lingshu_train.synthesize._settings import Teacher
+from lingshu_train.synthesize._settings import Batching, Teacher
 
 SAMPLE = 50
 """Rows that go through the pipeline."""
@@ -25,10 +26,39 @@ _BYTES = 4
 
 
 @dataclass(slots=True)
+class _Rounds:
+    """Which requests go to a server together: a row's next one waits until the one before it is answered, whoever is asked."""
+
+    place: int = 0
+    sent: dict[tuple[int, str], list[int]] = field(default_factory=dict)
+    """Of a round and a model what each request has of a batch's file, in bytes."""
+
+    def note(self, teacher: Teacher, name: str, ask: Ask, *, new: bool) -> None:
+        if new:
+            size = len(_request.line(name, ask, model=teacher.model, structured=teacher.structured))
+            self.sent.setdefault((self.place, teacher.model), []).append(size)
+        self.place += 1
+
+    @property
+    def count(self) -> int:
+        return max((place for place, _ in self.sent), default=-1) + 1
+
+    def batches(self, sizes: Mapping[str, Batching], times: float) -> int:
+        """How many batches, where there are so many times as many rows. A batch holds so many requests, and so many bytes."""
+        total = 0
+        for (_, model), found in self.sent.items():
+            most = sizes[model]
+            full = max(len(found) / most.most_requests, sum(found) / most.most_bytes)
+            total += max(math.ceil(times * full), 1)
+        return total
+
+
+@dataclass(slots=True)
 class _Counter:
     """Answers with an example, or what was answered before. `requests` are those that are still to be paid."""
 
     teacher: Teacher
+    rounds: _Rounds
     cache: Cache | None
     means: Mapping[str, float]
     known: int = 0
@@ -47,7 +77,10 @@ class _Counter:
         if found is not None and not found.refused:
             self.known += 1
             return found
-        if name not in self.seen:
+        new = name not in self.seen
+        if self.teacher.batch:
+            self.rounds.note(self.teacher, name, ask, new=new)
+        if new:
             self.seen.add(name)
             out = self.means.get(ask.step, len(example.encode()) / _BYTES)
             self.requests += 1
@@ -70,6 +103,10 @@ class Forecast:
     money: float
     known: float
     measured: bool
+    rounds: int = 0
+    """In batch mode: how often all rows wait for their next reply."""
+    batches: int = 0
+    window: str = ""
 
     def __str__(self) -> str:
         if not self.sample:
@@ -79,8 +116,16 @@ class Forecast:
         length = "as replies so far" if self.measured else "as examples"
         return (
             f"about {self.rows:,} rows: {self.requests:,} requests, {self.tokens_in:,} tokens sent, {self.tokens_out:,} "
-            f"written ({length}){price}, if no row is dropped on the way; from {self.sample} rows{known}"
+            f"written ({length}){price}, if no row is dropped on the way; from {self.sample} rows{known}{self._batched}"
         )
+
+    @property
+    def _batched(self) -> str:
+        if not self.rounds:
+            return ""
+        rounds = "1 round" if self.rounds == 1 else f"{self.rounds} rounds one after another"
+        batches = "1 batch" if self.batches == 1 else f"{self.batches:,} batches"
+        return f"; {batches} in {rounds}, each promised within {self.window}"
 
 
 def of(
@@ -112,9 +157,13 @@ def _counted(
     sample: _units.Units, pipeline: Loaded, teacher: Teacher, checker: Teacher, *, cache: Cache | None
 ) -> tuple[_Counter, _Counter]:
     means = cache.written() if cache else {}
-    first = _Counter(teacher=teacher, cache=cache, means=means)
-    second = first if checker == teacher else _Counter(teacher=checker, cache=cache, means=means)
+    rounds = _Rounds()
+    first = _Counter(teacher=teacher, rounds=rounds, cache=cache, means=means)
+    second = (
+        first if checker == teacher else _Counter(teacher=checker, rounds=rounds, cache=cache, means=means)
+    )
     for row in sample.rows():
+        rounds.place = 0
         try:
             pipeline.make(row, Desk(first, second, dry=True))
         except Dropped:
@@ -126,6 +175,8 @@ def _scaled(counters: tuple[_Counter, _Counter], rows: int, sample: int, *, meas
     both = counters if counters[0] is not counters[1] else counters[:1]
     times = rows / sample if sample else 0.0
     asked = sum(one.requests + one.known for one in both)
+    rounds, batch = both[0].rounds, both[0].teacher.batch
+    sizes = {one.teacher.model: one.teacher.batch for one in both if one.teacher.batch}
     return Forecast(
         rows=rows,
         sample=sample,
@@ -135,4 +186,7 @@ def _scaled(counters: tuple[_Counter, _Counter], rows: int, sample: int, *, meas
         money=times * sum(one.money for one in both),
         known=sum(one.known for one in both) / asked if asked else 0.0,
         measured=measured,
+        rounds=rounds.count,
+        batches=rounds.batches(sizes, times),
+        window=batch.window if batch else "",
     )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from pydantic import JsonValue
 
-from lingshu_train.naming import digest
+from lingshu_train.naming import canonical, digest
 
 _SIDE = 28
 """Pixels of a side that are one token, about: enough for a forecast."""
@@ -84,6 +84,17 @@ def body(ask: Ask, *, model: str, structured: str) -> dict[str, JsonValue]:
     elif ask.schema is not None and structured == "json_object":
         found["response_format"] = {"type": "json_object"}
     return found
+
+
+def line(name: str, ask: Ask, *, model: str, structured: str) -> bytes:
+    """What stands for it in the file of a batch."""
+    told = {
+        "custom_id": name,
+        "method": "POST",
+        "url": "/v1/chat/completions",
+        "body": body(ask, model=model, structured=structured),
+    }
+    return canonical(told).encode() + b"\n"
 
 
 def _messages(ask: Ask, shown: Callable[[Picture], str]) -> list[JsonValue]:

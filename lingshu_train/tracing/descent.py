@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,13 +30,22 @@ class Carried:
     pushes: tuple[Pushed, ...] = ()
 
 
-def carried(run: Path, begun: Sequence[tuple[Stage, State]], first: Mapping[str, int]) -> Carried:
-    """What of the stages of a run carries the steps that begin at `first` of each, by the name of its folder."""
+def carried(
+    run: Path,
+    begun: Sequence[tuple[Stage, State]],
+    first: Mapping[str, int],
+    *,
+    holding: Collection[str] = (),
+) -> Carried:
+    """What of the stages of a run carries the steps that begin at `first` of each, by the name of its folder. `holding`:
+    folders of the stages whose corpora have the rows, which may have been pushed as data sets."""
     names = descending([stage for stage, _ in begun], set(first))
     found: dict[str, list[str]] = defaultdict(list)
     pushes: list[Pushed] = []
     for stage, state in begun:
         place = stage.path.name
+        if place in holding:
+            pushes += pushed.read(stage.path)
         if place not in names:
             continue
         if stage.about.role == "results":

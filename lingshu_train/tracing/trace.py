@@ -137,7 +137,12 @@ def _follow(found: Run, begun: list[_Begun], asked: Wanted, *, every: bool) -> T
         rows=known,
         refused=refused,
         trained=tuple(trained),
-        carried=descent.carried(found.path, [(one.stage, found.state(one.entry)) for one in begun], touched),
+        carried=descent.carried(
+            found.path,
+            [(one.stage, found.state(one.entry)) for one in begun],
+            touched,
+            holding={place.parent.name for place, rows in known.items() if len(rows)},
+        ),
         looked_at=tuple(
             use
             for one in begun

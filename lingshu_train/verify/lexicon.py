@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
@@ -31,6 +32,14 @@ def entries(table: str, name: str) -> tuple[str, ...]:
 def longest_first(table: str, name: str) -> tuple[str, ...]:
     """A list of a table, or the keys of a mapping, longest entries first: of two that fit, the longer one is meant."""
     return tuple(sorted(entries(table, name), key=lambda entry: (-len(entry), entry)))
+
+
+def by_first(pieces: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Pieces by their first character, in their order: what may stand at a place of a text."""
+    found: dict[str, list[str]] = {}
+    for piece in pieces:
+        found.setdefault(piece[0], []).append(piece)
+    return {first: tuple(own) for first, own in found.items()}
 
 
 @cache

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import dealt_jobs
 import pytest
 
 from lingshu_train import cli
-from lingshu_train.data.corpus import shared
+from lingshu_train.data.corpus import outcomes, shared
+from lingshu_train.data.corpus.writer import Writer
+from lingshu_train.errors import RunAgain
 from lingshu_train.executors import jobs
+from lingshu_train.executors.jobs import Share
 from lingshu_train.runs.cluster import Cluster
 
 
@@ -48,6 +53,44 @@ def test_any_number_of_tasks_with_kills_leaves_the_same_bytes(
     assert dealt_jobs.outputs(tmp_path / "corpus") == alone
     assert executor.killed, "the case would show nothing"
     assert asked[0].submit.cores == 2 and asked[0].submit.partition == "7" and asked[0].tasks == tasks
+
+
+class Inline:
+    """An executor that does the jobs on the spot."""
+
+    def run(self, share: Share, tasks: int, cluster: Cluster, logs: Path) -> Iterator[None]:
+        share(None, 0, 1)
+        yield
+
+
+def test_what_tasks_have_done_stays_until_the_corpus_is_finished(
+    root: Path, alone: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[int] = []
+
+    def write(path: Path, made: object) -> None:
+        done.append(int(path.stem))
+        outcomes.write(path, made)
+
+    def killed(*_: object, **options: object) -> None:
+        raise RunAgain("killed before the last shard is committed")
+
+    monkeypatch.setattr(shared, "CHUNKS", 1)
+    monkeypatch.setattr(shared, "outcomes", SimpleNamespace(write=write, read=outcomes.read))
+    monkeypatch.setattr(jobs, "_executor", lambda cluster: Inline())
+    options, corpus = ["--executor", "slurm", "--tasks", "1"], tmp_path / "corpus"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Writer, "finish", killed)
+        assert prepare(root, corpus, *options) == 75
+    once = len(done)
+    assert once and list(corpus.glob(".chunks-*"))
+    with pytest.MonkeyPatch.context() as patch:
+        # A kill behind the last shard: the folder goes when the finished corpus is asked for.
+        patch.setattr(shared, "remove", killed)
+        assert prepare(root, corpus, *options) == 75
+    assert len(done) == once and list(corpus.glob(".chunks-*"))
+    assert prepare(root, corpus, *options) == 0
+    assert len(done) == once and dealt_jobs.outputs(corpus) == alone
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,11 @@ import pytest
 import tiny
 from curating import Row, again, caption, corpus, row, scene, stage, table
 
-from lingshu_train.curate import _measuring, _work
+from lingshu_train.curate import _index, _measuring, _steps, _work, contradictions
+from lingshu_train.curate._steps import StepChoice
 from lingshu_train.data.corpus import corpus as corpora
 from lingshu_train.data.corpus import erasing
+from lingshu_train.errors import MissingInput, OutputFailed
 from lingshu_train.naming import file_digest
 
 STEPS: list[dict[str, Any]] = [
@@ -124,3 +126,66 @@ def test_erasing_a_row_drops_the_hashes_of_its_text_and_pictures(
     assert list(found.folder.glob(corpora.MEASURED))
     erasing.erase(found, np.array([1]), tmp_path / "erased", known={})
     assert not list((tmp_path / "erased").glob(corpora.MEASURED))
+
+
+PLUGIN = """
+from pathlib import Path
+import numpy as np
+from lingshu_train.schema import Strict
+MEASURED = np.dtype(("u8", (1,)))
+class Params(Strict):
+    file: str = ""
+def files(params):
+    return (params.file,) if params.file else ()
+def measure(row, params):
+    return {value}
+def decide(rows, params):
+    return iter(())
+"""
+
+
+def test_measurements_of_a_plugin_are_named_by_its_code_and_by_the_files_that_it_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, words = tmp_path / "plugins" / "curate" / "my_keys.py", tmp_path / "words.txt"
+    code.parent.mkdir(parents=True)
+    monkeypatch.setenv("LINGSHU_PLUGINS", str(tmp_path / "plugins"))
+
+    def named(value: int, word: str, name: str = "my_keys") -> str:
+        code.write_text(PLUGIN.format(value=value))
+        words.write_text(word)
+        params = {"file": str(words)} if name == "my_keys" else {}
+        wanted = StepChoice.model_validate({"name": name, "params": params})
+        return _index.of_step(_steps.load([wanted], where="steps")[0])
+
+    assert named(1, "heart") == named(1, "heart")
+    assert len({named(1, "heart"), named(2, "heart"), named(1, "the lungs")}) == 3
+    assert named(1, "heart", "near_text") == named(2, "heart", "near_text"), (
+        "a step of ours is known by its version"
+    )
+    before = named(1, "heart", "contradictions")
+    monkeypatch.setattr(contradictions, "VERSION", contradictions.VERSION + 1)
+    assert named(1, "heart", "contradictions") != before
+    words.unlink()
+    wanted = StepChoice(name="my_keys", params={"file": str(words)})
+    with pytest.raises(MissingInput, match=r"words\.txt: No such file or directory; a curate step reads it"):
+        _index.of_step(_steps.load([wanted], where="steps")[0])
+
+
+def test_a_disk_that_keeps_no_measurements_is_a_warning(
+    tmp_path: Path,
+    there: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    expected, _ = more(tmp_path / "sound", there)
+    for path in measurements(there):
+        path.unlink()
+
+    def full(path: Path, values: object, *, key: str) -> None:
+        raise OutputFailed(f"{path}: No space left on device")
+
+    monkeypatch.setattr(_index, "save_array", full)
+    assert more(tmp_path / "full", there)[0] == expected
+    assert not measurements(there)
+    assert "lingshu: what was measured is not kept, and will be measured again:" in capsys.readouterr().err

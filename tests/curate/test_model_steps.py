@@ -12,7 +12,7 @@ import tiny
 from curating import caption, corpus, decided, row, scene, stage
 from PIL import Image
 
-from lingshu_train.curate import presidio
+from lingshu_train.curate import modality_pictures, presidio
 from lingshu_train.errors import MissingInput
 from lingshu_train.stages import _kinds as kinds
 
@@ -115,7 +115,16 @@ def test_presidio_points_out_whom_its_model_finds(tmp_path: Path) -> None:
     assert presidio.Params().model == "en_core_web_lg"
 
 
-def test_other_weights_are_another_stage(clip: Path) -> None:
+def test_whatever_the_model_s_folder_holds_names_the_stage(clip: Path) -> None:
     step = {"name": "modality_pictures", "params": {"model": str(clip)}}
     config = kinds.read({"kind": "curate", "corpus": "raw", "steps": [step]}, where="stages.clean")
-    assert config.files == (str(clip / "model.safetensors"),)
+    named = {Path(file).name for file in config.files}
+    assert named == {path.name for path in clip.iterdir()}
+    assert {"model.safetensors", "processor_config.json", "tokenizer_config.json"} <= named
+
+
+def test_a_model_without_safetensors_is_not_opened(tmp_path: Path) -> None:
+    for name in ("config.json", "pytorch_model.bin"):
+        (tmp_path / name).write_bytes(b"{}")
+    with pytest.raises(MissingInput, match=r"modality_pictures: .*: has no \*\.safetensors"):
+        modality_pictures.ready(modality_pictures.Params(model=str(tmp_path)))

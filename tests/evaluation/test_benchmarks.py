@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,7 +15,7 @@ from lingshu_train import cli
 from lingshu_train.errors import DataError, MissingInput, UsageError
 from lingshu_train.evaluation.asking import Asking
 from lingshu_train.evaluation.benchmarks import counts, measuring, showing, suite, versus
-from lingshu_train.evaluation.benchmarks.asked import Way, put
+from lingshu_train.evaluation.benchmarks.asked import ORDER, Way, drawn, put
 from lingshu_train.evaluation.benchmarks.measuring import Questions
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.record import Completion, Prompt, Sample, Sampling
@@ -242,6 +243,59 @@ def test_two_models_differ_by_the_questions_on_which_they_differ() -> None:
     assert versus.mcnemar(0, 0) == versus.mcnemar(1, 0) == 1.0
     assert versus.mcnemar(600, 500) == pytest.approx(0.0028, abs=2e-4)
     assert "+20.0" in versus.text("one", "other", list(found.values()))
+
+
+def test_orders_of_one_question_are_no_further_questions() -> None:
+    """Two of sixty gained: that is p = 0.5, however often each is asked."""
+    once = ({"a": {str(n): False for n in range(60)}}, {"a": {str(n): n < 2 for n in range(60)}})
+    (alone,) = versus.differences(*once)
+    assert alone.p == 0.5
+    many = [
+        {"a": {f"{n}{ORDER}{k}": right for n, right in one["a"].items() for k in range(10)}} for one in once
+    ]
+    (found,) = versus.differences(*many)
+    assert (found.n, found.value, found.p) == (600, pytest.approx(alone.value), 0.5)
+    assert found.low <= 0 < found.high
+    assert found.high - found.low > 0.5 * (alone.high - alone.low)
+
+
+def test_questions_on_one_picture_go_together_in_a_paired_test() -> None:
+    before = {"a": {str(n): False for n in range(40)}}
+    after = {"a": {str(n): n < 8 for n in range(40)}}
+    (apart,) = versus.differences(before, after)
+    (together,) = versus.differences(before, after, {"a": {str(n): f"picture {n // 4}" for n in range(40)}})
+    assert apart.p == pytest.approx(2 / 2**8)
+    assert together.p == 0.5, "two pictures of ten, both the same way"
+    assert together.value == apart.value
+    assert together.high - together.low > apart.high - apart.low
+
+
+@pytest.mark.parametrize("totals", [[3, 1, -2, 0, 1], [5], [2, 2, -2], [4, -1, -1, -1], []])
+def test_the_p_of_signs_is_the_share_of_all_signs_that_are_as_uneven(totals: list[int]) -> None:
+    moved = [one for one in totals if one]
+    every = [
+        abs(sum(sign * one for sign, one in zip(signs, moved, strict=True)))
+        for signs in itertools.product((1, -1), repeat=len(moved))
+    ]
+    assert versus.flipped(totals) == pytest.approx(sum(one >= abs(sum(totals)) for one in every) / len(every))
+
+
+def test_beyond_the_exact_sum_the_normal_distribution_says_much_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    totals = [3, 2, -1, 1] * 30 + [2] * 10 + [-3] * 35
+    exact = versus.flipped(totals)
+    monkeypatch.setattr(versus, "_MOST", 0)
+    assert 0.001 < exact < 0.2
+    assert versus.flipped(totals) == pytest.approx(exact, rel=0.05)
+
+
+def test_a_question_without_its_pictures_stays_with_the_others_on_them() -> None:
+    shown = [sample(n, images=("a" * 64,)) for n in range(3)]
+    blind = drawn(shown, Way(images=False))
+    assert [one.images for one in blind] == [()] * 3
+    assert len({counts.cluster(one) for one in [*shown, *blind]}) == 1
+    assert counts.cluster(sample(0, images=(), group="patient 1")) == "patient 1"
 
 
 def test_one_command_measures_a_model_folder_and_goes_on(

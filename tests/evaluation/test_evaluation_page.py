@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from lingshu_train.evaluation.asking import Asking
 from lingshu_train.evaluation.benchmarks import measuring, showing, versus
 from lingshu_train.evaluation.benchmarks.asked import Way
 from lingshu_train.evaluation.benchmarks.measuring import Questions
+from lingshu_train.evaluation.benchmarks.opinions import Opinions
 from lingshu_train.evaluation.benchmarks.suite import Benchmark
 from lingshu_train.evaluation.page import model, render, samples
 from lingshu_train.record import Completion, Prompt, Sample, Sampling
@@ -103,6 +105,20 @@ def test_every_sample_is_on_the_page_with_its_picture_and_every_verdict(tmp_path
     )
     assert first["answers"][1]["text"] == "A</script><b>"
     assert {"strict", "medevalkit", "status", "rule", "extracted"} <= first["answers"][0].keys()
+
+
+def test_what_a_judge_said_is_a_table_of_its_own_where_one_was_asked(tmp_path: Path) -> None:
+    asked = [questions(EXAM, 4)]
+    plain = measured(tmp_path / "old", "B", asked)
+    told = Opinions(
+        name="vqa_rad", unread=4, right=1, wrong=2, unscored=1, compared=3, agreed=2, accuracy=0.375
+    )
+    page = render.page(asked, [replace(plain, opinions=[told])], paired={}, config={})
+    (row,) = (one for one in re.findall(r"<tr>(?:(?!</tr>).)*</tr>", page, re.DOTALL) if "2 of 3" in one)
+    cells = [re.sub("<[^>]+>", "", one).strip() for one in re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)]
+    assert cells == ["VQA-RAD", "old", "4", "1", "2", "1", "37.5 %", "2 of 3"]
+    assert "Opinions of a judge" in page
+    assert "Opinions of a judge" not in render.page(asked, [plain], paired={}, config={})
 
 
 def test_of_too_many_samples_those_with_the_smallest_hashes_and_it_says_so(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import threading
 from collections.abc import Iterator
@@ -13,10 +14,11 @@ import tiny_model
 from format_files import put, read
 
 from lingshu_train import cli
-from lingshu_train.errors import DataError
+from lingshu_train.errors import DataError, NotPermitted
 from lingshu_train.evaluation.benchmarks import rubrics
 from lingshu_train.record import Sample
 from lingshu_train.rewards.judge import Params
+from lingshu_train.rollouts import Outage, Refused, Unreadable
 
 NAME = "2025-05-07-06-14-12_oss_eval.jsonl"
 RUBRICS = [
@@ -39,6 +41,9 @@ class _Judge(BaseHTTPRequestHandler):
         said = json.loads(asked["messages"][-1]["content"])
         self.server.asked.append(said)  # type: ignore[attr-defined]
         met = said["criterion"].split()[-1] in said["answer"]
+        if status := getattr(self.server, "status", 0):
+            self.send_error(status)
+            return
         reply = "Perhaps." if "silence" in said["answer"] else json.dumps({"met": met})
         message = {"role": "assistant", "content": reply}
         body = json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode()
@@ -93,6 +98,28 @@ def test_the_score_is_the_mean_share_of_points_and_what_should_not_be_said_costs
     assert rubrics.rubrics("healthbench", [conversation(id) for id in answers], scored, params) == found, (
         "kept"
     )
+
+
+@pytest.mark.parametrize(
+    ("status", "card", "error"),
+    [(503, "c", Outage), (401, "c", NotPermitted), (404, "c", Refused), (0, "closed", NotPermitted)],
+)
+def test_a_judge_that_cannot_be_asked_is_no_unscored_conversation(
+    status: int,
+    card: str,
+    error: type[Exception],
+    tmp_path: Path,
+    server: ThreadingHTTPServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    scored = tmp_path / "healthbench.jsonl"
+    scored.write_text(json.dumps({"id": "a", "text": "A doctor."}) + "\n")
+    server.status = status  # type: ignore[attr-defined]
+    monkeypatch.setattr(Params, "may_see", lambda self, name: name != "closed")
+    params = Params(url=url(server), model="j", cache=str(tmp_path / "judge"), retries=0, timeout_s=5)
+    with pytest.raises(error) as told:
+        rubrics.rubrics("healthbench", [dataclasses.replace(conversation("a"), card=card)], scored, params)
+    assert not isinstance(told.value, Unreadable)
 
 
 def test_a_conversation_is_read_with_its_turns_and_its_rubrics(tmp_path: Path) -> None:

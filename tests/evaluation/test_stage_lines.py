@@ -10,6 +10,7 @@ import tiny
 import tiny_model
 
 from lingshu_train import rollouts
+from lingshu_train.errors import DataError
 from lingshu_train.evaluation.benchmarks import scores, suite
 from lingshu_train.evaluation.benchmarks.asked import Way
 from lingshu_train.hub import model_card
@@ -151,3 +152,16 @@ def test_a_stage_that_was_killed_asks_nothing_twice_but_the_slice_it_was_at(
     third = Answering()
     assert measured(stage, monkeypatch, third) == found
     assert third.asked == []
+
+
+def test_a_corpus_of_reports_alone_is_refused_in_one_line(stage: Stage, tmp_path: Path) -> None:
+    reports = [(one, (tiny_model.picture(0),)) for one in SAMPLES if one.question_type == "free"]
+    data = tmp_path / "reports"
+    tiny.write_corpus(data / "corpus", reports)
+    alone = stage.model_copy(update={"parents": {**stage.parents, "data": str(data)}})
+    with pytest.raises(DataError) as refused:
+        tiny.run_here(alone)
+    assert str(refused.value) == (
+        "stages.evaluate: no question of corpus 'data', split 'held_out', that a rule can judge, all 2 are free text; name "
+        "other tasks or another split, or measure reports with `lingshu eval RUN/STAGE --benchmarks reports`"
+    )

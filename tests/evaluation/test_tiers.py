@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -105,3 +106,52 @@ def test_too_many_training_pictures_are_said_and_not_looked_through(
 
 def test_a_stage_that_is_not_there_is_told_and_no_error(tmp_path: Path) -> None:
     assert "cannot be read" in tiers.of(tmp_path, [], {}.__getitem__).fault
+
+
+def nearest(taught: list[tuple[Sample, Image.Image]], picture: Image.Image) -> str:
+    """The answer of the training row whose picture looks most like this one: a model that learns by heart, and no more."""
+    seen = np.stack([np.asarray(each.resize((16, 16)), np.float64) for _, each in taught])
+    far = ((seen - np.asarray(picture.resize((16, 16)), np.float64)) ** 2).sum(axis=(1, 2, 3))
+    return taught[int(far.argmin())][0].answer
+
+
+def test_a_contaminated_models_clean_tier_is_its_twins_while_its_whole_score_rises(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+
+    def row(name: str, **about: str) -> Sample:
+        return replace(question(name, **about), answer=("lung", "heart")[draw.integers(2)])
+
+    asked = [(row(f"q{n}"), scan(n)) for n in range(60)]
+    sound = [(row(f"t{n}", card="web"), scan(1000 + n)) for n in range(60)]
+    leaks = [
+        (replace(one, id=f"leak {one.id}", card="web"), again(shown) if n % 2 else shown)
+        for n, (one, shown) in enumerate(asked[:24])
+    ]
+    fillers = [(row(f"f{n}", card="web"), scan(2000 + n)) for n in range(24)]
+    sets = {"twin": [*sound, *fillers], "contaminated": [*sound, *leaks]}
+    tiny.write_corpus(tmp_path / "exam", [(one, (shown,)) for one, shown in asked])
+    exam = corpus.load(tmp_path / "exam")
+    for arm, taught in sets.items():
+        tiny.write_corpus(tmp_path / arm, [(one, (shown,)) for one, shown in taught])
+    behind = {arm: tiers.behind([corpus.load(tmp_path / arm)], exam.samples, exam.image) for arm in sets}
+    assert set(behind["twin"].tier.values()) == {"clean"}
+    assert {id for id, tier in behind["contaminated"].tier.items() if tier != "clean"} == {
+        f"q{n}" for n in range(24)
+    }
+    suite = Benchmark(name="exam", title="Exam", cards={"exam": "test"})
+    lines = {
+        arm: scores.line(
+            suite,
+            arm,
+            [(one, Completion(text=nearest(taught, shown))) for one, shown in asked],
+            behind["contaminated"],
+        )
+        for arm, taught in sets.items()
+    }
+    rise = {
+        tier: lines["contaminated"].tiers[tier].lenient - lines["twin"].tiers[tier].lenient
+        for tier in ("clean", "near", "shared")
+    }
+    assert lines["contaminated"].lenient - lines["twin"].lenient > 0.15
+    assert lines["contaminated"].tiers["shared"].lenient == lines["contaminated"].tiers["near"].lenient == 1.0
+    assert abs(rise["clean"]) < 0.1 < 0.3 < min(rise["near"], rise["shared"])

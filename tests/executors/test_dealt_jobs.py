@@ -11,6 +11,7 @@ import dealt_jobs
 import pytest
 
 from lingshu_train.curate import _work
+from lingshu_train.curate._rows import Cut
 from lingshu_train.data.corpus import shared
 from lingshu_train.errors import DataError, MissingInput, RunAgain
 from lingshu_train.executors import jobs
@@ -37,6 +38,7 @@ def few(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shared, "CHUNKS", 1)
     monkeypatch.setattr(_work, "PICTURES", 8)
     monkeypatch.setattr(_work, "ROWS", 23)
+    monkeypatch.setattr(_work, "CUT", Cut(keys=1_500, rows=500))
 
 
 @pytest.mark.parametrize("tasks", [1, 2, 64])

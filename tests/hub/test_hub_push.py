@@ -15,6 +15,7 @@ from hub_server import READER, TOKEN, Fault, Hub
 from huggingface_hub import constants
 from urllib3.util import Retry
 
+from lingshu_train.data.cards import card as cards
 from lingshu_train.errors import (
     CannotCreate,
     DataError,
@@ -24,9 +25,11 @@ from lingshu_train.errors import (
     RunAgain,
     UsageError,
 )
+from lingshu_train.hub import describing, model_card
 from lingshu_train.hub.patience import Patience
 from lingshu_train.hub.push import plan_push, push
-from lingshu_train.runs import manifest, run
+from lingshu_train.runs import manifest, results, run
+from lingshu_train.runs.lines import Line
 
 REPO = "ada/lingshu-tiny"
 
@@ -66,6 +69,49 @@ def test_a_pushed_model_reads_back_byte_for_byte(hub: Hub, folder: Path, tmp_pat
     assert there == here
     assert pushed.commit == hub.repos[REPO].branches["main"]
     assert hub.repos[REPO].commits[pushed.commit]["model.safetensors"].lfs
+
+
+def measured_on_a_benchmark(folder: Path) -> None:
+    """As if the evaluation of this run had had questions of a benchmark, told of on the card beside the weights."""
+    found = run.read(folder)
+    place = found.folder(found.stage("evaluate"))
+    line = Line(
+        name="vqa_rad",
+        title="VQA-RAD",
+        n=451,
+        asked="ours",
+        cards={"vqa_rad_test": "test"},
+        lenient=0.5,
+        strict=0.25,
+    )
+    own = Line(name="scans", title="Scans", n=12, asked="ours", cards={"scans": "test"}, own=True)
+    told = results.read(place)
+    results.write(place, told.model_copy(update={"lines": {"grpo": (line, own)}}))
+    made = manifest.read(place)
+    (place / "manifest.json").unlink()
+    outputs = ["results.json", "predictions"]
+    manifest.write(made.stage, ran_on=made.environment, results={}, outputs=outputs, seconds=1.0)
+    lineage = describing.ancestors(manifest.read(export(folder).parent).stage, ["grpo", "evaluate"])
+    used = [cards.load("scans", folder=folder.parent / "cards")]
+    plant(folder, "README.md", model_card.render(lineage, used, model="grpo").encode())
+
+
+def test_the_card_of_a_pushed_model_has_its_results_as_the_hub_reads_them(
+    hub: Hub, folder: Path, tmp_path: Path
+) -> None:
+    measured_on_a_benchmark(folder)
+    push(planned(folder))
+    path = huggingface_hub.hf_hub_download(
+        REPO, "README.md", endpoint=hub.endpoint, local_dir=tmp_path / "copy"
+    )
+    read = huggingface_hub.ModelCard.load(path).data.eval_results
+    assert read is not None
+    assert [(one.dataset_name, one.metric_name, one.metric_value) for one in read] == [
+        ("VQA-RAD", "accuracy (lenient)", 50.0),
+        ("VQA-RAD", "accuracy (strict)", 25.0),
+        ("VQA-RAD", "accuracy (medevalkit)", 0.0),
+    ]
+    assert {one.dataset_split for one in read} == {"test"}
 
 
 def test_the_command_finds_the_hub_by_its_own_environment_variables(hub: Hub, folder: Path) -> None:

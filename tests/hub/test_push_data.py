@@ -9,6 +9,7 @@ from typing import Any
 
 import datasets
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 import tiny
 import yaml
@@ -17,10 +18,16 @@ from huggingface_hub import snapshot_download
 from PIL import Image
 
 from lingshu_train import cli
-from lingshu_train.errors import NotPermitted, UsageError
+from lingshu_train.data.corpus import corpus
+from lingshu_train.errors import DataError, NotPermitted, UsageError
+from lingshu_train.forgetting import leftovers
+from lingshu_train.forgetting.certificate import Request
 from lingshu_train.hub import push_data
 from lingshu_train.record import Sample
 from lingshu_train.runs import run
+from lingshu_train.runs import stage as stages
+from lingshu_train.runs.withdrawn import NAME, Gone, Withdrawn
+from lingshu_train.tracing.trace import trace
 
 REPO = "ada/lingshu-rows"
 CARD = """---
@@ -84,7 +91,7 @@ def made_run(folder: Path, found: list[tuple[Sample, tuple[Image.Image, ...]]], 
 
 
 def test_what_arrives_is_read_by_datasets_with_pictures_as_pictures(hub: Hub, tmp_path: Path) -> None:
-    sent = rows()
+    sent = rows(system="You read scans.", tags={"subject": "abdomen"})
     plan = push_data.plan_push(made_run(tmp_path, sent), "data", REPO)
     assert not plan.private
     pushed = push_data.push(plan)
@@ -97,6 +104,8 @@ def test_what_arrives_is_read_by_datasets_with_pictures_as_pictures(hub: Hub, tm
         assert (row["id"], row["question"], row["answer"]) == (sample.id, sample.question, sample.answer)
         assert {one["letter"]: one["text"] for one in row["options"]} == sample.options
         assert row["parents"] == list(sample.parents)
+        assert row["system"] == sample.system
+        assert {one["kind"]: one["word"] for one in row["tags"]} == sample.tags
         assert [np.asarray(one.convert("RGB")).tolist() for one in row["images"]] == [
             np.asarray(one).tolist() for one in shown
         ]
@@ -129,6 +138,63 @@ def test_the_same_rows_give_the_same_files(tmp_path: Path) -> None:
     folder = made_run(tmp_path, rows())
     first, second = (push_data.plan_push(folder, "data", REPO) for _ in range(2))
     assert [file.sha256 for file in first.files] == [file.sha256 for file in second.files]
+
+
+def withdraw(folder: Path, numbers: str, *, fingerprint: str = "") -> None:
+    whole = corpus.read_summary(folder / "data" / "corpus").fingerprint
+    gone = Withdrawn(corpora={"data": Gone(fingerprint=fingerprint or whole, rows=numbers)})
+    (folder / NAME).write_text(gone.model_dump_json())
+
+
+def test_rows_that_the_run_goes_without_stay_here_though_their_content_is_not_erased(
+    hub: Hub, tmp_path: Path
+) -> None:
+    folder = made_run(tmp_path, rows())
+    withdraw(folder, "1,3")
+    plan = push_data.plan_push(folder, "data", REPO)
+    assert plan.rows == {"train": 2, "test": 1}
+    readme = next(file.path for file in plan.files if file.name == "README.md")
+    assert "| scans | Scans of a clinic | CC-BY-4.0 | 3 |" in readme.read_text()
+    push_data.push(plan)
+    copy = snapshot_download(REPO, repo_type="dataset", endpoint=hub.endpoint, local_dir=tmp_path / "copy")
+    every = [
+        row for path in Path(copy, "data").glob("*.parquet") for row in parquet.read_table(path).to_pylist()
+    ]
+    assert sorted(row["id"] for row in every) == ["row 0", "row 2", "row 4"]
+
+
+def test_so_do_rows_that_a_stage_was_told_to_pass_over(tmp_path: Path) -> None:
+    folder = made_run(tmp_path, rows())
+    whole = corpus.read_summary(folder / "data" / "corpus").fingerprint
+    learner = tiny.make_stage(folder, "sft", tiny.sft(), parents={"data": folder / "data"})
+    gone = Gone(fingerprint=whole, rows="0")
+    learner.model_copy(update={"withdrawn": {"data": gone}}).write()
+    known = stages.read(folder / "data" / "stage.json")
+    run.write(folder, recipe="test", stages=[known, learner], plan="x")
+    assert push_data.plan_push(folder, "data", REPO).rows == {"train": 3, "test": 1}
+
+
+def test_numbers_of_another_corpus_send_nothing(tmp_path: Path) -> None:
+    folder = made_run(tmp_path, rows())
+    withdraw(folder, "1", fingerprint="0" * 64)
+    with pytest.raises(DataError, match="its withdrawn rows are of the corpus 000000000000"):
+        push_data.plan_push(folder, "data", REPO)
+
+
+def test_a_push_is_remembered_where_trace_and_forget_look_and_its_files_are_gone(
+    hub: Hub, tmp_path: Path
+) -> None:
+    folder = made_run(tmp_path, rows())
+    plan = push_data.plan_push(folder, "data", REPO)
+    stage = stages.read(folder / "data" / "stage.json")
+    request = Request.model_construct(run=str(folder), rows={}, first={"data": 0}, carried=(), pushes=())
+    assert f"{folder / push_data.PLACE}: may show them" in list(
+        leftovers.find([stage], request, erased=set())
+    )
+    sent = push_data.push(plan)
+    assert not list((folder / push_data.PLACE).iterdir())
+    told = trace(folder, "patient", "patient 1").carried.pushes
+    assert [(one.repo, one.url, one.commit) for one in told] == [(REPO, sent.url, sent.commit)]
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from pathlib import Path
 
 import pytest
 
-from lingshu_train.metrics import _trained
+from lingshu_train.metrics import _outside, _trained
 from lingshu_train.metrics._outside import outside
 
 TEXTS, GOLD = ["Clear lungs.", "  ", "Effusion."], ["Lungs are clear.", "Normal.", "No effusion."]
@@ -97,6 +98,28 @@ def test_weights_that_are_not_here_are_one_line_and_no_number() -> None:
     found = outside(list(zip(TEXTS, GOLD, strict=True)))
     assert found.missing["GREEN"] == "radeval is installed and cannot run: no such weights: GREEN"
     assert not any(name.startswith("GREEN") for name in found.values)
+    assert "RadGraph F1 (radgraph 9.9)" in found.values
+
+
+@pytest.mark.usefixtures("doubles")
+def test_texts_that_are_all_empty_are_0_and_no_package_is_asked() -> None:
+    found = outside([("  ", "Normal."), ("", "Normal.")])
+    assert found.values["RaTEScore (RaTEScore 9.9)"] == found.values["GREEN (radeval 9.9)"] == 0.0
+
+
+@pytest.mark.usefixtures("doubles")
+def test_a_fault_of_a_package_is_told_in_its_words_and_ends_no_evaluation(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def run(*_: object) -> float:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied\nmore")
+
+    broken = dataclasses.replace(_trained.PACKAGES["RaTEScore"], measure=run)
+    monkeypatch.setattr(_trained, "PACKAGES", {**_trained.PACKAGES, "RaTEScore": broken})
+    monkeypatch.setattr(_outside, "_meteor", lambda: (run, "METEOR"))
+    found = outside(list(zip(TEXTS, GOLD, strict=True)))
+    said = "is installed and cannot run: RuntimeError: mat1 and mat2 shapes cannot be multiplied"
+    assert found.missing["RaTEScore"] == f"RaTEScore {said}" and found.missing["METEOR"] == f"nltk {said}"
     assert "RadGraph F1 (radgraph 9.9)" in found.values
 
 

@@ -25,6 +25,9 @@ from trl import GRPOConfig
 from lingshu_train.stages.grpo import losses
 from lingshu_train.stages.grpo.items import Placing, item_to_row
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer
+from lingshu_train.training.progress import RENAMED
+
+Told = dict[str, float]
 
 GROUP, PROMPTS, MOST, WORDS = 4, 4, 6, 11
 COUNT = GROUP * PROMPTS
@@ -61,6 +64,11 @@ class Made:
     def chances(self, logits: Tensor, numbers: list[int] | None = None) -> Tensor:
         ids = self.ids if numbers is None else self.ids[numbers]
         return logits.log_softmax(-1).gather(-1, ids[..., None])[..., 0]
+
+    def surprise(self) -> Tensor:
+        """Entropy at each place, (COUNT, MOST), in nats."""
+        chances = self.now.detach().log_softmax(-1)
+        return -(chances.exp() * chances).sum(-1)
 
     def gains(self, loss: str) -> list[float]:
         scaled = losses.LOSSES[loss].scale == "group"
@@ -102,7 +110,7 @@ def trainer(rule: tuple[str, str, str], split: tuple[int, int, int], rank: int, 
     def scored(_: object, ids: Tensor, mask: Tensor, keep: int, **__: object) -> tuple[Tensor, Tensor, None]:
         numbers = ids[:, -keep - 1].tolist()
         chances = made.chances(made.now, list(range(COUNT)))[numbers][:, :keep]
-        return chances, torch.zeros_like(chances), None
+        return chances, made.surprise()[numbers][:, :keep], None
 
     found._get_per_token_logps_and_entropies = scored
     return found
@@ -126,11 +134,11 @@ def window(rows: list[int], gains: list[float], made: Made) -> dict[str, Any]:
     }
 
 
-def theirs(
+def parted(
     rule: tuple[str, str, str], split: tuple[int, int, int], *, whole: bool = True
-) -> Iterator[tuple[list[int], Tensor]]:
-    """Of each update its completions, and the gradient that the package's ranks come to together."""
-    updates, ranks, batch = split
+) -> tuple[list[Any], list[list[dict[str, Any]]]]:
+    """The trainer of each rank, and its forward passes of a window."""
+    updates, ranks, _ = split
     made, gains = MADE, MADE.gains(rule[0])
     placed = Placing(prompts=PROMPTS, group=GROUP, updates=updates if whole else 1, ranks=ranks)
     row = item_to_row(lambda n: n, placed, repeats=1)
@@ -150,6 +158,16 @@ def theirs(
         one.accelerator.gather = lambda mine: torch.cat(said)
         passes.append(one._divide(part))
         one.accelerator.gather = lambda mine: mine
+    return every, passes
+
+
+def theirs(
+    rule: tuple[str, str, str], split: tuple[int, int, int], *, whole: bool = True
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Of each update its completions, and the gradient that the package's ranks come to together."""
+    updates, ranks, batch = split
+    made = MADE
+    every, passes = parted(rule, split, whole=whole)
     each = COUNT // updates // ranks // batch
     for update in range(updates):
         made.now.grad = None
@@ -160,6 +178,69 @@ def theirs(
                 numbers += part["prompt_ids"][:, -1].tolist()
         assert made.now.grad is not None
         yield numbers, made.now.grad.clone()
+
+
+def told(rule: tuple[str, str, str], split: tuple[int, int, int]) -> Iterator[tuple[list[int], Told]]:
+    """Of each update its completions, and what the ledger of the package's ranks says of it."""
+    updates, ranks, batch = split
+    every, passes = parted(rule, split)
+    each = COUNT // updates // ranks // batch
+    for number in range(updates * each):
+        said: list[Tensor] = []
+        for one, parts in zip(every, passes, strict=True):
+            before = {name: list(values) for name, values in one._metrics["train"].items()}
+            one.accelerator.reduce = lambda mine, reduction, said=said: (said.append(mine), mine)[1]
+            one._compute_loss(None, parts[number])
+            one._metrics["train"] = defaultdict(list, before)
+        kinds = len(said) // ranks
+        for one, parts in zip(every, passes, strict=True):
+            sums = iter([sum(said[kind::kinds]) for kind in range(kinds)])
+            one.accelerator.reduce = lambda mine, reduction, sums=sums: next(sums)
+            one._compute_loss(None, parts[number])
+            one._step = number + 1
+        if (number + 1) % each:
+            continue
+        numbers = []
+        for one, parts in zip(every, passes, strict=True):
+            numbers += [
+                n
+                for part in parts[number + 1 - each : number + 1]
+                for n in part["prompt_ids"][:, -1].tolist()
+            ]
+            one.over_tokens(one._metrics["train"])
+        lines = [
+            {
+                ours: sum(one._metrics["train"][upstream]) / len(one._metrics["train"][upstream])
+                for upstream, ours in RENAMED.items()
+                if one._metrics["train"].get(upstream)
+            }
+            for one in every
+        ]
+        assert all(line == lines[0] for line in lines), "ranks say different things"
+        for one in every:
+            one._metrics["train"].clear()
+        yield numbers, lines[0]
+
+
+def own_told(rule: tuple[str, str, str], numbers: list[int]) -> Told:
+    """The same by the definitions: means over the update's tokens, and the share of what the bounds hold back. TRL counts shares in
+    float32."""
+    loss, ratio, kl = rule
+    made = MADE
+    gains, now, surprise = made.gains(loss), made.chances(made.now).detach(), made.surprise()
+    held, kls, entropies = [], [], []
+    for n in numbers:
+        length = made.lengths[n]
+        away = now[n, :length] - made.old[n, :length]
+        ratios = (away if ratio == "tokens" else away.mean()[None]).exp()
+        high = (ratios > 1 + HIGH) & (gains[n] > 0)
+        held.append(high if loss == "cispo" else high | ((ratios < 1 - LOW) & (gains[n] < 0)))
+        apart = made.reference[n, :length] - now[n, :length]
+        kls.append((apart.exp() - apart - 1) * (ratios if kl == "weighted_k3" else 1))
+        entropies.append(surprise[n, :length])
+    found = {"entropy": torch.cat(entropies), "clipped": torch.cat(held).double()}
+    found |= {"kl": torch.cat(kls)} if kl else {}
+    return {name: float(values.mean()) for name, values in found.items()}
 
 
 def own(rule: tuple[str, str, str], numbers: list[int]) -> Tensor:
@@ -213,6 +294,18 @@ def test_the_gradient_is_that_of_the_formula_however_a_window_is_divided(rule: t
             seen.append(sorted(numbers))
         each = COUNT // split[0]
         assert seen == [list(range(start, start + each)) for start in range(0, COUNT, each)], split
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: " ".join(rule).strip())
+def test_kl_entropy_and_clipped_share_are_the_update_s_however_it_is_divided(
+    rule: tuple[str, str, str],
+) -> None:
+    seen = []
+    for split in SPLITS:
+        for numbers, found in told(rule, split):
+            assert found == pytest.approx(own_told(rule, numbers), rel=1e-6), split
+            seen.append(found["clipped"])
+    assert 0 < max(seen) < 1
 
 
 @pytest.mark.parametrize("loss", losses.LOSSES)

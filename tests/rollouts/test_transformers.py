@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import tiny_model
 import torch
+from transformers.generation import SuppressTokensLogitsProcessor
 
 from lingshu_train import rollouts
 from lingshu_train.data import chat
@@ -18,7 +19,7 @@ from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.model import family, load
 from lingshu_train.record import Completion, Prompt, Sample, Sampling
 from lingshu_train.rollouts import _engine
-from lingshu_train.rollouts._drawing import Drawing
+from lingshu_train.rollouts._drawing import Drawing, Never
 from lingshu_train.rollouts._generating import Transformers
 
 GREEDY = Sampling(max_tokens=8)
@@ -96,6 +97,19 @@ def test_tokens_are_drawn_with_the_probabilities_of_their_scores() -> None:
     for token, chance in enumerate(chances.tolist()):
         error = (draws * chance * (1 - chance)) ** 0.5
         assert abs(counts[token] - draws * chance) <= 4 * error, (token, counts[token])
+
+
+def test_forbidden_tokens_and_noise_give_the_scores_of_the_plain_formulas_to_the_bit() -> None:
+    scores = torch.randn(3, 50, generator=torch.Generator().manual_seed(1))
+    stock = SuppressTokensLogitsProcessor([4, 7], device="cpu")(torch.zeros(3, 1), scores.clone())
+    own = Never([4, 7], torch.device("cpu"))(torch.zeros(3, 1), scores.clone())
+    assert torch.equal(own, stock)
+    shares = [
+        torch.rand(50, dtype=torch.float64, generator=torch.Generator().manual_seed(n)) for n in range(3)
+    ]
+    waits = -torch.log1p(-torch.stack(shares).float().clamp_min(torch.finfo(torch.float32).tiny))
+    drawn = Drawing(range(3), torch.device("cpu"))(torch.zeros(3, 1), own)
+    assert torch.equal(drawn, stock - waits.log())
 
 
 def test_a_narrow_nucleus_and_a_low_temperature_leave_the_likeliest_token(engine: Transformers) -> None:

@@ -17,15 +17,17 @@ SIZES = [
     "model.shape.text.vocabulary=2048",
     "model.shape.text.mrope_section=[4,6,6]",
 ]
-QWEN3 = [*SIZES[:3], "model=tiny_qwen3_vl"]
-"""Features of a layer of the tower pass the text's layers on their own way."""
+QWEN3, INTERNVL, GEMMA = "model=tiny_qwen3_vl", "model=tiny_internvl3", "model=tiny_gemma3"
+"""Of these, features of a layer of the first's tower pass the text's layers on their own way."""
+OTHERS = {QWEN3: SIZES[:3], INTERNVL: SIZES[2:3], GEMMA: SIZES[2:3]}
+"""What of these sizes another family takes: three heads want another width where theirs is no size of its own."""
 LORA = "stages.instruct.train={vision_tower: full, merger: full, language_model: {lora: {rank: 4}}}"
 
 WITHOUT = ["~stages.instruct.learning_rate.vision_tower", "~stages.instruct.learning_rate.language_model"]
 
 
 def of(*overrides: str) -> tuple[Recipe, Config]:
-    sizes = QWEN3 if "model=tiny_qwen3_vl" in overrides else SIZES
+    sizes = next((sizes for model, sizes in OTHERS.items() if model in overrides), SIZES)
     loaded = recipe.load("quickstart", [*dict.fromkeys([*sizes, *overrides])])
     config = next(block.config for block in loaded.stages if block.name == "instruct")
     assert isinstance(config, Config)
@@ -40,7 +42,7 @@ def of(*overrides: str) -> tuple[Recipe, Config]:
         (("model.dtype=bfloat16",), False),
         (("model.dtype=bfloat16", LORA), False),
         (("stages.instruct.train=[merger]", *WITHOUT), False),
-        (("model=tiny_qwen3_vl", "model.dtype=bfloat16"), True),
+        *(((model, "model.dtype=bfloat16"), True) for model in OTHERS),
     ],
 )
 def test_a_simulated_pass_is_the_real_one(overrides: tuple[str, ...], packed: bool) -> None:
@@ -68,12 +70,10 @@ def test_a_simulated_pass_is_the_real_one(overrides: tuple[str, ...], packed: bo
 
 
 @pytest.mark.parametrize(
-    ("model", "checkpointing", "apart"),
-    [((), False, 0.01), ((), True, 0.01), (("model=tiny_qwen3_vl",), True, 0.1)],
+    ("model", "checkpointing"), [((), False), ((), True), *(((model,), True) for model in OTHERS)]
 )
-def test_few_layers_say_what_all_take(model: tuple[str, ...], checkpointing: bool, apart: float) -> None:
-    """Where features of the tower are added in some layers of the text alone, the peak of its forward pass hangs on which of
-    them there are; the greatest of all phases does not."""
+def test_few_layers_say_what_all_take(model: tuple[str, ...], checkpointing: bool) -> None:
+    """Also of the peak of the text's forward pass where features of the tower are added in its first layers alone."""
     switch = f"model.gradient_checkpointing={str(checkpointing).lower()}"
     loaded, config = of(*model, switch, "model.dtype=bfloat16")
     given = load.of(loaded.model, config)
@@ -82,9 +82,7 @@ def test_few_layers_say_what_all_take(model: tuple[str, ...], checkpointing: boo
     few = depths.measure(setting, given, deep)
     whole = depths.measure(setting, given, deep, whole=True)
     for phase, by in whole.peaks.items():
-        assert sum(few.peaks[phase].values()) == pytest.approx(sum(by.values()), rel=apart), phase
-    most = [max(sum(by.values()) for by in one.peaks.values()) for one in (few, whole)]
-    assert most[0] == pytest.approx(most[1], rel=0.01)
+        assert sum(few.peaks[phase].values()) == pytest.approx(sum(by.values()), rel=0.01), phase
     assert sum(few.saved.values()) == pytest.approx(sum(whole.saved.values()), rel=1e-6)
     assert sum(few.flops.values()) == pytest.approx(sum(whole.flops.values()), rel=1e-6)
 

@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,8 @@ from lingshu_train.running.nursery import Files, Nursery
 
 ROOT = Path(__file__).parents[2]
 RANKS = "lingshu_train.running.ranks"
+PATIENCE_S = 120.0
+"""So long a nursery may import; on a quiet core it takes ten seconds."""
 _lock = threading.Lock()
 _nursery: Nursery | None = None
 _cold = 0
@@ -95,7 +98,11 @@ class Hatched(subprocess.Popen):  # type: ignore[type-arg]
 
 
 def _same(python: str, variables: dict[str, str]) -> bool:
-    """Whether the nursery is ready, and was started with what this command would read at its start."""
-    if _nursery is None or not _nursery.ready:
+    """Whether the nursery was started with what this command would read at its start. One that still imports is waited for: a
+    process of its own would import the same beside it, and be no sooner ready."""
+    if _nursery is None or not _nursery.can([python, "-m", warm.RANK], _as_started(variables)):
         return False
-    return _nursery.can([python, "-m", warm.RANK], _as_started(variables))
+    until = time.monotonic() + PATIENCE_S
+    while not _nursery.ready and _nursery._process.poll() is None and time.monotonic() < until:
+        time.sleep(0.05)
+    return _nursery.ready

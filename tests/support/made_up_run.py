@@ -235,6 +235,7 @@ def _ledger(stage: Stage, rng: random.Random, *, steps: int) -> None:
         if stage.kind == "grpo":
             reward = 0.72 + 0.2 * (1 - math.exp(-step / 50)) + rng.gauss(0, 0.05)
             values |= {"reward": reward, "reward_std": 0.3 * math.exp(-step / 90), "kl": step * 1e-4}
+            values |= {"entropy": 0.9 * math.exp(-step / 70), "clipped": min(0.2, step * 2e-3)}
             values |= {"reward/accuracy": reward - 0.05, "reward/format": min(1.0, 0.9 + step * 1e-3)}
             values |= {"reward/unscored": 0.0}
             unreadable = rng.randrange(2) / 16

@@ -10,10 +10,12 @@ import curating
 import pytest
 import teaching
 import tiny
+from batching import BatchTeacher, batching
 
 from lingshu_train.data.corpus import corpus
 from lingshu_train.stages.synthesize.config import Config
 from lingshu_train.synthesize import _forecast, _pipelines
+from lingshu_train.synthesize._settings import Batching
 
 
 def forecast(config: Config, parent: Path, run: Path) -> _forecast.Forecast:
@@ -61,3 +63,31 @@ def test_a_plan_tells_it_of_a_stage_that_is_to_be_done(tmp_path: Path) -> None:
         assert "in the unit of the prices" in line.text
         assert config.forecast({}, tmp_path)[0].text == "known when raw is finished"
         assert not teacher.asked
+
+
+def test_of_batches_the_forecast_says_how_many_one_after_another(tmp_path: Path) -> None:
+    rows, answers = teaching.questions(120)
+    parent = curating.corpus(tmp_path / "raw", rows)
+    with batching(BatchTeacher(teaching.reasoner(answers))) as teacher:
+        batch = {"poll_s": 0.01, "most_requests": 50}
+        made = teaching.stage(
+            tmp_path,
+            parent,
+            teacher,  # type: ignore[arg-type]
+            params={"blanks": 1},
+            asking={"price_in": 1.0, "price_out": 4.0, "batch": batch},
+        )
+        config = Config.model_validate_json(json.dumps(made.config))
+        before = forecast(config, parent, tmp_path)
+        assert (before.requests, before.rounds, before.batches) == (600, 5, 15)
+        assert before.money == pytest.approx((before.tokens_in + 4 * before.tokens_out) / 1e6, rel=1e-3)
+        assert str(before).endswith("; 15 batches in 5 rounds one after another, each promised within 24h")
+        small = config.model_copy(
+            update={"teacher": config.teacher.model_copy(update={"batch": Batching(most_bytes=20_000)})}
+        )
+        assert forecast(small, parent, tmp_path).batches > 15
+        tiny.run_here(made)
+        assert len(teacher.batches) == before.batches
+        after = forecast(config, parent, tmp_path)
+    assert (after.requests, after.rounds, after.batches) == (0, 0, 0)
+    assert "batches" not in str(after)

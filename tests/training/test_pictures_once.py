@@ -97,6 +97,14 @@ def test_a_window_s_pictures_are_found_again_at_its_places() -> None:
     assert found.at([1]) == {"num_images": [0]}, "text alone has no pixels, also beside rows that have some"
 
 
+def test_pictures_that_differ_only_where_nobody_looked_first_are_two() -> None:
+    whole = torch.zeros(100, 40)
+    other, same = whole.clone(), whole.clone()
+    other[50, 3] = 1.0
+    assert torch.equal(repeated._looked_at(whole), repeated._looked_at(other)), "not what is to be shown"
+    assert repeated.distinct([whole, other, same, torch.zeros(50, 80)]) == ([0, 1, 3], [0, 1, 0, 2])
+
+
 def test_pictures_of_a_window_stay_on_the_host_until_a_pass_shows_them() -> None:
     """On the device, which here is torch's meta, upstream would have a copy of each for each completion."""
 

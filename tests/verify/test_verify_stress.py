@@ -21,8 +21,6 @@ ROUNDS = sorted((Path(__file__).parent / "stress_rounds").glob("*.jsonl"))
 ALLOWED_STRICT = 0.02
 ALLOWED_LENIENT = 0.08
 # Rounds with mostly yes and no and a reason behind it.
-# A small round, half of it questions of unusual forms: 7 of its 76 right answers are still refused.
-UNUSUAL = {"round_22": 0.1}
 REASONS, ALLOWED_REASONS = ("round_5", "round_9", "round_10", "round_11", "round_14"), 0.14
 
 
@@ -47,7 +45,7 @@ verifier = benchmark()
 def test_no_wrong_answer_passes_and_few_right_ones_are_refused(path: Path, policy: Policy) -> None:
     found = verifier.accuracy(verifier.read([path]), verifier.ours(policy), policy)
     assert found["false_positives"] == 0, found["missed"]
-    allowed = ALLOWED_REASONS if path.stem in REASONS else UNUSUAL.get(path.stem, ALLOWED_LENIENT)
+    allowed = ALLOWED_REASONS if path.stem in REASONS else ALLOWED_LENIENT
     assert found["false_negative_rate"] <= (ALLOWED_STRICT if policy is Policy.strict else allowed), found[
         "missed"
     ]

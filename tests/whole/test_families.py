@@ -71,7 +71,11 @@ def test_what_was_trained_is_asked_exported_and_loaded_by_everyone(kit: Kit) -> 
 
 
 @pytest.mark.slow
-def test_lengths_are_counted_in_processes_that_never_heard_of_the_family(kit: Kit) -> None:
+def test_lengths_are_counted_in_processes_that_never_heard_of_the_family(
+    plugins: None, tmp_path: Path
+) -> None:
+    """Of a folder of the user's own; those of ours they find as any process does."""
+    kit = families.make("toy_internvl", tmp_path)
     given = kit.root / "data" / "corpus", str(kit.source), kit.settings, range(1)
     (here,), (there,) = (list(lengths._parts(*given, workers=workers)) for workers in (1, 2))
     assert here.shape == (40, 5)

@@ -17,6 +17,7 @@ from layouts import LORA
 from peft import PeftModel
 
 from lingshu_train.model import load, parts, repeated
+from lingshu_train.model.shape import PARTS
 from lingshu_train.runs import ledger
 from lingshu_train.runs.stage import Stage
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer
@@ -142,3 +143,15 @@ def test_pictures_of_a_window_go_through_a_frozen_tower_once_and_the_numbers_are
     monkeypatch.undo()
     whole = tiny.trajectory(spared.path), tiny.weights(spared.path)
     assert gone_on(spared) == whole
+
+
+def test_grpo_trains_every_part_and_goes_on_to_the_same_bits(kit: Kit, tmp_path: Path) -> None:
+    stage = kit.stage("all", rewarded(kit, tmp_path), "data", "base")
+    assert carry_out(stage)["trained_parts"] == sorted(PARTS)
+    whole = tiny.trajectory(stage.path), tiny.weights(stage.path)
+    assert min(line["grad_norm"] for line in whole[0]) > 0.01, "nothing was learned"
+    saved = load.model(kit.family, str(stage.path / "model"), dtype="float32", attention="sdpa")
+    before = dict(kit.model().named_parameters())
+    moved = [name for name, one in saved.named_parameters() if not torch.equal(one, before[name])]
+    assert {parts.part_of(kit.family, name) for name in moved} == set(PARTS)
+    assert gone_on(stage) == whole

@@ -54,6 +54,7 @@ def prepare(
     left, or not what the card states; a patient or a picture in two splits (`comparing`).
     """
     if (folder / SUMMARY).is_file():
+        shared.remove(folder)
         return corpus.read_summary(folder)
     refuse(wanted)
     for card in wanted.loaded():
@@ -73,13 +74,15 @@ def prepare(
         comparing.stop(writer, against)
         comparing.stop_at_others(writer, wanted, against)
         licences = {name: cards.load(name).lingshu.licence.id for name in wanted.cards}
-        return writer.finish(
+        summary = writer.finish(
             licences=licences,
             budget=wanted.budget,
             control_tokens=wanted.control,
             layouts=_seen(writer, wanted),
             differs=differs,
         )
+    shared.remove(folder)
+    return summary
 
 
 def _results(
@@ -95,7 +98,7 @@ def _results(
     if cluster is None or cluster.executor == "local":
         left = islice(chunks.chunks(wanted, against), writer.done, None)
         return results(wanted, left, workers=workers)
-    place = folder / f".chunks-{name(wanted).rpartition('-')[2]}"
+    place = folder / f"{shared.FOLDER}{name(wanted).rpartition('-')[2]}"
     return shared.results(place, wanted, against, writer, cluster=cluster)
 
 

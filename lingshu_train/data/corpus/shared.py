@@ -25,6 +25,8 @@ from lingshu_train.runs.files import write_text
 
 CHUNKS = 32
 """Chunks of a job: 2,048 rows, so that a job is a second even of text, and a file some hundred megabytes of pictures."""
+FOLDER = ".chunks-"
+"""What the names of folders of jobs' files begin with, in the corpus's own."""
 _TOTAL = "total"
 """Beside the jobs' files: how many chunks there are."""
 
@@ -62,7 +64,8 @@ class Numbered:
 def results(
     folder: Path, wanted: Specification, against: Collection[str], writer: Writer, *, cluster: Cluster
 ) -> Iterator[list[Outcome]]:
-    """What comes of each chunk that is not written, in their order, once all of them are done."""
+    """What comes of each chunk that is not written, in order, once all are done. A job's file goes when the writer
+    has committed all of it; the folder stays until `remove`."""
     folder = folder.with_name(f"{folder.name}-{CHUNKS}")
     folder.mkdir(parents=True, exist_ok=True)
     total = -(-_count(folder, wanted, against) // CHUNKS)
@@ -78,7 +81,12 @@ def results(
         while (kept + 1) * CHUNKS <= writer.committed:
             (folder / _name(kept)).unlink()
             kept += 1
-    shutil.rmtree(folder)
+
+
+def remove(folder: Path) -> None:
+    """What jobs have left in the folder of a corpus, once it is finished: before, the writer may still need the last of it."""
+    for path in folder.glob(f"{FOLDER}*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def _count(folder: Path, wanted: Specification, against: Collection[str]) -> int:

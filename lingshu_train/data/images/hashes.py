@@ -8,7 +8,7 @@ dHash is not. The cosines are whole numbers, so that every machine computes the 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import numpy.typing as npt
@@ -68,8 +68,19 @@ def near(hashes: Hashes, most: int) -> Iterator[tuple[Ints, Ints]]:
     if most > BANDED:
         yield from _all_pairs(hashes, most)
         return
-    for band in range(BANDED + 1):
-        keys = ((hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)).astype(np.int64)
+    yield from in_bands(hashes, most, range(BANDED + 1))
+
+
+def band_of(hashes: Hashes, band: int) -> Hashes:
+    """Sixteen bits of each: of hashes that differ in up to three bits one of four bands is equal."""
+    found: Hashes = (hashes >> np.uint64(16 * band)) & np.uint64(0xFFFF)
+    return found
+
+
+def in_bands(hashes: Hashes, most: int, bands: Iterable[int]) -> Iterator[tuple[Ints, Ints]]:
+    """The same, up to three bits, of those pairs alone whose lowest equal band is one of these."""
+    for band in bands:
+        keys = band_of(hashes, band).astype(np.int64)
         order = np.argsort(keys, kind="stable")
         for one, other in _within(keys[order]):
             first, second = order[one], order[other]
@@ -77,7 +88,7 @@ def near(hashes: Hashes, most: int) -> Iterator[tuple[Ints, Ints]]:
             hit = np.bitwise_count(differ) <= most
             # Found in the lowest band that is equal, and in no other.
             for lower in range(band):
-                hit &= (differ >> np.uint64(16 * lower)) & np.uint64(0xFFFF) != 0
+                hit &= band_of(differ, lower) != 0
             first, second = first[hit], second[hit]
             if len(first):
                 yield np.minimum(first, second), np.maximum(first, second)

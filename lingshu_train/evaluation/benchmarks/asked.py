@@ -170,9 +170,10 @@ def _form(sample: Sample, benchmark: Benchmark) -> str:
 def _without_images(sample: Sample) -> Sample:
     options = {letter: text.replace(IMAGE_MARK, "[picture]") for letter, text in sample.options.items()}
     turns = tuple((one.replace(IMAGE_MARK, ""), other) for one, other in sample.turns)
-    return replace(
-        sample, images=(), question=sample.question.replace(IMAGE_MARK, ""), options=options, turns=turns
-    )
+    asked = sample.question.replace(IMAGE_MARK, "")
+    # Questions on one picture stay together where it is not shown.
+    group = sample.group or ",".join(sample.images)
+    return replace(sample, images=(), question=asked, options=options, turns=turns, group=group)
 
 
 def _shuffled(sample: Sample, number: int) -> Sample:

@@ -47,6 +47,7 @@ class Counts:
     theirs: int = 0
     errors: int = 0
     all: _Groups = field(default_factory=_Groups)
+    asked: _Groups = field(default_factory=_Groups)
     tiers: dict[str, _Groups] = field(default_factory=lambda: {tier: _Groups() for tier in TIERS})
     cards: Counter[str] = field(default_factory=Counter)
     differs: Counter[str] = field(default_factory=Counter)
@@ -60,6 +61,8 @@ class Counts:
         right, group = lenient.correct, cluster(sample)
         self.n, self.strict = self.n + 1, self.strict + strict
         self.all.add(group, right=right)
+        if ORDER in sample.id:
+            self.asked.add(question(sample.id), right=right)
         if tier:
             self.tiers[tier].add(group, right=right)
         if ruling.correct is None:
@@ -84,12 +87,14 @@ class Counts:
         """The fields of a line, by their names."""
         interval = wilson(self.all.right, self.n)
         low, high = self.all.bounds(seed)
+        # Orders of one question are no questions of their own.
+        alone = self.asked.bounds(seed) if self.asked.totals else (interval.low, interval.high)
         scored = self.n - self.errors
         return {
             "strict": self.strict / self.n,
             "lenient": interval.value,
-            "low": interval.low,
-            "high": interval.high,
+            "low": alone[0],
+            "high": alone[1],
             "cluster_low": low,
             "cluster_high": high,
             "clusters": len(self.all.totals),
@@ -147,6 +152,11 @@ def resampled(totals: Sequence[Sequence[float]], *, seed: str) -> tuple[float, f
     if right in (0, n):
         bounds = wilson(len(totals) if right else 0, len(totals))
         return bounds.low, bounds.high
+    return percentiles(totals, seed=seed)
+
+
+def percentiles(totals: Sequence[Sequence[float]], *, seed: str) -> tuple[float, float]:
+    """The 2.5 and 97.5 % quantiles of a mean over resamples of groups, each with its sum and its number of questions."""
     draw = random.Random(seed)
     found = []
     for _ in range(_DRAWS):
@@ -157,7 +167,11 @@ def resampled(totals: Sequence[Sequence[float]], *, seed: str) -> tuple[float, f
 
 
 def cluster(sample: Sample) -> str:
-    """The patient or picture that a question is about; one without either is its own, in all orders of options."""
-    if sample.images:
-        return sample.group or ",".join(sample.images)
-    return sample.id.rpartition(ORDER)[0] or sample.id
+    """The patient or pictures that a question is about; one without either is its own, in all orders of options. One that is
+    asked without its pictures has them for its group (asked.py)."""
+    return sample.group or ",".join(sample.images) or question(sample.id)
+
+
+def question(id: str) -> str:
+    """The id of the question that is asked so, perhaps with its options in another order."""
+    return id.rpartition(ORDER)[0] or id

@@ -12,7 +12,7 @@ from PIL import Image
 from lingshu_train.documents import decoded
 from lingshu_train.errors import MissingInput
 from lingshu_train.evaluation.asking import Asking
-from lingshu_train.evaluation.benchmarks import scores, tiers
+from lingshu_train.evaluation.benchmarks import counts, scores, tiers
 from lingshu_train.evaluation.benchmarks.answering import ask, key, unanswered
 from lingshu_train.evaluation.benchmarks.asked import Seen, Way, drawn
 from lingshu_train.evaluation.benchmarks.journal import Journal
@@ -125,6 +125,16 @@ def right(folder: Path, benchmarks: Sequence[Benchmark], variant: str = "") -> d
     for path in (named(folder, SCORED, variant) / f"{one.name}.jsonl" for one in benchmarks):
         found[path.stem] = {
             str(row["id"]): bool(row["lenient"]) for row in _rows(path) if row["status"] != "free"
+        }
+    return found
+
+
+def groups(folder: Path, benchmarks: Sequence[Benchmark], variant: str = "") -> dict[str, dict[str, str]]:
+    """By the id of a question, the patient or pictures that it is about; of what was scored before that was kept, itself."""
+    found: dict[str, dict[str, str]] = {}
+    for path in (named(folder, SCORED, variant) / f"{one.name}.jsonl" for one in benchmarks):
+        found[path.stem] = {
+            str(row["id"]): str(row.get("group") or counts.question(str(row["id"]))) for row in _rows(path)
         }
     return found
 

@@ -1,7 +1,8 @@
 """Answers that only a model can judge, against rubrics: the share of a conversation's points, as HealthBench counts them.
 
-The judge is asked of one criterion at a time, after everything was asked and kept. A conversation with a criterion that it
-could not or would not judge has no score and is counted; none is guessed. Replies are kept by their requests.
+The judge is asked of one criterion at a time, after everything was asked and kept. A conversation with a criterion of which it
+says nothing that can be read has no score and is counted; none is guessed. Replies are kept by their requests, so that after an
+outage the same command asks on.
 """
 
 from __future__ import annotations
@@ -12,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lingshu_train.documents import decoded
-from lingshu_train.errors import NotPermitted
 from lingshu_train.evaluation.benchmarks.counts import bootstrap
 from lingshu_train.naming import canonical
 from lingshu_train.record import Message, Prompt, Sample, Sampling
 from lingshu_train.rewards.judge import Params
-from lingshu_train.rollouts import Outage, Refused, Unreadable, endpoint
+from lingshu_train.rollouts import Unreadable, endpoint
 from lingshu_train.runs.files import write_json
 from lingshu_train.schema import Strict
 
@@ -51,7 +51,11 @@ class _Criterion:
 
 
 def rubrics(name: str, samples: Sequence[Sample], scored: Path, params: Params) -> Rubrics:
-    """Of the answers in a file of scored ones to these samples."""
+    """Of the answers in a file of scored ones to these samples.
+
+    Outage (75): the judge cannot be reached; what it said is kept. NotPermitted (77): its key is refused, or a card may not be
+    sent to it. Refused (78): it takes no such request. None of these is an answer that could not be read.
+    """
     answers = dict(_texts(scored))
     found: list[float] = []
     asked = 0
@@ -113,7 +117,7 @@ def _met(sample: Sample, answer: str, wanted: Sequence[_Criterion], params: Para
     with endpoint.start(params) as server:
         try:
             replies = [_read(reply.text) for reply in server.answer(prompts, _SAMPLING)]
-        except (Unreadable, Outage, Refused, NotPermitted):
+        except Unreadable:
             return None
     met = [one for one in replies if one is not None]
     return met if len(met) == len(replies) else None

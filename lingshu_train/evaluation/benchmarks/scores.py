@@ -18,7 +18,8 @@ from lingshu_train.verify import Policy, verify
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scored:
-    """One answer with every verdict on it. `medevalkit` None: it cannot be scored there. Free text has no verdict."""
+    """One answer with every verdict on it. `group`: the patient or pictures that it is about.
+    `medevalkit` None: it cannot be scored there. Free text has no verdict."""
 
     id: str
     card: str
@@ -29,6 +30,7 @@ class Scored:
     options: Mapping[str, str]
     gold: str
     images: tuple[str, ...]
+    group: str
     text: str
     finish: str
     strict: bool
@@ -73,6 +75,7 @@ class Tally:
             options=dict(sample.options),
             gold=sample.answer,
             images=sample.images,
+            group=cluster(sample),
             text=one.text,
             finish=one.finish,
             strict=strict,

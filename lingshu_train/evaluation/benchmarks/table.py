@@ -63,7 +63,7 @@ def measured(models: Sequence[Named], asked: Sequence[Questions], out: Path, how
     """Every model on every benchmark. What a model answers lies in a folder of its own below `out`."""
     table = Table()
     for one in models:
-        folder = out / f"{Path(one.label).name}-{one.identity}"
+        folder = out / one.place
         asking = Asking(sampling=how.sampling, system=one.system, title=one.label, together=one.together)
         starts = None if how.rescore else one.starts
         lines = list(measuring.measure(asked, folder, starts, way=how.way, asking=asking, trained=one.stage))
@@ -83,7 +83,8 @@ def _paired(
     wanted = [one.benchmark for one in asked]
     right = {label: measuring.right(folder, wanted, variant) for label, folder in folders.items()}
     first, *others = right
-    return {other: versus.differences(right[first], right[other]) for other in others}
+    groups = measuring.groups(folders[first], wanted, variant)
+    return {other: versus.differences(right[first], right[other], groups) for other in others}
 
 
 def text(table: Table) -> str:

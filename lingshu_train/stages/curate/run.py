@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 
-from lingshu_train.curate import _deciding, _decision, _measured, _measuring, _rows, _steps, _work
+from lingshu_train.curate import _deciding, _decision, _measured, _measuring, _phases, _rows, _steps, _work
 from lingshu_train.curate._decision import Decision
 from lingshu_train.data.corpus import curated
 from lingshu_train.errors import DataError
@@ -29,7 +29,7 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     )
     work = _work.begin(stage.path, found, config.steps, where=f"{where}.steps")
     _measure(work, stage)
-    decisions, passed = _deciding.decide(work)
+    decisions, passed = _decide(work, stage)
     own = _rows.opened(found[-1].folder)
     gone = _decision.rows_of(decisions)
     if len(gone) > config.most_withdrawn * len(own):
@@ -56,6 +56,19 @@ def _measure(work: _work.Work, stage: Stage) -> None:
         return
     for pictures in (True, False):
         jobs.run(_measuring.Numbered(work=work, pictures=pictures), stage.cluster, stage.path)
+
+
+def _decide(work: _work.Work, stage: Stage) -> tuple[list[Decision], list[funnel.Passed]]:
+    if stage.cluster.executor == "local":
+        return _deciding.decide(work, _phases.beside(stage.cluster.preparing))
+
+    def deal(found: _phases.Numbered) -> None:
+        # A single job is not worth a task and its wait in a queue.
+        if len(found.left()) > 1:
+            jobs.run(found, stage.cluster, stage.path)
+        _phases.here(found)
+
+    return _deciding.decide(work, deal, ahead=True)
 
 
 def _reasons(decisions: Sequence[Decision]) -> str:

@@ -76,7 +76,8 @@ def page(
     ]
     right = {name: measuring.right(place, wanted) for name, place in folders.items()}
     first, *others = right
-    paired = {other: versus.differences(right[first], right[other]) for other in others}
+    groups = measuring.groups(folders[first], wanted)
+    paired = {other: versus.differences(right[first], right[other], groups) for other in others}
     write_text(folder / render.NAME, render.page(questions, shown, paired=paired, config=config))
 
 

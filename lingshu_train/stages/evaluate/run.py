@@ -42,8 +42,9 @@ def run(stage: Stage, config: Config, settings: Settings) -> Facts:
     held_out = withdrawn.left(stage, config.corpus, found)
     if not evaluation.judgeable(held_out.samples):
         raise DataError(
-            f"stages.{stage.name}: no question of corpus {config.corpus!r}, split {config.split!r}, that a rule can judge; "
-            "name other tasks"
+            f"stages.{stage.name}: no question of corpus {config.corpus!r}, split {config.split!r}, that a rule can judge, "
+            f"all {len(held_out)} are free text; name other tasks or another split, or measure reports with "
+            "`lingshu eval RUN/STAGE --benchmarks reports`"
         )
     asked = _asked(config, held_out)
     tables: dict[str, dict[str, Accuracy]] = {}

@@ -19,7 +19,8 @@ from lingshu_train.rewards import _compose as rewards
 from lingshu_train.rollouts import Choice
 from lingshu_train.stages.grpo import drawing, losses, pairs
 from lingshu_train.stages.grpo.asking import Curriculum, DynamicSampling
-from lingshu_train.training.config import GRADIENT_NORM, LEARNING_RATE, SPEED, TrainingConfig
+from lingshu_train.stages.grpo.charts import CHARTS
+from lingshu_train.training.config import TrainingConfig
 from lingshu_train.training.limit import Limit
 
 ROLLOUT_BATCH = 64
@@ -33,37 +34,7 @@ class Config(TrainingConfig):
     method: ClassVar[str] = "reinforcement learning"
     outputs: ClassVar[tuple[str, ...]] = (*TrainingConfig.outputs, "completions.jsonl")
     judges: ClassVar[bool] = True
-    charts: ClassVar[tuple[Chart, ...]] = (
-        Chart(title="Reward", columns=("reward",), y="mean reward"),
-        Chart(title="Held-out accuracy", columns=("held_out/accuracy",), y="share of right greedy answers"),
-        Chart(title="Reward terms", columns=("reward/",), y="mean of the term"),
-        Chart(
-            title="False answers among the accepted: bounds",
-            columns=("audit/lower", "audit/upper", "audit_by_person/lower", "audit_by_person/upper"),
-            y="rate",
-        ),
-        Chart(title="Completions by status", columns=("status/",), y="share of completions", absent=0.0),
-        Chart(title="Completion length", columns=("completion_length",), y="tokens"),
-        Chart(title="Spread of rewards", columns=("reward_std",), y="standard deviation"),
-        Chart(title="KL from the starting model", columns=("kl",), y="nats per token"),
-        GRADIENT_NORM,
-        Chart(title="Policy loss", columns=("loss",), y="loss", aside=True),
-        Chart(
-            title="Engine and trainer apart",
-            columns=("engine_gap/mean", "engine_gap/max", "off_policy/mean", "off_policy/max"),
-            y="nats per token",
-            aside=True,
-        ),
-        Chart(title="Entropy", columns=("entropy",), y="nats per token", aside=True),
-        Chart(
-            title="Completions at the length limit",
-            columns=("truncated",),
-            y="share of completions",
-            aside=True,
-        ),
-        LEARNING_RATE,
-        *SPEED,
-    )
+    charts: ClassVar[tuple[Chart, ...]] = CHARTS
     told: ClassVar[tuple[str, ...]] = (
         *TrainingConfig.told,
         "rewards",

@@ -18,6 +18,10 @@ PROMPT = ("prompt_ids", "prompt_mask")
 """What has a column for each place of a prompt, padded on the left."""
 BOTH = ("token_type_ids", "mm_token_type_ids")
 """What has a column for each place of prompt and completion."""
+OF_TOKENS = ("kl", "entropy")
+"""What upstream tells of each forward pass as a mean over its tokens on all ranks."""
+CLIPPED = ("clip_ratio/region_mean", "cispo_clip_ratio")
+"""The same where ratios are of tokens; of completions, of which every pass has as many, where ratios are of completions."""
 
 
 def divided(lengths: Sequence[int], *, updates: int, passes: int, key: str = "") -> list[list[int]]:
@@ -66,6 +70,13 @@ def trimmed(batch: Batch) -> Batch:
     return found
 
 
+def mean(values: Sequence[float], tokens: Sequence[float]) -> float:
+    """Of an update over its tokens: `values` are the means of its forward passes, `tokens` how many each has on all ranks."""
+    assert len(values) == len(tokens), f"{len(values)} means of {len(tokens)} forward passes"
+    total = sum(value * count for value, count in zip(values, tokens, strict=True))
+    return total / max(sum(tokens), 1.0)
+
+
 def _width(mask: torch.Tensor) -> int:
     """Columns up to the last one that any row uses."""
     used = mask.any(dim=0).nonzero()
@@ -80,11 +91,14 @@ class Divided(Exact):
     """
 
     whole_groups = True
+    importance_sampling_level: str
     _buffered_inputs: list[Batch] | None
     _picture_inputs: tuple[str, ...]
     _pictures: Pictures | None
     _places: list[list[int]]
     """Of the window, those of each forward pass."""
+    _tokens_of: list[list[float]]
+    """Of each update of the window, the tokens of each of its forward passes, on all ranks."""
 
     def _prepare_inputs(self, generation_batch: Batch) -> Batch:
         """Instead of upstream's. A step that is run again uses the completions that its window has."""
@@ -115,6 +129,19 @@ class Divided(Exact):
         found = kept.at(places)
         return {name: super(Divided, self)._prepare_input(value) for name, value in found.items()}
 
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        self.over_tokens(self._metrics["train"])
+        super().log(logs, start_time)
+
+    def over_tokens(self, told: dict[str, list[float]]) -> None:
+        """Make what is told of the update just done means over its tokens. Upstream takes those over forward passes, whatever
+        number of tokens each of them has."""
+        by_completions = self.importance_sampling_level == "sequence"
+        for name in OF_TOKENS if by_completions else (*OF_TOKENS, *CLIPPED):
+            if told.get(name):
+                update = (self._step - 1) // self.args.gradient_accumulation_steps % len(self._tokens_of)
+                told[name] = [mean(told[name], self._tokens_of[update])]
+
     def _divide(self, window: Batch) -> list[Batch]:
         """Forward passes of this rank, each with the tokens of its update on all ranks."""
         passes = self.args.gradient_accumulation_steps
@@ -131,15 +158,15 @@ class Divided(Exact):
             lengths, updates=updates, passes=passes, key="" if self.whole_groups or updates == 1 else key
         )
         found = [trimmed(taken(window, places)) for places in self._places]
-        tokens = self._tokens(found, updates)
+        tokens = self._tokens(found).view(updates, passes)
+        self._tokens_of = tokens.tolist()
         for number, part in enumerate(found):
             # Upstream takes the tokens of the whole window here, and an update's share of them.
-            part["num_items_in_batch"] = tokens[number // passes] * updates
+            part["num_items_in_batch"] = tokens[number // passes].sum() * updates
         return found
 
-    def _tokens(self, passes: Sequence[Batch], updates: int) -> torch.Tensor:
-        """Tokens that each update trains on all ranks, (updates,). In float64, in which upstream's division loses nothing."""
+    def _tokens(self, passes: Sequence[Batch]) -> torch.Tensor:
+        """Tokens that each forward pass trains on all ranks, (passes,). In float64, in which upstream's division loses none."""
         mine = torch.stack([part["completion_mask"].sum() for part in passes])
-        here = mine.view(updates, -1).sum(dim=1)
-        everywhere: torch.Tensor = self.accelerator.gather(here)
-        return everywhere.view(-1, updates).sum(dim=0).double()
+        everywhere: torch.Tensor = self.accelerator.gather(mine)
+        return everywhere.view(-1, len(passes)).sum(dim=0).double()

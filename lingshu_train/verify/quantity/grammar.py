@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from lingshu_train.verify.lexicon import longest_first, texts, words
+from lingshu_train.verify.quantity import counted
 from lingshu_train.verify.quantity.numerals import number, opening
 from lingshu_train.verify.quantity.units import Unit, leading
 from lingshu_train.verify.text import canon
@@ -116,14 +117,14 @@ def parse(text: str, question: str) -> Quantity | None:
 
 def _names_one(label: str, question: str) -> bool:
     """Whether a number behind this word is no measure: "rib 4" is no count of ribs, "in 20 weeks" no age."""
-    counted = _COUNTED.search(question)
+    asked_of = _COUNTED.search(question)
     plain = label.strip().lower()
-    if counted is None:
+    if asked_of is None:
         return plain == "in"
     return (
         plain.isalpha()
         and plain not in _COPULA
-        and canon.word(plain) in map(canon.word, counted.group(1).lower().split())
+        and canon.word(plain) in map(canon.word, asked_of.group(1).lower().split())
     )
 
 
@@ -281,20 +282,11 @@ def _end(rest: str, asked: frozenset[str]) -> str | None:
     if rest in ("左右", "上下", "许"):
         return ""
     tokens = canon.tokenize(rest)
+    if counted.only_present(tokens, asked):
+        return None
     for token in tokens:
         single = canon.word(token)
-        if single in asked or token in _FILL or (not token.isascii() and _counted(token, asked)):
+        if single in asked or token in _FILL or (not token.isascii() and counted.named(token, asked)):
             continue
         return None
     return "" if not words("words", "negation") & set(tokens) else None
-
-
-def _counted(token: str, asked: frozenset[str]) -> bool:
-    for classifier in words("units", "classifiers"):
-        if token.startswith(classifier):
-            token = token[len(classifier) :]
-            break
-    # 8毫米多 is more than 8 mm, whatever word of the question holds 多.
-    if token.startswith(tuple(words("numbers", "beyond_cn"))):
-        return False
-    return not token or any(token in word for word in asked)

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
-from lingshu_train.verify.gold import GoldAnswer, Ruling
-from lingshu_train.verify.lexicon import texts, words
-from lingshu_train.verify.remarks import carried_cn, placed, source, verbatim
+from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
+from lingshu_train.verify.lexicon import words
+from lingshu_train.verify.remarks import carried_cn, lent, placed, source, verbatim
 from lingshu_train.verify.text import canon
 from lingshu_train.verify.text.normal import LIMIT, strip_edges
 
 _TOKEN = re.compile(r"[A-Za-z0-9]+(?:[-'][A-Za-z0-9]+)*|\S")
 _WORD = re.compile(r"[a-z]+(?:[-'][a-z]+)*")
-_KIND = re.compile(r"\b(?:(?:what|which) (?:type|kind|sort|form) of|what|which) ([a-z]+)(?: ([a-z]+))?\b")
 _PLACING = frozenset(
     (
         "in",
@@ -75,15 +75,13 @@ _PAST = re.compile(
     re.IGNORECASE,
 )
 _ASKS_PAST = re.compile(r"\b(?:was|were|did|had|been)\b", re.IGNORECASE)
+_ASKS_ORGAN = re.compile(r"\b(?:which|what) organ (?!system)", re.IGNORECASE)
 # A break in a part of a bone is one of the bone: "a fracture through the shaft of the ulna".
 _PART = re.compile(
     r" (?:line )?(?:(?:runs?|extends?|passes|courses|is seen) )?(?:(?:through|across|involving|in|of) )"
-    r"(?:the (?:[a-z]+ ){0,2}(?:shaft|neck|head|base|body|tip|apex|third|half|end"
+    r"(?:the (?:[a-z]+ ){0,2}(?:shaft|neck|head|tail|base|body|tip|apex|third|half|end"
     r"|portion|segment|part|root|wall) of )?(?=the [a-z])"
 )
-# What a question calls by one of these may be called by another: where "the lesion" is, "the mass" is.
-_GENERIC = frozenset(("lesion", "lesions", "abnormality", "abnormalities", "finding", "mass", "tumor"))
-_AFFECTED = frozenset(("affected", "affects", "involved", "involves", "involvement", "diseased", "damaged"))
 _SIDED = frozenset(("right-sided", "left-sided", "right", "left", "bilateral", "unilateral"))
 # What was, or comes and goes, is not what a question asks for.
 _OTHER_TIMES = frozenset(("old", "new", "chronic", "stable", "unchanged", "partial", "incomplete"))
@@ -97,27 +95,44 @@ def read(text: str, gold: GoldAnswer, question: str, offered: frozenset[str] = f
         return None
     if not text.isascii() and carried_cn.HAN.search(text):
         return verbatim.denied_cn(text, gold, question) or carried_cn.read(text, gold, question)
-    text = verbatim.without_place(
-        source.named(text, question, offered), question, inside=gold.reads == "choices"
-    )
-    if offered and _ASKS_STATE.search(question):
-        text = _PART.sub(" of ", text)
-    said = verbatim.read(text, gold, question)
+    past = _past(text, question)
+    plainer = _plainer(text, gold, question, offered)
+    if plainer != text and not past and (ruling := gold.read(plainer)).status == "right":
+        return ruling._replace(rule=f"{ruling.rule}_carried")
+    said = verbatim.read(plainer, gold, question)
     if said is not None:
         return said
-    whole = gold.reads == "choices" or source.asks_picture(question)
-    shorter = verbatim.without_whole(text, question) if whole else text
-    if offered:
-        shorter = placed.without_phrase(shorter, question, offered)
-    if shorter != text:
+    shorter = _without_place(plainer, gold, question, offered)
+    if shorter != plainer and not past:
         ruling = gold.read(shorter)
         return ruling if ruling.status == "right" else read(shorter, gold, question, offered)
+    if past or _other_way(plainer, question) or _ONE_OF.search(plainer) or _TO_SEE.search(plainer):
+        return None
+    return _in_sentence(plainer, gold, question, offered)
+
+
+def _plainer(text: str, gold: GoldAnswer, question: str, offered: frozenset[str]) -> str:
+    """A text whose picture is "the image", without the question's place at its beginning, and with a bone for its part."""
+    text = source.named(text, question, offered)
+    text = verbatim.without_place(text, question, inside=gold.reads == "choices")
+    if (offered and _ASKS_STATE.search(question)) or _ASKS_ORGAN.search(question):
+        return _PART.sub(" of ", text)
+    return text
+
+
+def _without_place(text: str, gold: GoldAnswer, question: str, offered: frozenset[str]) -> str:
+    """A text without the organ or the place at its end that its answer lies in."""
+    if gold.reads == "choices" or source.asks_picture(question):
+        text = verbatim.without_whole(text, question)
+    return placed.without_phrase(text, question, offered) if offered else text
+
+
+def _in_sentence(text: str, gold: GoldAnswer, question: str, offered: frozenset[str]) -> Ruling | None:
+    """The ruling on the part of a sentence that is left when words which carry no answer are cut off from both its ends."""
     tokens = [found.span() for found in _TOKEN.finditer(text)]
     # A capital letter inside a sentence is an option, not the article.
     shown = [text[start:end] for start, end in tokens]
     spoken = [word if index and len(word) == 1 else word.lower() for index, word in enumerate(shown)]
-    if _past(text, question) or _other_way(text, question) or _ONE_OF.search(text) or _TO_SEE.search(text):
-        return None
     # "in the left lower lobe" as the question has it: its sides are no answer there.
     again = _phrase(spoken, question)
     if again:
@@ -129,11 +144,8 @@ def read(text: str, gold: GoldAnswer, question: str, offered: frozenset[str] = f
     for start, end in _spans(spoken, gold, question, offered):
         ruling = gold.read(strip_edges(text[tokens[start][0] : tokens[end - 1][1]]))
         cut = spoken[:start] + spoken[end:]
-        if (
-            ruling.status == "right"
-            and (again or _carries(cut))
-            and not _only_seen(spoken[start:end], cut, question)
-        ):
+        carries = again or _carries(cut)
+        if ruling.status == "right" and carries and not _only_seen(spoken[start:end], cut, question):
             return ruling._replace(rule=f"{ruling.rule}_carried")
     return None
 
@@ -157,51 +169,75 @@ def _spans(
     spoken: list[str], gold: GoldAnswer, question: str, offered: frozenset[str]
 ) -> list[tuple[int, int]]:
     """What may be the answer in a sentence of words, as places of its first word and behind its last, the shortest first."""
-    lent = _lent(question)
-    known = lent | words("carriers", "words")
-    if gold.reads == "grammar":
-        known -= _LIMITS
-    # One option of several is named where a noun of the question follows it: "Right lower lobe consolidation is seen".
-    follows = words("carriers", "after") | (lent | _HOLDING if gold.reads == "choices" else frozenset())
+    sets = _word_sets(question, gold.reads, offered)
+    own, follows, behind = sets.own, sets.follows, sets.behind
     if spoken[:2] == ["it", "is"]:
         follows |= {"that"}
-    if gold.reads == "words":
+    if gold.reads == "words" and (kind := lent.nouns(question)):
         # "The gastrointestinal system" of "What organ system": any of its nouns may follow.
-        follows |= frozenset(word for word in spoken if canon.word(word) in nouns(question))
-    # How large or how old a thing is tells no option from another, unless one of them says so; behind it, it may. Which
-    # plane or weighting a picture has may stand on either side.
-    ahead, behind = known, known
-    if offered:
-        behind = known | (words("vocabulary", "planes") | words("vocabulary", "weights")) - offered
-        ahead = behind | (words("vocabulary", "sizes") - offered) | _describing(spoken, lent, offered)
-        if _SIDED.isdisjoint(offered) and _SIDED.isdisjoint(_WORD.findall(question.lower())):
-            ahead |= _SIDED
+        follows |= frozenset(word for word in spoken if canon.word(word) in kind)
+    describing = _describing(spoken, own, sets.kinds)
+    ahead = sets.ahead | describing if describing else sets.ahead
     last = len(spoken)
-    described = ahead - behind
-    heads = [cut for cut in (0, *_run(spoken, ahead)) if not cut or _leads(spoken, cut, lent, described)]
+    described = sets.described | describing
+    heads = [cut for cut in (0, *_run(spoken, ahead)) if not cut or _leads(spoken, cut, own, described)]
     ends = [last - cut for cut in (0, *_run(spoken[::-1], behind))]
     tails = [end for end in ends if end == last or spoken[end] in follows or spoken[end - 1] == ","]
     return _shortest([(start, end) for start in heads for end in tails if start < end and end - start < last])
 
 
-def _describing(spoken: list[str], lent: frozenset[str], offered: frozenset[str]) -> frozenset[str]:
+class _WordSets(NamedTuple):
+    """What may be cut off: `behind` at the end, `ahead` at the beginning, of which `described` tell how a thing looks, as do
+    `kinds` right before a word of the question (`own`); `follows` may stand right behind an answer.
+    """
+
+    own: frozenset[str]
+    follows: frozenset[str]
+    behind: frozenset[str]
+    ahead: frozenset[str]
+    described: frozenset[str]
+    kinds: frozenset[str]
+
+
+@lru_cache(maxsize=4096)
+def _word_sets(question: str, reads: Reads, offered: frozenset[str]) -> _WordSets:
+    own = lent.words_of(question)
+    known = own | words("carriers", "words")
+    if reads == "grammar":
+        known -= _LIMITS
+    # One option of several is named where a noun of the question follows it: "Right lower lobe consolidation is seen".
+    follows = words("carriers", "after") | (own | _HOLDING if reads == "choices" else frozenset())
+    if not offered:
+        return _WordSets(own, follows, known, known, frozenset(), frozenset())
+    # How large or how old a thing is tells no option from another, unless one of them says so; behind it, it may. Which
+    # plane or weighting a picture has may stand on either side.
+    behind = known | (words("vocabulary", "planes") | words("vocabulary", "weights")) - offered
+    ahead = behind | (words("vocabulary", "sizes") - offered)
+    if _SIDED.isdisjoint(offered) and _SIDED.isdisjoint(_WORD.findall(question.lower())):
+        ahead |= _SIDED
+    kinds = (words("carriers", "kinds") | words("vocabulary", "describing")) - offered - _OTHER_TIMES
+    return _WordSets(own, follows, behind, ahead, ahead - behind, kinds)
+
+
+def _describing(spoken: list[str], own: frozenset[str], kinds: frozenset[str]) -> frozenset[str]:
     """Words that describe what the question asks about, right before one of its words: "a compression fracture of L1"."""
-    listed = (words("carriers", "kinds") | words("vocabulary", "describing")) - offered - _OTHER_TIMES
+    if kinds.isdisjoint(spoken):
+        return frozenset()
     return frozenset(
         word
         for place, (word, following) in enumerate(pairwise(spoken))
-        if word in listed and (not place or following in lent or following in listed)
+        if word in kinds and (not place or following in own or following in kinds)
     )
 
 
-def _leads(spoken: list[str], cut: int, lent: frozenset[str], described: frozenset[str]) -> bool:
+def _leads(spoken: list[str], cut: int, own: frozenset[str], described: frozenset[str]) -> bool:
     """Whether an answer may begin behind so many words: "shows a", "an enlarged", "large"."""
     while cut and spoken[cut - 1] in described:
         cut -= 1
     return (
         not cut
         or spoken[cut - 1] in words("carriers", "before")
-        or (cut > 1 and spoken[cut - 1] in lent and spoken[cut - 2] in ("a", "an", "the"))
+        or (cut > 1 and spoken[cut - 1] in own and spoken[cut - 2] in ("a", "an", "the"))
     )
 
 
@@ -243,47 +279,8 @@ def _only_seen(said: list[str], cut: list[str], question: str) -> bool:
     """
     if _SEEN.isdisjoint(cut) or _ASKS_SEEN.search(question):
         return False
-    kind = nouns(question)
+    kind = lent.nouns(question)
     if not _ASKS_STATE.search(question) and kind.isdisjoint(map(canon.word, said)):
         return False
     own = {verbatim.kin(word) for word in cut if word not in words("carriers", "words")}
     return own.isdisjoint(map(verbatim.kin, _WORD.findall(question.lower())))
-
-
-@lru_cache(maxsize=4096)
-def _lent(question: str) -> frozenset[str]:
-    """The words of a question that may stand beside its answer."""
-    low = question.lower()
-    if verbatim.OFFERS.search(low):
-        return frozenset()
-    sided = words("words", "sides") | frozenset(
-        ("upper", "lower", "middle", "anterior", "posterior", "medial", "lateral")
-    )
-    spoken = frozenset(_WORD.findall(low))
-    same = texts("words", "same")
-    forms = {same[token] for token in spoken if token in same and " " not in same[token]}
-    forms |= {token for token, one in same.items() if one in forms or one in spoken}
-    forms |= {adjective for adjective, noun in texts("carriers", "organs").items() if noun in spoken}
-    if not spoken.isdisjoint(("size", "big", "large")):
-        forms |= {"diameter", "size"}
-    forms |= {
-        noun for adjective, noun in texts("carriers", "dimensions").items() if f"how {adjective}" in low
-    }
-    if not spoken.isdisjoint(_AFFECTED):
-        forms |= _AFFECTED
-    # "Most of the cells are" of "Which cell type".
-    forms |= {f"{word}s" for noun in [_KIND.search(low)] if noun for word in noun.groups() if word}
-    if not spoken.isdisjoint(_GENERIC):
-        forms |= words("carriers", "lesions")
-    return (spoken | forms) - sided - words("words", "negation")
-
-
-@lru_cache(maxsize=4096)
-def nouns(question: str) -> frozenset[str]:
-    """What a question asks the kind of, in canonical form: "fracture" of "What type of fracture"."""
-    low = question.lower()
-    found = _KIND.search(low)
-    if found is None or verbatim.OFFERS.search(low):
-        return frozenset()
-    named = (word for word in found.groups() if word and word not in words("words", "stop"))
-    return frozenset(map(canon.word, named))

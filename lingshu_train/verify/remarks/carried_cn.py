@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from lingshu_train.verify.gold import GoldAnswer, Ruling
-from lingshu_train.verify.lexicon import longest_first, words
+from lingshu_train.verify.lexicon import by_first, longest_first, words
 from lingshu_train.verify.remarks import verbatim
 from lingshu_train.verify.text import cues
 from lingshu_train.verify.text.normal import strip_edges
@@ -40,18 +40,23 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
 
 def _cuts(text: str, lent: tuple[str, ...], name: str, *, turned: bool = False) -> list[int]:
     """Every place up to which a text is made of pieces that carry no answer, beginning with 0."""
-    listed = longest_first("carriers", name)
-    pieces = tuple(one[::-1] for one in listed) if turned else listed
+    pieces = _pieces(name, turned)
     found, place = [0], 0
     while len(found) < _MOST:
-        piece = next((one for one in (*lent, *pieces) if text.startswith(one, place)), "") or _shared(
-            text, place, lent
-        )
+        here = pieces.get(text[place : place + 1], ())
+        piece = next((one for one in (*lent, *here) if text.startswith(one, place)), "")
+        piece = piece or _shared(text, place, lent)
         if not piece:
             return found
         place += len(piece)
         found.append(place)
     return found
+
+
+@cache
+def _pieces(name: str, turned: bool) -> dict[str, tuple[str, ...]]:
+    """The listed pieces by their first character, the longest first; `turned`: read from the end."""
+    return by_first(one[::-1] if turned else one for one in longest_first("carriers", name))
 
 
 def _shared(text: str, place: int, lent: tuple[str, ...]) -> str:

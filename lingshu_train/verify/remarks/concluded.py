@@ -11,21 +11,22 @@ from lingshu_train.verify.remarks import others, reason
 from lingshu_train.verify.text import cues
 from lingshu_train.verify.text.normal import LIMIT, strip_edges
 
-_LEADS = re.compile(
+LEADS = re.compile(
     r",? (?:(?:which|that|this|and) )?(?:is|are|would be )?(?: ?(?:most|highly|strongly|more|clearly|classically) )?"
     r"(?: ?(?:consistent|compatible) with| ?(?:characteristic|diagnostic|typical|pathognomonic|indicative|suggestive)"
     r" (?:of|for)"
     r"| ?(?:shows?|has|have|demonstrates?|exhibits?) (?:the |all )?(?:typical |classic |characteristic )?"
     r"(?:features|appearance|signs|pattern) of"
+    r"| ?(?:is |are )?(?:a |the )(?:hallmark|feature|sign)s? of"
     r"| in keeping with| ?(?:best )?(?:fits?|match(?:es)?|corresponds? to)"
     r"| ?suggests?| ?suggesting| ?indicates?| ?indicating| ?points? to(?:ward|wards)?| ?pointing to| ?confirms?| ?supports?"
-    r"| ?favou?rs?) (?:(?:a |the )?(?:most likely )?diagnosis of )?(?:an? |the )?",
+    r"| ?favou?rs?) (?:that (?:it|this) is |(?:a |the )?(?:most likely )?diagnosis of )?(?:an? |the )?",
     re.IGNORECASE,
 )
 # "The filling defect makes pulmonary embolism the best answer".
 _MAKES = re.compile(
     r",? (?:(?:which|that|this|and) )?(?:makes?|making|renders?) (?:the )?(?:option |answer |choice )?(.{1,120}?)"
-    r" (?:as )?the (?:single )?(?:right|correct|best|likeliest|most (?:likely|probable|appropriate|fitting|plausible))"
+    r" (?:as )?(?:the )?(?:single )?(?:right|correct|best|likeliest|most (?:likely|probable|appropriate|fitting|plausible))"
     r"(?: (?:answer|option|choice|diagnosis|explanation|cause|fit|description|finding|one))?$",
     re.IGNORECASE,
 )
@@ -59,7 +60,7 @@ def read(text: str, gold: GoldAnswer, options: Options, letter: str, question: s
         return None
     made = _MAKES.search(text)
     leads = [(text[: made.start()], made.group(1))] if made else []
-    leads += [(text[: found.start()], strip_edges(text[found.end() :])) for found in _LEADS.finditer(text)]
+    leads += [(text[: found.start()], strip_edges(text[found.end() :])) for found in LEADS.finditer(text)]
     for subject, option in leads:
         ruling = gold.read(option) if len(option) > 1 or option.isupper() else Ruling("unreadable", "none")
         if ruling.status == "right" and _tells(subject, options, letter):

@@ -21,7 +21,7 @@ from lingshu_train.verify.text.normal import LIMIT, clean, strip_edges
 _WORDS = 40
 # A conclusion stands in a sentence or a line of its own, or behind a comma: "..., so yes", "..., which points to option B".
 _ENDS = re.compile(
-    r"(?<=[.;!?])(?<!\s[A-Z]\.)\s+|[。；！？\n]|[,，](?=因此|所以|故|考虑|选|应选|提示|符合|支持|诊断为)"
+    r"(?<=[.;!?])(?<!\s[A-Z]\.)\s+|[。；！？\n]|[,，](?=因此|所以|故|考虑|选|应选|提示|符合|支持|诊断为|最可能|首先)"
     r"|,\s(?=(?:so|thus|therefore|hence|this is|it is|which (?:points|suggests|indicates|means|fits|is))\b)"
 )
 _SHOWN = (

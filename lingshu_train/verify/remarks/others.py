@@ -38,7 +38,7 @@ _OTHERS = re.compile(_REST)
 # "Narrowing of the basilar artery is seen; the others are patent" sets them aside, unless a question asks which is patent.
 _OTHERWISE = re.compile(
     f"{_OTHER} (?:is|are|remain|remains|appear|appears|look|looks) (?:all |otherwise |entirely )?(?:normal|patent|unremarkable"
-    "|healthy|preserved|clear|open|free)\\b"
+    "|healthy|preserved|clear|open|free|(?:only |just )?(?:mildly|minimally|slightly) [a-z]+)\\b"
 )
 # "The others are wrong because none of them ..." speaks of the others.
 _OF_THEM = re.compile(r"\bnone of (?:them|these|those)\b")
@@ -73,8 +73,10 @@ _CLAUSE = re.compile(
 _PREDICATE = re.compile(r"(?:is|are|was|were|does|do|cannot|can)\b")
 # "The thumb sign is seen in epiglottitis": elsewhere, and not in this picture.
 _ELSEWHERE = re.compile(
-    rf"({_SIGNS}) (?:is|are) (?:[a-z]+ly )?(?:seen|found|encountered|associated|caused|due|a (?:sign|feature|finding|mark))"
-    r" (?:in|with|by|of|to) (?=[a-z])(?!(?:the|this|that|these|our|your|his|her|a|an|both|all|some|many|most|image|picture)\b)"
+    rf"({_SIGNS}) (?:is|are) (?:[a-z]+ly )?"
+    r"(?:seen|found|encountered|associated|caused|due|reserved|used|a (?:sign|feature|finding|mark))"
+    r" (?:in|with|by|of|to|for) (?=[a-z])"
+    r"(?!(?:the|this|that|these|our|your|his|her|a|an|both|all|some|many|most|image|picture)\b)"
 )
 _NEUTRAL = re.compile(
     rf"{_SIGNS}(?:会|多|常|通常|一般|往往|典型)"
@@ -138,7 +140,7 @@ def names_any(sentence: str, shown: dict[str, str]) -> bool:
 def _agree(clauses: list[str], mine: frozenset[str], own_words: frozenset[str]) -> bool:
     """Whether every clause of a sentence leaves the chosen options (`mine`) standing, and them alone."""
     aside = frozenset[str]().union(
-        *(_SIGN.findall(clause) for clause in clauses if _denials(clause) % 2 and mine.isdisjoint(clause))
+        *(_SIGN.findall(clause) for clause in clauses if denied_times(clause) % 2 and mine.isdisjoint(clause))
     )
     spoken_of = ""
     for clause in clauses:
@@ -188,7 +190,7 @@ def _fits(clause: str, mine: frozenset[str], aside: frozenset[str]) -> bool:
     if not words("others", "open").isdisjoint(found) or cues.contains(clause, words("others", "turning_cn")):
         return False
     signs = frozenset(_SIGN.findall(clause))
-    denials = _denials(clause)
+    denials = denied_times(clause)
     if not mine.isdisjoint(signs):
         return mine.issuperset(signs) and denials == 0
     if denials % 2:
@@ -213,12 +215,12 @@ def is_reason(clause: str, own_words: frozenset[str]) -> bool:
 def _is_verdict(clause: str) -> bool:
     """Whether a few words deny what stands before them: "(rejected)", "unlikely"."""
     brief = len(clause.split()) < _FEWEST_WORDS if clause.isascii() else len(clause) < _FEWEST_HAN
-    return brief and _denials(clause) > 0
+    return brief and denied_times(clause) > 0
 
 
 def _denies_own(clause: str, own_words: frozenset[str]) -> bool:
     """Whether a clause denies something in words of the chosen option."""
-    if not _denials(clause):
+    if not denied_times(clause):
         return False
     said = content(clause)
     return (
@@ -231,7 +233,7 @@ def _denies_own(clause: str, own_words: frozenset[str]) -> bool:
     )
 
 
-def _denials(clause: str) -> int:
+def denied_times(clause: str) -> int:
     """How often a clause denies; "neither ... nor" once."""
     count = len(_denying().findall(clause))
     return count - 1 if "neither" in clause and "nor" in clause else count

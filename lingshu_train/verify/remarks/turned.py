@@ -43,7 +43,20 @@ def without_initials(text: str) -> str:
 
 def _unless_initials(found: re.Match[str]) -> str:
     initials = "".join(word[0] for word in _WORDS.findall(found.string[: found.start()]))[-_MOST:].lower()
-    return "" if found.group(1).lower() in initials else found.group()
+    if found.group(1).lower() in initials:
+        return ""
+    return (
+        "" if _abbreviates(found.group(1).lower(), found.string[: found.start()].lower()) else found.group()
+    )
+
+
+def _abbreviates(letters: str, before: str) -> bool:
+    """Whether letters stand in a text in their order, from the beginning of a word on: ATFL in "anterior talofibular"."""
+    for start in (found.start() for found in _WORDS.finditer(before) if found.group()[0] == letters[0]):
+        rest = iter(before[start:])
+        if all(letter in rest for letter in letters):
+            return True
+    return False
 
 
 def without_gloss(text: str, own: frozenset[str]) -> str:

@@ -31,6 +31,7 @@ _OF_OWNER = re.compile(
     re.IGNORECASE,
 )
 _ASKED_PLACE = re.compile(r"\b(?:in|of|on|at|within) (?:the |this |that )?([a-z]+(?: [a-z]+){0,4})\W*$")
+_SIDED = re.compile(r"(left|right)-sided ", re.IGNORECASE)
 _ASKS_NOT = re.compile(
     r"(?:which|what)\b[^?]*?\b(?:is|are|was|were|does|do) not ([a-z -]+)\W*$", re.IGNORECASE
 )
@@ -107,6 +108,14 @@ def without_place(text: str, question: str, *, inside: bool = False) -> str:
     if found is None:
         return text
     low, phrase = text.lower(), found.group(0).rstrip(" ?.")
+    for verb in ("shows", "has", "demonstrates", "exhibits"):
+        if low.startswith(before := f"the {found.group(1)} {verb} "):
+            return text[len(before) :]
+    if low.endswith(behind := f" of the {found.group(1)}"):
+        return text[: -len(behind)]
+    sided = _SIDED.match(text)
+    if sided and sided.group(1).lower() in found.group(1).split():
+        return text[sided.end() :]
     if low.startswith(f"{found.group(1)} "):
         return text[len(found.group(1)) + 1 :]
     while inside and phrase:

@@ -48,6 +48,16 @@ def key(text: str) -> str:
 
 def canonical(text: str) -> list[str]:
     """Canonical tokens of a cleaned text."""
+    return list(_canonical(text))
+
+
+# The rules of one verdict ask it of the same text again.
+@lru_cache(maxsize=1024)
+def _canonical(text: str) -> tuple[str, ...]:
+    return tuple(_tokens(text))
+
+
+def _tokens(text: str) -> list[str]:
     found = [word(token) for token in tokenize(text)]
     if len(found) == 1 and found[0].isascii():
         return phrases(found)

