@@ -24,6 +24,8 @@ from lingshu_train.running import launch, warm
 from lingshu_train.running.nursery import Files, Nursery
 
 ROOT = Path(__file__).parents[2]
+WHERE = os.environ.get("PYTHONPATH") or str(ROOT)
+"""Of who runs the tests, where he has said so: with another the nursery would never fit, and each process start anew."""
 RANKS = "lingshu_train.running.ranks"
 PATIENCE_S = 120.0
 """So long a nursery may import; on a quiet core it takes ten seconds."""
@@ -43,7 +45,7 @@ def open_nursery() -> None:
             "OMP_NUM_THREADS": "1",
             "CUDA_VISIBLE_DEVICES": "",
         }
-        _nursery = Nursery({**own, "PYTHONPATH": str(ROOT)})
+        _nursery = Nursery({**own, "PYTHONPATH": WHERE})
         subprocess.Popen = Hatched  # type: ignore[misc, assignment]
 
 
@@ -66,7 +68,7 @@ def cold() -> Iterator[None]:
 
 def _as_started(variables: dict[str, str]) -> dict[str, str]:
     """The same variables with those that the nursery has, where a test's command leaves them to a later process."""
-    own = {**launch.UNLESS_SET, **launch.SETTINGS, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    own = {**launch.UNLESS_SET, **launch.SETTINGS, "OMP_NUM_THREADS": "1", "PYTHONPATH": WHERE}
     return {**own, **variables, "CUDA_VISIBLE_DEVICES": ""}
 
 
