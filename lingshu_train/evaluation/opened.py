@@ -63,7 +63,7 @@ def models(names: Sequence[str], wish: Wish) -> list[Named]:
     first: dict[str, str] = {}
     for name, one in zip(names, found, strict=True):
         if other := first.get(one.identity):
-            raise UsageError(f"{name}: is the same model as {other}: its answers would be its own")
+            raise UsageError(f"{name}: is the same model as {other}; name each once")
         first[one.identity] = name
     many = {label for label, times in Counter(one.label for one in found).items() if times > 1}
     return [
