@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,9 @@ def open_nursery() -> None:
 
 
 def others(found: Iterable[psutil.Process]) -> list[psutil.Process]:
-    """Processes below this one without the nursery, which no test has started."""
-    own = _nursery._process.pid if _nursery is not None else 0
-    return [each for each in found if each.pid != own]
+    """Processes below this one without the nursery and Python's own watch over shared memory, which no test has started."""
+    own = {_nursery._process.pid if _nursery is not None else 0, resource_tracker._resource_tracker._pid}  # type: ignore[attr-defined]
+    return [each for each in found if each.pid not in own]
 
 
 @contextmanager
