@@ -83,6 +83,18 @@ def interrupted() -> bool:
     return _interrupted
 
 
+@contextmanager
+def reachable() -> Iterator[None]:
+    """What is started meanwhile hears signals as any program does, though requests are only remembered here: servers of others,
+    whose processes end one another by signals."""
+    global _heeds
+    before, _heeds = _heeds, False
+    try:
+        yield
+    finally:
+        _heeds = before
+
+
 def _forked() -> None:
     """A child that is forked while requests are only remembered (a data loader's process) is asked along with all others of a
     terminal or a Slurm step, and is needed to the end of the step. Its parent's end ends it. Any other child stops as usual."""

@@ -49,8 +49,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def forgetful(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A test that trains or runs a command in this very process leaves signals and our variables as they were: the next
     one's children inherit them."""
-    for name in ("_asked", "_act", "_heeds"):
-        monkeypatch.setattr(stopping, name, getattr(stopping, name))
+    for name, value in (("_asked", None), ("_act", None), ("_heeds", False)):
+        monkeypatch.setattr(stopping, name, value)
     before = {number: signal.getsignal(number) for number in stopping.SIGNALS}
     with _variables_kept():
         yield

@@ -44,7 +44,7 @@ def _ray(address: str, *, cores: int) -> Iterator[None]:
     here = {} if address else {"num_cpus": cores, "include_dashboard": False}
     for more in range(_STARTS - 1, -1, -1):
         try:
-            with _our_signals():
+            with _our_signals(), stopping.reachable():
                 ray.init(address=address or "local", log_to_driver=False, logging_level="error", **here)
             break
         except Exception as fault:  # noqa: BLE001 (Ray raises no narrower one where its half minute to start is over)
