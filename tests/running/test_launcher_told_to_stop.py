@@ -13,12 +13,15 @@ from pathlib import Path
 
 import hatching
 import pytest
+import small_run
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 RECIPE = [
-    "stages.data.questions={caption: {train: 64, held_out: 4}, lesion_count: {train: 64, held_out: 24}}",
+    "stages.data.cards=[package_mahotas,package_pydicom_data]",
+    *(f"~stages.data.questions.{task}" for task in small_run.OTHERS),
+    "stages.data.questions={caption: {train: 32, held_out: 4}, lesion_count: {train: 64, held_out: 8}}",
     "pipeline=[data,base]",
 ]
 
