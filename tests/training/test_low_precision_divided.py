@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import started_there
 import tiny
 import torch
 from faulty_worker import Fault, start
@@ -112,7 +113,12 @@ def test_the_gradients_of_a_step_are_summed_in_float32_at_every_level() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     script = Path(tiny.__file__).with_name("divided_sums.py")
-    done = subprocess.run([sys.executable, script, str(port)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-m", started_there.NAME, script, str(port)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     told = re.findall(r"^zero(\d) 64 (\S+)$", done.stdout, re.MULTILINE)
     assert [level for level, _ in told] == ["1", "2", "3"]
     assert all(float(error) < 1e-6 for _, error in told), told

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import small_run
+import started_there
 from tracking import tensorboard
 
 pytestmark = pytest.mark.slow
@@ -153,14 +154,8 @@ def test_a_push_of_the_export_is_planned_and_nothing_is_sent(run: Path) -> None:
 
 def test_torchrun_trains_the_same_recipe_on_two_processes(run: Path) -> None:
     command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        "-m",
-        "lingshu_train",
-        "quickstart",
+        *(sys.executable, "-m", started_there.NAME, "torch.distributed.run"),
+        *("--standalone", "--nproc-per-node=2", "-m", "lingshu_train", "quickstart"),
     ]
     changes = [
         f"output={run}",
