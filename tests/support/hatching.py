@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import started_there
 
 from lingshu_train import environment
 from lingshu_train.running import launch, warm
@@ -27,7 +28,7 @@ from lingshu_train.running.nursery import Files, Nursery
 ROOT = Path(__file__).parents[2]
 WHERE = os.environ.get("PYTHONPATH") or str(ROOT)
 """Of who runs the tests, where he has said so: with another the nursery would never fit, and each process start anew."""
-RANKS = "lingshu_train.running.ranks"
+FORKED = (*warm.FORKED, "lingshu_train.running.ranks", started_there.NAME)
 PATIENCE_S = 120.0
 """So long a nursery may import; on a quiet core it takes ten seconds."""
 _lock = threading.Lock()
@@ -84,7 +85,7 @@ class Hatched(subprocess.Popen):  # type: ignore[type-arg]
         variables = dict(os.environ if env is None else env)
         usual = executable is None and preexec_fn is None and close_fds and not shell and process_group == -1
         usual = usual and gid is None and gids is None and uid is None and umask == -1
-        fits = usual and not _cold and len(words) > 2 and words[2] in (*warm.FORKED, RANKS)
+        fits = usual and not _cold and len(words) > 2 and words[2] in FORKED
         if fits and _nursery is not None and words[1] == "-m" and _same(words[0], variables):
             ours = [0 if p2cread == -1 else p2cread, 1 if c2pwrite == -1 else c2pwrite]
             ours.append(2 if errwrite == -1 else errwrite)
