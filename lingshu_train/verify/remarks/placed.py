@@ -41,6 +41,7 @@ _SMALL |= {
     "picture",
     "most",
     "majority",
+    "front",
     "much",
     "part",
     "occupies",

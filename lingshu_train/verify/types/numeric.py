@@ -48,11 +48,11 @@ class Gold(GoldAnswer):
             if found.unit is None and _PERCENT in (self.asked, self.accepted[0].unit) and _COUNT.search(text):
                 # "60 tubules" is no share of them.
                 return Ruling("wrong", "numeric.unit", _show(found))
-            return _compare(found, self)
+            return compare(found, self)
         bracket = _BRACKET.fullmatch(text)
         if bracket:
             parts = [stated(strip_edges(part), self) for part in bracket.groups()]
-            if all(part is not None and _compare(part, self).status == "right" for part in parts):
+            if all(part is not None and compare(part, self).status == "right" for part in parts):
                 return Ruling("right", "numeric.gloss", self.shown)
         if cues.hedges(text) or cues.chooses(text):
             return Ruling("hedged", "numeric.none")
@@ -116,7 +116,7 @@ def stated(text: str, gold: Gold) -> Quantity | None:
     return grammar.parse(strip_edges(shorter), gold.question) if shorter != text else None
 
 
-def _compare(found: Quantity, gold: Gold) -> Ruling:
+def compare(found: Quantity, gold: Gold) -> Ruling:
     shown = _show(found)
     reasons = []
     for accepted in gold.accepted:
