@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from lingshu_train.verify.lexicon import lists, words
 from lingshu_train.verify.remarks.findings import statements
@@ -26,10 +26,11 @@ _ONE = re.compile(r"there (?:is|are) (?:indeed )?(?:one|some)")
 _PREDICATE = re.compile(
     r"^(?:is|are|was|were) (?:the|this|these|his|her|both|all) (?:[a-z' -]+ )?([a-z-]{4,})\W*$"
 )
+_ADJECTIVES = ("ed", "al", "ous", "ic", "ar", "ive", "ent", "ant", "oid", "id")
 _WHEN = "in|after|before|during|among|for|with|following|at|on"
 _LAST_PHRASE = re.compile(
     r"((?:does|do|did|can|will) .*|(?:is|are|was|were) .*(?:need|requir|recommend|indicat|advis|allow|improv|reduc|increas"
-    rf"|decreas)ed) (?:{_WHEN}) (?:(?! (?:{_WHEN}) ).)+$"
+    rf"|decreas)ed|(?:is|are|was|were) .*(?:associated|linked|related|correlated) (?:with|to) .*) (?:{_WHEN}) (?:(?! (?:{_WHEN}) ).)+$"
 )
 # Without its place a question with one of these asks nothing: "Does the lesion lie in the left lung?"
 _PLACING = frozenset(
@@ -56,7 +57,7 @@ _PLACING = frozenset(
 )
 # "Is fasting needed": fewer words hold no subject and predicate.
 _FEWEST = 3
-_NAMES = re.compile(r"\b(?:an?|any) [a-z' -]+$")
+_NAMES = re.compile(r"\b(?:an?|any|in|on|at|of|within|near|by|from|with|to) [a-z' -]+$")
 
 
 def sign(text: str, question: str) -> str:
@@ -101,7 +102,7 @@ def _predicate(question: str) -> tuple[str, frozenset[str], frozenset[str]]:
     found = _PREDICATE.match(low)
     word = found.group(1) if found else ""
     # A side may be the word for correct, and a noun is an echo.
-    state = word in lists("words", "opposites") or word in words("vocabulary", "questions_normal")
+    state = word in lists("words", "opposites") or word in _states()
     if found is None or not state or word in words("words", "sides") or _NAMES.search(low[: found.end(1)]):
         return "", frozenset(), frozenset()
     contrary = frozenset(lists("words", "opposites").get(word, ())) - words("vocabulary", "entities")
@@ -110,6 +111,20 @@ def _predicate(question: str) -> tuple[str, frozenset[str], frozenset[str]]:
         alike |= words("words", "normal")
         contrary |= words("words", "abnormal")
     return word, contrary - alike, alike
+
+
+@cache
+def _states() -> frozenset[str]:
+    """Adjectives that a question may say of its subject; nouns would be an echo."""
+    said = (
+        words("vocabulary", "questions_normal")
+        | words("vocabulary", "describing")
+        | words("vocabulary", "places")
+    )
+    said |= words("vocabulary", "abnormal") - words("vocabulary", "entities")
+    return frozenset(word for word in said if word.endswith(_ADJECTIVES)) | words(
+        "vocabulary", "questions_normal"
+    )
 
 
 @lru_cache(maxsize=4096)

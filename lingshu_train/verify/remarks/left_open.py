@@ -12,14 +12,14 @@ from lingshu_train.verify.options import Options
 
 _STATE = (
     "maybe|perhaps|possibly|unclear|uncertain|undetermined|inconclusive|unsettled|debatable|controversial|equivocal|mixed"
-    "|conflicting"
+    "|conflicting|insufficient"
 )
 _OPEN = re.compile(
     r"(?:(?:it|this|that|the (?:answer|evidence|data|results?|findings?|literature|effect|benefit|question)"
     r"(?: (?:is|are|for|of|on) (?:this|that|it))?)"
     r" (?:is|are|remains?|seems?|appears?)(?: still| yet| currently)? )?"
     rf"(?:(?:not|in)(?: yet| entirely)? (?:clear|certain|conclusive|settled|established|determined)|{_STATE})(?: yet| so far)?"
-    r"|(?:it|that|this) depends",
+    r"|(?:it|that|this) depends(?: on [a-z ]{3,40})?",
     re.IGNORECASE,
 )
 

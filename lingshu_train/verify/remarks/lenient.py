@@ -102,11 +102,16 @@ def _settled(found: Extract, gold: Witness) -> Verdict:
             text, tail = f"{text} {line}", rest
     ruling = head.read(text, gold)
     if ruling.status == "right":
-        if tail and not after.harmless(tail, gold):
+        if tail and not _affirms(tail) and not after.harmless(tail, gold):
             ruling = ruling._replace(status="trailing_revision")
         elif found.prelude and prelude.contradicts(found.prelude, gold, block=found.form == "tag"):
             ruling = ruling._replace(status="conflicting")
     return told(ruling, found.form, text)
+
+
+def _affirms(tail: str) -> bool:
+    """Whether what stands behind a mark goes on its sentence and says only that it is the answer: "\\boxed{C} is the answer"."""
+    return tail.strip(" .").lower() in words("words", "correct")
 
 
 def _plain(text: str, gold: Witness, question: str) -> Verdict:

@@ -14,6 +14,13 @@ from lingshu_train.verify.text.normal import clean
 _GLOSS = re.compile(r" ?[(]([^()]{1,40})[)] ?")
 _INITIALS = re.compile(r" ?[(]([A-Z]{2,6})[)]")
 _WORDS = re.compile(r"[A-Za-z]+")
+_SPELLED = re.compile(r"([A-Z]{2,6}) ?[(]([A-Za-z -]{4,60})[)]")
+_ABBREVIATED = re.compile(r"[A-Z]{3,5}")
+_PARTS = frozenset(
+    ("artery", "vein", "nerve", "ligament", "lobe", "quadrant", "tendon", "duct", "ventricle", "atrium")
+)
+_SMALL = 2
+_DEED = re.compile(r"(?:(?:its |the )?(?:main )?function is )?(?:to |it |for )?([a-z]{4,}) ([a-z][a-z -]+)")
 _MOST = 12
 # "The basement membrane is thickened" is a thickened basement membrane.
 _STATE = re.compile(r"^(?:the |an? )?([a-z][a-z -]{2,60}) (?:is|are|appears?|looks?) ([a-z]{4,})$")
@@ -91,3 +98,33 @@ def _abbreviates(letters: str, before: str) -> bool:
 def without_gloss(text: str, own: frozenset[str]) -> str:
     """A text without a bracket that says what the text says: "(H&E)" where that is one of the canonical texts `own`."""
     return _GLOSS.sub(lambda found: " " if canon.key(clean(found.group(1))) in own else found.group(), text)
+
+
+def without_full_name(text: str) -> str:
+    """The bracket of a text whose initials stand before it: "pulmonary embolism" of "PE (pulmonary embolism)"."""
+    found = _SPELLED.fullmatch(text)
+    return found.group(2) if found and initials(found.group(2)) == found.group(1) else text
+
+
+def initials(text: str) -> str:
+    """The first letters of the words of a text that have more than two, as an abbreviation writes them."""
+    return "".join(word[0].upper() for word in _WORDS.findall(text) if len(word) > _SMALL)
+
+
+def abbreviates(text: str, full: str) -> bool:
+    """Whether a text is the initials of a part of the body with three words: RCA, LUL."""
+    return (
+        _ABBREVIATED.fullmatch(text) is not None
+        and full.lower().split()[-1:] != []
+        and full.lower().split()[-1] in _PARTS
+        and initials(full) == text
+    )
+
+
+def deed(text: str) -> str:
+    """What something does, with its verb in one form: "pumping blood", "to pump blood", "it pumps blood"."""
+    found = _DEED.fullmatch(text.lower().rstrip("."))
+    if found is None:
+        return ""
+    verb = re.sub(r"(?:ing|es|s|e)$", "", found.group(1))
+    return f"{verb} {canon.key(found.group(2))}"

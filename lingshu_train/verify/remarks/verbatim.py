@@ -118,7 +118,7 @@ def _done(question: str) -> re.Pattern[str] | None:
     subjects = {subject, _IN_PLACE.sub("", subject), "it", *([f"the {means}", means] if means else ())}
     named = "|".join(re.escape(one) for one in sorted(subjects, key=len, reverse=True))
     return re.compile(
-        rf"(?:{named}) (?:clearly )?{re.escape(verb)}(?:e?s)?(?: (?:at|to))? ([^,;:]+)", re.IGNORECASE
+        rf"(?:{named}) (?:clearly )?{re.escape(verb)}(?:e?s)?(?: (?:at|to))? (.+)", re.IGNORECASE
     )
 
 

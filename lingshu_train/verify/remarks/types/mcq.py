@@ -51,6 +51,7 @@ _BEHIND = re.compile(
     r"|due to|based on|indicated by|supported by|characterized by|in view of)\b (?:in |on |at |the |an? )*"
     r"|, (an?) "
 )
+_ARTICLE = re.compile(r"A [a-z]{3}")
 _BRIEF = re.compile(r"(?!it |this |that )[a-z]+ (?:is|are|was|were) [a-z]+|the [a-z]+ [a-z]+", re.IGNORECASE)
 _THERE = re.compile(r"^there (?:is|are) (?:an? )?(?=[a-z]{3})", re.IGNORECASE)
 # "Distal ileum, option B": a letter without brackets behind the text.
@@ -69,6 +70,9 @@ class Chosen(Witness):
 
     def judge(self, text: str) -> Ruling:
         ruling = self.gold.judge(text)
+        if ruling.status == "conflicting" and _ARTICLE.match(text):
+            # "A neuroblastoma": before the small first letter of another option's text the letter is the article.
+            return self.gold.judge(text[2:])
         if ruling.normalized or ruling.status in ("right", "wrong", "conflicting"):
             return ruling
         if text[:4].lower() == "none" and (found := absence.named(text, self.gold)):

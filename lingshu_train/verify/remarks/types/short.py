@@ -17,6 +17,8 @@ from lingshu_train.verify.text.normal import clean, strip_edges
 from lingshu_train.verify.types import short, yes_no
 
 _PART_CN = re.compile("(?:图中)?(?:双侧?|两侧?)?([\u3400-\u9fff]{1,4}?)部?")
+_ASKS_FUNCTION = re.compile(r"\b(?:function|role|purpose|do)\b", re.IGNORECASE)
+_ASKS_CAUSE = re.compile(r"\b(?:diagnosis|disease|condition|disorder|cause|pathology)\b", re.IGNORECASE)
 _EXCLUDES = re.compile(
     r",? (?:and |but )?(?:not|rather than|instead of) (?:an? |the )?([^,.;]{1,40})$", re.IGNORECASE
 )
@@ -40,7 +42,7 @@ class Phrase(Witness):
         ruling = self.gold.judge(text)
         if ruling.status == "right":
             return ruling
-        plain = verbatim.without_owner(turned.without_initials(text))
+        plain = verbatim.without_owner(turned.without_initials(turned.without_full_name(text)))
         plain = plain.removesuffix("可能性最大").removesuffix("的")
         plain = verbatim.without_place(plain, self.gold.question)
         plain = placed.without_clause(plain)
@@ -54,6 +56,7 @@ class Phrase(Witness):
             or self._offered(text)
             or self._of_kind(text)
             or self._turned(text)
+            or self._abbreviated(text)
             or ruling
         )
 
@@ -63,7 +66,9 @@ class Phrase(Witness):
         if found is None or verbatim.OFFERS.search(self.gold.question.lower()):
             return None
         asked = {*canon.tokenize(self.gold.question), "the", "this", "it", "these", "image"}
-        if not asked.issuperset(canon.tokenize(text[: found.start()])):
+        subject = text[: found.start()]
+        told = _ASKS_CAUSE.search(self.gold.question) is not None and concluded.tells(subject)
+        if not told and not asked.issuperset(canon.tokenize(subject)):
             return None
         ruling = self.gold.read(text[found.end() :])
         return ruling._replace(rule="short.suggested") if ruling.status == "right" else None
@@ -124,6 +129,14 @@ class Phrase(Witness):
             plain.add(turned.key(_LOCATED.sub(" of ", text)))
         if any(turned.key(form) in plain for form in self.gold.forms_given):
             return Ruling("right", "short.turned", canon.key(text))
+        return None
+
+    def _abbreviated(self, text: str) -> Ruling | None:
+        """The gold by its initials, where it is a part of the body ("RCA"), or what it does with its verb in another form."""
+        main = self.gold.forms_given[0]
+        does = _ASKS_FUNCTION.search(self.gold.question) and turned.deed(text)
+        if turned.abbreviates(text, main) or (does and does == turned.deed(main)):
+            return Ruling("right", "short.abbreviated", self.gold.main)
         return None
 
     def answered_again(self, remark: str) -> bool:
