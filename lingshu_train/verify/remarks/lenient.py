@@ -43,6 +43,13 @@ _CONDITIONS = frozenset(
     ("if", "unless", "whether", "were", "suppose", "supposing", "assuming", "provided", "should")
 )
 _LONGEST = 1500
+# A short answer, and at once another one that takes its place: "C", a new line, "On reflection the answer is B".
+_REVISED = re.compile(
+    r"(.{1,60}?)[.!]?\s+(?:(?:on|upon|after) (?:(?:further|closer|second|careful|more) )*"
+    r"(?:reflection|thoughts?|consideration|inspection|review|look|reading)|(?:no,? )?wait|correction|更正)[,.:：]? ?"
+    r"(?:(?:so )?(?:the|my) (?:(?:correct|right|best|final) )?)?",
+    re.IGNORECASE,
+)
 # 【答案】B
 _TITLE = re.compile("【([^【】\n]{1,8})】[:：]?")
 # So many words before an anchor may belong to it: "the second most likely diagnosis is".
@@ -95,11 +102,16 @@ def _settled(found: Extract, gold: Witness) -> Verdict:
             text, tail = f"{text} {line}", rest
     ruling = head.read(text, gold)
     if ruling.status == "right":
-        if tail and not after.harmless(tail, gold):
+        if tail and not _affirms(tail) and not after.harmless(tail, gold):
             ruling = ruling._replace(status="trailing_revision")
         elif found.prelude and prelude.contradicts(found.prelude, gold, block=found.form == "tag"):
             ruling = ruling._replace(status="conflicting")
     return told(ruling, found.form, text)
+
+
+def _affirms(tail: str) -> bool:
+    """Whether what stands behind a mark goes on its sentence and says only that it is the answer: "\\boxed{C} is the answer"."""
+    return tail.strip(" .").lower() in words("words", "correct")
 
 
 def _plain(text: str, gold: Witness, question: str) -> Verdict:
@@ -146,6 +158,13 @@ def _supports(sentence: str, gold: Witness) -> bool:
     )
 
 
+def _before(text: str, gold: Witness) -> str:
+    """The text before an anchor; empty where it is a short answer that the anchor's sentence replaces."""
+    found = _REVISED.fullmatch(text)
+    replaced = found is not None and gold.read(found.group(1)).status == "wrong" and gold.reads == "choices"
+    return "" if replaced else text
+
+
 def _conditional(before: str) -> bool:
     """Whether the sentence that leads to an answer makes it depend on something: "If she had fever, the answer is"."""
     return not _CONDITIONS.isdisjoint(cues.plain_words(_SENTENCE.split(before)[-1]))
@@ -184,9 +203,9 @@ def _anchored(text: str, anchor: tuple[int, int], gold: Witness, question: str) 
     if tail.strip() and not after.harmless(tail.strip(), gold):
         status = "trailing_revision"
     elif (
-        prelude.contradicts(text[:start], gold)
-        or _conditional(text[:start])
-        or _ranks(text[:start], question)
+        prelude.contradicts(before := _before(text[:start], gold), gold)
+        or _conditional(before)
+        or _ranks(before, question)
     ):
         status = "conflicting"
     else:

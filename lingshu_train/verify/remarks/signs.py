@@ -6,6 +6,7 @@ import re
 from itertools import pairwise
 
 from lingshu_train.verify.gold import Ruling
+from lingshu_train.verify.remarks import elliptic
 from lingshu_train.verify.remarks.explanation import explained
 from lingshu_train.verify.remarks.findings import spread, statements, whole, worded
 from lingshu_train.verify.text import asks, cues
@@ -20,7 +21,7 @@ _MOST = 6
 _NONE = re.compile(
     r"(?:(?:there (?:is|are) )?no (?:such )?)?(?:evidence|signs?|findings?|ones?)"
     r"(?: (?:is|are) (?:(?:not )?(?:seen|present|visible|noted|found)|absent))?"
-    r"|none (?:is|are|was|were|can be) (?:seen|present|visible|noted|found|identified|detected)"
+    r"|none (?:(?:is|are|was|were|can be) )?(?:seen|present|visible|noted|found|identified|detected)"
 )
 
 
@@ -34,7 +35,12 @@ def side(text: str, question: str) -> Ruling:
         return explained(sign, text[length:], question, rule)
     if _NONE.fullmatch(text) and not _DENIED.isdisjoint(text.split()) and asks.sign_of("absent", question):
         return Ruling("right", "yes_no.statement", asks.sign_of("absent", question))
-    stated = statements.statement(text, question) or whole.states(text, question)
+    stated = (
+        statements.statement(text, question)
+        or whole.states(text, question)
+        or elliptic.sign(text, question)
+        or elliptic.restated(text, question)
+    )
     if stated:
         return Ruling("right", "yes_no.statement", stated)
     if not cues.hedges(text):

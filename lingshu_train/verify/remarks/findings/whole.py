@@ -191,7 +191,7 @@ def _asked(question: str) -> Asked:
         tokens & known("questions_normal") and not finding
     )
     names = tokens & (known("modalities") | known("planes") | known("weights"))
-    identity = names if _IDENTITY.match(low) and not finding else frozenset[str]()
+    identity = names if _IDENTITY.match(low) and not finding and not normal else frozenset[str]()
     if not finding and exact is not None and exact.exists:
         finding = frozenset((exact.noun,))
     predicate = [word for word in map(plain, _TOKEN.findall(low)) if word not in _COPULAR][-1:]
@@ -277,7 +277,7 @@ def _holds(claim: Claim, tokens: list[str], spoken: list[str], asked: Asked) -> 
     """Whether a clause may claim what its words weigh, for this question."""
     said = frozenset(spoken)
     if claim.kind == "bare":
-        other = places.other_description(asked.words, said)
+        other = places.other_description(asked.words, said) or _renamed(tokens, asked)
         return not other and places.alone(tokens, asked.words, described=asked.described)
     if claim.kind == "denied":
         # "It is not small", "the left one is not": that denies a size, or that all is normal.
@@ -285,6 +285,20 @@ def _holds(claim: Claim, tokens: list[str], spoken: list[str], asked: Asked) -> 
     if claim.kind == "normal":
         return not asked.normal or not vocabulary.elsewhere(said, asked.places)
     return claim.kind != "there" or asked.narrowing.issubset(said)
+
+
+def _renamed(tokens: list[str], asked: Asked) -> bool:
+    """Whether a clause says of the same thing another word than the one asked for: "it is venous", of "Is the phase arterial?"."""
+    last = plain(tokens[-1])
+    kinds = known("places") | known("describing")
+    return (
+        not asked.finding
+        and tokens[0] in ("it", "this", "they", last)
+        and last in kinds
+        and last not in asked.words
+        and not kinds.isdisjoint(asked.words)
+        and last not in known("sizes")
+    )
 
 
 def _normal_cn(question: str) -> bool:
