@@ -52,7 +52,7 @@ def start(stage: Stage, fault: Fault) -> subprocess.Popen[bytes]:
     # Found by tests, and not by the worker that this file is.
     import started_there
 
-    command = started_there.worker(launch.command(stage, stage.write()), "faulty_worker")
+    command = started_there.worker(launch.command(stage, stage.write()), "tests.support.faulty_worker")
     environment = launch.environment(stage) | {"FAULT": json.dumps(fault._asdict())}
     with (stage.path / "log.txt").open("ab") as log:
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log)

@@ -28,7 +28,10 @@ from lingshu_train.running.nursery import Files, Nursery
 ROOT = Path(__file__).parents[2]
 WHERE = os.environ.get("PYTHONPATH") or str(ROOT)
 """Of who runs the tests, where he has said so: with another the nursery would never fit, and each process start anew."""
-FORKED = (*warm.FORKED, "lingshu_train.running.ranks", started_there.NAME)
+FORKED = (*warm.FORKED, "lingshu_train.running.ranks", started_there.NAME, "ipykernel_launcher")
+LATER = ("LINGSHU_CARDS", "LINGSHU_PLUGINS")
+"""Folders that nothing of ours remembers: they are read whenever something of theirs is asked for, and a test process changes them
+between its tests. They may differ; a user's nursery has one set of them."""
 PATIENCE_S = 120.0
 """So long a nursery may import; on a quiet core it takes ten seconds."""
 _lock = threading.Lock()
@@ -47,6 +50,7 @@ def open_nursery() -> None:
             "OMP_NUM_THREADS": "1",
             "CUDA_VISIBLE_DEVICES": "",
         }
+        own = {name: value for name, value in own.items() if name not in LATER}
         _nursery = Nursery({**own, "PYTHONPATH": WHERE})
         subprocess.Popen = Hatched  # type: ignore[misc, assignment]
 
@@ -71,7 +75,8 @@ def cold() -> Iterator[None]:
 def _as_started(variables: dict[str, str]) -> dict[str, str]:
     """The same variables with those that the nursery has, where a test's command leaves them to a later process."""
     own = {**launch.UNLESS_SET, **launch.SETTINGS, "OMP_NUM_THREADS": "1", "PYTHONPATH": WHERE}
-    return {**own, **variables, "CUDA_VISIBLE_DEVICES": ""}
+    same = {**own, **variables, "CUDA_VISIBLE_DEVICES": ""}
+    return {name: value for name, value in same.items() if name not in LATER}
 
 
 class Hatched(subprocess.Popen):  # type: ignore[type-arg]

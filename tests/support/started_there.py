@@ -1,13 +1,14 @@
-"""A module carried out as `python -m` would, in a process that was forked (hatching.py) and whose own are forked too.
+"""A module or a file carried out as Python would, in a process that was forked (hatching.py) and whose own are forked too.
 
-`python -m tests.support.started_there [--machine=NAME [--before=WORDS]] MODULE ARGUMENT...` does it on one of two machines, where it
-is told which. Launchers of others take hold of Popen when they are imported; workers with a fault in them are no modules of ours.
+`python -m tests.support.started_there [--machine=NAME [--before=WORDS]] MODULE|FILE.py ARGUMENT...` does it on one of two machines,
+where it is told which. For what is none of our modules, or takes hold of Popen when it is imported.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
+import platform
 import runpy
 import socket
 import subprocess
@@ -16,19 +17,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 NAME = "tests.support.started_there"
-WORKERS = tuple(f"tests.support.{name}" for name in ("faulty_worker", "slow_first_rank", "unguarded"))
 HASTY = Path(__file__).parent / "network" / "hasty"
 TORCHRUN = "torch.distributed.elastic.multiprocessing.subprocess_handler.subprocess_handler"
 _CLONE_NEWNET, _CLONE_NEWUTS, _CLONE_NEWNS = 0x40000000, 0x04000000, 0x00020000
 """sched.h, for setns(2) and unshare(2)."""
 
 
-def worker(command: Sequence[str], name: str) -> list[str]:
-    """The command that starts a stage (launch.py), with one of WORKERS in place of the worker."""
+def worker(command: Sequence[str], what: str | Path) -> list[str]:
+    """The command that starts a stage (launch.py), with a module or a file in place of the worker."""
     python, option, *words = command
     place = words.index("lingshu_train.running.worker")
-    (module,) = (each for each in WORKERS if each.endswith(f".{name}"))
-    return [python, option, NAME, *words[:place], module, *words[place + 1 :]]
+    above = [*words[:place], NAME] if place else []
+    return [python, option, NAME, *above, str(what), *words[place + 1 :]]
 
 
 def main(argv: Sequence[str]) -> None:
@@ -42,12 +42,16 @@ def main(argv: Sequence[str]) -> None:
         os.environ["PYTHONPATH"] = f"{HASTY}:{os.environ['PYTHONPATH']}"
         runpy.run_path(str(HASTY / "sitecustomize.py"))
     if warm := sys.modules.get("lingshu_train.running.warm"):
-        warm.FORKED = (*warm.FORKED, *WORKERS)  # type: ignore[attr-defined]
+        warm.FORKED = (*warm.FORKED, NAME)  # type: ignore[attr-defined]
     if handler := sys.modules.get(TORCHRUN):
         handler.Popen = subprocess.Popen  # type: ignore[attr-defined]
     sys.argv = words
-    sys.orig_argv = [sys.executable, "-m", *words]
-    runpy.run_module(words[0], run_name="__main__", alter_sys=True)
+    if words[0].endswith(".py"):
+        sys.orig_argv = [sys.executable, *words]
+        runpy.run_path(words[0], run_name="__main__")
+    else:
+        sys.orig_argv = [sys.executable, "-m", *words]
+        runpy.run_module(words[0], run_name="__main__", alter_sys=True)
 
 
 def _enter(machine: str, before: str) -> None:
@@ -57,6 +61,8 @@ def _enter(machine: str, before: str) -> None:
         _done(libc.setns(namespace.fileno(), _CLONE_NEWNET))
     _done(libc.unshare(_CLONE_NEWUTS | _CLONE_NEWNS))
     socket.sethostname(machine)
+    # What has been asked for the host's name before keeps it.
+    vars(platform)["_uname_cache"] = None
     own = f"mount --make-rprivate / && mount --bind /etc/netns/{machine}/hosts /etc/hosts\n{before}"
     subprocess.run(["bash", "-e", "-c", own], check=True)
 

@@ -81,7 +81,7 @@ def run(stage: Stage, *, without_guard: bool = False, flags: tuple[str, ...] = (
     """ "done", "failed", or "hung" where the time is up."""
     argv = launch.command(stage, stage.write())
     if without_guard:
-        argv = started_there.worker(argv, "unguarded")
+        argv = started_there.worker(argv, "tests.support.unguarded")
     with (stage.path / "log.txt").open("ab") as log:
         process = subprocess.Popen([*argv, *flags], env=launch.environment(stage), stdout=log, stderr=log)
         try:

@@ -26,7 +26,7 @@ def test_the_first_rank_may_work_longer_than_an_exchange_may_take(base: Path, tm
     cluster = stage.cluster.model_copy(update={"collective_timeout": float(TIMEOUT_S), "deepspeed": "zero2"})
     stage = stage.model_copy(update={"cluster": cluster})
     done = subprocess.run(
-        started_there.worker(launch.command(stage, stage.write()), "slow_first_rank"),
+        started_there.worker(launch.command(stage, stage.write()), "tests.support.slow_first_rank"),
         env=launch.environment(stage) | {"LONG_S": str(LONG_S)},
         capture_output=True,
         text=True,
