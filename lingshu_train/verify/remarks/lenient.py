@@ -110,7 +110,7 @@ def _settled(found: Extract, gold: Witness) -> Verdict:
 
 
 def _affirms(tail: str) -> bool:
-    """Whether what stands behind a mark goes on its sentence and says only that it is the answer: "\\boxed{C} is the answer"."""
+    """Whether what stands behind a mark says only that it is the answer: "\\boxed{C} is the answer"."""
     return tail.strip(" .").lower() in words("words", "correct")
 
 
