@@ -30,7 +30,8 @@ _ADJECTIVES = ("ed", "al", "ous", "ic", "ar", "ive", "ent", "ant", "oid", "id")
 _WHEN = "in|after|before|during|among|for|with|following|at|on"
 _LAST_PHRASE = re.compile(
     r"((?:does|do|did|can|will) .*|(?:is|are|was|were) .*(?:need|requir|recommend|indicat|advis|allow|improv|reduc|increas"
-    rf"|decreas)ed|(?:is|are|was|were) .*(?:associated|linked|related|correlated) (?:with|to) .*) (?:{_WHEN}) (?:(?! (?:{_WHEN}) ).)+$"
+    rf"|decreas)ed|(?:is|are|was|were) .*(?:associated|linked|related|correlated) (?:with|to) .*)"
+    rf" (?:{_WHEN}) (?:(?! (?:{_WHEN}) ).)+$"
 )
 # Without its place a question with one of these asks nothing: "Does the lesion lie in the left lung?"
 _PLACING = frozenset(

@@ -42,7 +42,7 @@ _SENTENCE = re.compile(r"[.;!?。；！？\n]")
 _CONDITIONS = frozenset(
     ("if", "unless", "whether", "were", "suppose", "supposing", "assuming", "provided", "should")
 )
-_LONGEST = 1500
+_LONGEST, _MOST_PARTS = 1500, 40
 # A short answer, and at once another one that takes its place: "C", a new line, "On reflection the answer is B".
 _REVISED = re.compile(
     r"(.{1,60}?)[.!]?\s+(?:(?:on|upon|after) (?:(?:further|closer|second|careful|more) )*"
@@ -110,7 +110,7 @@ def _settled(found: Extract, gold: Witness) -> Verdict:
 
 
 def _affirms(tail: str) -> bool:
-    """Whether what stands behind a mark goes on its sentence and says only that it is the answer: "\\boxed{C} is the answer"."""
+    """Whether what stands behind a mark says only that it is the answer: "\\boxed{C} is the answer"."""
     return tail.strip(" .").lower() in words("words", "correct")
 
 
@@ -139,14 +139,15 @@ def _plain(text: str, gold: Witness, question: str) -> Verdict:
 def _at_end(text: str, gold: Witness) -> Ruling | None:
     """The ruling on a last sentence, or a last clause that draws the conclusion, if all before it are reasons."""
     found = [part for part in _ENDS.split(text.strip()[-_LONGEST:]) if any(map(str.isalnum, part))]
-    if len(found) < 2 or len(text) > _LONGEST:
+    if not 1 < len(found) <= _MOST_PARTS or len(text) > _LONGEST:
         return None
     last, reasons = found[-1].strip(), [part for part in map(strip_edges, map(clean, found[:-1])) if part]
-    last = _CONCLUDING.sub("", last)
-    if not reasons or not all(_supports(part, gold) for part in reasons) or _conditional(f"{reasons[-1]} "):
+    if not reasons or _conditional(f"{reasons[-1]} "):
         return None
-    ruling = gold.read(last)
-    return ruling._replace(rule=f"{ruling.rule}_concluded") if ruling.status == "right" else None
+    ruling = gold.read(_CONCLUDING.sub("", last))
+    if ruling.status != "right" or not all(_supports(part, gold) for part in reasons):
+        return None
+    return ruling._replace(rule=f"{ruling.rule}_concluded")
 
 
 def _supports(sentence: str, gold: Witness) -> bool:

@@ -51,7 +51,8 @@ _SMALL |= {
 }
 _SMALL |= {"takes", "take", "up", "and", "to"}
 _PHRASE = re.compile(
-    r"(?<=[a-z]),? (?:in|on|at|within|of|involving|next to|adjacent to|beside|close to|behind|in front of|anterior to|posterior to) (?:the |both |its )?([a-z][a-z -]{2,60})$",
+    r"(?<=[a-z]),? (?:in|on|at|within|of|involving|next to|adjacent to|beside|close to|behind|in front of|anterior to"
+    r"|posterior to) (?:the |both |its )?([a-z][a-z -]{2,60})$",
     re.IGNORECASE,
 )
 _ASKS_PLACE = re.compile(

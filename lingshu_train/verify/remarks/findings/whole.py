@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from lingshu_train.verify.lexicon import lists, words
 from lingshu_train.verify.remarks import source
-from lingshu_train.verify.remarks.findings import han, limits, places, plainly, vocabulary, worded
+from lingshu_train.verify.remarks.findings import han, limits, places, plainly, predicates, vocabulary, worded
 from lingshu_train.verify.remarks.findings.sought import asked as sought
 from lingshu_train.verify.remarks.findings.statements import proposition
 from lingshu_train.verify.remarks.findings.vocabulary import Asked, Claim, denials, known, plain
@@ -244,7 +244,7 @@ def _said(clause: str, asked: Asked, sign: str, question: str) -> Claim | None:
         return Claim(measured)
     if not all(word in known("known") or word in asked.words or word[0].isdigit() for word in spoken):
         return None
-    if _names_no_finding(clause, asked):
+    if _names_no_finding(clause, asked) or (sign == "yes" and predicates.other(frozenset(spoken), question)):
         return None
     if _COMPARED.search(clause) or places.other_device(asked.words, frozenset(spoken)):
         # Which size is normal is not said here.
@@ -277,7 +277,7 @@ def _holds(claim: Claim, tokens: list[str], spoken: list[str], asked: Asked) -> 
     """Whether a clause may claim what its words weigh, for this question."""
     said = frozenset(spoken)
     if claim.kind == "bare":
-        other = places.other_description(asked.words, said) or _renamed(tokens, asked)
+        other = places.other_description(asked.words, said)
         return not other and places.alone(tokens, asked.words, described=asked.described)
     if claim.kind == "denied":
         # "It is not small", "the left one is not": that denies a size, or that all is normal.
@@ -285,20 +285,6 @@ def _holds(claim: Claim, tokens: list[str], spoken: list[str], asked: Asked) -> 
     if claim.kind == "normal":
         return not asked.normal or not vocabulary.elsewhere(said, asked.places)
     return claim.kind != "there" or asked.narrowing.issubset(said)
-
-
-def _renamed(tokens: list[str], asked: Asked) -> bool:
-    """Whether a clause says of the same thing another word than the one asked for: "it is venous", of "Is the phase arterial?"."""
-    last = plain(tokens[-1])
-    kinds = known("places") | known("describing")
-    return (
-        not asked.finding
-        and tokens[0] in ("it", "this", "they", last)
-        and last in kinds
-        and last not in asked.words
-        and not kinds.isdisjoint(asked.words)
-        and last not in known("sizes")
-    )
 
 
 def _normal_cn(question: str) -> bool:

@@ -8,12 +8,13 @@ from itertools import islice
 from typing import ClassVar, cast
 
 from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
-from lingshu_train.verify.lexicon import entries, longest_first, words
+from lingshu_train.verify.lexicon import entries, longest_first
 from lingshu_train.verify.remarks import (
     absence,
     amounts,
     carried,
     concluded,
+    given,
     left_open,
     lent,
     others,
@@ -41,11 +42,6 @@ _REASONING = ("because", "since", "as", "which", "where")
 _ASKS_FALSE = re.compile(r"\b(?:false|untrue|incorrect|wrong|not (?:true|correct))\b", re.IGNORECASE)
 _TRUE = re.compile(r"\b(?:true|accurate|valid)\b", re.IGNORECASE)
 _LIKELIEST_CN = re.compile("(?:的)?可能性(?:最大|最高|较大|很大|大|极大|高|较高)$")
-_GIVEN = re.compile(
-    r"(?:given|because of|due to|based on|considering|in view of|in light of|judging by|owing to|since there (?:is|are)"
-    r"|as there (?:is|are)|with|on the basis of|in this|in a|since|because|as) ([^,;:?]{3,160}), (?=\S)",
-    re.IGNORECASE,
-)
 _BEHIND = re.compile(
     r",? \b(because|since|as|which|where|and not|not|rather than|instead of|with|showing|evidenced by|as evidenced by|given"
     r"|due to|based on|indicated by|supported by|characterized by|in view of)\b (?:in |on |at |the |an? )*"
@@ -56,7 +52,6 @@ _BRIEF = re.compile(r"(?!it |this |that )[a-z]+ (?:is|are|was|were) [a-z]+|the [
 _THERE = re.compile(r"^there (?:is|are) (?:an? )?(?=[a-z]{3})", re.IGNORECASE)
 # "Distal ileum, option B": a letter without brackets behind the text.
 _LETTERED = re.compile(r",? (?:option|choice|answer) ([A-Za-z])$")
-_GIVEN_CN = re.compile("(?:根据|结合|鉴于|由于|因|考虑到)([^,，。；;？?]{4,60})[,，](?=.)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,16 +134,10 @@ class Chosen(Witness):
 
     def _behind_reason(self, text: str) -> Ruling | None:
         """The answer behind its reason in one sentence: "Given the filling defect, pulmonary embolism is the best answer"."""
-        found = _GIVEN.match(text) or _GIVEN_CN.match(text)
-        if found is None or cues.hedges(text) or "?" in text:
+        found = given.leading(text)
+        if found is None or not prose.harmless(found[0], self.gold.letter, self.gold.options):
             return None
-        if not words("others", "unsure").isdisjoint(cues.plain_words(found.group(1))):
-            # "Based on the old image": another picture, another time.
-            return None
-        reason_given = f"there is {found.group(1)}" if text.isascii() else found.group(1)
-        if not prose.harmless(reason_given, self.gold.letter, self.gold.options):
-            return None
-        ruling = self.judge(text[found.end() :])
+        ruling = self.judge(found[1])
         return ruling._replace(rule=f"{ruling.rule}_given") if ruling.status == "right" else None
 
     def answered_again(self, remark: str) -> bool:

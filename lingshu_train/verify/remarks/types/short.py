@@ -16,6 +16,8 @@ from lingshu_train.verify.text.leads import readings
 from lingshu_train.verify.text.normal import clean, strip_edges
 from lingshu_train.verify.types import short, yes_no
 
+# So often a text may be shortened: each shorter one is read anew.
+_MOST = 3
 _PART_CN = re.compile("(?:图中)?(?:双侧?|两侧?)?([\u3400-\u9fff]{1,4}?)部?")
 _ASKS_FUNCTION = re.compile(r"\b(?:function|role|purpose|do)\b", re.IGNORECASE)
 _ASKS_CAUSE = re.compile(r"\b(?:diagnosis|disease|condition|disorder|cause|pathology)\b", re.IGNORECASE)
@@ -39,14 +41,18 @@ class Phrase(Witness):
     gold: short.Gold
 
     def judge(self, text: str) -> Ruling:
+        return self._judge(text, _MOST)
+
+    def _judge(self, text: str, more: int) -> Ruling:
+        """The ruling on a text, or on what is left of it `more` times without words that leave an answer as it is."""
         ruling = self.gold.judge(text)
         if ruling.status == "right":
             return ruling
         plain = verbatim.without_owner(turned.without_initials(turned.without_full_name(text)))
-        plain = plain.removesuffix("可能性最大").removesuffix("的")
+        plain = plain.removesuffix("可能性最大").rstrip("的")
         plain = verbatim.without_place(plain, self.gold.question)
         plain = placed.without_clause(plain)
-        if plain != text and (found := self.judge(plain)).status == "right":
+        if more and plain != text and (found := self._judge(plain, more - 1)).status == "right":
             return found
         return (
             carried.read(text, self.gold, self.gold.question)
