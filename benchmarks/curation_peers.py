@@ -1,14 +1,14 @@
-"""Rows a second and core, and peak memory, of the same steps here, in datatrove and in Data-Juicer, turn by turn on the same rows.
+"""Rows a second and core, and peak memory, of the same steps here and in other libraries, turn by turn on the same rows.
 
-    python benchmarks/curation_peers.py [--rows 20000] [--times 3] [--data-juicer PYTHON]
+    python benchmarks/curation_peers.py [--rows 20000] [--times 3] [--data-juicer PYTHON] [--nemo-curator PYTHON]
 
 Rows are reports of about 50 words: of 50 one is a copy, and of 50 one a copy with one word more. Each library does each step in a
 process of its own (`curating_peers/contender.py`), reading included, imports not; of so many times the median counts. PYTHON is an
-interpreter of an environment with py-data-juicer; without it that library is left out. All are set alike: runs of three words, 20 bands
-of 6, copies from 0.8 alike; datatrove compares bands alone. Here each hit is checked (exact similarity, numbers, sides, negations), a
-decision is written with its evidence, and the corpus is read as it is stored. Pictures are compared by equal pHash, which datatrove has
-no step for. Memory is that of the one process, imports included. Also how many pictures a second the index of a corpus
-finds by their digest. The result is benchmarks/results/curation_peers.json.
+interpreter of an environment with py-data-juicer, or nemo-curator; without it that library is left out. All are set alike: runs of
+three words, 20 bands of 6, copies from 0.8 alike; datatrove compares bands alone. Here each hit is checked (exact similarity, numbers,
+sides, negations), a decision is written with its evidence, and the corpus is read as it is stored. Pictures are compared by equal
+pHash, which datatrove has no step for; NeMo-Curator compares texts on a GPU alone. Memory is that of the one process, imports included.
+Also how many pictures a second the index of a corpus finds by their digest. The result is benchmarks/results/curation_peers.json.
 """
 
 from __future__ import annotations
@@ -51,8 +51,12 @@ STEPS: dict[str, dict[str, Any]] = {
 }
 INDEXED, ASKED = 200_000, 50_000
 PICTURES, SIDE = 2_000, 128
-HAVE = {"datatrove": ("exact", "near", "length"), "data_juicer": tuple(STEPS)}
-"""What a library has a step for."""
+HAVE = {
+    "datatrove": ("exact", "near", "length"),
+    "data_juicer": tuple(STEPS),
+    "nemo_curator": ("length",),
+}
+"""What a library has a step for that runs without a GPU."""
 
 
 def main() -> None:
@@ -60,13 +64,18 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--data-juicer", default="")
+    parser.add_argument("--nemo-curator", default="")
     parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--ours", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.ours:
         print(json.dumps(ours(chosen.ours[0], Path(chosen.ours[1]))))
         return
-    pythons = {"datatrove": sys.executable, "data_juicer": chosen.data_juicer}
+    pythons = {
+        "datatrove": sys.executable,
+        "data_juicer": chosen.data_juicer,
+        "nemo_curator": chosen.nemo_curator,
+    }
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         texts = generated(chosen.rows)
@@ -88,15 +97,10 @@ def main() -> None:
             found[step] = compared(runs, PICTURES if step == "pictures" else chosen.rows)
             print(json.dumps({step: found[step]}), flush=True)
         index = lookups(root)
-    versions = subprocess.run(
-        [chosen.data_juicer or sys.executable, "-m", "pip", "list", "--format=json"],
-        capture_output=True,
-        check=True,
-    ).stdout
-    own = {one["name"]: one["version"] for one in json.loads(versions)}
     result = {
         **circumstances.told("numpy", "pyarrow", "datatrove"),
-        "data_juicer": own.get("py-data-juicer", "left out"),
+        "data_juicer": version(chosen.data_juicer, "py-data-juicer"),
+        "nemo_curator": version(chosen.nemo_curator, "nemo-curator"),
         "rows": chosen.rows,
         "times": chosen.times,
         "steps": found,
@@ -104,6 +108,14 @@ def main() -> None:
     }
     chosen.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(index))
+
+
+def version(python: str, package: str) -> str:
+    """Of a package in another environment."""
+    if not python:
+        return "left out"
+    asked = f"from importlib.metadata import version; print(version({package!r}))"
+    return subprocess.run([python, "-c", asked], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def generated(rows: int) -> list[str]:

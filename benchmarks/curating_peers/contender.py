@@ -1,7 +1,7 @@
 """One step of another library over a file of JSON lines, in the process that starts it: seconds of processor time, peak memory, and
 what is left.
 
-    python contender.py datatrove|data_juicer exact|near|length|pictures INPUT.jsonl FOLDER
+    python contender.py datatrove|data_juicer|nemo_curator exact|near|length|pictures INPUT.jsonl FOLDER
 
 Prints one line of JSON. Imports, and the reading of models that no step here has, are not counted in the seconds, and are in the
 memory; reading the file is in both.
@@ -131,11 +131,26 @@ def data_juicer(step: str, source: Path, folder: Path) -> tuple[float, int]:
     return spent() - began, len(found)
 
 
+def nemo_curator(step: str, source: Path, folder: Path) -> tuple[float, int]:
+    """Its copies of text are found with cudf, on a GPU: lengths alone."""
+    del folder
+    assert step == "length", step
+    import pandas
+    from nemo_curator.stages.text.filters import ScoreFilter
+    from nemo_curator.stages.text.filters.heuristic.string import WordCountFilter
+    from nemo_curator.tasks import DocumentBatch
+
+    began = spent()
+    rows = DocumentBatch(data=pandas.DataFrame(lines(source)), dataset_name="rows")
+    wanted = ScoreFilter(WordCountFilter(min_words=FEWEST, max_words=MOST), text_field="text")
+    found = wanted.process(rows)
+    return spent() - began, 0 if found is None else found.num_items
+
+
 def main() -> None:
     library, step, source, folder = sys.argv[1:]
-    seconds, left = {"datatrove": datatrove, "data_juicer": data_juicer}[library](
-        step, Path(source), Path(folder)
-    )
+    libraries = {"datatrove": datatrove, "data_juicer": data_juicer, "nemo_curator": nemo_curator}
+    seconds, left = libraries[library](step, Path(source), Path(folder))
     print(json.dumps({"core_s": round(seconds, 2), "peak_mib": peak(), "left": left}))
 
 
