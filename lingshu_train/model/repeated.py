@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import wraps
 
 import torch
@@ -34,6 +35,22 @@ class Seen:
         self._known.setdefault(_mark(pixels), []).append((pixels, became))
 
 
+class Copies:
+    """Which pictures stand where in a batch that holds each once. What makes the batch says it, for the time of its pass."""
+
+    def __init__(self) -> None:
+        self.places: Sequence[int] | None = None
+        """Of each place in the batch, the number of its picture among those that the batch holds; numbers come in order."""
+
+    @contextmanager
+    def told(self, places: Sequence[int] | None) -> Iterator[None]:
+        self.places = places
+        try:
+            yield
+        finally:
+            self.places = None
+
+
 def _mark(pixels: torch.Tensor) -> tuple[int, float, bool]:
     return len(pixels), float(pixels.double().sum()), torch.is_autocast_enabled(pixels.device.type)
 
@@ -46,12 +63,15 @@ def stays(family: Family, model: PreTrainedModel) -> bool:
     )
 
 
-def once(family: Family, model: PreTrainedModel, seen: Seen | None = None) -> None:
+def once(
+    family: Family, model: PreTrainedModel, seen: Seen | None = None, copies_told: Copies | None = None
+) -> None:
     """Every copy then has the tokens of the first, and hands its gradient on to them: sums are taken in another order, so
     that the last bits differ from those of a tower that sees every copy.
 
-    What counts as a copy is equal in every pixel. A family that cannot take pictures apart leaves all as it is. With `seen`,
-    for a tower that stays as it is, a picture goes through it once until that is forgotten.
+    What counts as a copy is equal in every pixel. Where `copies_told` says which are, the batch holds the pixels of each once,
+    and all else that the family gives of pictures at every place. With `seen`, for a tower that stays as it is, a picture goes
+    through it once until that is forgotten.
     """
     inner = model.model
     features = inner.get_image_features
@@ -62,8 +82,8 @@ def once(family: Family, model: PreTrainedModel, seen: Seen | None = None) -> No
     def image_features(*args: torch.Tensor, **kwargs: object) -> Features:
         given = kwargs | dict(zip(names, args, strict=False))
         tensors = {name: tensor for name in names if isinstance(tensor := given[name], torch.Tensor)}
-        pictures = family.apart(tensors)
-        firsts, copies = distinct([one[names[0]] for one in pictures])
+        pictures, copies = _apart(family, tensors, names[0], copies_told.places if copies_told else None)
+        firsts = list(dict.fromkeys(copies))
 
         def made(numbers: Sequence[int]) -> Sequence[Became]:
             some = {name: torch.cat([pictures[i][name] for i in numbers]) for name in tensors}
@@ -75,9 +95,23 @@ def once(family: Family, model: PreTrainedModel, seen: Seen | None = None) -> No
             return features(**given)
         else:
             found = made(firsts)
-        return family.together([found[i] for i in copies])
+        place = {number: i for i, number in enumerate(firsts)}
+        return family.together([found[place[number]] for number in copies])
 
     inner.get_image_features = image_features
+
+
+def _apart(
+    family: Family, tensors: Mapping[str, torch.Tensor], pixels: str, places: Sequence[int] | None
+) -> tuple[Sequence[Mapping[str, torch.Tensor]], Sequence[int]]:
+    """Pictures, and of each place in the batch the number of the picture that stands there."""
+    if places is None:
+        every = family.apart(tensors)
+        firsts, copies = distinct([one[pixels] for one in every])
+        return every, [firsts[place] for place in copies]
+    firsts = [places.index(number) for number in range(max(places) + 1)]
+    held = {name: tensor if name == pixels else tensor[firsts] for name, tensor in tensors.items()}
+    return family.apart(held), places
 
 
 def _remembered(

@@ -19,7 +19,7 @@ from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.model import family, load
 from lingshu_train.record import Completion, Prompt, Sample, Sampling
 from lingshu_train.rollouts import _engine
-from lingshu_train.rollouts._drawing import Drawing, Never
+from lingshu_train.rollouts._drawing import Drawing, Never, NotFinite
 from lingshu_train.rollouts._generating import Transformers
 
 GREEDY = Sampling(max_tokens=8)
@@ -99,17 +99,52 @@ def test_tokens_are_drawn_with_the_probabilities_of_their_scores() -> None:
         assert abs(counts[token] - draws * chance) <= 4 * error, (token, counts[token])
 
 
-def test_forbidden_tokens_and_noise_give_the_scores_of_the_plain_formulas_to_the_bit() -> None:
+def test_tokens_of_every_block_are_drawn_with_the_probabilities_of_their_scores() -> None:
+    """A vocabulary of two whole blocks and a part of one, some of it forbidden; a chi-squared that chance passes 1 in 10,000."""
+    size = 2 * Drawing.BLOCK + 60
+    scores = 2.0 * torch.randn(size, generator=torch.Generator().manual_seed(1))
+    scores[[0, 300, size - 1]] = -torch.inf
+    counts = torch.zeros(size)
+    drawing = Drawing(range(1000), torch.device("cpu"))
+    for _ in range(60):
+        drawn = drawing(torch.zeros(1000, 1), scores.expand(1000, -1))
+        counts += torch.bincount(drawn.argmax(dim=1), minlength=size)
+    drawing.check()
+    expected = counts.sum() * scores.softmax(dim=0)
+    often = expected > 5
+    assert counts[[0, 300, size - 1]].sum() == 0
+    degrees = int(often.sum())
+    chi = float(((counts - expected) ** 2 / expected)[often].sum())
+    assert degrees > 300
+    # Wilson and Hilferty's cube root of chi-squared is nearly normal.
+    assert (chi / degrees) ** (1 / 3) < 1 - 2 / (9 * degrees) + 3.72 * (2 / (9 * degrees)) ** 0.5
+
+
+def test_scores_without_a_sound_chance_are_told() -> None:
+    for spoilt in (torch.nan, torch.inf):
+        drawing = Drawing(range(2), torch.device("cpu"))
+        drawing(torch.zeros(2, 1), torch.tensor([[0.0, 1.0], [spoilt, 0.0]]))
+        with pytest.raises(NotFinite):
+            drawing.check()
+    drawing = Drawing(range(1), torch.device("cpu"))
+    drawing(torch.zeros(1, 1), torch.full((1, 300), -torch.inf))
+    with pytest.raises(NotFinite):
+        drawing.check()
+
+
+def test_forbidden_tokens_and_draws_are_those_of_the_plain_formulas() -> None:
     scores = torch.randn(3, 50, generator=torch.Generator().manual_seed(1))
     stock = SuppressTokensLogitsProcessor([4, 7], device="cpu")(torch.zeros(3, 1), scores.clone())
     own = Never([4, 7], torch.device("cpu"))(torch.zeros(3, 1), scores.clone())
     assert torch.equal(own, stock)
-    shares = [
-        torch.rand(50, dtype=torch.float64, generator=torch.Generator().manual_seed(n)) for n in range(3)
-    ]
-    waits = -torch.log1p(-torch.stack(shares).float().clamp_min(torch.finfo(torch.float32).tiny))
     drawn = Drawing(range(3), torch.device("cpu"))(torch.zeros(3, 1), own)
-    assert torch.equal(drawn, stock - waits.log())
+    for row in range(3):
+        # One block, whose number comes first, and then its tokens.
+        shares = torch.rand(
+            1 + Drawing.BLOCK, dtype=torch.float64, generator=torch.Generator().manual_seed(row)
+        )
+        waits = -torch.log1p(-shares.float())[1:51]
+        assert int(drawn[row].argmax()) == int((waits / stock[row].softmax(dim=0)).argmin())
 
 
 def test_a_narrow_nucleus_and_a_low_temperature_leave_the_likeliest_token(engine: Transformers) -> None:

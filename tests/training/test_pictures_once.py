@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 import tiny
 import torch
+from PIL import Image
 
 from lingshu_train.model import repeated
 from lingshu_train.runs import ledger
-from lingshu_train.stages.grpo import pictures, updates
+from lingshu_train.stages.grpo import pictures, prompted, updates
 from lingshu_train.stages.grpo.run import ExactGRPOTrainer
 
 pytestmark = pytest.mark.slow
@@ -39,7 +40,7 @@ def trained(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
             assert not any("pixel_values" in part for part in found)
             return found
 
-        def counted(family: Any, model: Any, memory: Any = None) -> None:
+        def counted(family: Any, model: Any, *told: Any) -> None:
             inner = model.model.get_image_features
 
             def count(*args: Any, **given: Any) -> Any:
@@ -49,7 +50,7 @@ def trained(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call
 
             model.model.get_image_features = count
             count.__wrapped__ = inner
-            features(family, model, memory)
+            features(family, model, *told)
 
         with monkeypatch.context() as patched:
             patched.setattr(ExactGRPOTrainer, "_divide", divided)
@@ -97,6 +98,58 @@ def test_a_window_s_pictures_are_found_again_at_its_places() -> None:
     assert found.at([1]) == {"num_images": [0]}, "text alone has no pixels, also beside rows that have some"
 
 
+def test_a_pass_holds_the_pixels_of_each_picture_once_and_says_where_it_stands() -> None:
+    pixels, grids = torch.arange(24.0).view(12, 2), torch.tensor([[1, 2, 2], [1, 1, 4], [1, 2, 2]])
+    window: Any = {"pixel_values": pixels, "image_grid_thw": grids, "num_images": [1, 0, 2]}
+    found = pictures.of_window(tiny.FAMILY, window, ("pixel_values", "image_grid_thw"))
+    assert found is not None
+    part = found.once_at([2, 1, 2, 0], "pixel_values")
+    assert torch.equal(part["pixel_values"], torch.cat([pixels[4:], pixels[:4]]))
+    assert torch.equal(part["image_grid_thw"], grids[[1, 2, 1, 2, 0]])
+    assert part["copies"] == [0, 1, 0, 1, 2] and part["num_images"] == [2, 0, 2, 1]
+    assert "copies" not in found.once_at([1], "pixel_values")
+
+
+def test_copies_of_a_prompt_are_prepared_once_and_all_comes_out_as_if_each_were(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the processor makes of a window in which two prompts of different sizes, and one of text alone, stand in turns."""
+    text = tiny.processor(base / "warm/model")
+    grey, wide, bright = (
+        Image.new("RGB", size, (n, 0, 9)) for n, size in enumerate([(64, 64), (96, 64), (64, 64)])
+    )
+    shown = [[grey], [], [wide, bright]]
+    asked = [
+        [
+            {
+                "role": "user",
+                "content": [*({"type": "image"} for _ in some), {"type": "text", "text": "How many?"}],
+            }
+        ]
+        for some in shown
+    ]
+    order = [0, 2, 0, 1, 2, 2]
+    said = [text.apply_chat_template(asked[n], add_generation_prompt=True) for n in order]
+    how: Any = {"images": [shown[n] for n in order], "text": said, "padding": True, "return_tensors": "pt"}
+    expected = text(**how)
+    trainer = SimpleNamespace(processing_class=text)
+    calls: list[int] = []
+    whole = type(text)._process_images
+    monkeypatch.setattr(
+        type(text),
+        "_process_images",
+        lambda self, images, **k: (calls.append(len(images)), whole(self, images, **k))[1],
+    )
+    with prompted.once(trainer, tiny.FAMILY, ("pixel_values", "image_grid_thw"), lambda ids, count: count):
+        found = trainer.processing_class(**how)
+        assert trainer.processing_class.image_token == text.image_token
+    assert trainer.processing_class is text
+    assert calls == [3]
+    assert set(found) == set(expected)
+    for name, value in expected.items():
+        assert torch.equal(found[name], value), name
+
+
 def test_pictures_that_differ_only_where_nobody_looked_first_are_two() -> None:
     whole = torch.zeros(100, 40)
     other, same = whole.clone(), whole.clone()
@@ -127,7 +180,7 @@ def test_pictures_of_a_window_stay_on_the_host_until_a_pass_shows_them() -> None
     assert kept is not None and len(kept.distinct) == 1
     part = trainer.shown(kept, [1, 0])
     assert [str(part[name].device) for name in Trainer._picture_inputs] == ["meta", "meta"]
-    assert part["pixel_values"].shape == (8, 2) and part["num_images"] == [1, 1]
+    assert part["pixel_values"].shape == (4, 2) and part["num_images"] == [1, 1]
 
 
 def test_columns_that_are_padding_in_every_row_go() -> None:

@@ -106,7 +106,7 @@ def test_pictures_of_a_window_go_through_a_frozen_tower_once_and_the_numbers_are
         kept.append(len(self._pictures.distinct))
         return found
 
-    def counted(family: Any, model: Any, memory: Any = None) -> None:
+    def counted(family: Any, model: Any, *told: Any) -> None:
         inner = model.model.get_image_features
         names = tuple(family.blank(model))
 
@@ -122,7 +122,7 @@ def test_pictures_of_a_window_go_through_a_frozen_tower_once_and_the_numbers_are
 
         count.__wrapped__ = inner
         model.model.get_image_features = count
-        once(family, model, memory)
+        once(family, model, *told)
 
     monkeypatch.setattr(ExactGRPOTrainer, "_divide", divided)
     monkeypatch.setattr(repeated, "once", counted)

@@ -1,6 +1,6 @@
 """The tiny stages take the steps they took when their trajectories were committed.
 
-`python tests/whole/test_golden.py --write` writes tests/golden/trajectory_*.json again; say in the commit why they changed.
+`PYTHONPATH=tests:tests/support:. python tests/whole/test_golden.py --write` writes tests/golden/trajectory_*.json again; say in the commit why they changed.
 
 Tolerances. Processors multiply matrices in different orders, so a step differs in its last bits from machine to
 machine, and every step trains on what the ones before left. Measured between AVX-512 and SSE 4: at most 1e-6 of a value

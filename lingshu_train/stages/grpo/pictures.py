@@ -15,6 +15,8 @@ from lingshu_train.training.guarded import Batch
 
 COUNTS = "num_images"
 """Of a batch: how many pictures each row has."""
+COPIES = "copies"
+"""Of a batch that holds each picture's pixels once: repeated.Copies.places."""
 PIECES = "num_tiles"
 """Of a window in which some picture is several of Family.apart: how many of them each row has."""
 
@@ -35,6 +37,19 @@ class Pictures:
             name: torch.cat([self.distinct[number][name] for number in numbers]) for name in names
         }
         return found | {COUNTS: [len(self.shown[place]) for place in places]}
+
+    def once_at(self, places: Sequence[int], pixels: str) -> dict[str, Any]:
+        """As `at`, but that what is called `pixels` stands there once a picture, with COPIES."""
+        numbers = [number for place in places for number in self.shown[place]]
+        order = {number: n for n, number in enumerate(dict.fromkeys(numbers))}
+        counts = [len(self.shown[place]) for place in places]
+        # Upstream takes the pixels of a pass by these where pictures have no grid: no fewer than there are.
+        found: dict[str, Any] = {COUNTS: counts, PIECES: counts}
+        for name in self.distinct[0] if numbers else ():
+            found[name] = torch.cat(
+                [self.distinct[number][name] for number in (order if name == pixels else numbers)]
+            )
+        return found | ({COPIES: [order[number] for number in numbers]} if numbers else {})
 
 
 def of_window(family: Family, window: Batch, names: Sequence[str]) -> Pictures | None:

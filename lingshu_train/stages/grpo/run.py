@@ -90,8 +90,9 @@ class ExactGRPOTrainer(Dynamic, Ahead, Scored, GRPOTrainer):  # type: ignore[mis
         if not sharded and repeated.stays(run.family, models[0]):
             self.seen = repeated.Seen()
         # Before the guard, which lets batches without pictures pass all of this by.
+        self.copies = repeated.Copies()
         for model in models:
-            repeated.once(run.family, model, self.seen)
+            repeated.once(run.family, model, self.seen, self.copies)
         super().begin(run)
         self.train_dataset = Once(self.train_dataset)
 

@@ -58,7 +58,8 @@ class Scored(Divided):
                 for name in ("ids", "mask")
             ]
             seen = self.shown(shown, places) if shown else {}
-            logps, _, _ = ask(model, *both, width, **part, **seen)
+            with self.copies.told(seen.pop(pictures.COPIES, None)):
+                logps, _, _ = ask(model, *both, width, **part, **seen)
             scores[places, :width] = logps
         return scores, None, None
 

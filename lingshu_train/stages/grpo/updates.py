@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
+from torch import nn
 
 from lingshu_train import dist, naming
 from lingshu_train.data.order.permutation import Permutation
+from lingshu_train.model import repeated
 from lingshu_train.stages.grpo import pictures
 from lingshu_train.stages.grpo.pictures import Pictures
 from lingshu_train.training.exact import Exact
@@ -91,6 +93,8 @@ class Divided(Exact):
     """
 
     whole_groups = True
+    copies: repeated.Copies
+    """Of the pictures in whatever batch passes the model."""
     importance_sampling_level: str
     _buffered_inputs: list[Batch] | None
     _picture_inputs: tuple[str, ...]
@@ -125,9 +129,20 @@ class Divided(Exact):
         return super()._prepare_input(data)
 
     def shown(self, kept: Pictures, places: Sequence[int]) -> dict[str, Any]:
-        """What a pass over these places has of pictures, where the model is and in its format."""
-        found = kept.at(places)
+        """What a pass over these places has of pictures, the pixels of each once, where the model is and in its format."""
+        found = kept.once_at(places, self._picture_inputs[0])
         return {name: super(Divided, self)._prepare_input(value) for name, value in found.items()}
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: Batch,
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | int | None = None,
+    ) -> Any:
+        places: Any = inputs.get(pictures.COPIES)
+        with self.copies.told(places):
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         self.over_tokens(self._metrics["train"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,14 @@ from trl import GRPOTrainer
 from trl.models import unwrap_model_for_generation
 
 from lingshu_train import dist, naming
-from lingshu_train.model import load
+from lingshu_train.model import load, repeated
 from lingshu_train.record import Sampling
 from lingshu_train.rollouts._drawing import NotFinite
 from lingshu_train.rollouts._engine import seeds_of
 from lingshu_train.rollouts._generating import Tokens, draw
 from lingshu_train.rollouts._window import Window
 from lingshu_train.rollouts._wire import Request
+from lingshu_train.stages.grpo import prompted
 from lingshu_train.stages.grpo.config import ROLLOUT_BATCH
 from lingshu_train.stages.grpo.withdrawn import Passing
 from lingshu_train.training import adapters
@@ -62,6 +64,7 @@ class Windowed(Passing):
     """Whether the window may ask again before it is learned from, so that servers may not rest."""
     agreement: Agreement | None = None
     names: Callable[[Sequence[int]], Sequence[str]] = staticmethod(lambda rows: list(map(str, rows)))
+    copies: repeated.Copies
     _buffered_inputs: list[Batch] | None
     _rows: list[int]
     """Of the window, a row for each completion of this rank."""
@@ -75,15 +78,22 @@ class Windowed(Passing):
     def _tokenize_prompts(
         self, prompts: list[object]
     ) -> tuple[list[list[int]], list[list[Any]] | None, object]:
-        """Upstream says None of a prompt without images, which the processor refuses where another prompt has some."""
-        ids, images, fields = super()._tokenize_prompts(prompts)
-        return ids, images and [one or [] for one in images], fields
+        """As upstream's, but that copies of a prompt are prepared once: the third part is of distinct prompts, and says by
+        ASKED which of them each completion answers. Upstream says None of a prompt without images, which the processor refuses
+        where another prompt has some."""
+        firsts, asked = prompted.distinct(prompts)
+        ids, images, fields = super()._tokenize_prompts([prompts[place] for place in firsts])
+        shown = [(images[prompt] or []) for prompt in asked] if images else images
+        return [ids[prompt] for prompt in asked], shown, {**fields, prompted.ASKED: asked}
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> Batch:
         self._rows = [item["row"] for item in inputs]
         # Upstream keeps the pixels of the last window until the next one is there.
         self._buffered_inputs = None
-        output: Batch = super()._generate_and_score_completions(inputs)
+        model = adapters.base_of(self.accelerator.unwrap_model(self.model))
+        pieces = partial(self.run.family.pieces, model)
+        with prompted.once(self, self.run.family, self._picture_inputs, pieces):
+            output: Batch = super()._generate_and_score_completions(inputs)
         return output
 
     def _generate_single_turn(
@@ -124,12 +134,18 @@ class Windowed(Passing):
         images: Sequence[Sequence[object]] | None,
         fields: Mapping[str, object],
     ) -> Window:
+        rest = dict(fields)
+        asked = rest.pop(prompted.ASKED)
+        assert isinstance(asked, list)
+        places = [asked.index(prompt) for prompt in range(max(asked) + 1)]
+        ids = [prompt_ids[place] for place in places]
         return Window(
-            prompt_ids,
-            fields,
+            ids,
+            rest,
             family=self.run.family,
             names=self._picture_inputs,
-            pieces=self._pieces(prompt_ids, images) if images else [0] * len(prompt_ids),
+            pieces=self._pieces(ids, [images[place] for place in places]) if images else [0] * len(ids),
+            asked=asked,
         )
 
     def _pieces(self, prompt_ids: Sequence[Sequence[int]], images: Sequence[Sequence[object]]) -> list[int]:
@@ -179,13 +195,11 @@ class Windowed(Passing):
         found: list[list[int]] = [[] for _ in range(count)]
         with whole(self) as model:
             for places in window.slices(self.rollout_batch):
-                written, _ = draw(
-                    model,
-                    window.inputs(places, pad=self._tokenizer.pad_token_id, device=self.args.device),
-                    sampling,
-                    [seeds[place] for place in places],
-                    tokens,
+                inputs, copies = window.inputs(
+                    places, pad=self._tokenizer.pad_token_id, device=self.args.device
                 )
+                with self.copies.told(copies):
+                    written, _ = draw(model, inputs, sampling, [seeds[place] for place in places], tokens)
                 for place, ids in zip(places, written, strict=True):
                     found[place] = ids
         return found

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 
@@ -27,8 +29,9 @@ def ids(prompt: int) -> list[int]:
     return [TEXT, *shown, *[TEXT] * (prompt + 1)]
 
 
-def tiles(batch: dict[str, torch.Tensor]) -> list[int]:
-    return [int(one.mean()) for one in batch["pixel_values"]] if "pixel_values" in batch else []
+def tiles(batch: dict[str, Any], copies: Sequence[int] | None = None) -> list[int]:
+    seen = [int(one.mean()) for one in batch["pixel_values"]] if "pixel_values" in batch else []
+    return seen if copies is None else [seen[n] for n in copies]
 
 
 def test_the_pieces_of_a_prompt_are_told_from_its_tokens() -> None:
@@ -37,16 +40,20 @@ def test_the_pieces_of_a_prompt_are_told_from_its_tokens() -> None:
 
 def test_a_slice_of_a_window_has_the_tiles_of_its_prompts() -> None:
     prompts = [ids(n) for n in TILES]
+    prompt_of = [0, 1, 2, 3, 2]
     window = Window(
         prompts,
         {"pixel_values": pixels()},
         family=KNOWN,
         names=("pixel_values",),
         pieces=[KNOWN.pieces(MODEL, one, 1) for one in prompts],
+        asked=prompt_of,
     )
-    for places in ([0], [1], [2], [2, 0], [3, 1, 2]):
-        given = window.inputs(places, pad=0, device=torch.device("cpu"))
-        assert tiles(given) == [n for place in places for n in TILES[place]]
+    for places in ([0], [1], [2], [2, 0], [3, 1, 2], [4, 0, 2]):
+        given, copies = window.inputs(places, pad=0, device=torch.device("cpu"))
+        wanted = [n for place in places for n in TILES[prompt_of[place]]]
+        assert tiles(given, copies) == wanted
+        assert len(tiles(given)) == len(set(wanted)), "each is held once"
 
 
 def test_an_update_has_the_tiles_of_its_rows_and_equal_ones_are_kept_once() -> None:
@@ -57,6 +64,8 @@ def test_an_update_has_the_tiles_of_its_rows_and_equal_ones_are_kept_once() -> N
     for places in ([0], [1], [2, 3], [3, 0, 2]):
         given = found.at(places)
         assert tiles(given) == [n for place in places for n in TILES[place]]
+        once = found.once_at(places, "pixel_values")
+        assert tiles(once, once.get("copies")) == tiles(given)
         # Upstream takes as many rows of pixels as the counts say.
         assert sum(given["num_images"]) == len(tiles(given))
 
