@@ -1,13 +1,14 @@
-"""Rows a second and core of the same steps here, in datatrove and in Data-Juicer, turn by turn on the same rows.
+"""Rows a second and core, and peak memory, of the same steps here and in other libraries, turn by turn on the same rows.
 
-    python benchmarks/curation_peers.py [--rows 20000] [--times 3] [--data-juicer PYTHON]
+    python benchmarks/curation_peers.py [--rows 20000] [--times 3] [--data-juicer PYTHON] [--nemo-curator PYTHON]
 
 Rows are reports of about 50 words: of 50 one is a copy, and of 50 one a copy with one word more. Each library does each step in a
 process of its own (`curating_peers/contender.py`), reading included, imports not; of so many times the median counts. PYTHON is an
-interpreter of an environment with py-data-juicer; without it that library is left out. All are set alike: runs of three words, 20 bands
-of 6, copies from 0.8 alike; datatrove compares bands alone. Here each hit is checked (exact similarity, numbers, sides, negations), a
-decision is written with its evidence, and the corpus is read as it is stored. Also how many pictures a second the index of a corpus
-finds by their digest. The result is benchmarks/results/curation_peers.json.
+interpreter of an environment with py-data-juicer, or nemo-curator; without it that library is left out. All are set alike: runs of
+three words, 20 bands of 6, copies from 0.8 alike; datatrove compares bands alone. Here each hit is checked (exact similarity, numbers,
+sides, negations), a decision is written with its evidence, and the corpus is read as it is stored. Pictures are compared by equal
+pHash, which datatrove has no step for; NeMo-Curator compares texts on a GPU alone. Memory is that of the one process, imports included.
+Also how many pictures a second the index of a corpus finds by their digest. The result is benchmarks/results/curation_peers.json.
 """
 
 from __future__ import annotations
@@ -35,15 +36,27 @@ sys.path[:0] = [
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import circumstances  # noqa: E402
-from contender import FEWEST, MOST, spent  # noqa: E402
+from contender import FEWEST, MOST, peak, spent  # noqa: E402
 
 RESULT = HERE / "results" / "curation_peers.json"
 STEPS: dict[str, dict[str, Any]] = {
     "exact": {"name": "exact_duplicates"},
     "near": {"name": "near_text"},
     "length": {"name": "caption_length", "params": {"least": FEWEST, "most": MOST}},
+    # As the paper has it and Data-Juicer does it: equal pHashes, and no further check.
+    "pictures": {
+        "name": "near_pictures",
+        "params": {"phash": 0, "dhash": None, "thumbnail": None, "worst": None, "same_text": False},
+    },
 }
 INDEXED, ASKED = 200_000, 50_000
+PICTURES, SIDE = 2_000, 128
+HAVE = {
+    "datatrove": ("exact", "near", "length"),
+    "data_juicer": tuple(STEPS),
+    "nemo_curator": ("length",),
+}
+"""What a library has a step for that runs without a GPU."""
 
 
 def main() -> None:
@@ -51,49 +64,58 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--times", type=int, default=3)
     parser.add_argument("--data-juicer", default="")
+    parser.add_argument("--nemo-curator", default="")
+    parser.add_argument("--out", type=Path, default=RESULT)
     parser.add_argument("--ours", nargs=2, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.ours:
         print(json.dumps(ours(chosen.ours[0], Path(chosen.ours[1]))))
         return
-    pythons = {"datatrove": sys.executable, "data_juicer": chosen.data_juicer}
+    pythons = {
+        "datatrove": sys.executable,
+        "data_juicer": chosen.data_juicer,
+        "nemo_curator": chosen.nemo_curator,
+    }
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         texts = generated(chosen.rows)
-        (root / "rows.jsonl").write_text("".join(json.dumps({"text": one}) + "\n" for one in texts))
         write(root, texts)
         found: dict[str, dict[str, Any]] = {}
         for step in STEPS:
             runs: dict[str, list[dict[str, Any]]] = {}
+            rows = "pictures" if step == "pictures" else "rows"
             for _ in range(chosen.times):
                 runs.setdefault("lingshu", []).append(
                     told([sys.executable, __file__, "--ours", step, temporary])
                 )
                 for library, python in pythons.items():
-                    if python:
+                    if python and step in HAVE[library]:
                         with tempfile.TemporaryDirectory() as beside:
                             script = str(HERE / "curating_peers" / "contender.py")
-                            command = [python, script, library, step, str(root / "rows.jsonl"), beside]
+                            command = [python, script, library, step, str(root / f"{rows}.jsonl"), beside]
                             runs.setdefault(library, []).append(told(command))
-            found[step] = compared(runs, chosen.rows)
+            found[step] = compared(runs, PICTURES if step == "pictures" else chosen.rows)
             print(json.dumps({step: found[step]}), flush=True)
         index = lookups(root)
-    versions = subprocess.run(
-        [chosen.data_juicer or sys.executable, "-m", "pip", "list", "--format=json"],
-        capture_output=True,
-        check=True,
-    ).stdout
-    own = {one["name"]: one["version"] for one in json.loads(versions)}
     result = {
         **circumstances.told("numpy", "pyarrow", "datatrove"),
-        "data_juicer": own.get("py-data-juicer", "left out"),
+        "data_juicer": version(chosen.data_juicer, "py-data-juicer"),
+        "nemo_curator": version(chosen.nemo_curator, "nemo-curator"),
         "rows": chosen.rows,
         "times": chosen.times,
         "steps": found,
         "index": index,
     }
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    chosen.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(index))
+
+
+def version(python: str, package: str) -> str:
+    """Of a package in another environment."""
+    if not python:
+        return "left out"
+    asked = f"from importlib.metadata import version; print(version({package!r}))"
+    return subprocess.run([python, "-c", asked], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
 
 def generated(rows: int) -> list[str]:
@@ -110,11 +132,23 @@ def generated(rows: int) -> list[str]:
 
 
 def write(root: Path, texts: list[str]) -> None:
-    """The same rows as a corpus, and pictures' digests as an index."""
+    """The rows as a file of lines and as a corpus; and rows with a picture each, of 50 of which one shows an earlier one again that
+    was saved as a JPEG."""
     import tiny
-    from curating import caption
+    from curating import again, caption, scene
 
+    (root / "rows.jsonl").write_text("".join(json.dumps({"text": one}) + "\n" for one in texts))
     tiny.write_corpus(root / "corpus", [(caption(f"r{n}", text)) for n, text in enumerate(texts)])
+    pictures = [scene(n, SIDE) if n % 50 != 1 else again(scene(n - 1, SIDE), 85) for n in range(PICTURES)]
+    tiny.write_corpus(
+        root / "pictured", [caption(f"p{n}", texts[n % len(texts)], one) for n, one in enumerate(pictures)]
+    )
+    (root / "pictures").mkdir()
+    with (root / "pictures.jsonl").open("w", encoding="utf-8") as stream:
+        for n, one in enumerate(pictures):
+            path = root / "pictures" / f"{n}.png"
+            one.save(path)
+            stream.write(json.dumps({"text": texts[n % len(texts)], "images": [str(path)]}) + "\n")
 
 
 def ours(step: str, root: Path) -> dict[str, Any]:
@@ -123,13 +157,13 @@ def ours(step: str, root: Path) -> dict[str, Any]:
 
     with tempfile.TemporaryDirectory() as place:
         began = spent()
-        sources = _rows.sources(root / "corpus")
+        sources = _rows.sources(root / ("pictured" if step == "pictures" else "corpus"))
         choice = _steps.StepChoice.model_validate(STEPS[step])
         work = _work.begin(Path(place), sources, (choice,), where="steps")
         _measuring.measure(work)
         decisions, _ = _deciding.decide(work)
         seconds = spent() - began
-    return {"core_s": round(seconds, 2), "left": sources[-1].rows - len(decisions)}
+    return {"core_s": round(seconds, 2), "peak_mib": peak(), "left": sources[-1].rows - len(decisions)}
 
 
 def told(command: list[str]) -> dict[str, Any]:
@@ -145,6 +179,7 @@ def compared(runs: dict[str, list[dict[str, Any]]], rows: int) -> dict[str, Any]
         library: {
             "core_s": [one["core_s"] for one in each],
             "rows_a_core_second": round(rows / max(middle[library], 0.01)),
+            "peak_mib": max(one["peak_mib"] for one in each),
             "left": each[0]["left"],
             "times_as_fast_as_lingshu": round(middle["lingshu"] / max(middle[library], 0.01), 2),
         }

@@ -1,11 +1,11 @@
 """Generated rows end to end, publisher's files to a curated corpus: rows a second, memory, and the sha256 of every output.
 
-    nice python benchmarks/curation_scale.py --rows 100000 --rows 400000 [--executor processes --tasks 8] [--out FILE]
+    nice python benchmarks/curation_scale.py --rows 100000 --rows 400000 [--executor processes --tasks 8] [--beside CHECKOUT] [--out FILE]
 
 Of 20 rows 19 are texts of about 50 words and one is a caption of one of 200 pictures; of 50 one is a copy of an earlier one, and of 50
 another a copy with one word changed. Preparing and curating are the real stages, each in a process of its own with two workers;
 memory is the most that these processes have together in Pss_Anon, which leaves out mapped files. Core seconds count all
-processes; wall time says more of what else the machine does.
+processes, their start included, which is told apart; wall time says more of what else the machine does.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parent), str(HERE.parent / "tests" / "support"), str(HERE)]
+ROOT = Path(os.environ.get("LINGSHU_MEASURED", HERE.parent))
+"""The checkout whose package is measured."""
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support"), str(HERE)]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import circumstances  # noqa: E402
@@ -112,19 +114,24 @@ def stage(folder: Path, kind: str, executor: str, tasks: int) -> dict[str, Any]:
     with environment.cards_in(folder / "cards"), _watched() as memory:
         made = tiny.make_stage(folder, kind, configs[kind], parents=parents)
         made = made.model_copy(update={"data_root": str(folder / "data"), "cluster": cluster})
-        began = time.perf_counter()
+        began, start = time.perf_counter(), _spent()
         facts = tiny.run_here(made)
         wall = time.perf_counter() - began
-    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    core = sum(one.ru_utime + one.ru_stime for one in spent)
     return {
         "wall_s": round(wall),
-        "core_s": round(core),
+        "core_s": round(_spent(), 1),
+        "of_that_start_core_s": round(start, 1),
         "most_anonymous_memory_mib": memory["most"] // 2**20,
         "rows": facts["samples"],
         "funnel": facts.get("funnel"),
         "sha256": {name: found for name, found in outputs(folder / kind).items() if name[0] != "."},
     }
+
+
+def _spent() -> float:
+    """Core seconds of this process and of all that it has waited for."""
+    spent = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in spent)
 
 
 @contextmanager
@@ -155,9 +162,23 @@ def _anonymous(process: psutil.Process) -> int:
     return int(told.partition("Pss_Anon:")[2].split()[0]) * 1024 if "Pss_Anon:" in told else 0
 
 
-def _apart(folder: Path, kind: str, executor: str, tasks: int) -> dict[str, Any]:
+def beside(folder: Path, checkout: Path, executor: str, tasks: int) -> dict[str, Any]:
+    """Both stages of the package of another checkout, in a folder of its own with the same data."""
+    folder.mkdir(exist_ok=True)
+    for name in ("cards", "data"):
+        if not (folder / name).exists():
+            (folder / name).symlink_to(folder.parent / name)
+    commit = subprocess.run(
+        ["git", "-C", str(checkout), "rev-parse", "HEAD"], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.strip()
+    each = {kind: _apart(folder, kind, executor, tasks, root=checkout) for kind in ("prepare", "curate")}
+    return {"commit": commit, **each}
+
+
+def _apart(folder: Path, kind: str, executor: str, tasks: int, *, root: Path = ROOT) -> dict[str, Any]:
     command = [sys.executable, __file__, "--stage", str(folder), kind, executor, str(tasks)]
-    said = subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout
+    environment = {**os.environ, "LINGSHU_MEASURED": str(root), "PYTHONPATH": str(root)}
+    said = subprocess.run(command, check=True, stdout=subprocess.PIPE, env=environment).stdout
     found: dict[str, Any] = json.loads(said.splitlines()[-1])
     return found
 
@@ -181,6 +202,15 @@ def kept(folder: Path, kind: str, executor: str, tasks: int) -> dict[str, Any]:
     return read
 
 
+def rated(rows: int, each: dict[str, Any]) -> None:
+    for kind in ("prepare", "curate"):
+        told = each[kind]
+        told["rows_a_core_second"] = round(rows / told["core_s"])
+        told["rows_a_core_second_without_start"] = round(
+            rows / (told["core_s"] - told["of_that_start_core_s"])
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, action="append", required="--stage" not in sys.argv)
@@ -190,6 +220,7 @@ def main() -> None:
     parser.add_argument(
         "--work", type=Path, help="keep data and stages here: the same command goes on after a kill"
     )
+    parser.add_argument("--beside", type=Path, help="a checkout of another commit, measured after each size")
     parser.add_argument("--stage", nargs=4, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.stage:
@@ -206,9 +237,17 @@ def main() -> None:
             folder = chosen.work / f"{rows}-{chosen.executor}" if chosen.work else Path(temporary)
             made(folder, rows)
             each = {kind: kept(folder, kind, chosen.executor, chosen.tasks) for kind in ("prepare", "curate")}
-        for told in each.values():
-            told["rows_a_core_second"] = round(rows / told["core_s"])
-        found[f"{rows:,} rows"] = each
+            other = (
+                beside(folder / "beside", chosen.beside.resolve(), chosen.executor, chosen.tasks)
+                if chosen.beside
+                else {}
+            )
+        rated(rows, each)
+        found[f"{rows:,} rows"] = dict(each)
+        if other:
+            rated(rows, other)
+            same = all(other[kind].pop("sha256") == told["sha256"] for kind, told in each.items())
+            found[f"{rows:,} rows"]["beside"] = {**other, "every sha256 equal": same}
         # After each size, so that what was measured stays where the next is stopped.
         chosen.out.write_text(json.dumps(found, indent=1) + "\n")
         print(

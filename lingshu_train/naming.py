@@ -93,9 +93,12 @@ def _one_of(folder: str) -> str:
     return f"{folder[:-3]}y" if folder.endswith("ies") else folder.removesuffix("s")
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
 def canonical(data: object) -> str:
     """JSON text with sorted keys and no spaces: equal data has equal text."""
-    return json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(data)
 
 
 def digest(data: object) -> str:

@@ -1,8 +1,10 @@
-"""One step of another library over a file of JSON lines, in the process that starts it: seconds of processor time, and what is left.
+"""One step of another library over a file of JSON lines, in the process that starts it: seconds of processor time, peak memory, and
+what is left.
 
-    python contender.py datatrove|data_juicer exact|near|length INPUT.jsonl FOLDER
+    python contender.py datatrove|data_juicer|nemo_curator exact|near|length|pictures INPUT.jsonl FOLDER
 
-Prints one line of JSON. Imports, and the reading of models that no step here has, are not counted; reading the file is.
+Prints one line of JSON. Imports, and the reading of models that no step here has, are not counted in the seconds, and are in the
+memory; reading the file is in both.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ import json
 import resource
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 RUNS, BANDS, PER_BAND, FEWEST, MOST = 3, 20, 6, 10, 1024
@@ -21,6 +24,12 @@ def spent() -> float:
         one.ru_utime + one.ru_stime
         for one in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     )
+
+
+def peak() -> int:
+    """MiB that this process has held at most. Not `ru_maxrss`, which begins with what the process held that started it."""
+    told = Path("/proc/self/status").read_text(encoding="utf-8")
+    return int(told.partition("VmHWM:")[2].split()[0]) // 1024
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
@@ -88,12 +97,22 @@ def data_juicer(step: str, source: Path, folder: Path) -> tuple[float, int]:
     from data_juicer.core.data import NestedDataset
     from data_juicer.ops.deduplicator.document_deduplicator import DocumentDeduplicator
     from data_juicer.ops.deduplicator.document_minhash_deduplicator import DocumentMinhashDeduplicator
+    from data_juicer.ops.deduplicator.image_deduplicator import ImageDeduplicator
     from data_juicer.ops.filter.words_num_filter import WordsNumFilter
 
+    # Networks, which no hash asks: their torchvision does not load beside a torch for CPUs alone.
+    for name, held in (("methods.cnn", "CNN"), ("utils.models", "CustomModel")):
+        left_out = ModuleType(f"imagededup.{name}")
+        setattr(left_out, held, None)
+        sys.modules[left_out.__name__] = left_out
+    pictures = ImageDeduplicator(method="phash") if step == "pictures" else None
     began = spent()
     found = NestedDataset.from_list(lines(source))
     if step == "length":
         found = WordsNumFilter(min_num=FEWEST, max_num=MOST, num_proc=1).run(found)
+    elif pictures is not None:
+        found = found.map(pictures.compute_hash)
+        found, _ = pictures.process(found)
     else:
         wanted = (
             DocumentDeduplicator()
@@ -112,12 +131,27 @@ def data_juicer(step: str, source: Path, folder: Path) -> tuple[float, int]:
     return spent() - began, len(found)
 
 
+def nemo_curator(step: str, source: Path, folder: Path) -> tuple[float, int]:
+    """Its copies of text are found with cudf, on a GPU: lengths alone."""
+    del folder
+    assert step == "length", step
+    import pandas
+    from nemo_curator.stages.text.filters import ScoreFilter
+    from nemo_curator.stages.text.filters.heuristic.string import WordCountFilter
+    from nemo_curator.tasks import DocumentBatch
+
+    began = spent()
+    rows = DocumentBatch(data=pandas.DataFrame(lines(source)), dataset_name="rows")
+    wanted = ScoreFilter(WordCountFilter(min_words=FEWEST, max_words=MOST), text_field="text")
+    found = wanted.process(rows)
+    return spent() - began, 0 if found is None else found.num_items
+
+
 def main() -> None:
     library, step, source, folder = sys.argv[1:]
-    seconds, left = {"datatrove": datatrove, "data_juicer": data_juicer}[library](
-        step, Path(source), Path(folder)
-    )
-    print(json.dumps({"core_s": round(seconds, 2), "left": left}))
+    libraries = {"datatrove": datatrove, "data_juicer": data_juicer, "nemo_curator": nemo_curator}
+    seconds, left = libraries[library](step, Path(source), Path(folder))
+    print(json.dumps({"core_s": round(seconds, 2), "peak_mib": peak(), "left": left}))
 
 
 if __name__ == "__main__":

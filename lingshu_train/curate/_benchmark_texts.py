@@ -55,7 +55,7 @@ class Texts:
         if asked in self._same:
             yield Hit("same", "the question", self._same[asked])
             return
-        runs = np.unique(_words.grams(_words.words(_words.whole(row.sample)), self._size))
+        runs = np.unique(_words.grams(_words.of_row(row.sample), self._size))
         first = np.searchsorted(self._keys, runs, "left")
         last = np.searchsorted(self._keys, runs, "right")
         met = [self._owners[a:b] for a, b in zip(first.tolist(), last.tolist(), strict=True) if a < b]

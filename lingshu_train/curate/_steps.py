@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -68,6 +68,7 @@ class Measuring(Comparing, Protocol):
 
     MEASURED: np.dtype[np.generic]
 
+    # One that is quicker for many rows together has a `measure_all(rows, params)` too, (n, ...), which gives the same.
     def measure(self, row: Candidate, params: Strict, /) -> npt.ArrayLike: ...
 
 
@@ -86,6 +87,19 @@ class Loaded:
     """Of what a step of this package measures; None: of a plugin, whose code says it."""
     files: tuple[str, ...]
     """Of the user's, which decide beside the parameters."""
+
+    def measured(self, rows: Sequence[Candidate]) -> npt.NDArray[Any]:
+        """What a measuring step measures of some rows, (n, ...)."""
+        assert self.measuring is not None, f"{self.name} measures nothing"
+        kind = self.measuring.MEASURED
+        together = getattr(self.measuring, "measure_all", None)
+        if together is not None:
+            found: npt.NDArray[Any] = np.asarray(together(rows, self.params), kind.base)
+            return found
+        values = np.zeros((len(rows), *kind.shape), kind.base)
+        for number, row in enumerate(rows):
+            values[number] = self.measuring.measure(row, self.params)
+        return values
 
 
 def check(steps: Sequence[StepChoice], *, where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, lru_cache
 from itertools import pairwise
 
@@ -22,6 +22,10 @@ _TOKEN = re.compile(
     r"|[^\W\d_\u3400-\u9fff](?:[^\W_\u3400-\u9fff]|'(?=\w))*"
     r"|[<>≤≥±%=+]|(?<=\w)-(?!\w)|(?<!\w)-(?=\d)"
 )
+_PLAIN = re.compile(
+    r"[a-z][a-z0-9]*(?:'(?=\w)[a-z0-9]*)*|\d+(?:[.,:/]\d+)*|[<>%=+]|(?<=\w)-(?!\w)|(?<!\w)-(?=\d)", re.ASCII
+)
+"""The same of ASCII in lower case, in half the time."""
 _SIDES = (
     *("left", "right", "bilateral", "unilateral", "both", "upper", "lower", "middle", "superior", "inferior"),
     *(
@@ -53,9 +57,20 @@ _NEITHER = (
 )
 
 
-def words(text: str) -> list[str]:
-    """Words, numbers and signs in lower case. `3mm` is a number and a word, `T1` is one word."""
-    return _TOKEN.findall(text.casefold().replace("’", "'"))
+@lru_cache(maxsize=4_096)
+def words(text: str) -> tuple[str, ...]:
+    """Words, numbers and signs in lower case. `3mm` is a number and a word, `T1` is one word.
+
+    Of a text that several steps ask for one after another they are found once.
+    """
+    if text.isascii():
+        return tuple(_PLAIN.findall(text.lower()))
+    return tuple(_TOKEN.findall(text.casefold().replace("’", "'")))
+
+
+def words_of(several: Iterable[str]) -> list[str]:
+    """The words of several texts, one after another: as of all of them with a space between."""
+    return [word for text in several if text for word in words(text)]
 
 
 def plain(text: str) -> str:
@@ -68,11 +83,21 @@ def asked(sample: Sample) -> str:
     return plain(" ".join((sample.question, *(f"{key} {text}" for key, text in sample.options.items()))))
 
 
-def whole(sample: Sample) -> str:
+def texts(sample: Sample) -> tuple[str, ...]:
     """Everything that a row shows and teaches."""
     turns = (text for turn in sample.turns for text in turn)
     options = (f"{key} {text}" for key, text in sample.options.items())
-    return "\n".join((*turns, sample.question, *options, sample.reasoning, sample.answer))
+    return (*turns, sample.question, *options, sample.reasoning, sample.answer)
+
+
+def whole(sample: Sample) -> str:
+    """The same as one text."""
+    return "\n".join(texts(sample))
+
+
+def of_row(sample: Sample) -> list[str]:
+    """The words of all of it."""
+    return words_of(texts(sample))
 
 
 def protected(found: Sequence[str]) -> Counter[str]:
@@ -115,9 +140,8 @@ def grams(found: Sequence[str], size: int) -> Keys:
     return made
 
 
-def shingles(text: str, size: int) -> Keys:
+def shingles(found: Sequence[str], size: int) -> Keys:
     """The different runs of `size` words, as keys in ascending order; a shorter text is one run."""
-    found = words(text)
     return np.unique(grams(found, min(size, max(len(found), 1))))
 
 

@@ -6,6 +6,7 @@ of processes, tasks and kills, and a job whose files are there is not done again
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,11 +18,12 @@ import numpy as np
 import numpy.typing as npt
 
 import lingshu_train
+from lingshu_train import environment
 from lingshu_train.curate import _index, _looks, _rows, _steps
 from lingshu_train.curate._rows import Cut, Places, Source
 from lingshu_train.curate._steps import Loaded, StepChoice
 from lingshu_train.data.corpus import corpus
-from lingshu_train.naming import digest
+from lingshu_train.naming import canonical, digest
 from lingshu_train.runs.arrays import save_array
 
 PICTURES, ROWS = 256, _rows.BLOCK
@@ -48,7 +50,8 @@ class Work:
     kept: tuple[tuple[int, str, str], ...] = ()
 
     def loaded(self) -> tuple[Loaded, ...]:
-        return _steps.load(self.steps, where=self.where)
+        chosen = canonical([step.model_dump(mode="json") for step in self.steps])
+        return _loaded(chosen, self.where, environment.plugins())
 
     def known(self, what: str) -> dict[int, Path]:
         """Corpora of which this is kept, each with the file."""
@@ -58,6 +61,12 @@ class Work:
     def looking(self) -> bool:
         """Whether any step asks how pictures look."""
         return any(step.looks for step in self.loaded())
+
+
+@lru_cache(maxsize=8)
+def _loaded(chosen: str, where: str, plugins: tuple[Path, ...]) -> tuple[Loaded, ...]:
+    """The steps that a text of JSON names: every job asks for them."""
+    return _steps.load([StepChoice.model_validate(step) for step in json.loads(chosen)], where=where)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ Kind = Literal["a day", "a name", "a number of a person", "an address"]
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec)[a-z]*"
 _YEAR = r"(?:19|20)\d\d"
 _NAME = r"[A-Z][a-z]+(?:[-'][A-Z][a-z]+)?"
-_RULES: dict[Kind, tuple[re.Pattern[str], ...]] = {
+RULES: dict[Kind, tuple[re.Pattern[str], ...]] = {
     "a day": (
         re.compile(rf"\b(?:0?[1-9]|[12]\d|3[01])[./-](?:0?[1-9]|1[0-2])[./-](?:{_YEAR}|\d\d)\b"),
         re.compile(rf"\b(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12]\d|3[01])/(?:{_YEAR}|\d\d)\b"),
@@ -56,6 +56,19 @@ _RULES: dict[Kind, tuple[re.Pattern[str], ...]] = {
 }
 
 
+_TITLES = ("Dr", "Mr", "Ms", "Miss", "Prof")
+_BEFORE = ("atient", "hysician", "adiologist", "ictated by", "igned by", "eported by")
+_NEEDS: dict[Kind, tuple[str, ...]] = {
+    "a day": (),
+    "a name": (*_TITLES, *_BEFORE, "姓名", "患者"),
+    "a number of a person": (),
+    "an address": ("@",),
+}
+"""Of what each rule of a kind finds, one of these is a part, or a digit is: most texts hold neither, and no rule is asked."""
+_DIGITS: tuple[Kind, ...] = ("a day", "a number of a person", "an address")
+_DIGIT = re.compile(r"\d")
+
+
 class Params(Strict):
     """What may name a person."""
 
@@ -66,8 +79,11 @@ class Params(Strict):
 
 
 def judge(row: Candidate, params: Params) -> Iterator[Decision]:
+    texts = [(name, text, _DIGIT.search(text) is not None) for name, text in row.texts() if text]
     for kind in params.kinds:
-        for name, text in row.texts():
-            if any(rule.search(text) for rule in _RULES[kind]):
+        for name, text, digit in texts:
+            if not (digit and kind in _DIGITS) and not any(part in text for part in _NEEDS[kind]):
+                continue
+            if any(rule.search(text) for rule in RULES[kind]):
                 yield (row.drop if params.action == "drop" else row.flag)(kind, value=name)
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import string
 from collections import Counter
 from collections.abc import Iterator
 from functools import lru_cache
@@ -46,7 +47,7 @@ _OF = {
     for word in frozenset().union(*_LISTS.values())
 }
 """Of a common word the languages that have it."""
-_LATIN = re.compile(r"[^\W\d_]", re.ASCII)
+_NO_LETTERS = bytes(set(range(128)) - set(string.ascii_letters.encode()))
 
 
 class Params(Strict):
@@ -61,33 +62,31 @@ class Params(Strict):
 
 
 def judge(row: Candidate, params: Params) -> Iterator[Decision]:
-    text = " ".join(text for _, text in row.texts())
     allowed = params.languages or _stated(row.sample.card)
-    found = detected(text, least_words=params.least_words)
+    found = detected(*(text for _, text in row.texts()), least_words=params.least_words)
     if found and allowed and found not in allowed:
         yield (row.drop if params.action == "drop" else row.flag)("another language", value=found)
 
 
-def detected(text: str, *, least_words: int = 8) -> str:
-    """The language of a text by its code of ISO 639-1; empty where that is not clear."""
-    plain = text.isascii()
-    letters = Counter(
-        {code: 0 if plain else len(re.findall(signs, text)) for code, signs in _SCRIPTS.items()}
-    )
-    if letters["ja"] * 10 >= letters["zh"]:
-        letters["ja"] += letters["zh"] if letters["ja"] else 0
-    latin = len(_LATIN.findall(text))
-    code, count = letters.most_common(1)[0]
-    if count * _WEIGHT.get(code, 1) > latin:
-        return code if count >= least_words else ""
-    words = [word for word in _words.words(text) if (word.isalpha() and word.isascii()) or word in _OF]
-    if len(words) < least_words:
+def detected(*texts: str, least_words: int = 8) -> str:
+    """The language of a text, or of several together, by its code of ISO 639-1; empty where that is not clear."""
+    text = " ".join(texts)
+    if not text.isascii():
+        letters = {code: len(re.findall(signs, text)) for code, signs in _SCRIPTS.items()}
+        if letters["ja"] * 10 >= letters["zh"]:
+            letters["ja"] += letters["zh"] if letters["ja"] else 0
+        latin = len(text.encode("ascii", "ignore").translate(None, _NO_LETTERS))
+        code = max(letters, key=letters.__getitem__)
+        if letters[code] * _WEIGHT.get(code, 1) > latin:
+            return code if letters[code] >= least_words else ""
+    found = _words.words_of(texts)
+    common = list(filter(_OF.__contains__, found))
+    count = sum(map(str.isalpha, filter(str.isascii, found))) + sum(not word.isascii() for word in common)
+    if count < least_words:
         return ""
-    hits = Counter(dict.fromkeys(_LISTS, 0))
-    for word in words:
-        hits.update(_OF.get(word, ()))
-    (first, most), (_, second) = hits.most_common(2)
-    return first if most >= 3 and most >= 1.5 * second and most >= 0.1 * len(words) else ""
+    hits = Counter(code for word in common for code in _OF[word])
+    (first, most), (_, second) = (*hits.most_common(2), ("", 0), ("", 0))[:2]
+    return first if most >= 3 and most >= 1.5 * second and most >= 0.1 * count else ""
 
 
 @lru_cache(maxsize=1_024)

@@ -25,6 +25,8 @@ from lingshu_train.schema import Strict
 MEASURED = np.dtype(("u8", (4,)))
 """Of a row that is compared and shows pictures: a key of its text and how many pictures it shows, one that rows have in common
 which may be copies of each other, one of its group (0 for none), and 1."""
+VERSION = 1
+"""Of what is measured, words and their keys included: see `Measuring`."""
 _TEXT, _APART, _GROUP, _COMPARED = range(4)
 
 

@@ -6,7 +6,7 @@ units and opposites must agree, and so must the answer where a rule can judge it
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -30,6 +30,8 @@ _TURNS: Keys = np.array([[_words.key(f"turn {n}") | 1] for n in range(_BANDS * _
 _MOST = 16
 """Rows of a band, the first ones and the last ones before it, with which each later one is compared."""
 MEASURED = np.dtype(("u8", (_BANDS,)))
+VERSION = 1
+"""Of what is measured, words and their keys included: see `Measuring`."""
 _ALIKE = np.dtype([("later", "i8"), ("earlier", "i8"), ("alike", "f8")])
 
 
@@ -47,19 +49,47 @@ class Params(Strict):
 
 
 def measure(row: Candidate, params: Params) -> Keys:
-    sample = row.sample
-    if sample.images and params.pictures == "none":
-        return np.zeros(_BANDS, np.uint64)  # Not compared.
-    runs = _words.shingles(_words.whole(sample), params.words)
-    if not len(runs):
-        runs = np.zeros(1, np.uint64)
-    least = _words.mixed(runs[None, :] ^ _TURNS).min(axis=1).reshape(_BANDS, _PER_BAND)
+    alone: Keys = measure_all([row], params)[0]
+    return alone
+
+
+def measure_all(rows: Sequence[Candidate], params: Params) -> Keys:
+    """(n, 20): the bands of each row; zeros for one that is not compared."""
+    made = np.zeros((len(rows), _BANDS), np.uint64)
+    compared = [n for n, row in enumerate(rows) if params.pictures == "same" or not row.sample.images]
+    if not compared:
+        return made
+    samples = [rows[n].sample for n in compared]
+    runs, starts = _runs([_words.of_row(sample) for sample in samples], params.words)
+    least = np.stack([np.minimum.reduceat(_words.mixed(runs ^ turn), starts) for turn in _TURNS], axis=1)
+    least = least.reshape(len(samples), _BANDS, _PER_BAND)
     # Rows with other pictures, or in another split, share no band.
-    apart = _words.key("\n".join(("" if params.across_splits else sample.split, *sample.images)))
-    made: Keys = np.arange(_BANDS, dtype=np.uint64) + np.uint64(apart)
+    apart = [
+        _words.key("\n".join(("" if params.across_splits else sample.split, *sample.images)))
+        for sample in samples
+    ]
+    bands: Keys = np.arange(_BANDS, dtype=np.uint64) + np.array(apart, np.uint64)[:, None]
     for step in range(_PER_BAND):
-        made = _words.mixed(made ^ least[:, step])
+        bands = _words.mixed(bands ^ least[:, :, step])
+    made[compared] = bands
     return made
+
+
+def _runs(texts: Sequence[Sequence[str]], size: int) -> tuple[Keys, Ints]:
+    """The runs of words of all texts, as keys in one array, and where in it those of each begin. A shorter text is one run; of
+    one without a word it is 0."""
+    # One after another, so that few operations on many keys do it; what begins in one text and ends in the next is left out.
+    every = _words.grams([word for found in texts for word in found], size)
+    counts = np.array([len(found) for found in texts])
+    firsts = np.cumsum(counts) - counts
+    parts = []
+    for found, first, count in zip(texts, firsts.tolist(), counts.tolist(), strict=True):
+        if count >= size:
+            parts.append(every[first : first + count - size + 1])
+        else:
+            parts.append(_words.grams(found, count) if count else np.zeros(1, np.uint64))
+    lengths = np.array([len(part) for part in parts])
+    return np.concatenate(parts), np.cumsum(lengths) - lengths
 
 
 def decide(rows: Rows, params: Params) -> Iterator[Decision]:
@@ -125,7 +155,7 @@ def _alike(rows: Rows, params: Params, number: int) -> npt.NDArray[np.void]:
     sample = lru_cache(maxsize=4_096)(
         lambda place: rows.candidate(int(rows.numbers_in_order(np.array([place]))[0])).sample
     )
-    runs = lru_cache(maxsize=4_096)(lambda place: _words.shingles(_words.whole(sample(place)), params.words))
+    runs = lru_cache(maxsize=4_096)(lambda place: _words.shingles(_words.of_row(sample(place)), params.words))
     made: list[tuple[int, int, float]] = []
     done = -1
     for later, earlier in wanted.tolist():
@@ -157,6 +187,4 @@ def _agree(one: Sample, other: Sample) -> bool:
         return False
     if one.question_type != "free" and _words.plain(one.answer) != _words.plain(other.answer):
         return False
-    return _words.protected(_words.words(_words.whole(one))) == _words.protected(
-        _words.words(_words.whole(other))
-    )
+    return _words.protected(_words.of_row(one)) == _words.protected(_words.of_row(other))

@@ -87,7 +87,7 @@ def test_candidates_miss_hardly_any_pair_that_the_exact_similarity_finds() -> No
     params = near_text.Params()
     rows = [Candidate(number=n, sample=caption(str(n), text)[0], pictures=()) for n, text in enumerate(texts)]
     bands = np.array([near_text.measure(each, params) for each in rows])
-    runs = [_words.shingles(_words.whole(each.sample), 3) for each in rows]
+    runs = [_words.shingles(_words.of_row(each.sample), 3) for each in rows]
     near = [
         (one, two)
         for one in range(len(rows))

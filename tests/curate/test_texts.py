@@ -95,6 +95,57 @@ def test_what_may_name_a_person_is_pointed_out_and_not_repeated(text: str, kind:
     ]
 
 
+PIECES = (
+    *(
+        "12/03/2019",
+        "3 Mar 2018",
+        "March 3rd, 2018",
+        "born on 4",
+        "2019 年 3 月 12 日",
+        "Dr. Miller",
+        "Miss",
+        "Jane Doe",
+    ),
+    *(
+        "Patient's name is",
+        "patient",
+        "Signed by:",
+        "Dictated By :",
+        "患者：",
+        "王小明",
+        "MRN",
+        "nhs number",
+        "A-2231944",
+    ),
+    *(
+        "555-20-1444",
+        "(555) 201-4477",
+        "tel",
+        "a@b.org",
+        "@",
+        "12 High Street",
+        "\u0663",
+        ":",
+        ".",
+        " ",
+        "\n",
+        "x",
+        "_",
+    ),
+)
+
+
+@given(
+    st.lists(st.sampled_from(PIECES), max_size=6).map("".join), st.lists(st.sampled_from(PIECES), max_size=4)
+)
+def test_every_text_in_which_a_rule_finds_a_person_is_asked_of_that_rule(one: str, other: list[str]) -> None:
+    text = one + " ".join(other)
+    found = [each.reason for each in identifiers.judge(candidate(text), identifiers.Params())]
+    assert found == [
+        kind for kind, rules in identifiers.RULES.items() if any(rule.search(text) for rule in rules)
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -25,7 +25,8 @@ def admitted(sample: Sample, pictures: Sequence[StoredPicture], wanted: Specific
     """The sample, with the vocabulary's word for its modality; or why it is refused, the first reason alone."""
     for kind, reason in _problems(sample, pictures, wanted):
         return Refused(card=sample.card, where=sample.id, reason=reason, kind=kind)
-    named = replace(sample, modality=vocabulary.modality(sample.modality))
+    word = vocabulary.modality(sample.modality)
+    named = sample if word == sample.modality else replace(sample, modality=word)
     return Kept(sample=named, pictures=tuple(pictures))
 
 

@@ -49,12 +49,15 @@ class RowChunk:
 
     def outcomes(self, wanted: Specification) -> list[Outcome]:
         """A bad row is refused; nothing else is affected by it."""
-        return [outcome for line in self.lines for outcome in self._outcomes(line, wanted)]
+        # Looked for once a chunk: finding a card asks the disk for several folders.
+        card, reader = wanted.card(self.card), _reader(wanted, self.card, self.own)
+        return [outcome for line in self.lines for outcome in self._outcomes(line, card, reader, wanted)]
 
-    def _outcomes(self, line: Line, wanted: Specification) -> Iterator[Outcome]:
-        card, rows = wanted.card(self.card), _reader(wanted, self.card, self.own).all(line)
+    def _outcomes(
+        self, line: Line, card: Card, reader: reading.Reader, wanted: Specification
+    ) -> Iterator[Outcome]:
         for row, outcome in verdicts(
-            line, rows, card=card, splits=(self.own, self.split), wanted=wanted, stored=stored
+            line, reader.all(line), card=card, splits=(self.own, self.split), wanted=wanted, stored=stored
         ):
             if self.compared and row is not None and isinstance(outcome, Kept):
                 pictures = tuple((one.name, leaks.digest(one)) for one in row.images)
@@ -123,7 +126,8 @@ def verdicts(
             )
             found = admitted(sample, [stored(picture, wanted) for picture in row.images], wanted)
             if isinstance(found, Kept):
-                found = replace(found, notes=row.notes, told=row.told, own=own)
+                kept, shown = found.sample, found.pictures
+                found = Kept(sample=kept, pictures=shown, notes=row.notes, told=row.told, own=own)
             elif isinstance(found, Refused):
                 found = replace(found, where=line.where, own=own)
             yield row, found

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from lingshu_train.data.corpus.corpus import KEPT, Corpus, RowNumbers, read_summary
-from lingshu_train.data.corpus.records import Location
-from lingshu_train.data.corpus.summary import SUMMARY, Summary, counted
+from lingshu_train.data.corpus.summary import SUMMARY, Counts, Summary, Tally
 from lingshu_train.errors import DataError
 from lingshu_train.naming import digest
-from lingshu_train.record import Sample
 from lingshu_train.runs.arrays import save_array
 from lingshu_train.runs.files import link_file, write_json
 
 LINKED = ("rows-*.arrow", "images-*.tar", "images.sqlite", "quarantine.jsonl", "lengths-*.npy")
 """What both corpora have in common. Stored choices of rows (`chosen-*`) hold for one of them alone."""
-
-_TOGETHER = 1_000
-"""Rows read together: a batch of the corpus's Arrow files."""
 
 
 def without(found: Corpus, folder: Path, withdrawn: RowNumbers) -> Summary:
@@ -40,7 +35,7 @@ def without(found: Corpus, folder: Path, withdrawn: RowNumbers) -> Summary:
             link_file(path, folder / path.name)
     save_array(folder / KEPT, left)
     summary = Summary(
-        **counted(_rows(found, left)),
+        **_counted(found, left),
         licences=source.licences,
         refused=source.refused,
         skipped=source.skipped,
@@ -55,12 +50,11 @@ def without(found: Corpus, folder: Path, withdrawn: RowNumbers) -> Summary:
     return summary
 
 
-def _rows(found: Corpus, left: RowNumbers) -> Iterator[tuple[Sample, tuple[Location, ...]]]:
-    """The rows of these ascending numbers, read in the stretches in which they lie."""
-    for start in range(0, found.total, _TOGETHER):
-        stop = min(start + _TOGETHER, found.total)
-        here = left[slice(*np.searchsorted(left, (start, stop)))]
+def _counted(found: Corpus, left: RowNumbers) -> Counts:
+    """What is in the rows of these ascending numbers."""
+    tally, seen = Tally(), set[str]()
+    for start, batch in found.reader.batches():
+        here = left[slice(*np.searchsorted(left, (start, start + batch.num_rows)))]
         if len(here):
-            stretch = enumerate(found.stretch(start, stop), start)
-            wanted = set(here.tolist())
-            yield from (row for number, row in stretch if number in wanted)
+            tally.rows(batch if len(here) == batch.num_rows else batch.take(pa.array(here - start)), seen)
+    return tally.table()

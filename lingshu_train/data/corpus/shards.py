@@ -121,10 +121,16 @@ class ShardReader:
 
     def column(self, name: str) -> Iterator[pa.Array]:
         """A column, batch by batch, in row order."""
-        for shard in range(len(self._starts) - 1):
+        yield from (batch.column(name) for _, batch in self.batches())
+
+    def batches(self) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """All Arrow rows, batch by batch, with the number of the first of each."""
+        for shard, start in enumerate(self._starts[:-1]):
             rows = self._open(shard)
-            for batch in range(rows.num_record_batches):
-                yield rows.get_batch(batch).column(name)
+            for number in range(rows.num_record_batches):
+                batch = rows.get_batch(number)
+                yield start, batch
+                start += batch.num_rows
 
     def read(self, location: Location) -> bytes:
         """The stored file of a picture. Safe in forked loader workers: `pread` shares no position."""

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypedDict
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field, JsonValue
 
 from lingshu_train import vocabulary
 from lingshu_train.data import chat
-from lingshu_train.data.corpus.records import Location
 from lingshu_train.record import Sample
 from lingshu_train.schema import Strict
 
 SUMMARY = "corpus.json"
+_COUNTED = ("split", "task", "question_type", "modality", "card")
+"""Columns of Arrow rows."""
 
 
 class Summary(Strict):
@@ -119,6 +123,28 @@ class Tally:
         self.count("cards", sample.card)
         self.count("answers", sample.card, chat.answers(sample))
 
+    def rows(self, batch: pa.RecordBatch, seen: set[str]) -> None:
+        """Arrow rows of samples, with their pictures but those that were `seen`, to which these are added."""
+        columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in _COUNTED]
+        answers = pc.add(pc.list_value_length(batch.column("turns")), 1).to_numpy(zero_copy_only=False)
+        # Column by column: of many rows few are different in what is counted.
+        for (split, task, kind, modality, card, taught), rows in Counter(
+            zip(*columns, answers.tolist(), strict=True)
+        ).items():
+            self.count("splits", split, rows)
+            self.count(f"tasks/{task}", split, rows)
+            self.count("question_types", kind, rows)
+            self.count("modalities", modality, rows)
+            self.count("cards", card, rows)
+            self.count("answers", card, taught * rows)
+        pictures = pc.list_flatten(batch.column("images"))
+        digests, sizes = (pc.struct_field(pictures, name).to_pylist() for name in ("digest", "size"))
+        for digest, size in zip(digests, sizes, strict=True):
+            if digest not in seen:
+                seen.add(digest)
+                self.images += 1
+                self.image_bytes += size
+
     def skip(self, card: str, reason: str) -> None:
         """A row that its card leaves out."""
         self.count(f"skipped/{card}", reason)
@@ -150,16 +176,3 @@ class Tally:
             "cards": counts.get("cards", {}),
             "answers": counts.get("answers", {}),
         }
-
-
-def counted(rows: Iterable[tuple[Sample, tuple[Location, ...]]]) -> Counts:
-    """Counts of rows with their pictures, each picture once."""
-    tally, seen = Tally(), set()
-    for sample, pictures in rows:
-        tally.sample(sample)
-        for picture in pictures:
-            if picture.digest not in seen:
-                seen.add(picture.digest)
-                tally.images += 1
-                tally.image_bytes += picture.size
-    return tally.table()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from lingshu_train.data.corpus import leaks, shards
@@ -309,6 +309,9 @@ class Writer:
         self._temporary(name).replace(self.folder / name)
 
 
+_FIELDS = tuple(one.name for one in fields(Sample))
+
+
 def _part(card: str, own: str) -> str:
     return f"{card} {own}"
 
@@ -317,7 +320,8 @@ def _digest(rows: list[tuple[Sample, tuple[Location, ...]]]) -> str:
     """sha256 of the rows of a shard with the hashes of their pictures."""
     found = hashlib.sha256()
     for sample, locations in rows:
-        record = asdict(sample) | {"images": [location.digest for location in locations]}
+        record = {name: getattr(sample, name) for name in _FIELDS}
+        record["images"] = [location.digest for location in locations]
         for name in ("system", "parents", "tags"):
             if not record[name]:
                 del record[name]  # Corpora without any keep their fingerprints.

@@ -106,15 +106,21 @@ def read(root: Path, pattern: str, written: Dialect = Dialect()) -> Iterator[Lin
         told = json_records.told(path, lists=bool(written.lists))
         for record, (number, values, crowded) in enumerate(_crowded(_table(path, written)), start=1):
             called = f" #{record}{_id(values)}" if crowded else ""
-            line = Line(file=path, number=number, record=record, called=called, told=told)
-            if isinstance(values, dict):
-                yield replace(line, values=values)
-            elif written.lists and isinstance(values, list):
-                yield replace(line, values={written.lists: values})
-            elif isinstance(values, Fault):
-                yield replace(line, fault=values)
-            else:
-                yield replace(line, fault=f"a row must be a record, got {type(values).__name__}")
+            held, fault = _held(values, written.lists)
+            yield Line(
+                file=path, number=number, record=record, called=called, told=told, values=held, fault=fault
+            )
+
+
+def _held(values: object, lists: str) -> tuple[dict[str, object], str]:
+    """The values of a row, and why it cannot be read. `lists`: the field that holds a row that is a list, where such may be."""
+    if isinstance(values, dict):
+        return values, ""
+    if lists and isinstance(values, list):
+        return {lists: values}, ""
+    if isinstance(values, Fault):
+        return {}, values
+    return {}, f"a row must be a record, got {type(values).__name__}"
 
 
 def _crowded(rows: Iterable[tuple[int, object]]) -> Iterator[tuple[int, object, bool]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import cast
 
@@ -58,8 +59,7 @@ class Reader:
             yield one
 
     def _all(self, line: Line) -> Iterator[tuple[str, Row | Skipped]]:
-        # In one spelling, so that a row is called the same on every machine.
-        place = f"{patterns.composed(line.file.relative_to(self.origin.root).as_posix())}#{line.record}"
+        place = f"{_below(line.file, self.origin.root)}#{line.record}"
         try:
             spelt, other = spelling.read(line.sound(), self.fields.columns())
             for number, row in enumerate(self._layout.rows(spelt, self.fields, self.origin)):
@@ -77,7 +77,11 @@ class Reader:
                     images = tuple(self._windowed(picture) for picture in row.images)
                     told = dict.fromkeys(filter(None, (line.told, *other, *(one.told for one in images))))
                     sample = replace(row.sample, id=name, tags=_tags(spelt, self.fields))
-                    yield key, replace(row, sample=sample, images=images, told=tuple(told))
+                    # Each by its name: `replace` asks every field of every row what it is.
+                    yield (
+                        key,
+                        Row(sample=sample, images=images, turns=row.turns, notes=row.notes, told=tuple(told)),
+                    )
         except (DataError, MissingInput):
             if self._here(place):
                 raise
@@ -105,6 +109,12 @@ class Reader:
     def _layout(self) -> RowLayout[SplitFiles]:
         """By its name, since a module cannot be pickled."""
         return cast(RowLayout[SplitFiles], importlib.import_module(f"{FORMATS}.{self.format}"))
+
+
+@lru_cache(maxsize=64)
+def _below(file: Path, root: Path) -> str:
+    """A file's path below the data folder, in one spelling, so that a row is called the same on every machine."""
+    return patterns.composed(file.relative_to(root).as_posix())
 
 
 def _whose(row: Row, place: str) -> str:
