@@ -28,7 +28,8 @@ def accepted(text: str, letter: str, options: Options, *, gloss: bool) -> str:
     """
     stripped = _OPENING.sub("", text)
     low = stripped.lower()
-    excludes = next((cue for cue in longest_first("words", "exclusion") if low.startswith(cue)), "")
+    cues_out = longest_first("words", "exclusion")
+    excludes = next(cue for cue in cues_out if low.startswith(cue)) if low.startswith(cues_out) else ""
     if excludes:
         other = strip_edges(stripped[len(excludes) :].removesuffix(")").lstrip(" ("))
         key = canon.key(other)
@@ -36,7 +37,8 @@ def accepted(text: str, letter: str, options: Options, *, gloss: bool) -> str:
         if names:
             return "not_other" if letter not in names else ""
         return "not_other" if others.upholds(stripped, letter, options.shown, goes_on=False) else ""
-    introduced = any(_starts(low, cue) for cue in longest_first("words", "because"))
+    reasons = longest_first("words", "because")
+    introduced = low.startswith(reasons) and any(_starts(low, cue) for cue in reasons)
     bracketed = (
         gloss
         and text.strip()[:1] == "("

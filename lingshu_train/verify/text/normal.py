@@ -131,6 +131,8 @@ def _unwrap_markdown(text: str) -> str:
 
 def strip_edges(text: str) -> str:
     """Without final stops and without quotes or brackets around the whole text."""
+    if text and text[-1].isalnum() and text[0].isalnum():
+        return text
     while True:
         text = text.strip().rstrip(_EDGE)
         if len(text) > 2 and text[-1] == _CLOSING.get(text[0]) and _wraps(text):

@@ -111,8 +111,11 @@ def _named(part: str, gold: Gold) -> list[str]:
 
 def _without_affirmation(text: str) -> str:
     """Without "are correct", "only", 都正确 at the end."""
-    for entry in longest_first("words", "all_correct"):
-        if text.lower().endswith(f" {entry}" if entry.isascii() else entry):
+    listed, low = longest_first("words", "all_correct"), text.lower()
+    if not low.endswith(listed):
+        return text
+    for entry in listed:
+        if low.endswith(f" {entry}" if entry.isascii() else entry):
             return text[: -len(entry)]
     return text
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 from lingshu_train.verify.gold import GoldAnswer, GoldError, Reads, Ruling
@@ -73,16 +74,25 @@ def side(text: str, question: str) -> Ruling:
 
 def leading(text: str, question: str) -> tuple[str, int, str]:
     """Sign and length of the leading word, if a closed list has it as a whole token, and the rule's name."""
+    for name, entry in _entries().get(text[:1], ()):
+        if not text.startswith(entry) or _inside_word(text, entry):
+            continue
+        # 不能 is "no" to 能否 alone, and 能 "yes": elsewhere they begin "cannot say", "can be seen".
+        modal = entry in _MODAL and not any(word in question for word in _MODAL[entry])
+        sign = "" if modal else asks.sign_of(name, question)
+        if sign and _may_end(text[len(entry) :], entry):
+            return sign, len(entry), f"yes_no.{name}"
+    return "", 0, ""
+
+
+@cache
+def _entries() -> dict[str, list[tuple[str, str]]]:
+    """Every word of the lists by its first character, with the name of its list, in their order, the longest first."""
+    found: dict[str, list[tuple[str, str]]] = {}
     for name in _LISTS:
         for entry in longest_first("words", name):
-            if not text.startswith(entry) or _inside_word(text, entry):
-                continue
-            # 不能 is "no" to 能否 alone, and 能 "yes": elsewhere they begin "cannot say", "can be seen".
-            modal = entry in _MODAL and not any(word in question for word in _MODAL[entry])
-            sign = "" if modal else asks.sign_of(name, question)
-            if sign and _may_end(text[len(entry) :], entry):
-                return sign, len(entry), f"yes_no.{name}"
-    return "", 0, ""
+            found.setdefault(entry[0], []).append((name, entry))
+    return found
 
 
 def _inside_word(text: str, entry: str) -> bool:

@@ -252,9 +252,8 @@ def _justified(letter: str, rest: str, gold: mcq.Gold, *, rule: str, gloss: bool
 def _reasoned(rest: str) -> str:
     """What follows an option, as its reason: "is correct because ...", ": fluid at the base", "(a step in the cortex)"."""
     text = rest.lstrip()
-    affirmation = next(
-        (entry for entry in longest_first("words", "correct") if text.lower().startswith(entry)), ""
-    )
+    low, listed = text.lower(), longest_first("words", "correct")
+    affirmation = next(entry for entry in listed if low.startswith(entry)) if low.startswith(listed) else ""
     if affirmation and (reasoned := text[len(affirmation) :].lstrip(" ,:")).lower().startswith(
         tuple(entries("words", "because"))
     ):
