@@ -1,12 +1,13 @@
 """Evaluation: how fast beside others, how much memory by the number of questions, and what a kill costs.
 
-    python benchmarks/evaluation.py throughput [--lmms PYTHON] [--evalscope PYTHON --url URL --served NAME] [--turns 3]
+    python benchmarks/evaluation.py throughput [--lmms PYTHON] [--evalscope PYTHON] [--turns 3]
     python benchmarks/evaluation.py memory
     python benchmarks/evaluation.py kills [--kills 20] [--seed 0]
 
 Throughput: contenders of `evaluating/contender.py` answer the same questions about the same pictures with the same tiny model on
 a CPU, each in a process of its own, turn by turn; compared are medians. What is not named is not measured. The loop `one_by_one`
-does what is known of MedEvalKit's without vLLM (a `generate` a question) and is not its code. Memory: peak of a process that
+does what is known of MedEvalKit's without vLLM (a `generate` a question) and is not its code. evalscope asks a server of vLLM, which
+is started for it from the environment of launch/vllm.sh and answers our `endpoint` too. Memory: peak of a process that
 measures a benchmark from a corpus on disk, with an engine that needs none. Kills: `lingshu eval` gets SIGKILL at a random
 moment and is started again. Each part has its place in benchmarks/results/evaluation.json.
 """
@@ -22,13 +23,15 @@ import random
 import resource
 import shutil
 import signal
+import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -77,18 +80,56 @@ lingshu:
 
 
 def model(folder: Path) -> Path:
-    """The tests' tiny model with heads that vLLM has kernels for, of random weights."""
+    """The tests' tiny model with heads that vLLM has kernels for, of random weights, as a stage of training saves one."""
     wanted = vllm_engine.SETTINGS
     made = family.of(wanted.family)
     words = made.build_tokenizer(tiny_model.TEXTS, vocabulary=wanted.shape.vocabulary)
-    made.build_processor(words, wanted.budget).save_pretrained(folder)
     made.build_model(wanted.shape, words, initializer_range=0.3, seed=0).save_pretrained(folder)
+    made.write_for_everyone(made.build_processor(words, wanted.budget), folder)
     return folder
 
 
+@contextmanager
+def serving(made: Path, log: Path) -> Iterator[list[str]]:
+    """vLLM's own server of the model; where it is, in a contender's words."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = ["-m", "vllm.entrypoints.openai.api_server", "--model", str(made), "--served-model-name", "tiny"]
+    words += ["--dtype", "float32", "--host", "127.0.0.1", "--port", str(port), "--max-model-len", "2048"]
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    kept |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
+    with (
+        log.open("wb") as told,
+        subprocess.Popen([vllm_engine.PYTHON, *words], env=kept, stdout=told, stderr=told) as server,
+    ):
+        url = f"http://127.0.0.1:{port}/v1"
+        try:
+            while not _answers(f"{url}/models"):
+                if server.poll() is not None:
+                    sys.exit(f"vLLM's server ended: {log.read_text()[-2000:]}")
+                time.sleep(1)
+            yield ["--url", url, "--served", "tiny"]
+        finally:
+            server.terminate()
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5):
+            return True
+    except OSError:
+        return False
+
+
 def throughput(options: argparse.Namespace, root: Path) -> dict[str, Any]:
+    made = model(root / "model")
+    with serving(made, root / "server.log") if options.evalscope else nullcontext([]) as server:
+        return compared(options, root, made, server)
+
+
+def compared(options: argparse.Namespace, root: Path, made: Path, server: list[str]) -> dict[str, Any]:
     here = sys.executable
-    server = ["--url", options.url, "--served", options.served]
     contenders: dict[str, tuple[str, list[str]]] = {
         "lingshu eval, transformers, batch 16": (here, ["transformers"]),
         "one by one (as described of MedEvalKit without vLLM)": (here, ["one_by_one"]),
@@ -100,7 +141,6 @@ def throughput(options: argparse.Namespace, root: Path) -> dict[str, Any]:
     if options.evalscope:
         contenders["evalscope 1.14.1, server"] = (options.evalscope, ["evalscope", *server])
         contenders["lingshu eval, endpoint, the same server"] = (here, ["endpoint", *server])
-    made = model(root / "model")
     taken: dict[str, list[dict[str, float]]] = {name: [] for name in contenders}
     for turn in range(options.turns):
         names = list(contenders)
@@ -259,10 +299,6 @@ def main() -> None:
     parser.add_argument("part", choices=PARTS)
     parser.add_argument("--lmms", default="", help="Python that has lmms-eval")
     parser.add_argument("--evalscope", default="", help="Python that has evalscope")
-    parser.add_argument(
-        "--url", default="", help="an OpenAI-compatible server with the tiny model, up to /v1"
-    )
-    parser.add_argument("--served", default="", help="what the model is called there")
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--questions", type=int, default=128)
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 5_000, 20_000])

@@ -7,6 +7,9 @@ ruff check .
 ruff format --check .
 mypy
 lint-imports
-# A file's tests share what they set up. As many processes as there are cores, two at least; four take the memory that 24 GB leave.
-workers=$(nproc)
-exec pytest -n $((workers < 2 ? 2 : workers > 4 ? 4 : workers)) --dist loadfile --no-loadscope-reorder "$@"
+# Otherwise each process that a test starts anew compiles the package.
+unset PYTHONDONTWRITEBYTECODE
+# A file's tests share what they set up. A quarter of their time is waiting, so there is a process more than there are cores; four
+# take the memory that 24 GB leave.
+workers=$(($(nproc) + 1))
+exec pytest -n $((workers < 3 ? 3 : workers > 4 ? 4 : workers)) --dist loadfile --no-loadscope-reorder "$@"

@@ -32,6 +32,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+LONGEST = (
+    *("test_slurm", "test_two_machines", "test_vllm", "test_drilling", "test_resume", "test_fuzz"),
+    *("test_vllm_families", "test_divergence", "test_other_launchers", "test_modalities", "test_notebook"),
+)
+"""Files of one to five minutes, some of them with few tests, that wait much: other processes work meanwhile."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Where tests run in processes of their own, this one runs none."""
     alone = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
@@ -40,9 +47,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with the most slow tests go first, so that what is left for the last minutes is short."""
+    """What takes longest goes first, then the files with the most slow tests: what is left for the last minutes is short."""
     slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[item.path])
+    longest = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: (longest.get(item.path.stem, len(longest)), -slow[item.path]))
 
 
 @pytest.fixture(autouse=True)

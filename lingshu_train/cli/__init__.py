@@ -10,13 +10,14 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from pydantic import ValidationError
 from typer.core import TyperGroup
-from typer.main import get_command, get_group
+from typer.main import get_command
 
 import lingshu_train
 from lingshu_train import shipped
@@ -89,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     words[:1] = [PLAIN.get(word, word) for word in words[:1]]
     try:
-        code = int(get_command(app).main(words, prog_name=NAME, standalone_mode=False) or 0)
+        code = int(command().main(words, prog_name=NAME, standalone_mode=False) or 0)
         # What cannot be written any more is told here, not by the interpreter at its end.
         sys.stdout.flush()
         return code
@@ -105,9 +106,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse(told)
 
 
+@cache
+def command() -> TyperGroup:
+    """All verbs. typer reads the parameters of each of their functions, a tenth of a second: once in a process."""
+    made = get_command(app)
+    assert isinstance(made, TyperGroup)
+    return made
+
+
 def names() -> list[str]:
     """What the first word of a command line may be."""
-    return list(get_group(app).commands)
+    return list(command().commands)
 
 
 def _version(asked: bool) -> None:
@@ -153,7 +162,7 @@ def _usage(mistake: typer.TyperException, words: Sequence[str]) -> UsageError:
 
 def _verb(words: Sequence[str]) -> str:
     """The verb that a command line begins with, as far as there is one."""
-    here: object = get_group(app)
+    here: object = command()
     found = [NAME]
     for word in words:
         if not isinstance(here, TyperGroup) or word not in here.commands:

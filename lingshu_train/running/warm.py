@@ -9,7 +9,9 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
+import io
 import os
+import pkgutil
 import runpy
 import signal
 import subprocess
@@ -23,6 +25,7 @@ from pathlib import Path
 from hydra.core.plugins import Plugins
 
 from lingshu_train import environment, stopping
+from lingshu_train.runs import packages
 
 Spoil = Callable[[], None]
 """Done in each rank of a stage, and in each machine's agent, before its first line: patches what is to fail there."""
@@ -45,14 +48,25 @@ _HEAVY = (
     "lingshu_train.stages.sft.run",
 )
 _LAZY = {"trl": ("SFTTrainer", "GRPOTrainer")}
+_FAMILIES = "lingshu_train.model.families"
+_NAMED = (
+    "lingshu_train.rewards.accuracy",
+    "lingshu_train.rewards.format",
+    "lingshu_train.rollouts.transformers",
+    # Looked for by every engine of DeepSpeed that divides an optimizer.
+    "deepspeed.runtime.zero.muon.muon_optimizer",
+)
+"""What ranks open by a name in most recipes; of rooms of which they need nearly all, see `_rooms`."""
 _TRACKERS = ("tensorboard", "trackio", "wandb")
 STARTED_WITH = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1)
+_AT_ONCE = "PYTHONUNBUFFERED"
 MOST_FILES = 4096
 """Open files of a process that forks: no more than so many are closed in the child."""
 
 
 def load() -> None:
-    """Import what ranks import, once. No tensor is made: threads of torch would not survive a fork."""
+    """Import what ranks import, and read what they would all read alike, once. No tensor is made: threads of torch would not
+    survive a fork."""
     # As in a rank (worker.py): trackers belong to processes of their own.
     absent = [name for name in _TRACKERS if name not in sys.modules]
     sys.modules.update(dict.fromkeys(absent))  # type: ignore[arg-type]
@@ -63,13 +77,33 @@ def load() -> None:
     arguments = importlib.import_module("lingshu_train.training.arguments")
     # Imports DeepSpeed, too, without what it prints.
     arguments.silence()
+    for name in (*_rooms(), *_NAMED):
+        importlib.import_module(name)
     for name in absent:
         del sys.modules[name]
+    importlib.import_module("lingshu_train.cli").command()
     # Hydra looks through all installed packages for its plugins, once in a process.
     Plugins.instance()
+    # So does a manifest, which names them.
+    packages.installed()
+    # transformers makes patterns for the names of weights of all its models, when the first one is opened.
+    importlib.import_module("transformers.conversion_mapping").get_checkpoint_conversion_mapping("")
     # Trainers collect garbage before they start: what is here already is none, and its pages stay shared.
     gc.collect()
     gc.freeze()
+
+
+def _rooms() -> list[str]:
+    """Our families and types of answers. Those of plugins are opened by who names them."""
+    found = [f"{_FAMILIES}.{name}.{half}" for name in _ours(_FAMILIES) for half in ("shape", "family")]
+    for room in ("lingshu_train.verify.types", "lingshu_train.verify.remarks.types"):
+        found += [f"{room}.{name}" for name in _ours(room)]
+    return found
+
+
+def _ours(room: str) -> list[str]:
+    (folder, *_) = importlib.import_module(room).__path__
+    return [each.name for each in pkgutil.iter_modules([folder]) if not each.name.startswith("_")]
 
 
 Cold = subprocess.Popen
@@ -90,11 +124,16 @@ class Warm(subprocess.Popen[bytes]):
         pass_fds: Sequence[int] = (),
         **options: object,
     ) -> None:
-        module = args[2] if list(args[:2]) == [sys.executable, "-m"] else ""
         variables = dict(env) if env is not None else environment.inherited()
+        words = list(args)
+        if words[1:2] == ["-u"]:
+            # As torchrun starts its ranks.
+            del words[1]
+            variables[_AT_ONCE] = "1"
+        module = words[2] if words[:2] == [sys.executable, "-m"] else ""
 
         def become() -> None:
-            _become(list(args), variables, pass_fds)
+            _become(words, variables, pass_fds)
 
         more = {**options, "preexec_fn": become} if module in FORKED else options
         super().__init__(args, env=env, pass_fds=pass_fds, **more)  # type: ignore[call-overload]
@@ -150,6 +189,8 @@ def _as_started(words: list[str], variables: Mapping[str, str], ignored: Sequenc
         sys.path[0] = os.getcwd()
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
+    if variables.get(_AT_ONCE):
+        sys.stdout = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), encoding="utf-8", write_through=True)
     sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
     subprocess.Popen = Warm  # type: ignore[misc, assignment]
     with suppress(OSError, ValueError, IndexError):

@@ -209,6 +209,9 @@ def kernels(meter: Meter | None, lengths: Sequence[int], *, gpu: bool) -> Iterat
     }
     with ExitStack() as stack:
         stack.enter_context(mock.patch.object(utils, "_use_triton", lambda device: True))
+        # As a GPU runs it, whatever a stage that trained in this process before has put there.
+        head = chunked_logprob.ChunkedLogProbFunction
+        stack.enter_context(mock.patch.object(utils, "_ChunkedLogProbFunction", head))
         if gpu and meter is not None:
             for name, value in replaced.items():
                 stack.enter_context(mock.patch.object(chunked_logprob, name, value, create=True))

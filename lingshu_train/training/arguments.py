@@ -127,8 +127,9 @@ def _start_deepspeed(kind: str) -> None:
     import deepspeed
 
     if kind == "cpu":
-        # Without this DeepSpeed compiles a shared-memory extension with the system compiler on first use.
-        deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+        # Asked which of its extensions fit, DeepSpeed runs the system's compiler in each rank, and builds one for shared memory
+        # on first use. Told that none does, it does neither.
+        deepspeed.ops.__compatible_ops__ = {}
     dist.meet_alone("gloo" if kind == "cpu" else "nccl")
     # ZeRO-3 loading asks DeepSpeed, not torch, how many ranks there are.
     backend = "gloo" if kind == "cpu" else "nccl"

@@ -116,7 +116,7 @@ class Exact(Guarded):
         # Without this the mean of micro-batch means is taken (R1): transformers says of many models that they take no loss
         # arguments.
         self.model_accepts_loss_kwargs = True
-        head.labelled_alone()
+        head.install()
         if isinstance(self.model, PeftModel):
             adapters.begin(
                 self.model,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lingshu_train import naming
 
-RELEASE = "2.3"
+RELEASE = "2.4"
 FOLDER = Path(__file__).parent
 
 

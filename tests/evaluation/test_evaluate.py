@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+import started_there
 import tiny_model
 
 from lingshu_train import evaluation, metrics, rollouts
@@ -228,12 +229,8 @@ def test_ranks_share_the_questions_and_all_know_all_answers_in_order(tmp_path: P
     paths = f"import sys; sys.path[:0] = [{str(here)!r}, {str(here.parent / 'support')!r}]\n"
     script.write_text(paths + RANKS, encoding="utf-8")
     command = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        "--standalone",
-        "--nproc-per-node=2",
-        str(script),
+        *(sys.executable, "-m", started_there.NAME, "torch.distributed.run"),
+        *("--standalone", "--nproc-per-node=2", "-m", started_there.NAME, str(script)),
     ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr

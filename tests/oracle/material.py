@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import recording
+import started_there
 import tiny
 from independent import examples, qwen, rows
 from layouts import once
@@ -135,13 +135,16 @@ def _train(stage: Stage) -> None:
         with recording.recorded(record):
             tiny.run_here(stage)
         return
-    path = stage.write()
-    ranks = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={stage.world_size}"]
-    command = [sys.executable, *ranks, recording.__file__, str(path), str(record)]
+    command = started_there.worker(launch.command(stage, stage.write()), "tests.oracle.recording")
     log = stage.path / "log.txt"
     with log.open("wb") as out:
         done = subprocess.run(
-            command, env=launch.environment(stage), stdout=out, stderr=out, timeout=300, check=False
+            [*command, str(record)],
+            env=launch.environment(stage),
+            stdout=out,
+            stderr=out,
+            timeout=300,
+            check=False,
         )
     assert done.returncode == 0, log.read_text()
 

@@ -170,12 +170,9 @@ def grpo(
 
 
 @pytest.fixture(scope="module")
-def elsewhere(address: Address, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def elsewhere(engine: Served, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The block of a recipe that has the one server draw."""
-    folder = tmp_path_factory.mktemp("shared")
-    (folder / "key").write_text(address.key)
-    params = {"urls": [address.url], "token_file": str(folder / "key"), "shared": str(folder / "weights")}
-    return {"engine": "vllm", "params": params}
+    return vllm_engine.outside(engine, tmp_path_factory.mktemp("shared"))
 
 
 @pytest.fixture(scope="module")

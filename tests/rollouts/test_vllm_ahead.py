@@ -34,13 +34,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def elsewhere(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The block of a recipe that has one server draw, which outlives stages."""
-    folder = tmp_path_factory.mktemp("shared")
     with rollouts.start("vllm", {}, where="test", weights=weights(trained / "base" / "model")) as running:
         assert isinstance(running, Served)
-        (address,) = running.fleet.own()
-        (folder / "key").write_text(address.key)
-        params = {"urls": [address.url], "token_file": str(folder / "key"), "shared": str(folder / "weights")}
-        yield {"engine": "vllm", "params": params}
+        yield vllm_engine.outside(running, tmp_path_factory.mktemp("shared"))
 
 
 def grpo(trained: Path, root: Path, **changes: Any) -> Stage:
@@ -83,9 +79,10 @@ def test_a_checkpoint_holds_the_window_that_comes_next_and_the_last_one_none(str
 
 
 def test_server_and_trainer_killed_while_a_window_is_drawn_ahead_end_with_the_same_bits(
-    straight: Stage, trained: Path, tmp_path: Path
+    straight: Stage, trained: Path, elsewhere: dict[str, Any], tmp_path: Path
 ) -> None:
-    """The stage's own server dies while it draws for later, by weights that the trainer has no more; then the trainer dies."""
+    """The stage's own server dies while it draws for later, by weights that the trainer has no more; then the trainer dies, and
+    goes on with another server."""
     stage = grpo(trained, tmp_path, rollouts={"engine": "vllm"})
     process = tiny.start(stage)
     while tiny.steps_done(stage) < 1:
@@ -95,6 +92,7 @@ def test_server_and_trainer_killed_while_a_window_is_drawn_ahead_end_with_the_sa
     tiny.kill_when(process, lambda: tiny.steps_done(stage) >= 5)
     assert "started anew" in (stage.path / "log.txt").read_text()
     assert [checkpoint.step_of(folder) for folder in checkpoint.existing(stage.path)] == [2, 4]
+    stage.config["rollouts"] = elsewhere
     assert tiny.run(stage) == 0, (stage.path / "log.txt").read_text()
     assert tiny.trajectory(stage.path) == tiny.trajectory(straight.path)
     assert tiny.weights(stage.path) == tiny.weights(straight.path)

@@ -17,6 +17,7 @@ from PIL import Image
 from lingshu_train import rollouts
 from lingshu_train.data import chat
 from lingshu_train.record import Prompt, Sample, Sampling
+from lingshu_train.rollouts._served import Served
 
 pytestmark = [pytest.mark.slow, vllm_engine.needed]
 
@@ -35,6 +36,15 @@ GREEDY = Sampling(max_tokens=8, log_probs=True)
 @pytest.fixture(scope="module", params=OTHERS)
 def kit(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
     yield families.make(request.param, tmp_path_factory.mktemp(request.param))
+
+
+@pytest.fixture(scope="module")
+def engine(kit: Kit) -> Iterator[Served]:
+    """One server for both tests of a family."""
+    weights = rollouts.Weights(source=str(kit.source), settings=kit.settings)
+    with rollouts.start("vllm", {}, where="test", weights=weights) as running:
+        assert isinstance(running, Served)
+        yield running
 
 
 def prompts(sizes: list[list[tuple[int, int]]]) -> list[Prompt]:
@@ -59,13 +69,12 @@ def prompts(sizes: list[list[tuple[int, int]]]) -> list[Prompt]:
     return found
 
 
-def test_greedy_answers_and_their_chances_are_those_of_the_model(kit: Kit) -> None:
+def test_greedy_answers_and_their_chances_are_those_of_the_model(kit: Kit, engine: Served) -> None:
     asked = prompts(SIZES[kit.settings.family])
     weights = rollouts.Weights(source=str(kit.source), settings=kit.settings)
     with rollouts.start("transformers", {}, where="test", weights=weights) as own:
         ours = list(own.answer(asked, GREEDY))
-    with rollouts.start("vllm", {}, where="test", weights=weights) as engine:
-        theirs = list(engine.answer(asked, GREEDY))
+    theirs = list(engine.answer(asked, GREEDY))
     for one, other in zip(ours, theirs, strict=True):
         assert (one.token_ids, one.text, one.finish) == (other.token_ids, other.text, other.finish)
         assert one.prompt == other.prompt
@@ -87,8 +96,11 @@ def score(sample: Sample, completion: Completion, params: Params) -> Score:
 """
 
 
-def test_grpo_learns_from_what_a_server_draws_and_goes_on_to_the_same_bits(kit: Kit, tmp_path: Path) -> None:
-    """Two windows of two steps: the second is drawn with weights that the first has made."""
+def test_grpo_learns_from_what_a_server_draws_and_goes_on_to_the_same_bits(
+    kit: Kit, engine: Served, tmp_path: Path
+) -> None:
+    """Two windows of two steps: the second is drawn with weights that the first has made, by a server of the stage's own, and when it
+    goes on by one that outlives it."""
     (tmp_path / "sevenths.py").write_text(REWARD)
     config = {
         **tiny.grpo(base="base", data=[{"corpus": "data"}], steps=4, save_every=2, per_device_batch=8),
@@ -103,5 +115,6 @@ def test_grpo_learns_from_what_a_server_draws_and_goes_on_to_the_same_bits(kit: 
     shutil.rmtree(stage.path / "checkpoints" / "step-00000004")
     shutil.rmtree(stage.path / "model")
     (stage.path / "manifest.json").unlink()
+    stage.config["rollouts"] = vllm_engine.outside(engine, tmp_path / "outside")
     assert tiny.run(stage) == 0, (stage.path / "log.txt").read_text()
     assert (tiny.trajectory(stage.path), tiny.weights(stage.path)) == (whole, weights)

@@ -11,13 +11,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import hatching
 import pytest
+import small_run
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 RECIPE = [
-    "stages.data.questions={caption: {train: 64, held_out: 4}, lesion_count: {train: 64, held_out: 24}}",
+    "stages.data.cards=[package_mahotas,package_pydicom_data]",
+    *(f"~stages.data.questions.{task}" for task in small_run.OTHERS),
+    "stages.data.questions={caption: {train: 32, held_out: 4}, lesion_count: {train: 64, held_out: 8}}",
     "pipeline=[data,base]",
 ]
 
@@ -38,26 +42,22 @@ def run(prepared: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(prepared, tmp_path / "run"))
 
 
-def started(folder: Path, *more: str, before: str = "exec ") -> subprocess.Popen[str]:
+def started(folder: Path, *more: str, hears_hangup: bool = True) -> subprocess.Popen[str]:
+    """As a terminal starts it, in a group of its own, so that Ctrl-C can be sent to all of it. What this process ignores it would
+    inherit."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "lingshu_train", "run", "quickstart", f"output={folder}", *RECIPE, *more]
-    # A group of its own, so that a terminal's Ctrl-C can be sent to all of it.
-    shell = ["bash", "-c", f'{before} "$@"', "_", *command]
-    return subprocess.Popen(
-        shell,
-        cwd=folder.parent,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-        preexec_fn=listening,
-    )
-
-
-def listening() -> None:
-    """As a terminal starts it: what these tests' own process ignores (nohup) or has blocked would be inherited."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL if hears_hangup else signal.SIG_IGN)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-m", "lingshu_train", "run", "quickstart", f"output={folder}", *RECIPE, *more],
+            cwd=folder.parent,
+            env=environment,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def when(process: subprocess.Popen[str], happened: Callable[[], bool]) -> None:
@@ -81,7 +81,8 @@ def ended(process: subprocess.Popen[str]) -> str:
 
 def test_while_it_still_imports(tmp_path: Path) -> None:
     for wait in (0.15, 0.3, 0.6):
-        process = started(tmp_path / "run")
+        with hatching.cold():
+            process = started(tmp_path / "run")
         # The interpreter itself needs a moment before our first line; from there on it counts.
         time.sleep(wait)
         process.terminate()
@@ -109,7 +110,7 @@ def test_a_launcher_told_in_a_short_stage_finishes_it_and_the_next_does_not_star
 
 
 def test_what_a_parent_had_ignored_stays_ignored(run: Path) -> None:
-    process = started(run, before="trap '' HUP; exec ")
+    process = started(run, hears_hangup=False)
     when(process, lambda: any(run.glob("base-*/stage.json")))
     os.killpg(process.pid, signal.SIGHUP)
     said = process.communicate(timeout=120)[1]

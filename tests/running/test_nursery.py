@@ -142,42 +142,56 @@ def test_it_is_asked_only_for_what_was_started_alike(one: Nursery) -> None:
     assert not one.can(["/usr/bin/python3", "-m", warm.RANK], VARIABLES)
 
 
-def test_a_terminals_ctrl_c_leaves_it_and_the_end_of_its_launcher_ends_it() -> None:
+def test_a_terminals_ctrl_c_leaves_it(one: Nursery) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        os.kill(one._process.pid, number)
+    time.sleep(0.2)
+    assert one._process.poll() is None
+
+
+@pytest.fixture
+def light(tmp_path: Path) -> Mapping[str, str]:
+    """Variables under which one imports nothing beforehand: for what does not hang on it."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "from lingshu_train.running import warm\nwarm.load = lambda: None\n"
+    )
+    return {**VARIABLES, "PYTHONPATH": f"{tmp_path}:{hatching.ROOT}"}
+
+
+def test_the_end_of_its_launcher_ends_it(light: Mapping[str, str]) -> None:
     code = (
         "from lingshu_train.running.nursery import Nursery; import os, time; n = Nursery(dict(os.environ));\n"
     )
     code += "while not n.ready: time.sleep(0.02)\nprint(n._process.pid, flush=True); time.sleep(600)"
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=VARIABLES
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, env=light
     ) as launcher:
         assert launcher.stdout is not None
         pid = int(launcher.stdout.readline())
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            os.kill(pid, number)
-        time.sleep(0.2)
         assert psutil.pid_exists(pid)
         launcher.kill()
     wait_for(lambda: not psutil.pid_exists(pid), 10)
 
 
-def test_where_it_has_ended_processes_start_as_always(monkeypatch: pytest.MonkeyPatch) -> None:
-    made = Nursery(VARIABLES)
+def test_where_it_has_ended_processes_start_as_always(
+    light: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Nursery(light)
     monkeypatch.setattr(nursery, "_current", made)
     assert not made.ready
+    argv = [sys.executable, "-m", "lingshu_train", "--version"]
     with hatching.cold():
-        before = nursery.start(
-            [sys.executable, "-m", "lingshu_train", "--version"], {**VARIABLES, "PATH": "x"}, ()
-        )
+        before = nursery.start(argv, {**light, "PATH": "x"}, ())
     assert isinstance(before, subprocess.Popen)
     assert before.wait() == 0
     wait_for(lambda: made.ready)
-    after = nursery.start([sys.executable, "-m", "lingshu_train", "--version"], VARIABLES, ())
+    after = nursery.start(argv, light, ())
     assert isinstance(after, Child)
     assert after.wait() == 0
     made._process.kill()
     made._process.wait()
     assert not made.ready
-    last = nursery.start([sys.executable, "-m", "lingshu_train", "--version"], VARIABLES, ())
+    last = nursery.start(argv, light, ())
     assert isinstance(last, subprocess.Popen)
     assert last.wait() == 0
     made.close()

@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 import small_run
+import started_there
 
 from lingshu_train.running import launchers
 
 pytestmark = pytest.mark.slow
 
-MODULE = (sys.executable, "-m")
+MODULE = (sys.executable, "-m", started_there.NAME)
 
 
 def started(run: Path, launcher: Sequence[str], **variables: str) -> subprocess.Popen[str]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+import started_there
 import tiny
 
 from lingshu_train.running import launch
@@ -124,13 +124,8 @@ def test_a_rank_that_is_killed_is_run_again_and_one_that_raises_is_told_by_its_f
     assert "rank 0 was killed by signal 9" in str(reported(stage))
 
     (tmp_path / "raises.py").write_text(RAISES)
-    command = [
-        sys.executable,
-        "-m",
-        "lingshu_train.running.ranks",
-        tmp_path / "raises.py",
-        stage.path / "stage.json",
-    ]
+    path = stage.path / "stage.json"
+    command = started_there.worker(launch.command(stage, path), tmp_path / "raises.py")
     done = subprocess.run(command, env=launch.environment(stage), capture_output=True, timeout=120)
     assert done.returncode == 70
     assert str(reported(stage)) == "rank 1: ValueError: no such thing; the lines above say where"

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import started_there
 
 from lingshu_train import environment
 from lingshu_train.running import launch, warm
@@ -27,7 +28,10 @@ from lingshu_train.running.nursery import Files, Nursery
 ROOT = Path(__file__).parents[2]
 WHERE = os.environ.get("PYTHONPATH") or str(ROOT)
 """Of who runs the tests, where he has said so: with another the nursery would never fit, and each process start anew."""
-RANKS = "lingshu_train.running.ranks"
+FORKED = (*warm.FORKED, "lingshu_train.running.ranks", started_there.NAME, "ipykernel_launcher")
+LATER = ("LINGSHU_CARDS", "LINGSHU_PLUGINS")
+"""Folders that nothing of ours remembers: they are read whenever something of theirs is asked for, and a test process changes them
+between its tests. They may differ; a user's nursery has one set of them."""
 PATIENCE_S = 120.0
 """So long a nursery may import; on a quiet core it takes ten seconds."""
 _lock = threading.Lock()
@@ -46,6 +50,7 @@ def open_nursery() -> None:
             "OMP_NUM_THREADS": "1",
             "CUDA_VISIBLE_DEVICES": "",
         }
+        own = {name: value for name, value in own.items() if name not in LATER}
         _nursery = Nursery({**own, "PYTHONPATH": WHERE})
         subprocess.Popen = Hatched  # type: ignore[misc, assignment]
 
@@ -70,7 +75,8 @@ def cold() -> Iterator[None]:
 def _as_started(variables: dict[str, str]) -> dict[str, str]:
     """The same variables with those that the nursery has, where a test's command leaves them to a later process."""
     own = {**launch.UNLESS_SET, **launch.SETTINGS, "OMP_NUM_THREADS": "1", "PYTHONPATH": WHERE}
-    return {**own, **variables, "CUDA_VISIBLE_DEVICES": ""}
+    same = {**own, **variables, "CUDA_VISIBLE_DEVICES": ""}
+    return {name: value for name, value in same.items() if name not in LATER}
 
 
 class Hatched(subprocess.Popen):  # type: ignore[type-arg]
@@ -84,7 +90,7 @@ class Hatched(subprocess.Popen):  # type: ignore[type-arg]
         variables = dict(os.environ if env is None else env)
         usual = executable is None and preexec_fn is None and close_fds and not shell and process_group == -1
         usual = usual and gid is None and gids is None and uid is None and umask == -1
-        fits = usual and not _cold and len(words) > 2 and words[2] in (*warm.FORKED, RANKS)
+        fits = usual and not _cold and len(words) > 2 and words[2] in FORKED
         if fits and _nursery is not None and words[1] == "-m" and _same(words[0], variables):
             ours = [0 if p2cread == -1 else p2cread, 1 if c2pwrite == -1 else c2pwrite]
             ours.append(2 if errwrite == -1 else errwrite)

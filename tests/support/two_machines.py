@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import small_run
+import started_there
 
 HERE = Path(__file__).parent / "network"
 SCRIPT = HERE / "two_machines.sh"
@@ -77,12 +78,10 @@ def start(
     """The ranks of one machine, started as launch/slurm.sh does. `before`: a shell's words to run first, there."""
     place = log or folder.parent / f"machine-{number}.txt"
     words = [
-        *(str(SCRIPT), "on", f"{NAME}{number + 1}", "bash", "-c", f'{before}\nexec "$@"', "_"),
-        *(sys.executable, "-m", "lingshu_train.running.machines", "--machines=2", f"--machine={number}"),
+        *(sys.executable, "-m", started_there.NAME, f"--machine={NAME}{number + 1}", f"--before={before}"),
+        *("lingshu_train.running.machines", "--machines=2", f"--machine={number}"),
         *("--ranks=1", f"--meet={NET}.1:{PORT}", "--id=test", str(recipe), f"output={folder}", *overrides),
     ]
-    environment = small_run.environment()
-    environment["PYTHONPATH"] = f"{HERE / 'hasty'}:{environment['PYTHONPATH']}"
     with place.open("wb") as out:
-        process = subprocess.Popen(words, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen(words, env=small_run.environment(), stdout=out, stderr=out)
     return Machine(number, process, place)

@@ -17,6 +17,7 @@ from lingshu_train.data import chat
 from lingshu_train.errors import RecipeError
 from lingshu_train.model.settings import Settings
 from lingshu_train.record import Prompt
+from lingshu_train.rollouts._served import Served
 from lingshu_train.schema import parse
 
 PYTHON = environment.vllm_python()
@@ -39,6 +40,15 @@ def base(root: Path) -> None:
     config = tiny.sft(data=[{"corpus": "short", "tasks": []}], steps=30, save_every=30)
     warm = tiny.make_stage(root, "warm", config, parents={**parents, "base": made.path}, model=MODEL)
     assert tiny.run(warm) == 0, (warm.path / "log.txt").read_text()
+
+
+def outside(engine: Served, folder: Path) -> dict[str, Any]:
+    """The block of a recipe that has a running server draw, which outlives stages."""
+    (address,) = engine.fleet.own()
+    folder.mkdir(exist_ok=True)
+    (folder / "key").write_text(address.key)
+    params = {"urls": [address.url], "token_file": str(folder / "key"), "shared": str(folder / "weights")}
+    return {"engine": "vllm", "params": params}
 
 
 def weights(folder: Path) -> rollouts.Weights:

@@ -13,6 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
+import started_there
 import tiny
 import torch
 from layouts import GRPO, SFT
@@ -80,8 +81,7 @@ def run(stage: Stage, *, without_guard: bool = False, flags: tuple[str, ...] = (
     """ "done", "failed", or "hung" where the time is up."""
     argv = launch.command(stage, stage.write())
     if without_guard:
-        module = argv.index("lingshu_train.running.worker")
-        argv[module - 1 : module + 1] = [str(Path(tiny.__file__).with_name("unguarded.py"))]
+        argv = started_there.worker(argv, "tests.support.unguarded")
     with (stage.path / "log.txt").open("ab") as log:
         process = subprocess.Popen([*argv, *flags], env=launch.environment(stage), stdout=log, stderr=log)
         try:

@@ -23,7 +23,6 @@ def executed(folder: Path) -> nbformat.NotebookNode:
     """The notebook after a run in `folder`. An error in a cell is raised."""
     found = nbformat.read(NOTEBOOK, as_version=4)
     told = {**os.environ, "PYTHONPATH": str(ROOT), "LINGSHU_CARDS": "", "OMP_NUM_THREADS": "1"}
-    told["PYTHONWARNINGS"] = "ignore"  # Of the kernel's own packages.
     client = NotebookClient(
         found, timeout=600, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import started_there
 import tiny
 from layouts import Layout, stage_for
 
@@ -37,7 +38,9 @@ Straight = Callable[[Layout], Stage]
 
 def launch(stage: Stage) -> subprocess.Popen[bytes]:
     log = (stage.path.parent / "launcher.txt").open("ab")
-    command = [sys.executable, "-c", LAUNCHER, str(stage.path / "stage.json")]
+    script = stage.path.parent / "launcher.py"
+    script.write_text(LAUNCHER)
+    command = [sys.executable, "-m", started_there.NAME, str(script), str(stage.path / "stage.json")]
     return subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
 
 

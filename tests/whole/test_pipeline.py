@@ -10,12 +10,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import small_run
 from tracking import tensorboard
 
 pytestmark = pytest.mark.slow
 
 SHORT = [
     "stages.data.questions={caption: {train: 64, held_out: 4}, lesion_count: {train: 64, held_out: 24}}",
+    *(f"~stages.data.questions.{task}" for task in small_run.OTHERS),
+    "stages.instruct.watch.tasks=[lesion_count]",
     *(
         f"stages.{name}.data=[{{corpus: data, tasks: [{task}]}}]"
         for name, task in (("instruct", "lesion_count"), ("rl", "lesion_count"))

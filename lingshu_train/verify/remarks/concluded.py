@@ -68,8 +68,8 @@ def read(text: str, gold: GoldAnswer, options: Options, letter: str, question: s
     return None
 
 
-def _tells(subject: str, options: Options, letter: str) -> bool:
-    """Whether a subject is a finding: no option, no denial, no doubt, no other case or time, nothing that might be."""
+def tells(subject: str) -> bool:
+    """Whether a subject is a finding: no denial, no doubt, no other case or time, nothing that might be."""
     subject = _SHARE.sub(r"\1", subject)
     subject = _ABSENCE.sub("", subject)
     found = cues.plain_words(subject)
@@ -79,8 +79,15 @@ def _tells(subject: str, options: Options, letter: str) -> bool:
         and words("others", "unsure").isdisjoint(found)
         and words("words", "retraction").isdisjoint(found)
         and not (cues.negates(subject) or cues.hedges(subject) or cues.revises_firmly(subject))
+    )
+
+
+def _tells(subject: str, options: Options, letter: str) -> bool:
+    """Whether a subject is a finding and names no other option."""
+    return (
+        tells(subject)
         and not others.names_any(
-            subject, {name: text for name, text in options.shown.items() if name != letter}
+            _SHARE.sub(r"\1", subject), {name: text for name, text in options.shown.items() if name != letter}
         )
-        and not reason.names_another(subject, letter, options)
+        and not reason.names_another(_ABSENCE.sub("", subject), letter, options)
     )

@@ -14,6 +14,7 @@ REMARKED = ("unreadable", "negated", "hedged")
 # Where an answer may end: a sentence, a line; behind a letter also a comma, if what follows speaks of "the others".
 _END = re.compile(
     r"(?<=[.;!?])\s+|[。；！？\n]|(?<=[A-Z])[,，] ?(?=(?:the |all )?(?:others?|rest|remaining)\b|其他|其它|其余|排除|而非|不是)"
+    r"|(?<=^[A-Z])[,，] ?(?=(?:it|this|there|they|the [a-z]+) (?:is|are|was|were|has|have|shows?|lies?)\b)"
     r"|(?<=[A-Z])[,，] ?(?=[\u3400-\u9fff]{6})"
 )
 # A Chinese sentence goes on behind a comma: "图中为胆囊，呈无回声结构".

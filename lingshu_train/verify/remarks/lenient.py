@@ -42,7 +42,14 @@ _SENTENCE = re.compile(r"[.;!?。；！？\n]")
 _CONDITIONS = frozenset(
     ("if", "unless", "whether", "were", "suppose", "supposing", "assuming", "provided", "should")
 )
-_LONGEST = 1500
+_LONGEST, _MOST_PARTS = 1500, 40
+# A short answer, and at once another one that takes its place: "C", a new line, "On reflection the answer is B".
+_REVISED = re.compile(
+    r"(.{1,60}?)[.!]?\s+(?:(?:on|upon|after) (?:(?:further|closer|second|careful|more) )*"
+    r"(?:reflection|thoughts?|consideration|inspection|review|look|reading)|(?:no,? )?wait|correction|更正)[,.:：]? ?"
+    r"(?:(?:so )?(?:the|my) (?:(?:correct|right|best|final) )?)?",
+    re.IGNORECASE,
+)
 # 【答案】B
 _TITLE = re.compile("【([^【】\n]{1,8})】[:：]?")
 # So many words before an anchor may belong to it: "the second most likely diagnosis is".
@@ -95,11 +102,16 @@ def _settled(found: Extract, gold: Witness) -> Verdict:
             text, tail = f"{text} {line}", rest
     ruling = head.read(text, gold)
     if ruling.status == "right":
-        if tail and not after.harmless(tail, gold):
+        if tail and not _affirms(tail) and not after.harmless(tail, gold):
             ruling = ruling._replace(status="trailing_revision")
         elif found.prelude and prelude.contradicts(found.prelude, gold, block=found.form == "tag"):
             ruling = ruling._replace(status="conflicting")
     return told(ruling, found.form, text)
+
+
+def _affirms(tail: str) -> bool:
+    """Whether what stands behind a mark says only that it is the answer: "\\boxed{C} is the answer"."""
+    return tail.strip(" .").lower() in words("words", "correct")
 
 
 def _plain(text: str, gold: Witness, question: str) -> Verdict:
@@ -127,14 +139,15 @@ def _plain(text: str, gold: Witness, question: str) -> Verdict:
 def _at_end(text: str, gold: Witness) -> Ruling | None:
     """The ruling on a last sentence, or a last clause that draws the conclusion, if all before it are reasons."""
     found = [part for part in _ENDS.split(text.strip()[-_LONGEST:]) if any(map(str.isalnum, part))]
-    if len(found) < 2 or len(text) > _LONGEST:
+    if not 1 < len(found) <= _MOST_PARTS or len(text) > _LONGEST:
         return None
     last, reasons = found[-1].strip(), [part for part in map(strip_edges, map(clean, found[:-1])) if part]
-    last = _CONCLUDING.sub("", last)
-    if not reasons or not all(_supports(part, gold) for part in reasons) or _conditional(f"{reasons[-1]} "):
+    if not reasons or _conditional(f"{reasons[-1]} "):
         return None
-    ruling = gold.read(last)
-    return ruling._replace(rule=f"{ruling.rule}_concluded") if ruling.status == "right" else None
+    ruling = gold.read(_CONCLUDING.sub("", last))
+    if ruling.status != "right" or not all(_supports(part, gold) for part in reasons):
+        return None
+    return ruling._replace(rule=f"{ruling.rule}_concluded")
 
 
 def _supports(sentence: str, gold: Witness) -> bool:
@@ -144,6 +157,13 @@ def _supports(sentence: str, gold: Witness) -> bool:
         found is None
         and (gold.read(sentence).status == "right" or bool(gold.upholds(sentence, goes_on=False)))
     )
+
+
+def _before(text: str, gold: Witness) -> str:
+    """The text before an anchor; empty where it is a short answer that the anchor's sentence replaces."""
+    found = _REVISED.fullmatch(text)
+    replaced = found is not None and gold.read(found.group(1)).status == "wrong" and gold.reads == "choices"
+    return "" if replaced else text
 
 
 def _conditional(before: str) -> bool:
@@ -184,9 +204,9 @@ def _anchored(text: str, anchor: tuple[int, int], gold: Witness, question: str) 
     if tail.strip() and not after.harmless(tail.strip(), gold):
         status = "trailing_revision"
     elif (
-        prelude.contradicts(text[:start], gold)
-        or _conditional(text[:start])
-        or _ranks(text[:start], question)
+        prelude.contradicts(before := _before(text[:start], gold), gold)
+        or _conditional(before)
+        or _ranks(before, question)
     ):
         status = "conflicting"
     else:

@@ -59,7 +59,7 @@ def words_of(question: str) -> frozenset[str]:
     if not spoken.isdisjoint(_BLEEDS):
         forms |= _BLEEDS
     if not spoken.isdisjoint(_AFFECTED):
-        forms |= _AFFECTED
+        forms |= _AFFECTED | words("carriers", "lesions")
     # "Most of the cells are" of "Which cell type".
     forms |= {f"{word}s" for noun in [_KIND.search(low)] if noun for word in noun.groups() if word}
     if not spoken.isdisjoint(_GENERIC):

@@ -20,11 +20,12 @@ _FIRST = 0xE100
 _OTHER, _ALL = "\ue0fe", "\ue0ff"
 _SIGN = re.compile("[\ue0fe-\ue11f]")
 _LETTER = re.compile(r"(?<![A-Za-z0-9'])([A-Z])(?![A-Za-z0-9'])")
-# Before any other small word, "A" is the article and "I" the person.
+# Before any other small word, "A" is the article and "I" the person, who alone "would say A".
 _VERB = re.compile(
     r" (?:is|was|are|were|would|will|can|cannot|could|does|do|has|had|need|needs|requires?|and|or|nor|fits?|lacks?|fails?"
     r"|isn't|wasn't|can't|doesn't|because|since|shows|typically|usually|refers|describes|rather|instead|being|as|too)\b"
 )
+_PERSON = re.compile(r"\bI(?= (?:would|will|can|cannot|can't|could|do|did|had|have|need|am) )")
 _REST = (
     r"\b(?:all|any|each|both|either)? ?(?:of )?(?:the |these |those )?(?:other|remaining|alternative|incorrect|wrong) "
     r"(?:[a-z]+ )?(?:options?|choices?|answers?|ones?|letters?|diagnos[ei]s|possibilities|alternatives|candidates|items?|signs"
@@ -204,9 +205,8 @@ def is_reason(clause: str, own_words: frozenset[str]) -> bool:
     found = cues.plain_words(clause)
     if not any(map(str.isalpha, clause)):
         return False
-    for name in ("naming", "turning", "open"):
-        if not words("others", name).isdisjoint(found):
-            return False
+    if any(not words("others", name).isdisjoint(found) for name in ("naming", "turning", "open")):
+        return False
     if cues.contains(clause, words("others", "naming_cn") | words("others", "turning_cn")):
         return False
     return not _denies_own(clause, own_words)
@@ -243,7 +243,7 @@ def _signed(sentence: str, shown: dict[str, str]) -> str:
     """The sentence in small letters, with signs in the place of options."""
     letters = tuple(shown.items())
     text = _texts(letters).sub(lambda found: _sign_of_text(found.group(), letters), sentence)
-    text = _LETTER.sub(lambda found: _sign_of_letter(found, shown), text)
+    text = _LETTER.sub(lambda found: _sign_of_letter(found, shown), _PERSON.sub("we", text))
     before, others, behind = _OTHERS.sub(_OTHER, text.lower()).partition(_OTHER)
     text = _EVERY.sub(_ALL, f"{before}{others}{_OF_THEM.sub('not', behind)}")
     text = _TWICE.sub(r"\1", _OTHERWISE.sub(f"{_OTHER} not", text))

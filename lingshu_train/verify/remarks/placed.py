@@ -41,6 +41,7 @@ _SMALL |= {
     "picture",
     "most",
     "majority",
+    "front",
     "much",
     "part",
     "occupies",
@@ -50,7 +51,9 @@ _SMALL |= {
 }
 _SMALL |= {"takes", "take", "up", "and", "to"}
 _PHRASE = re.compile(
-    r"(?<=[a-z]) (?:in|on|at|within|of|involving) (?:the |both |its )?([a-z][a-z -]{2,60})$", re.IGNORECASE
+    r"(?<=[a-z]),? (?:in|on|at|within|of|involving|next to|adjacent to|beside|close to|behind|in front of|anterior to"
+    r"|posterior to) (?:the |both |its )?([a-z][a-z -]{2,60})$",
+    re.IGNORECASE,
 )
 _ASKS_PLACE = re.compile(
     r"\b(?:where|location|located|side|which (?:lobe|part|region|area|side|organ|segment|quadrant))\b",

@@ -6,8 +6,9 @@ import re
 from itertools import pairwise
 
 from lingshu_train.verify.gold import Ruling
+from lingshu_train.verify.remarks import elliptic
 from lingshu_train.verify.remarks.explanation import explained
-from lingshu_train.verify.remarks.findings import spread, statements, whole, worded
+from lingshu_train.verify.remarks.findings import predicates, spread, statements, whole, worded
 from lingshu_train.verify.text import asks, cues
 from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import strip_edges
@@ -20,7 +21,7 @@ _MOST = 6
 _NONE = re.compile(
     r"(?:(?:there (?:is|are) )?no (?:such )?)?(?:evidence|signs?|findings?|ones?)"
     r"(?: (?:is|are) (?:(?:not )?(?:seen|present|visible|noted|found)|absent))?"
-    r"|none (?:is|are|was|were|can be) (?:seen|present|visible|noted|found|identified|detected)"
+    r"|none (?:(?:is|are|was|were|can be) )?(?:seen|present|visible|noted|found|identified|detected)"
 )
 
 
@@ -34,7 +35,7 @@ def side(text: str, question: str) -> Ruling:
         return explained(sign, text[length:], question, rule)
     if _NONE.fullmatch(text) and not _DENIED.isdisjoint(text.split()) and asks.sign_of("absent", question):
         return Ruling("right", "yes_no.statement", asks.sign_of("absent", question))
-    stated = statements.statement(text, question) or whole.states(text, question)
+    stated = _stated(text, question) or elliptic.sign(text, question) or elliptic.restated(text, question)
     if stated:
         return Ruling("right", "yes_no.statement", stated)
     if not cues.hedges(text):
@@ -42,12 +43,18 @@ def side(text: str, question: str) -> Ruling:
     return Ruling("hedged", "yes_no.none")
 
 
+def _stated(text: str, question: str) -> str:
+    """The sign of a statement that says what its question asks: "there is a mass" says nothing of whether it is solid."""
+    stated = statements.statement(text, question) or whole.states(text, question)
+    return stated if stated == "no" or predicates.said(text, question) else ""
+
+
 def _in_clauses(text: str, question: str) -> Ruling:
     """The sign that a clause states, where all others agree with it."""
     places = [0, *(found.end() for found in _CLAUSE.finditer(text)), len(text) + 1]
     for start, end in list(pairwise(places))[:_MOST] if len(places) > 2 else ():
         clause = text[start : end - 1].strip(" ,;.，；。")
-        stated = statements.statement(clause, question) or whole.states(clause, question)
+        stated = _stated(clause, question)
         if stated and clause.startswith("without") and cues.negates(text[:start]):
             # "No bone without fracture".
             break

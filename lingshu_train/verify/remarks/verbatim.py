@@ -31,7 +31,7 @@ _OF_OWNER = re.compile(
     re.IGNORECASE,
 )
 _ASKED_PLACE = re.compile(r"\b(?:in|of|on|at|within) (?:the |this |that )?([a-z]+(?: [a-z]+){0,4})\W*$")
-_SIDED = re.compile(r"(left|right)-sided ", re.IGNORECASE)
+_SIDED = re.compile(r"(left|right)(?:-sided)? ", re.IGNORECASE)
 _ASKS_NOT = re.compile(
     r"(?:which|what)\b[^?]*?\b(?:is|are|was|were|does|do) not ([a-z -]+)\W*$", re.IGNORECASE
 )
@@ -64,6 +64,13 @@ _PRESENCE = frozenset(
 )
 _ASKS_ONE = re.compile(r"(?:which|what) ([a-z]+) is ((?:not )?[a-z]+)\W*$", re.IGNORECASE)
 _SAID_NOT = re.compile(r"(.{1,80}?) (?:is|are|was|were|does|do) not ([a-z -]+)$", re.IGNORECASE)
+_ON_IMAGE = re.compile(r" (?:in|on|of) <image \d+>$", re.IGNORECASE)
+_ASKS_DONE = re.compile(
+    r"(?:what|which(?: [a-z]+){1,3}) (?:does|do) (the [a-z0-9 -]+?|<image \d+>) ([a-z]{3,})(?: at| to)?"
+    r"(?: with (?:an?|the) ([a-z]+))?$",
+    re.IGNORECASE,
+)
+_IN_PLACE = re.compile(r" (?:in|on|of|at|from) .*$", re.IGNORECASE)
 _ASKS_WHICH = re.compile(r"(?:which|what) [a-z]+ ((?:[a-z-]+ ){1,8}[a-z-]+)\W*$", re.IGNORECASE)
 
 
@@ -87,12 +94,32 @@ def read(text: str, gold: GoldAnswer, question: str) -> Ruling | None:
     if absent is not None:
         return absent
     low = text.lower()
+    done = _done(question)
+    said = done.fullmatch(text) if done else None
+    if said is not None and (ruling := gold.read(strip_edges(said.group(1)))).status == "right":
+        return ruling._replace(rule=f"{ruling.rule}_carried")
     for asked in _predicates(question):
         if low.endswith(asked):
             ruling = gold.read(strip_edges(text[: -len(asked)]))
             if ruling.status == "right":
                 return ruling._replace(rule=f"{ruling.rule}_carried")
     return None
+
+
+@lru_cache(maxsize=4096)
+def _done(question: str) -> re.Pattern[str] | None:
+    """What restates a question that asks what something does: "The box encloses ..." of "What does the box in this section
+    enclose?", "The star marks ..." of "Which vessel does <image 1> mark with a star?". None for other questions.
+    """
+    found = _ASKS_DONE.match(_ON_IMAGE.sub("", question.rstrip("? ")))
+    if found is None or _OFFERS_MORE.search(question.lower()):
+        return None
+    subject, verb, means = found.groups()
+    subjects = {subject, _IN_PLACE.sub("", subject), "it", *([f"the {means}", means] if means else ())}
+    named = "|".join(re.escape(one) for one in sorted(subjects, key=len, reverse=True))
+    return re.compile(
+        rf"(?:{named}) (?:clearly )?{re.escape(verb)}(?:e?s)?(?: (?:at|to))? (.+)", re.IGNORECASE
+    )
 
 
 def without_whole(text: str, question: str) -> str:
@@ -113,11 +140,11 @@ def without_place(text: str, question: str, *, inside: bool = False) -> str:
             return text[len(before) :]
     if low.endswith(behind := f" of the {found.group(1)}"):
         return text[: -len(behind)]
+    if low.startswith(f"{found.group(1)} "):
+        return text[len(found.group(1)) + 1 :]
     sided = _SIDED.match(text)
     if sided and sided.group(1).lower() in found.group(1).split():
         return text[sided.end() :]
-    if low.startswith(f"{found.group(1)} "):
-        return text[len(found.group(1)) + 1 :]
     while inside and phrase:
         place = low.find(f" {phrase} is ")
         if place > 0:
@@ -190,7 +217,7 @@ def _predicates(question: str) -> tuple[str, ...]:
     """The ends of a question that may be its predicate, the longest first: "contains the stone" of "Which organ contains the
     stone?".
     """
-    asking = question.partition("?")[0]
+    asking = _ON_IMAGE.sub("", question.partition("?")[0].rstrip())
     found = _ASKS_WHICH.match(asking)
     if found is None or _OFFERS_MORE.search(asking.lower()):
         return ()

@@ -21,6 +21,10 @@ _BRACKET = re.compile(r"([^()]+)\(([^()]+)\)")
 _BLOOD_PRESSURE = re.compile(r"\b(?:blood pressure|bp)\b|血压", re.IGNORECASE)
 _SCORE = re.compile(r"\bscores?\b|评分|得分|积分", re.IGNORECASE)
 _PERCENTAGE = re.compile(r"\bpercent|\bper cent\b|百分", re.IGNORECASE)
+_AGE = re.compile(
+    r"\bhow old\b|\bage\b(?! of (?:the )?(?:gestation|fetus|pregnancy|fracture|infarct|lesion|bleed))|年龄|几岁",
+    re.IGNORECASE,
+)
 _RATIO_WORDS = re.compile(r"ratio|fraction|proportion|比|分数", re.IGNORECASE)
 # Each piece is cleaned by itself, and a question must not cost more than its answers do.
 _PIECES = 10
@@ -48,11 +52,11 @@ class Gold(GoldAnswer):
             if found.unit is None and _PERCENT in (self.asked, self.accepted[0].unit) and _COUNT.search(text):
                 # "60 tubules" is no share of them.
                 return Ruling("wrong", "numeric.unit", _show(found))
-            return _compare(found, self)
+            return compare(found, self)
         bracket = _BRACKET.fullmatch(text)
         if bracket:
             parts = [stated(strip_edges(part), self) for part in bracket.groups()]
-            if all(part is not None and _compare(part, self).status == "right" for part in parts):
+            if all(part is not None and compare(part, self).status == "right" for part in parts):
                 return Ruling("right", "numeric.gloss", self.shown)
         if cues.hedges(text) or cues.chooses(text):
             return Ruling("hedged", "numeric.none")
@@ -89,6 +93,9 @@ def _asked(question: str, gold: Quantity) -> units.Unit | None:
     points = units.expression("point")
     if gold.unit in (None, points) and _SCORE.search(question):
         return points
+    years = units.expression("year")
+    if gold.unit == years and _AGE.search(question):
+        return years
     named = units.named_in(question)
     if named is not None or gold.unit is not None:
         return named
@@ -116,7 +123,7 @@ def stated(text: str, gold: Gold) -> Quantity | None:
     return grammar.parse(strip_edges(shorter), gold.question) if shorter != text else None
 
 
-def _compare(found: Quantity, gold: Gold) -> Ruling:
+def compare(found: Quantity, gold: Gold) -> Ruling:
     shown = _show(found)
     reasons = []
     for accepted in gold.accepted:

@@ -14,6 +14,11 @@ from lingshu_train.verify.text.normal import clean, strip_edges
 
 _BRACKET = re.compile(r"^([^()\[\]]+)[(\[]([^()\[\]]+)[)\]]$")
 _SEPARATOR = re.compile(r",? and |,? & |[,;]|和|与|及")
+_ASKS_NUMBER = re.compile(
+    r"\b(?:what|which) (?:[a-z]+ )?(vitamin|stage|grade|type|lead|level|class|zone|segment|group|phase|factor)\b",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"[ivx]{1,4}[a-c]?|[a-z]?[0-9]{1,3}[a-c]?|[a-k]", re.IGNORECASE)
 _COPULA = re.compile(r" (?:is|are|was) |: ?")
 
 
@@ -28,6 +33,8 @@ class Gold(GoldAnswer):
     lists: frozenset[frozenset[str]]
     question: str
     label_words: frozenset[str]
+    # What a question asks the number of, where the gold begins with it: the stage of "What stage", "stage III".
+    noun: str = ""
 
     def judge(self, text: str) -> Ruling:
         key = canon.key(text)
@@ -41,6 +48,8 @@ class Gold(GoldAnswer):
                 return Ruling("right", "short.gloss", self.main)
             if self.lists and _parts(candidate) in self.lists:
                 return Ruling("right", "short.list", candidate_key)
+        if self.noun and canon.key(f"{self.noun} {strip_edges(without_lead_in(text))}") == self.main:
+            return Ruling("right", "short.numbered", self.main)
         if cues.hedges(text):
             return Ruling("hedged", "short.none", key)
         return Ruling("wrong", "short.differs", key)
@@ -61,7 +70,15 @@ def prepare(item: Key) -> Gold:
         lists,
         clean(item.question),
         label,
+        _numbered(forms[0], clean(item.question)),
     )
+
+
+def _numbered(main: str, question: str) -> str:
+    """The noun of "What stage is it?" where the gold is that noun and a number or letter; empty elsewhere."""
+    found, parts = _ASKS_NUMBER.search(question), main.lower().split()
+    stands = found is not None and len(parts) == 2 and parts[0] == found.group(1).lower()
+    return parts[0] if stands and _NUMBER.fullmatch(parts[1]) else ""
 
 
 def _without_label(text: str, gold: Gold) -> list[str]:

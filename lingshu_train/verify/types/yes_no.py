@@ -15,6 +15,10 @@ from lingshu_train.verify.text.leads import without_lead_in
 from lingshu_train.verify.text.normal import clean, strip_edges
 
 _BREAK = re.compile(r"[ \t.]*\n\s*")
+_CAN, _WILL = ("能", "可以"), ("会",)
+_MODAL = dict.fromkeys(("不能", "不可以", "能", "可以", "可以的"), _CAN) | dict.fromkeys(
+    ("不会", "会"), _WILL
+)
 # No text opens with whole words of two of these lists: their order is free.
 _LISTS = ("yes", "no", "exists", "absent", "abnormal", "normal")
 
@@ -73,8 +77,8 @@ def leading(text: str, question: str) -> tuple[str, int, str]:
         for entry in longest_first("words", name):
             if not text.startswith(entry) or _inside_word(text, entry):
                 continue
-            # 不能 is "no" to 能否 alone: elsewhere it begins "cannot say".
-            modal = entry in ("不能", "不会") and entry[1] not in question
+            # 不能 is "no" to 能否 alone, and 能 "yes": elsewhere they begin "cannot say", "can be seen".
+            modal = entry in _MODAL and not any(word in question for word in _MODAL[entry])
             sign = "" if modal else asks.sign_of(name, question)
             if sign and _may_end(text[len(entry) :], entry):
                 return sign, len(entry), f"yes_no.{name}"

@@ -62,7 +62,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "tall and large": ({"images": ["tall.tif"]}, "image: proportions that the model does not take"),
     "tall by its spacing": ({"images": ["tall.dcm"]}, "image: proportions that the model does not take"),
     "one of two": ({"images": ["good.png", "thin.jpg"]}, "image: proportions that the model does not take"),
-    "many": ({"images": ["large.png"] * 3000}, "image: more than the 32,768 tokens of the model's context"),
+    "many": ({"images": ["large.png"] * 2100}, "image: more than the 32,768 tokens of the model's context"),
     "small": ({"images": ["small.png"]}, "image: a side under 8 pixels"),
     "video": ({"question": "What is <|video_pad|>?"}, "question: a control token"),
     "picture mark": ({"answer": "It is <|image_pad|> here."}, "answer: a control token"),

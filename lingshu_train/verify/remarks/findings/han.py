@@ -18,6 +18,12 @@ _SHOWN = frozenset(("可见", "见", "显示", "看到", "发现", "图中可见
 _ORGANS = frozenset("肝肺肾脑胃脾胰胆骨")
 _SIZE = re.compile(r"[0-9]+(?:mm|cm)?|ct|mri?|x|dr|t1|t2")
 _RUN = re.compile("[\u3400-\u9fff]+|[a-z0-9]+")
+_KINDS = (
+    re.compile("类圆形|椭圆形|圆形|不规则形|方形|梭形|三角形|楔形|新月形|分叶状"),
+    re.compile("t1|t2|flair|dwi"),
+    re.compile("动脉期|门静脉期|静脉期|延迟期|平扫"),
+    re.compile("冠状|矢状|横断|横轴|轴位|正位|侧位"),
+)
 _LISTS = ("struct_cn", "places_cn", "abnormal_cn", "normal_cn", "sizes_cn", "denying_cn")
 _ASKING = re.compile(
     r"是否|有没有|有无|是不是|能否|可否|吗|呢|[?？。 ,，]|图像?中|该|这张|患者|可见|存在|出现|显示|有|的|存在"
@@ -72,7 +78,18 @@ def subject(question: str) -> str:
     return found.group(1) if found else ""
 
 
+def _other_kind(clause: str, question: str) -> bool:
+    """Whether a clause names another shape, weighting, phase or plane than the question, and not that one: 椭圆形 for 圆形."""
+    for kinds in _KINDS:
+        asked, said = (set(kinds.findall(text.lower())) for text in (question, clause))
+        if asked and said and asked.isdisjoint(said):
+            return True
+    return False
+
+
 def _claim(clause: str, question: str, sign: str) -> Claim | None:
+    if sign == "yes" and _other_kind(clause, question):
+        return None
     restated = proposition(clause, question)
     if restated:
         return (

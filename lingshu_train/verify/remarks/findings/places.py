@@ -65,4 +65,4 @@ def other_device(asked: frozenset[str], said: frozenset[str]) -> bool:
     """Whether a clause names another device than the one that a question asks for, and not that one."""
     listed = known("devices")
     ours, theirs = asked & listed, said & listed
-    return bool(ours and theirs - _ANY_DEVICE) and ours.isdisjoint(theirs)
+    return bool(ours - _ANY_DEVICE and theirs - _ANY_DEVICE) and ours.isdisjoint(theirs)

@@ -21,6 +21,7 @@ _FOUND_CN = re.compile(r"(未见|没有|无|未发现)?(?:有|可见|见|存在|
 # 未见气胸征象 says no more than 未见气胸.
 _SIGN_OF_CN = re.compile(r"(?<=[\u3400-\u9fff]{2})(?:征象|表现|迹象|证据)$")
 _SOURCE_CN = re.compile("^(?:该|此|本|这张)?(?:图像|图片|影像|图|超声|胸片|X光片|x光片|ct|mri)中?")
+_NAMED = re.compile(r"^(?:is|was) (?:this|it|that) an? ")
 _BEFORE = re.compile(r"\b(?:had|used to)\b")
 _JOINERS = frozenset(("as", "with", "to", "by", "for", "from", "so", "and", "also"))
 EXCLUDED = re.compile(r"\b(?:ruled out|excluded)\b")
@@ -124,6 +125,9 @@ def _predicate(question: str) -> frozenset[str]:
     polar = [word for word in asked if word in words("words", "opposites")]
     # The side is what a question asks for only where it asks for nothing else that has an opposite.
     polar = [word for word in polar if word not in _SIDES] or polar
+    if polar and asked[-2:-1] == polar[-1:] and _NAMED.search(question.lower()):
+        # "Is this a normal ECG?" asks whether it is normal, and no more.
+        return frozenset(_focus(question) or polar)
     return frozenset(_focus(question) or [*asked[-1:], *polar])
 
 

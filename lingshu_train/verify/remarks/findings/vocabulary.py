@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from lingshu_train.verify.lexicon import entries, lists, texts, words
@@ -74,10 +74,17 @@ def weigh(found: list[str], denials: int, finding: frozenset[str], places: froze
             return None
         if own:
             return Claim("elsewhere") if _other_place(said, finding, places) else Claim("there")
-        return Claim("entity" if said & known("entities") else "abnormal")
+        return Claim("entity" if said & known("entities") - _signs(finding) else "abnormal")
     if own and _other_place(said, finding, places):
         return None
     return Claim("gone" if own else "absent" if said & known("entities") else "normal")
+
+
+@lru_cache(maxsize=256)
+def _signs(finding: frozenset[str]) -> frozenset[str]:
+    """Findings by which one of those asked for is told: consolidation, of pneumonia."""
+    listed = lists("vocabulary", "signs_of")
+    return frozenset(plain(sign) for asked in finding for sign in listed.get(asked, ()))
 
 
 def opposite_place(asked: frozenset[str], said: frozenset[str]) -> bool:

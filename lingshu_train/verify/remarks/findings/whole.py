@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from lingshu_train.verify.lexicon import lists, words
 from lingshu_train.verify.remarks import source
-from lingshu_train.verify.remarks.findings import han, limits, places, plainly, vocabulary, worded
+from lingshu_train.verify.remarks.findings import han, limits, places, plainly, predicates, vocabulary, worded
 from lingshu_train.verify.remarks.findings.sought import asked as sought
 from lingshu_train.verify.remarks.findings.statements import proposition
 from lingshu_train.verify.remarks.findings.vocabulary import Asked, Claim, denials, known, plain
@@ -191,7 +191,7 @@ def _asked(question: str) -> Asked:
         tokens & known("questions_normal") and not finding
     )
     names = tokens & (known("modalities") | known("planes") | known("weights"))
-    identity = names if _IDENTITY.match(low) and not finding else frozenset[str]()
+    identity = names if _IDENTITY.match(low) and not finding and not normal else frozenset[str]()
     if not finding and exact is not None and exact.exists:
         finding = frozenset((exact.noun,))
     predicate = [word for word in map(plain, _TOKEN.findall(low)) if word not in _COPULAR][-1:]
@@ -244,7 +244,7 @@ def _said(clause: str, asked: Asked, sign: str, question: str) -> Claim | None:
         return Claim(measured)
     if not all(word in known("known") or word in asked.words or word[0].isdigit() for word in spoken):
         return None
-    if _names_no_finding(clause, asked):
+    if _names_no_finding(clause, asked) or (sign == "yes" and predicates.other(frozenset(spoken), question)):
         return None
     if _COMPARED.search(clause) or places.other_device(asked.words, frozenset(spoken)):
         # Which size is normal is not said here.

@@ -15,6 +15,11 @@ _WELL = re.compile(r"\bwell[- ](?:defined|demarcated|circumscribed|delineated|ma
 _POORLY = re.compile(
     r"\b(?:poorly|ill)[- ](?:defined|demarcated|circumscribed|delineated|marginated)\b|\bindistinct\b"
 )
+_THIN = re.compile(r"\ba (?:very )?thin ")
+# In its place "midline" says that all is well, before "shift" it does not.
+_MIDLINE = re.compile(r"\b(?:the )?midline (is |was )?(?=shift|deviat|displac)")
+_IT_SHOWS = re.compile(r"^(?:it|this) (?:shows|contains|has|demonstrates|reveals) ")
+_ASKS_SHOWN = re.compile(r"^(?:does|do) (?:the|this|these) .*\b(?:show|contain|have|demonstrate|reveal)\b")
 _WEIGHTED = re.compile(
     r"\b(t1|t2|flair|diffusion|proton density)[ -]weighted(?: (?:images?|imaging|sequences?|mri|scans?))?\b"
 )
@@ -40,6 +45,12 @@ def plain(text: str, question: str) -> str:
         text = _SIGNAL.sub(lambda found: "hyperintensity" if found.group(1) else "hypointensity", text)
     if "defined" not in asked and "circumscribed" not in asked:
         text = _WELL.sub("sharp", text)
+    if "thin" in text and "thin" not in asked:
+        text = _THIN.sub("a small ", text)
+    if "midline" in text and "midline" not in asked:
+        text = _MIDLINE.sub(lambda found: "it is " if found.group(1) else "", text)
+    if "it " in text and _ASKS_SHOWN.search(asked):
+        text = _IT_SHOWS.sub("there is ", text)
     text = _POORLY.sub("irregular", text)
     if "weighted" in text and "weighted" not in asked:
         text = _WEIGHTED.sub(r"\1", text)

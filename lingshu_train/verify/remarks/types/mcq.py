@@ -8,10 +8,14 @@ from itertools import islice
 from typing import ClassVar, cast
 
 from lingshu_train.verify.gold import GoldAnswer, Reads, Ruling
-from lingshu_train.verify.lexicon import entries, longest_first, words
+from lingshu_train.verify.lexicon import entries, longest_first
 from lingshu_train.verify.remarks import (
+    absence,
+    amounts,
     carried,
     concluded,
+    given,
+    left_open,
     lent,
     others,
     prose,
@@ -38,17 +42,16 @@ _REASONING = ("because", "since", "as", "which", "where")
 _ASKS_FALSE = re.compile(r"\b(?:false|untrue|incorrect|wrong|not (?:true|correct))\b", re.IGNORECASE)
 _TRUE = re.compile(r"\b(?:true|accurate|valid)\b", re.IGNORECASE)
 _LIKELIEST_CN = re.compile("(?:的)?可能性(?:最大|最高|较大|很大|大|极大|高|较高)$")
-_GIVEN = re.compile(
-    r"(?:given|because of|due to|based on|considering|in view of|in light of|judging by|owing to|since there (?:is|are)"
-    r"|as there (?:is|are)|with|on the basis of|in this|in a|since|because|as) ([^,;:?]{3,160}), (?=\S)",
-    re.IGNORECASE,
-)
 _BEHIND = re.compile(
     r",? \b(because|since|as|which|where|and not|not|rather than|instead of|with|showing|evidenced by|as evidenced by|given"
     r"|due to|based on|indicated by|supported by|characterized by|in view of)\b (?:in |on |at |the |an? )*"
     r"|, (an?) "
 )
-_GIVEN_CN = re.compile("(?:根据|结合|鉴于|由于|因|考虑到)([^,，。；;？?]{4,60})[,，](?=.)")
+_ARTICLE = re.compile(r"A [a-z]{3}")
+_BRIEF = re.compile(r"(?!it |this |that )[a-z]+ (?:is|are|was|were) [a-z]+|the [a-z]+ [a-z]+", re.IGNORECASE)
+_THERE = re.compile(r"^there (?:is|are) (?:an? )?(?=[a-z]{3})", re.IGNORECASE)
+# "Distal ileum, option B": a letter without brackets behind the text.
+_LETTERED = re.compile(r",? (?:option|choice|answer) ([A-Za-z])$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,15 @@ class Chosen(Witness):
 
     def judge(self, text: str) -> Ruling:
         ruling = self.gold.judge(text)
+        if ruling.status == "conflicting" and _ARTICLE.match(text):
+            # "A neuroblastoma": before the small first letter of another option's text the letter is the article.
+            return self.gold.judge(text[2:])
         if ruling.normalized or ruling.status in ("right", "wrong", "conflicting"):
             return ruling
+        if text[:4].lower() == "none" and (found := absence.named(text, self.gold)):
+            return found
+        if self.polar and (left := left_open.letter(text, self.gold.options)):
+            return mcq.rule(left, "left_open", self.gold)
         announced = verbatim.without_question(text, self.gold.question)
         if announced != text:
             found = self.gold.read(announced)
@@ -87,7 +97,10 @@ class Chosen(Witness):
         )
 
     def _turned(self, text: str) -> Ruling | None:
-        return _in_other_order(text, self.gold)
+        lettered = _LETTERED.sub(r" (\1)", text)
+        if lettered != text and (ruling := self.gold.judge(lettered)).normalized:
+            return ruling
+        return _in_other_order(text, self.gold) or amounts.read(text, self.gold)
 
     def _with_reason(self, text: str) -> Ruling | None:
         """A sentence that carries the option, and behind it why, or what it is not."""
@@ -107,37 +120,34 @@ class Chosen(Witness):
 
     def _stands(self, introduced: str, rest: str) -> bool:
         """Whether what follows the option, behind a word such as "because", leaves it right."""
-        own = self.gold.letter
+        letter = self.gold.letter
         if introduced in _EXCLUDING:
             other = rest.strip("( )")
-            upheld = others.upholds(f"not {other}", own, self.gold.options.shown, goes_on=False)
-            return bool(upheld or (upheld is None and reason.names_part(other, own, self.gold.options)))
+            upheld = others.upholds(f"not {other}", letter, self.gold.options.shown, goes_on=False)
+            return bool(upheld or (upheld is None and reason.names_part(other, letter, self.gold.options)))
         if introduced in _REASONING:
-            return prose.harmless(f"there {rest}", own, self.gold.options)
+            return prose.harmless(f"there {rest}", letter, self.gold.options)
         if introduced in ("a", "an") and ("," in rest or others.denied_times(rest)):
             return False
         # "With no sign of it" gives no reason.
-        return not cues.negates(rest) and prose.harmless(f"there is {rest}", own, self.gold.options)
+        return not cues.negates(rest) and prose.harmless(f"there is {rest}", letter, self.gold.options)
 
     def _behind_reason(self, text: str) -> Ruling | None:
         """The answer behind its reason in one sentence: "Given the filling defect, pulmonary embolism is the best answer"."""
-        found = _GIVEN.match(text) or _GIVEN_CN.match(text)
-        if found is None or cues.hedges(text) or "?" in text:
+        found = given.leading(text)
+        if found is None or not prose.harmless(found[0], self.gold.letter, self.gold.options):
             return None
-        if not words("others", "unsure").isdisjoint(cues.plain_words(found.group(1))):
-            # "Based on the old image": another picture, another time.
-            return None
-        reason_given = f"there is {found.group(1)}" if text.isascii() else found.group(1)
-        if not prose.harmless(reason_given, self.gold.letter, self.gold.options):
-            return None
-        ruling = self.judge(text[found.end() :])
+        ruling = self.judge(found[1])
         return ruling._replace(rule=f"{ruling.rule}_given") if ruling.status == "right" else None
 
     def answered_again(self, remark: str) -> bool:
         return self.gold.answered_again(remark)
 
     def reasons(self, sentence: str) -> bool | None:
-        return prose.harmless(sentence, self.gold.letter, self.gold.options) or None
+        # Beside a yes or no, three words with a verb are no other answer: "Mortality was lower, so yes".
+        brief = self.polar and _BRIEF.fullmatch(sentence)
+        said = f"here {sentence}" if brief else sentence
+        return prose.harmless(said, self.gold.letter, self.gold.options) or None
 
     def upholds(self, sentence: str, *, goes_on: bool) -> bool | None:
         sentence = verbatim.affirmed(sentence, self.gold.question)
@@ -172,9 +182,9 @@ class Turnable(GoldAnswer):
 
 
 def _in_other_order(text: str, gold: mcq.Gold) -> Ruling | None:
-    """The text of exactly one option in another order of its words."""
-    plain = turned.key(text)
-    fits = [letter for letter, own in gold.options.shown.items() if turned.key(own) == plain]
+    """The text of exactly one option in another order of its words, or without "there is"."""
+    plain = turned.key(_THERE.sub("", text))
+    fits = [letter for letter, own in gold.options.shown.items() if turned.key(_THERE.sub("", own)) == plain]
     return mcq.rule(fits[0], "text_turned", gold) if len(fits) == 1 else None
 
 
@@ -233,6 +243,8 @@ def _text_with_more(text: str, chosen: Chosen) -> Ruling:
 
 
 def _justified(letter: str, rest: str, gold: mcq.Gold, *, rule: str, gloss: bool = False) -> Ruling | None:
+    if absence.follows(rest, gold.options.shown.get(letter, "")):
+        return mcq.rule(letter, f"{rule}_without", gold)
     how = reason.accepted(_reasoned(rest), letter, gold.options, gloss=gloss)
     return mcq.rule(letter, f"{rule}_{how}", gold) if how else None
 

@@ -34,6 +34,8 @@ _JUDGED = re.compile(
     r"|decreased|increased|abnormal|borderline|enlarged|within (?:the )?normal (?:limits|range)|above normal|below normal)$",
     re.IGNORECASE,
 )
+_DECIMALS = re.compile(r"[0-9]\.([0-9]+)")
+_FINER = 2
 _COMMA = re.compile(r"(?<=[0-9]),(?=[0-9]{1,2}(?![0-9]))")
 
 
@@ -49,6 +51,8 @@ class Measured(Witness):
             text = _JUDGED.sub("", text)
         if not ruling.normalized and _ASKS_SIZE.search(self.gold.question):
             text = _FIRST_LARGEST.sub(r"\1", _LARGEST.sub("", text))
+        if ruling.status == "wrong" and (finer := self._finer(text)):
+            return finer
         if ruling.normalized or _IN.search(text):
             return ruling
         if counted.only_present(canon.tokenize(text), grammar.asked_words(self.gold.question)):
@@ -59,6 +63,26 @@ class Measured(Witness):
             or self._decimal(text)
             or ruling
         )
+
+    def _finer(self, text: str) -> Ruling | None:
+        """A value with two more decimals than the gold's that is the gold's to one more: "about 5.604" for 5.6."""
+        gold = self.gold.accepted[0]
+        ours, theirs = _DECIMALS.search(self.gold.shown), _DECIMALS.findall(text)
+        if ours is None or len(theirs) != 1 or len(theirs[0]) < len(ours.group(1)) + _FINER:
+            return None
+        found = numeric.stated(text, self.gold)
+        if (
+            found is None
+            or found.kind != gold.kind
+            or gold.kind != "scalar"
+            or found.values[0] == gold.values[0]
+        ):
+            return None
+        coarse = found._replace(values=(round(found.values[0], len(ours.group(1)) + 1),))
+        if coarse.values != gold.values:
+            return None
+        ruling = numeric.compare(coarse, self.gold)
+        return ruling._replace(rule="numeric.finer") if ruling.status == "right" else None
 
     def _computed(self, text: str) -> Ruling | None:
         """The result of "CO = 70 x 80 = 5600 mL/min = 5.6 L/min": the last quantity, and those equal to it before it."""
