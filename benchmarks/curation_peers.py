@@ -76,38 +76,40 @@ def main() -> None:
         "data_juicer": chosen.data_juicer,
         "nemo_curator": chosen.nemo_curator,
     }
-    with tempfile.TemporaryDirectory() as temporary:
-        root = Path(temporary)
-        texts = generated(chosen.rows)
-        write(root, texts)
-        found: dict[str, dict[str, Any]] = {}
-        for step in STEPS:
-            runs: dict[str, list[dict[str, Any]]] = {}
-            rows = "pictures" if step == "pictures" else "rows"
-            for _ in range(chosen.times):
-                runs.setdefault("lingshu", []).append(
-                    told([sys.executable, __file__, "--ours", step, temporary])
-                )
-                for library, python in pythons.items():
-                    if python and step in HAVE[library]:
-                        with tempfile.TemporaryDirectory() as beside:
-                            script = str(HERE / "curating_peers" / "contender.py")
-                            command = [python, script, library, step, str(root / f"{rows}.jsonl"), beside]
-                            runs.setdefault(library, []).append(told(command))
-            found[step] = compared(runs, PICTURES if step == "pictures" else chosen.rows)
-            print(json.dumps({step: found[step]}), flush=True)
-        index = lookups(root)
-    result = {
+    found: dict[str, dict[str, Any]] = {}
+    result: dict[str, Any] = {
         **circumstances.told("numpy", "pyarrow", "datatrove"),
         "data_juicer": version(chosen.data_juicer, "py-data-juicer"),
         "nemo_curator": version(chosen.nemo_curator, "nemo-curator"),
         "rows": chosen.rows,
         "times": chosen.times,
         "steps": found,
-        "index": index,
     }
-    chosen.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(json.dumps(index))
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary)
+        result["index"] = lookups(root)
+        print(json.dumps(result["index"]), flush=True)
+        write(root, generated(chosen.rows))
+        for step in STEPS:
+            found[step] = beside(root, step, pythons, chosen.times, chosen.rows)
+            print(json.dumps({step: found[step]}), flush=True)
+            # After each, so that what was measured stays where the next is stopped.
+            chosen.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def beside(root: Path, step: str, pythons: dict[str, str], times: int, rows: int) -> dict[str, Any]:
+    """A step in every library that has it, turn by turn."""
+    runs: dict[str, list[dict[str, Any]]] = {}
+    file = root / ("pictures.jsonl" if step == "pictures" else "rows.jsonl")
+    for _ in range(times):
+        runs.setdefault("lingshu", []).append(told([sys.executable, __file__, "--ours", step, str(root)]))
+        for library, python in pythons.items():
+            if python and step in HAVE[library]:
+                with tempfile.TemporaryDirectory() as folder:
+                    script = str(HERE / "curating_peers" / "contender.py")
+                    command = [python, script, library, step, str(file), folder]
+                    runs.setdefault(library, []).append(told(command))
+    return compared(runs, PICTURES if step == "pictures" else rows)
 
 
 def version(python: str, package: str) -> str:

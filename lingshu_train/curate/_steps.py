@@ -63,12 +63,12 @@ class Measuring(Comparing, Protocol):
     """One that first measures each row by itself, in many processes: a value of the numpy type MEASURED, as `Rows.measured`.
 
     What is measured is kept beside corpora. A step of this package that measures otherwise than before raises its VERSION (1
-    where it states none), so that nothing of before is read; the code of a plugin is hashed.
+    where it states none), so that nothing of before is read; the code of a plugin is hashed. One that is quicker for many rows
+    together has a `measure_all(rows, params)` too, (n, ...), which gives the same.
     """
 
     MEASURED: np.dtype[np.generic]
 
-    # One that is quicker for many rows together has a `measure_all(rows, params)` too, (n, ...), which gives the same.
     def measure(self, row: Candidate, params: Strict, /) -> npt.ArrayLike: ...
 
 

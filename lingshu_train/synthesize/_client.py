@@ -213,7 +213,7 @@ class Client:
         structured = self.structured
         sent = _request.body(ask, model=self.teacher.model, structured=structured)
         try:
-            reply = talk.post(canonical(sent).encode())
+            reply = talk.post(_request.sent(sent))
             if reply.status == 200:
                 said = _talk.said(reply.text)
                 throttle.went_well()

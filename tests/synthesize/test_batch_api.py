@@ -57,10 +57,20 @@ def over_the_line(root: Path, parent: Path, rule: Rule) -> Stage:
 
 def test_batches_give_the_same_rows_as_requests_over_the_line(tmp_path: Path) -> None:
     parent, rule = material(tmp_path)
-    straight = over_the_line(tmp_path / "line", parent, rule)
-    with batching(BatchTeacher(rule)) as teacher:
+    keys = set[tuple[str, ...]]()
+
+    def noted(asked: Asked) -> Reply:
+        keys.add(tuple(asked.body["response_format"]["json_schema"]["schema"]["properties"]))
+        return rule(asked)
+
+    straight = over_the_line(tmp_path / "line", parent, noted)
+    reasoned_first = {("reasoning", "answer"), ("answer",)}
+    assert keys == reasoned_first, "a model that is held to a schema writes its keys in their order"
+    keys.clear()
+    with batching(BatchTeacher(noted)) as teacher:
         made = stage(tmp_path / "batch", parent, teacher)
         facts = tiny.run_here(made)
+    assert keys == reasoned_first
     assert bytes_of(made) == bytes_of(straight)
     assert facts["replies"] == 5 * 8
     assert sum(teacher.answered.values()) == 5 * 8
