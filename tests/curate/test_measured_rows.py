@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import pytest
 from curating import Row, caption, row
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingshu_train.curate import _steps, _words
@@ -53,6 +53,7 @@ def test_what_a_version_of_a_step_measures_stays_as_it_is(name: str) -> None:
     assert (step.version, hashlib.sha256(found.tobytes()).hexdigest()[:16]) == OF_VERSION[name]
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.permutations(range(len(ROWS))), st.integers(1, 12))
 def test_a_row_is_measured_the_same_beside_any_others(order: list[int], words: int) -> None:
     rows = candidates()
@@ -64,6 +65,7 @@ def test_a_row_is_measured_the_same_beside_any_others(order: list[int], words: i
     assert not len(step.measured([]))
 
 
+@settings(deadline=None)
 @given(st.text("abzßK09 '’_-.,:/<>%=+\n(≥心\u0130", max_size=30))
 def test_words_of_plain_texts_are_those_that_the_rule_for_all_texts_finds(text: str) -> None:
     every = _words.words(f"{text} é")

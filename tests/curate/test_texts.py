@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from curating import caption, decided, named, row, scene
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lingshu_train.curate import caption_length, identifiers, language, modality_words
@@ -135,6 +135,7 @@ PIECES = (
 )
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(PIECES), max_size=6).map("".join), st.lists(st.sampled_from(PIECES), max_size=4)
 )
