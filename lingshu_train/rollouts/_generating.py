@@ -17,6 +17,7 @@ from transformers import (
 from transformers.generation import TemperatureLogitsWarper, TopPLogitsWarper
 
 from lingshu_train.record import Completion, Prompt, Sampling
+from lingshu_train.rollouts._cache import reserved
 from lingshu_train.rollouts._drawing import Drawing, LogProbs, Never
 from lingshu_train.rollouts._engine import seed_of
 
@@ -60,6 +61,7 @@ def draw(
         ),
         stop_strings=list(sampling.stop) or None,
         tokenizer=tokens.words,
+        past_key_values=reserved(model, inputs["input_ids"].shape[1] + sampling.max_tokens),
         use_cache=True,
         # Every rank holds the whole model here, and some have a batch more than others: none may wait for the rest.
         synced_gpus=False,

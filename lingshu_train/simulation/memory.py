@@ -145,15 +145,14 @@ def generating(
         "reference": reference_bytes(settings, config, how),
         "pixels": one.pixel_bytes * number,
     }
-    prompt = load.tokens - load.answer
     firsts = {phase: sum(one.peaks[phase].values()) for phase in PHASES}
     seconds = {phase: sum(two.peaks[phase].values()) for phase in PHASES}
     peaks = [firsts[phase] + (number - 1) * (seconds[phase] - firsts[phase]) for phase in PHASES]
     kept = shape.cached * each * number
-    yield Memory(moment=PREFILL, **lasting, temporaries=int(max(peaks)), cache=kept * prompt)
-    # A layer's keys are laid beside the new one in new memory; logits become float32, are sorted out and drawn from.
-    layers = max(1, shape.depths().get("text", 1))
-    drawing = kept * load.tokens // (2 * layers) + number * shape.vocabulary * (each + 3 * states.FULL)
+    # Room for all that will be written is made with the prompt (rollouts/_cache.py).
+    yield Memory(moment=PREFILL, **lasting, temporaries=int(max(peaks)), cache=kept * load.tokens)
+    # Logits become float32, are sorted out and drawn from.
+    drawing = number * shape.vocabulary * (each + 3 * states.FULL)
     yield Memory(moment=DECODING, **lasting, temporaries=drawing, cache=kept * load.tokens)
 
 

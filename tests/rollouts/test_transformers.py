@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny_model
 import torch
+from transformers import DynamicCache
 from transformers.generation import SuppressTokensLogitsProcessor
 
 from lingshu_train import rollouts
@@ -18,7 +20,7 @@ from lingshu_train.data import chat
 from lingshu_train.errors import MissingInput, RecipeError
 from lingshu_train.model import family, load
 from lingshu_train.record import Completion, Prompt, Sample, Sampling
-from lingshu_train.rollouts import _engine
+from lingshu_train.rollouts import _cache, _engine, _generating
 from lingshu_train.rollouts._drawing import Drawing, Never, NotFinite
 from lingshu_train.rollouts._generating import Transformers
 
@@ -145,6 +147,32 @@ def test_forbidden_tokens_and_draws_are_those_of_the_plain_formulas() -> None:
         )
         waits = -torch.log1p(-shares.float())[1:51]
         assert int(drawn[row].argmax()) == int((waits / stock[row].softmax(dim=0)).argmin())
+
+
+def test_keys_lie_where_they_were_written_and_every_number_is_that_of_upstreams_cache(
+    engine: Transformers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sampling = replace(DRAWN, log_probs=True)
+    ours = list(engine.answer(PROMPTS, sampling))
+    made = []
+
+    def upstreams(model: Any, most: int) -> DynamicCache:
+        made.append(most)
+        return DynamicCache(config=model.config.get_text_config(decoder=True))
+
+    monkeypatch.setattr(_generating, "reserved", upstreams)
+    theirs = list(engine.answer(PROMPTS, sampling))
+    assert made and [(one.token_ids, one.log_probs) for one in ours] == [
+        (one.token_ids, one.log_probs) for one in theirs
+    ]
+    layer = _cache.Reserved(6)
+    states = torch.randn(2, 3, 4, 8)
+    (keys, _), first = layer.update(states, states), layer._kept[0].data_ptr()
+    assert torch.equal(keys, states) and keys.data_ptr() == first
+    more = torch.randn(2, 3, 1, 8)
+    keys, values = layer.update(more, more)
+    assert torch.equal(keys, torch.cat([states, more], dim=2)) and torch.equal(keys, values)
+    assert keys.data_ptr() == first and layer.get_seq_length() == 5
 
 
 def test_a_narrow_nucleus_and_a_low_temperature_leave_the_likeliest_token(engine: Transformers) -> None:
