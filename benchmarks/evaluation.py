@@ -79,13 +79,18 @@ lingshu:
 """
 
 
-def model(folder: Path) -> Path:
-    """The tests' tiny model with heads that vLLM has kernels for, of random weights, as a stage of training saves one."""
+def model(folder: Path, *, served: bool = False) -> Path:
+    """The tests' tiny model with heads that vLLM has kernels for, of random weights; with its own processor, or with one that
+    a server opens."""
     wanted = vllm_engine.SETTINGS
     made = family.of(wanted.family)
     words = made.build_tokenizer(tiny_model.TEXTS, vocabulary=wanted.shape.vocabulary)
     made.build_model(wanted.shape, words, initializer_range=0.3, seed=0).save_pretrained(folder)
-    made.write_for_everyone(made.build_processor(words, wanted.budget), folder)
+    processor = made.build_processor(words, wanted.budget)
+    if served:
+        made.write_for_everyone(processor, folder)
+    else:
+        processor.save_pretrained(folder)
     return folder
 
 
@@ -124,7 +129,9 @@ def _answers(url: str) -> bool:
 
 def throughput(options: argparse.Namespace, root: Path) -> dict[str, Any]:
     made = model(root / "model")
-    with serving(made, root / "server.log") if options.evalscope else nullcontext([]) as server:
+    if not options.evalscope:
+        return compared(options, root, made, [])
+    with serving(model(root / "served", served=True), root / "server.log") as server:
         return compared(options, root, made, server)
 
 
