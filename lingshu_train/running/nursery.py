@@ -268,9 +268,17 @@ def _between(asked: dict[str, Any], files: Sequence[int], told: int) -> NoReturn
     code = 1
     try:
         me = os.getpid()
+        waits, session = os.pipe()
         child = os.fork()
         if not child:
+            if asked["session"]:
+                os.setsid()
+            os.close(waits)
+            os.close(session)
             _be(asked, files, me)
+        # As with Popen, whoever is told of it may ask for its group, or send that a signal.
+        os.close(session)
+        os.read(waits, 1)
         os.write(told, str(child).encode())
         code = 0
     finally:
@@ -294,8 +302,6 @@ def _be(asked: dict[str, Any], files: Sequence[int], before: int) -> None:
                     os.close(file)
         os.closerange(low, max(warm.MOST_FILES, max(high) + 1))
         os.chdir(asked["cwd"])
-        if asked["session"]:
-            os.setsid()
     except OSError:
         os._exit(70)
     warm.become(asked["argv"], asked["variables"], asked["ignored"])

@@ -105,6 +105,16 @@ def test_it_has_the_files_it_was_given_and_no_others(one: Nursery, tmp_path: Pat
     os.close(other)
 
 
+def test_one_that_asks_for_a_session_has_it_when_its_number_is_told(one: Nursery, tmp_path: Path) -> None:
+    """Else a signal to the group that it is found in meets everybody here."""
+    with open(os.devnull, "r+b") as nothing:
+        files = Files([0, 1, 2], [nothing.fileno()] * 3)
+        words = [sys.executable, "-m", "lingshu_train", "--version"]
+        pid = one.fork(words, VARIABLES, files, cwd=str(tmp_path), session=True)
+        assert os.getpgid(pid) == os.getsid(pid) == pid
+        assert Child(pid).wait() == 0
+
+
 def exists(number: str) -> bool:
     return Path(f"/proc/self/fd/{number}").is_symlink()
 
