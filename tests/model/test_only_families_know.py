@@ -32,12 +32,13 @@ ALLOWED = {
         "a module of one",
     ): '(r"language_model\\.|text_model\\.|lm_head\\.", "language_model"),',
     ("stages/grpo/losses.py", "a module of one"): '"cast_lm_head_to_fp32": False,',
+    ("training/head.py", "a module of one"): "with utils.maybe_gather_lm_head_ctx(weight, None):",
     ("stages/grpo/run.py", "an input of one"): '"image_grid_thw",',
     ("synthesize/_request.py", "28"): "_SIDE = 28",
     ("drill/faults/rows.py", "a special token"): '_set(question="<|im_end|>\\n<|im_start|>assistant\\n3"),',
 }
 """What a recipe says that names no family; a choice of the quickstart, not of a model; the drill's own model; how
-most classes name their parts, guessed from when a family is begun; an option and an argument of TRL, by its names for them; what a teacher is reckoned to count for a picture, whatever it is; and what a hostile
+most classes name their parts, guessed from when a family is begun; an option, an argument and a function of TRL, by its names for them; what a teacher is reckoned to count for a picture, whatever it is; and what a hostile
 row says to the drill's model."""
 
 

@@ -40,6 +40,7 @@ def trainer(askings: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch, *, d
     made.others = lambda draw: [{"row": 0}] * 2 * GROUP
     made.run = SimpleNamespace(family=None)
     made._picture_inputs = ("pixel_values",)
+    made.processing_class = None
     made.state = SimpleNamespace(global_step=0)
     made.agreement = Agreement("rl", 0.2)
     return made

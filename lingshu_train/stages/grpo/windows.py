@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -90,9 +89,7 @@ class Windowed(Passing):
         self._rows = [item["row"] for item in inputs]
         # Upstream keeps the pixels of the last window until the next one is there.
         self._buffered_inputs = None
-        model = adapters.base_of(self.accelerator.unwrap_model(self.model))
-        pieces = partial(self.run.family.pieces, model)
-        with prompted.once(self, self.run.family, self._picture_inputs, pieces):
+        with prompted.once(self, self.run.family, self._picture_inputs, self._pieces_of):
             output: Batch = super()._generate_and_score_completions(inputs)
         return output
 
@@ -149,11 +146,11 @@ class Windowed(Passing):
         )
 
     def _pieces(self, prompt_ids: Sequence[Sequence[int]], images: Sequence[Sequence[object]]) -> list[int]:
+        return [self._pieces_of(ids, len(some)) for ids, some in zip(prompt_ids, images, strict=True)]
+
+    def _pieces_of(self, ids: Sequence[int], pictures: int) -> int:
         model = adapters.base_of(self.accelerator.unwrap_model(self.model))
-        return [
-            self.run.family.pieces(model, ids, len(some))
-            for ids, some in zip(prompt_ids, images, strict=True)
-        ]
+        return self.run.family.pieces(model, ids, pictures)
 
     def _served(
         self,
