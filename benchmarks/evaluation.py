@@ -95,12 +95,12 @@ def model(folder: Path, *, served: bool = False) -> Path:
 
 
 @contextmanager
-def serving(made: Path, log: Path) -> Iterator[list[str]]:
-    """vLLM's own server of the model; where it is, in a contender's words."""
+def serving(made: Path, log: Path, *names: str) -> Iterator[list[str]]:
+    """vLLM's own server of the model under these names; where it is, in a contender's words."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ["-m", "vllm.entrypoints.openai.api_server", "--model", str(made), "--served-model-name", "tiny"]
+    words = ["-m", "vllm.entrypoints.openai.api_server", "--model", str(made), "--served-model-name", *names]
     words += ["--dtype", "float32", "--host", "127.0.0.1", "--port", str(port), "--max-model-len", "2048"]
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     kept |= {"VLLM_CPU_KVCACHE_SPACE": "1", "VLLM_NO_USAGE_STATS": "1", "HF_HUB_OFFLINE": "1"}
@@ -114,7 +114,7 @@ def serving(made: Path, log: Path) -> Iterator[list[str]]:
                 if server.poll() is not None:
                     sys.exit(f"vLLM's server ended: {log.read_text()[-2000:]}")
                 time.sleep(1)
-            yield ["--url", url, "--served", "tiny"]
+            yield ["--url", url, "--served", names[0]]
         finally:
             server.terminate()
 
@@ -131,7 +131,7 @@ def throughput(options: argparse.Namespace, root: Path) -> dict[str, Any]:
     made = model(root / "model")
     if not options.evalscope:
         return compared(options, root, made, [])
-    with serving(model(root / "served", served=True), root / "server.log") as server:
+    with serving(model(root / "served", served=True), root / "server.log", "tiny", str(made)) as server:
         return compared(options, root, made, server)
 
 
